@@ -1,0 +1,246 @@
+"""What was inferred from the facts: who answered, how the balancer chooses, what each address is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Rotation(StrEnum):
+    """How a name's addresses change between answers, from the contract. Ordered worst last in ROTATION_ORDER."""
+
+    NONE = "none"
+    FIXED = "fixed"
+    ORDER = "order"
+    SUBSET = "subset"
+    FLIPS = "flips"
+    UNKNOWN = "unknown"
+
+
+class Method(StrEnum):
+    SINGLE = "single"
+    ROTATING = "rotating"
+    EVEN = "even"
+    WEIGHTED = "weighted"
+    UNKNOWN = "unknown"
+
+
+class Persistence(StrEnum):
+    NONE = "none"
+    COOKIE = "cookie"
+    TLS_SESSION = "tls-session"
+    SOURCE_ADDRESS = "source-address"
+    NOT_SEPARABLE = "not-separable"
+    UNKNOWN = "unknown"
+
+
+class Termination(StrEnum):
+    PASS_THROUGH = "pass-through"
+    TERMINATED = "terminated"
+    UNKNOWN = "unknown"
+
+
+class Reach(StrEnum):
+    """How far a client gets at a place. The order is the order of the steps."""
+
+    NOT_TRIED = "not-tried"
+    NO_CONNECTION = "no-connection"
+    NO_TLS = "no-tls"
+    NO_HTTP = "no-http"
+    SERVES = "serves"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSet:
+    """One distinct answer of a server: the addresses in the order received, and how often it came."""
+
+    addresses: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverAnalysis:
+    """What one server said of the FQDN. rotation is over both families, the worse. ttl_s: the least seen.
+
+    authority: found by NS and asked directly. failed: it gave no answer to any query.
+    answers_v4, answers_v6: distinct answers in the order first seen; sequence_v4, sequence_v6: per repetition
+    the index into them, None for a failed query (the strip).
+    """
+
+    server: str
+    server_name: str | None = None
+    authority: bool = False
+    failed: bool = False
+    rcode: str | None = None
+    rotation: Rotation = Rotation.UNKNOWN
+    ttl_s: int | None = None
+    answers_v4: tuple[AnswerSet, ...] = ()
+    answers_v6: tuple[AnswerSet, ...] = ()
+    sequence_v4: tuple[int | None, ...] = ()
+    sequence_v6: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsAnalysis:
+    """addresses: all that the FQDN resolved to, by any server or the system, sorted (IPv4 first).
+
+    rotation: the worse of the two families over all servers; None address given means "unknown".
+    min_ttl_s, max_ttl_s: over answers that had addresses; authority_ttl_s: as an authoritative server gave it.
+    cname: the chain of the first answer that had one. system: getaddrinfo's addresses in its order.
+    """
+
+    addresses: tuple[str, ...] = ()
+    rotation: Rotation = Rotation.UNKNOWN
+    rotation_v4: Rotation = Rotation.UNKNOWN
+    rotation_v6: Rotation = Rotation.UNKNOWN
+    min_ttl_s: int | None = None
+    max_ttl_s: int | None = None
+    authority_ttl_s: int | None = None
+    cname: tuple[str, ...] = ()
+    system: tuple[str, ...] = ()
+    resolvers: tuple[ResolverAnalysis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One address and port that was looked at, what it is for, and how far a client gets there.
+
+    fqdn: the FQDN resolves to it. balancer: an address of the FQDN that is no member's, or one the profile
+    names as balancer. client_of, replication_of: names of the members whose Interface 2 or 1 it is.
+    sni: the server name sent there. reach: see Reach; failure_cause and failure_phase say what stopped it.
+    certificate: fingerprint of the leaf presented, None if none was. version: newest TLS negotiated.
+    connect_s: median of connection times; status: of the HTTP exchange. evidence: observation ids.
+    """
+
+    address: str
+    port: int
+    fqdn: bool = False
+    balancer: bool = False
+    client_of: tuple[str, ...] = ()
+    replication_of: tuple[str, ...] = ()
+    sni: str | None = None
+    reach: Reach = Reach.NOT_TRIED
+    failure_phase: str | None = None
+    failure_cause: str | None = None
+    certificate: str | None = None
+    version: str | None = None
+    connect_s: float | None = None
+    handshake_s: float | None = None
+    status: int | None = None
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def serves_clients(self) -> bool:
+        """What the catalogue calls "what serves clients": FQDN addresses, balancers, client interfaces."""
+        return self.fqdn or self.balancer or bool(self.client_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceAnalysis:
+    """A member's interface as seen from here. interface: "client" or "replication"."""
+
+    name: str
+    interface: str
+    address: str
+    port: int
+    reach: Reach = Reach.NOT_TRIED
+    failure: str | None = None
+    fingerprint: str | None = None
+    protocol: str | None = None
+    connect_s: float | None = None
+    handshake_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A member's part of the fresh connections: count of n, share, and its interval at the stated confidence."""
+
+    name: str
+    count: int
+    share: float
+    share_low: float
+    share_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSequence:
+    """Who answered, in order, in one arm. members: None where a connection could not be identified or failed;
+    failed: indexes of connections that failed; a label such as "member A" stands for one found without a profile."""
+
+    arm: str
+    members: tuple[str | None, ...]
+    failed: tuple[int, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One source of identity and what it was worth. verdict: "used", "void" (controls failed), "absent",
+    "contradicts". why: in words."""
+
+    name: str
+    verdict: str
+    why: str
+    strength: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancingPath:
+    """How connections to one address of the FQDN are spread.
+
+    samples: fresh connections that were tried; identified: those whose member is known.
+    identified_by: "tls-session", "http-cookie", "balancer-cookie", "certificate", "pairs", ... or None.
+    other_share_at_most: where one member answered all, the share that others could have at `confidence`.
+    effective_members: from pairs, the inverse of the sum of squared shares; None if not estimated.
+    cycle: members in the order of the cycle, empty if there is none. chance: of that cycle under random choice.
+    certain: False where identity was only inferred (pairs): findings are then `likely`.
+    returned, offered: per persistence arm how many connections that presented something came back.
+    """
+
+    address: str
+    port: int = 443
+    method: Method = Method.UNKNOWN
+    persistence: Persistence = Persistence.UNKNOWN
+    samples: int = 0
+    identified: int = 0
+    failed: int = 0
+    identified_by: str | None = None
+    members: tuple[Share, ...] = ()
+    members_seen: int = 0
+    other_share_at_most: float | None = None
+    effective_members: float | None = None
+    confidence: float | None = None
+    termination: Termination = Termination.UNKNOWN
+    termination_evidence: tuple[str, ...] = ()
+    vendor: str | None = None
+    vendor_evidence: tuple[str, ...] = ()
+    cycle: tuple[str, ...] = ()
+    chance: float | None = None
+    certain: bool = True
+    cookie_offered: int = 0
+    cookie_returned: int = 0
+    session_offered: int = 0
+    session_returned: int = 0
+    requests: int = 0
+    requests_moved: int = 0
+    kept_by: str | None = None
+    persistence_lost: bool | None = None
+    sources: int = 1
+    why_unknown: str | None = None
+    signals: tuple[Signal, ...] = ()
+    arms: tuple[ArmSequence, ...] = ()
+    cookies: tuple[str, ...] = ()
+    discloses: tuple[str, ...] = ()
+    errors: int = 0
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled."""
+
+    dns: DnsAnalysis = DnsAnalysis()
+    places: tuple[Place, ...] = ()
+    members: tuple[InterfaceAnalysis, ...] = ()
+    paths: tuple[BalancingPath, ...] = ()
+    balancing: BalancingPath | None = None

@@ -1,0 +1,119 @@
+"""What was judged: rule cards, findings and verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from semscheck.model.target import Severity
+
+
+class Confidence(StrEnum):
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+class Owner(StrEnum):
+    """Who can change it."""
+
+    DESKTOP = "desktop"
+    NETWORK = "network"
+    DNS = "dns"
+    BALANCER = "balancer"
+    SERVER = "server"
+    SEMSCHECK = "semscheck"
+
+
+class State(StrEnum):
+    """What a rule answered. Silence is never health: every rule answers in every run."""
+
+    PASS = "pass"
+    FOUND = "found"
+    NOT_OBSERVED = "not-observed"
+    CRASHED = "crashed"
+
+
+class Status(StrEnum):
+    """The verdict on the whole run."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+EXIT_CODES: dict[Status, int] = {Status.OK: 0, Status.WARNING: 1, Status.CRITICAL: 2, Status.UNKNOWN: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A source: title as a reader would look for it, url if it has one."""
+
+    title: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Everything about a rule that does not depend on a run; `explain`, the TUI, HTML and docs show it.
+
+    severity: the default; severity_note says when it is another. summary: one sentence, when it is reported.
+    why: what users feel and what it leads to. remedy: what the owner changes, in steps where there are several.
+    seen_by: how semscheck can tell, and what it cannot tell. explains: codes whose findings this one can
+    cause, with the relation that must hold between the two subjects (see rules.causes).
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    owner: Owner
+    summary: str
+    why: str
+    remedy: str
+    seen_by: str
+    confidence: Confidence = Confidence.CERTAIN
+    severity_note: str = ""
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def family(self) -> str:
+        return self.code[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a finding is about. kind: "fqdn", "address", "member", "resolver", "certificate", "desktop",
+    "cluster", "service" or "run"; name: its name as people know it; address and port where they apply."""
+
+    kind: str
+    name: str
+    address: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One misconfiguration, as judged. evidence: ids of observations. caused_by: index of another finding in
+    the report, None if it stands for itself. args: the facts its words are made of, as text."""
+
+    code: str
+    name: str
+    severity: Severity
+    confidence: Confidence
+    owner: Owner
+    subject: Subject
+    summary: str
+    remedy: str
+    references: tuple[Reference, ...] = ()
+    evidence: tuple[str, ...] = ()
+    caused_by: int | None = None
+    args: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A rule's answer. why: set where the state is not-observed (what was missing) or crashed (the error)."""
+
+    code: str
+    state: State
+    why: str | None = None

@@ -1,0 +1,460 @@
+"""What was seen: facts with a time, and either data or a failure. No verdict, no severity.
+
+Every observation has `id` (unique in the run), `kind` (stable, public), `at_s` (seconds since the run's
+start) and `elapsed_s` (how long it took; None where it has no length). Text that came from the network stays
+as it came, decoded as Latin-1 where it is not ASCII, so that no byte is lost; it is made safe where it is shown.
+Times are seconds unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from semscheck.model.failure import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    id: str
+    at_s: float
+    elapsed_s: float | None = None
+
+
+# --- DNS ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverConfig(Observation):
+    """Which name servers are asked. source: "system" or "option". servers: "address:port", IPv6 in brackets.
+
+    Search suffixes and ndots are the system's own (resolv.conf(5)), empty and None where it has none.
+    """
+
+    kind: Literal["dns.config"] = "dns.config"
+    source: str
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    ndots: int | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CnameHop:
+    name: str
+    target: str
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsAnswer(Observation):
+    """One query to one server, and what came back.
+
+    server: "address:port"; server_name: its name where it was found by NS, else None.
+    role: "resolver" (asked to recurse) or "authority" (asked directly, not to recurse).
+    purpose: "fqdn", "member" (a member's own name), "suffix" (a search suffix was appended), "probe" (other).
+    repetition: counts from 0 within one burst to one server for one record type.
+    rcode: "NOERROR", "NXDOMAIN", ... or None with a failure. flags: "AA", "TC", "RD", "RA", "AD", "CD".
+    cname: the chain followed within this answer, in order. records: data in the order received.
+    ttl_s: of the record set asked for, None if there was none. transport: "udp", or "tcp" after truncation.
+    """
+
+    kind: Literal["dns.answer"] = "dns.answer"
+    server: str
+    server_name: str | None = None
+    role: Literal["resolver", "authority"] = "resolver"
+    purpose: Literal["fqdn", "member", "suffix", "probe"] = "fqdn"
+    name: str
+    record_type: str
+    repetition: int = 0
+    transport: Literal["udp", "tcp"] = "udp"
+    rcode: str | None = None
+    flags: tuple[str, ...] = ()
+    cname: tuple[CnameHop, ...] = ()
+    records: tuple[str, ...] = ()
+    ttl_s: int | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemResolution(Observation):
+    """What getaddrinfo gave, in its order (RFC 6724 sorts it, so it is not the order of DNS)."""
+
+    kind: Literal["dns.system"] = "dns.system"
+    name: str
+    purpose: Literal["fqdn", "member"] = "fqdn"
+    addresses: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    name: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation(Observation):
+    """The zone that holds the name and its name servers, as a resolver told. zone: None if not found."""
+
+    kind: Literal["dns.delegation"] = "dns.delegation"
+    name: str
+    zone: str | None = None
+    servers: tuple[NameServer, ...] = ()
+    failure: Failure | None = None
+
+
+# --- this desktop ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HostsEntry:
+    line: int
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostsFile(Observation):
+    """The lines of the hosts file that name the FQDN or a member."""
+
+    kind: Literal["desktop.hosts"] = "desktop.hosts"
+    path: str
+    entries: tuple[HostsEntry, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment(Observation):
+    """A server that this desktop is enrolled with, per place where it is written.
+
+    source: the registry value or file. value: as written. servers: the names found in it, best first.
+    """
+
+    kind: Literal["desktop.enrolment"] = "desktop.enrolment"
+    source: str
+    value: str | None = None
+    servers: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings(Observation):
+    """A proxy setting. source: "environment", "windows", "macos". covers: does it apply to the FQDN; None: a
+    PAC file decides, which is reported and not evaluated."""
+
+    kind: Literal["desktop.proxy"] = "desktop.proxy"
+    source: str
+    url: str | None = None
+    bypass: tuple[str, ...] = ()
+    pac_url: str | None = None
+    covers: bool | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Observation):
+    """The source address this desktop would use towards an address; a failure says there is no route."""
+
+    kind: Literal["desktop.route"] = "desktop.route"
+    address: str
+    source_address: str | None = None
+    failure: Failure | None = None
+
+
+# --- reaching an address -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection(Observation):
+    """A TCP connection attempt. elapsed_s: until it was made or failed."""
+
+    kind: Literal["tcp.connect"] = "tcp.connect"
+    address: str
+    port: int
+    local_address: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the desktop's trust store said of the presented chain, names left aside.
+
+    trusted: None if no verdict was reached. code: OpenSSL's X509_V_ERR number, None where it passed or where
+    another verifier decided. reason: the verifier's words. store: "system", or "system+ca-file".
+    chain: SHA-256 fingerprints of the path that was built, leaf first, root last; empty if none was.
+    """
+
+    trusted: bool | None = None
+    code: int | None = None
+    reason: str | None = None
+    store: str = "system"
+    chain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake(Observation):
+    """One TLS handshake on a TCP connection that was made. elapsed_s: of the handshake alone.
+
+    sni: the server name sent, None if none was. policy: which context:
+    "default" (as a modern client, verifying), "unverified" (the same, trust not judged), "legacy"
+    (TLS 1.0 up, security level 0, never judges trust), "newest"/"oldest" probes name a version in `offered`.
+    offered: the one protocol version offered, None for the policy's whole range.
+    chain: SHA-256 fingerprints as presented, leaf first; empty if none was presented.
+    key_exchange: the group or method as negotiated ("X25519", "secp256r1", "RSA"), None if not seen.
+    client_certificate_requested: None if the handshake did not get that far.
+    """
+
+    kind: Literal["tls.handshake"] = "tls.handshake"
+    address: str
+    port: int
+    sni: str | None = None
+    policy: Literal["default", "unverified", "legacy"] = "default"
+    offered: str | None = None
+    version: str | None = None
+    cipher: str | None = None
+    key_exchange: str | None = None
+    alpn: str | None = None
+    chain: tuple[str, ...] = ()
+    trust: Trust | None = None
+    client_certificate_requested: bool | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate(Observation):
+    """Parsed facts of one certificate, once per fingerprint in a run.
+
+    fingerprint, spki: SHA-256, lower-case hex; spki over the SubjectPublicKeyInfo, so it names the key.
+    common_names: every CN of the subject, in order. dns_names, ip_names: from subjectAltName; None if the
+    certificate has no subjectAltName at all. key_bits: None where it does not apply.
+    is_ca: basicConstraints' cA; None if the extension is absent. self_signed: its own key verifies it; None
+    if that could not be tried. key_usage, extended_key_usage: None if the extension is absent.
+    der: the certificate itself, for the reader; None where it was dropped (redaction).
+    problems: what could not be parsed, in words; such fields are None or empty.
+    """
+
+    kind: Literal["certificate"] = "certificate"
+    fingerprint: str
+    spki: str | None = None
+    subject: str = ""
+    common_names: tuple[str, ...] = ()
+    dns_names: tuple[str, ...] | None = None
+    ip_names: tuple[str, ...] = ()
+    issuer: str = ""
+    issuer_common_names: tuple[str, ...] = ()
+    serial: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    key_type: str | None = None
+    key_bits: int | None = None
+    curve: str | None = None
+    signature_hash: str | None = None
+    is_ca: bool | None = None
+    self_issued: bool | None = None
+    self_signed: bool | None = None
+    key_usage: tuple[str, ...] | None = None
+    extended_key_usage: tuple[str, ...] | None = None
+    subject_key_id: str | None = None
+    authority_key_id: str | None = None
+    ca_issuers: tuple[str, ...] = ()
+    der: bytes | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Observation):
+    """One HTTP request and what came back, never followed by itself.
+
+    headers: (name, value) pairs as received, in order. body_sha256: of what was read, None if nothing was.
+    body_bytes: how much was read; truncated: more was there than we read. title: the HTML title, raw.
+    follows: id of the exchange whose redirect led here, else None.
+    """
+
+    kind: Literal["http.exchange"] = "http.exchange"
+    address: str
+    port: int
+    host: str
+    method: str = "GET"
+    path: str = "/"
+    status: int | None = None
+    http_version: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    title: str | None = None
+    body_sha256: str | None = None
+    body_bytes: int | None = None
+    truncated: bool = False
+    follows: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceProbe(Observation):
+    """Another port of a member. state: "open", "closed" (refused), "filtered" (no answer, or no route).
+
+    banner: the greeting as it came, Latin-1, at most 512 bytes; None if it said nothing.
+    software, version: from the LDAP entry cn=PGPServerInfo; None if not asked or not given.
+    """
+
+    kind: Literal["service"] = "service"
+    address: str
+    port: int
+    service: str
+    state: Literal["open", "closed", "filtered"]
+    banner: str | None = None
+    software: str | None = None
+    version: str | None = None
+    failure: Failure | None = None
+
+
+# --- who answered ------------------------------------------------------------------------------------------
+
+Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Observation):
+    """One connection through the FQDN (or one request on a kept connection), made to learn who answers.
+
+    arm: fresh (nothing kept), cookie (cookies kept), resume (the TLS session offered), keep-alive (requests
+    on one connection), source (fresh, from another source address of this desktop).
+    index: counts from 0 within the arm at this address. elapsed_s: connect to last answer.
+    offered: id of the sample whose TLS session was offered, or whose cookies were sent; None if nothing was.
+    resumed: the offered TLS session was taken up; None if none was offered or the handshake failed.
+    certificate: fingerprint of the leaf, None on a resumed or failed handshake.
+    token: a TLS session was issued that can be offered again; None if the handshake failed.
+    status, headers: of the HTTP exchange, None and empty where the handshake was enough.
+    cookie_kept: names of cookies sent. cookie_recognised: a session cookie was sent and the answer did not set
+    that name anew; None where none was sent or no answer came.
+    """
+
+    kind: Literal["sample"] = "sample"
+    arm: Arm
+    index: int
+    address: str
+    port: int
+    source_address: str | None = None
+    connect_s: float | None = None
+    handshake_s: float | None = None
+    version: str | None = None
+    certificate: str | None = None
+    token: bool | None = None
+    offered: str | None = None
+    resumed: bool | None = None
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    cookies_sent: tuple[str, ...] = ()
+    cookie_recognised: bool | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace(Observation):
+    """A sample's token shown to one member. recognised: None if that could not be told (not reached...)."""
+
+    kind: Literal["trace"] = "trace"
+    sample: str
+    token: Literal["tls", "cookie"]
+    member: str
+    address: str
+    port: int
+    recognised: bool | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control(Observation):
+    """A token that a known issuer gave, shown to a member: does recognition mean anything here?
+
+    issuer: the member that issued it, or "" for the FQDN's own path (`issuer_address`); shown_to likewise.
+    version: the TLS version it belongs to, None for cookies.
+    """
+
+    kind: Literal["control"] = "control"
+    token: Literal["tls", "cookie"]
+    version: str | None = None
+    issuer: str
+    issuer_address: str
+    shown_to: str
+    address: str
+    port: int
+    recognised: bool | None = None
+    failure: Failure | None = None
+
+
+# --- the run itself ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash(Observation):
+    """A defect of ours, caught by the guard. where: the probe; error: type and words; trace: the stack."""
+
+    kind: Literal["run.crash"] = "run.crash"
+    where: str
+    error: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Observation):
+    """The run was ended before all was measured. unfinished: the steps that were under way or not begun."""
+
+    kind: Literal["run.cut"] = "run.cut"
+    reason: Literal["deadline", "cancelled"]
+    unfinished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound(Observation):
+    """Something was left out on purpose, to stay polite. what: in words; seen, used: how many."""
+
+    kind: Literal["run.bound"] = "run.bound"
+    what: str
+    seen: int
+    used: int
+
+
+AnyObservation = (
+    ResolverConfig
+    | DnsAnswer
+    | SystemResolution
+    | Delegation
+    | HostsFile
+    | Enrolment
+    | ProxySettings
+    | Route
+    | Connection
+    | Handshake
+    | Certificate
+    | Exchange
+    | ServiceProbe
+    | Sample
+    | Trace
+    | Control
+    | Crash
+    | Cut
+    | Bound
+)
+
+KINDS: dict[str, type[Observation]] = {
+    "dns.config": ResolverConfig,
+    "dns.answer": DnsAnswer,
+    "dns.system": SystemResolution,
+    "dns.delegation": Delegation,
+    "desktop.hosts": HostsFile,
+    "desktop.enrolment": Enrolment,
+    "desktop.proxy": ProxySettings,
+    "desktop.route": Route,
+    "tcp.connect": Connection,
+    "tls.handshake": Handshake,
+    "certificate": Certificate,
+    "http.exchange": Exchange,
+    "service": ServiceProbe,
+    "sample": Sample,
+    "trace": Trace,
+    "control": Control,
+    "run.crash": Crash,
+    "run.cut": Cut,
+    "run.bound": Bound,
+}

@@ -1,0 +1,80 @@
+"""The snapshot that a run leaves, and the report that is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from semscheck.model.analysis import Analysis
+from semscheck.model.findings import Finding, Status, Verdict
+from semscheck.model.observations import AnyObservation
+from semscheck.model.target import Target
+
+SCHEMA = "semscheck/report/1"
+SCHEMA_MAJOR = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """Where the run was made from. source_addresses: those used towards the servers, sorted."""
+
+    host: str
+    platform: str
+    source_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The circumstances of a run. origin: "live", "replay" or "lab". seed: of everything chosen by chance.
+
+    started, finished: UTC. finished is None while the run goes on. redacted: names and addresses are pseudonyms.
+    options: what the command line asked for, as (name, value) text pairs.
+    """
+
+    id: str
+    started: datetime
+    finished: datetime | None = None
+    duration_s: float | None = None
+    vantage: Vantage = field(default_factory=lambda: Vantage(host="", platform=""))
+    options: tuple[tuple[str, str], ...] = ()
+    seed: int = 0
+    redacted: bool = False
+    origin: str = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All facts of one run; analysis and rules need nothing else, so a saved one can be judged again."""
+
+    target: Target
+    run: Run
+    observations: tuple[AnyObservation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """verdict: the worst of the findings that no other one explains. headline: one sentence in plain words."""
+
+    verdict: Status
+    exit_code: int
+    headline: str
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    tool: Tool
+    run: Run
+    target: Target
+    summary: Summary
+    analysis: Analysis
+    findings: tuple[Finding, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    observations: tuple[AnyObservation, ...] = ()
+    schema: str = SCHEMA

@@ -1,0 +1,109 @@
+"""What is to be checked: the profile and the command line, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DEFAULT_PORT = 443
+REPLICATION_PORT = 444  # Broadcom KB 154069: 444/tcp between the members
+MAX_CONNECTIONS = 200
+MAX_MEMBERS_SUPPORTED = 6  # Broadcom KB 153476
+
+
+class Severity(StrEnum):
+    """How bad a finding is; `unknown` is for what could not be told, and nothing is mapped to or from it."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+class Failover(StrEnum):
+    """Who moves clients when a member dies; decides how the record's TTL is judged."""
+
+    BALANCER = "balancer"
+    DNS = "dns"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address with an optional port of its own. address: IPv4 or IPv6 text in canonical form.
+
+    port: None means "the target's port" (Interface 1 is then also tried on 444).
+    """
+
+    address: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One server of the cluster.
+
+    name: its own name, the Common Name expected on Interface 1.
+    replication: Interface 1; client: Interface 2. Empty: not known, so not tested.
+    """
+
+    name: str
+    replication: tuple[Endpoint, ...] = ()
+    client: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    timeout_s: float = 5.0
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    expiry_warning_days: float = 30
+    expiry_critical_days: float = 7
+    ttl_warning_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """check: ports asked without --services too; require: ports whose being closed is critical."""
+
+    check: tuple[int, ...] = ()
+    require: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Everything that one run is told.
+
+    fqdn: the name clients use, in its A-label form (RFC 5890), lower case, no trailing dot; or an IP address.
+    fqdn_shown: the same name as people write it (U-labels); equal to fqdn when there is no difference.
+    fqdn_is_address: an IP address was given; DNS and names can then not be checked.
+    balancers: addresses that the FQDN may resolve to; empty: not known.
+    ca_file: path of extra trust anchors in PEM, None: the operating system's store alone.
+    resolvers: name servers to ask instead of the system's; empty: the system's.
+    families: address families asked for, 4 and 6.
+    connections: fresh connections to sample with, 1 to 200; connections_given: asked for by the user,
+    so sampling does not stop early.
+    severities: (code, severity) pairs that replace a rule's default.
+    profile: path of the profile that was read, None if there was none.
+    """
+
+    fqdn: str
+    fqdn_shown: str = ""
+    fqdn_is_address: bool = False
+    port: int = DEFAULT_PORT
+    failover: Failover = Failover.BALANCER
+    balancers: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    ca_file: str | None = None
+    resolvers: tuple[Endpoint, ...] = ()
+    families: tuple[int, ...] = (4, 6)
+    connections: int = 32
+    connections_given: bool = False
+    limits: Limits = field(default_factory=Limits)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    services: Services = field(default_factory=Services)
+    ask_services: bool = False
+    severities: tuple[tuple[str, Severity], ...] = ()
+    profile: str | None = None
