@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Rotation(StrEnum):
-    """How a name's addresses change between answers, from the contract. Ordered worst last in ROTATION_ORDER."""
+    """How a name's addresses change between answers, as the contract defines it."""
 
     NONE = "none"
     FIXED = "fixed"
@@ -84,8 +84,8 @@ class ResolverAnalysis:
 class DnsAnalysis:
     """addresses: all that the FQDN resolved to, by any server or the system, sorted (IPv4 first).
 
-    rotation: the worse of the two families over all servers; None address given means "unknown".
-    min_ttl_s, max_ttl_s: over answers that had addresses; authority_ttl_s: as an authoritative server gave it.
+    rotation: the worse of the two families over all servers; "unknown" where no address came.
+    min_ttl_s, max_ttl_s: over answers that had addresses; authority_ttl_s: as an authoritative server says.
     cname: the chain of the first answer that had one. system: getaddrinfo's addresses in its order.
     """
 
@@ -153,7 +153,7 @@ class InterfaceAnalysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A member's part of the fresh connections: count of n, share, and its interval at the stated confidence."""
+    """A member's part of the fresh connections: count, share, and its interval at the stated confidence."""
 
     name: str
     count: int
@@ -164,8 +164,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSequence:
-    """Who answered, in order, in one arm. members: None where a connection could not be identified or failed;
-    failed: indexes of connections that failed; a label such as "member A" stands for one found without a profile."""
+    """Who answered, in order, in one arm.
+
+    members: None where a connection could not be identified or failed; a label such as "member A" stands for
+    one that was found without a profile. failed: indexes of the connections that failed.
+    """
 
     arm: str
     members: tuple[str | None, ...]
@@ -192,9 +195,13 @@ class BalancingPath:
     identified_by: "tls-session", "http-cookie", "balancer-cookie", "certificate", "pairs", ... or None.
     other_share_at_most: where one member answered all, the share that others could have at `confidence`.
     effective_members: from pairs, the inverse of the sum of squared shares; None if not estimated.
-    cycle: members in the order of the cycle, empty if there is none. chance: of that cycle under random choice.
+    cycle: members in the order of the cycle, empty if there is none. chance: of it under random choice.
     certain: False where identity was only inferred (pairs): findings are then `likely`.
-    returned, offered: per persistence arm how many connections that presented something came back.
+    *_offered, *_returned: connections that presented a cookie or session, and those that came back.
+    kept_by: what was seen to keep a client, in words; persistence_lost: such a client was moved; None: not
+    measured. requests, requests_moved: on kept connections. sources: addresses of this desktop used.
+    errors: connections that ended in 502, 503, 504, a close or silence where others were answered.
+    discloses: "cookie: address" texts. why_unknown: what is missing where the method is unknown.
     """
 
     address: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from semscheck.model.target import Severity
@@ -57,10 +57,9 @@ class Reference:
 class Card:
     """Everything about a rule that does not depend on a run; `explain`, the TUI, HTML and docs show it.
 
-    severity: the default; severity_note says when it is another. summary: one sentence, when it is reported.
-    why: what users feel and what it leads to. remedy: what the owner changes, in steps where there are several.
-    seen_by: how semscheck can tell, and what it cannot tell. explains: codes whose findings this one can
-    cause, with the relation that must hold between the two subjects (see rules.causes).
+    severity: the default; severity_note says when it is another. summary: one sentence, when it is
+    reported. why: what users feel and what it leads to. remedy: what the owner changes, in steps where there
+    are several. seen_by: how semscheck can tell, and what it cannot tell.
     """
 
     code: str
@@ -107,7 +106,7 @@ class Finding:
     references: tuple[Reference, ...] = ()
     evidence: tuple[str, ...] = ()
     caused_by: int | None = None
-    args: tuple[tuple[str, str], ...] = ()
+    args: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

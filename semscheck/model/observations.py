@@ -2,7 +2,7 @@
 
 Every observation has `id` (unique in the run), `kind` (stable, public), `at_s` (seconds since the run's
 start) and `elapsed_s` (how long it took; None where it has no length). Text that came from the network stays
-as it came, decoded as Latin-1 where it is not ASCII, so that no byte is lost; it is made safe where it is shown.
+as it came, decoded as Latin-1 where it is not ASCII, so that no byte is lost; it is made safe where shown.
 Times are seconds unless the name says otherwise.
 """
 
@@ -325,8 +325,8 @@ class Sample(Observation):
     certificate: fingerprint of the leaf, None on a resumed or failed handshake.
     token: a TLS session was issued that can be offered again; None if the handshake failed.
     status, headers: of the HTTP exchange, None and empty where the handshake was enough.
-    cookie_kept: names of cookies sent. cookie_recognised: a session cookie was sent and the answer did not set
-    that name anew; None where none was sent or no answer came.
+    cookies_sent: their names. cookie_recognised: a session cookie was sent and the answer did not set that
+    name anew; None where none was sent or no answer came.
     """
 
     kind: Literal["sample"] = "sample"

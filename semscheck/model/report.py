@@ -27,8 +27,8 @@ class Vantage:
 class Run:
     """The circumstances of a run. origin: "live", "replay" or "lab". seed: of everything chosen by chance.
 
-    started, finished: UTC. finished is None while the run goes on. redacted: names and addresses are pseudonyms.
-    options: what the command line asked for, as (name, value) text pairs.
+    started, finished: UTC; finished is None while the run goes on. redacted: names and addresses are
+    pseudonyms. options: what the command line asked for, as text.
     """
 
     id: str
@@ -36,7 +36,7 @@ class Run:
     finished: datetime | None = None
     duration_s: float | None = None
     vantage: Vantage = field(default_factory=lambda: Vantage(host="", platform=""))
-    options: tuple[tuple[str, str], ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     redacted: bool = False
     origin: str = "live"
@@ -53,12 +53,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """verdict: the worst of the findings that no other one explains. headline: one sentence in plain words."""
+    """verdict: the worst of the findings that no other one explains.
+
+    headline: one sentence in plain words. counts: of findings, by severity, every severity present.
+    """
 
     verdict: Status
     exit_code: int
     headline: str
-    counts: tuple[tuple[str, int], ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ class Target:
     families: address families asked for, 4 and 6.
     connections: fresh connections to sample with, 1 to 200; connections_given: asked for by the user,
     so sampling does not stop early.
-    severities: (code, severity) pairs that replace a rule's default.
+    severities: by code, what replaces a rule's default.
     profile: path of the profile that was read, None if there was none.
     """
 
@@ -105,5 +105,5 @@ class Target:
     thresholds: Thresholds = field(default_factory=Thresholds)
     services: Services = field(default_factory=Services)
     ask_services: bool = False
-    severities: tuple[tuple[str, Severity], ...] = ()
+    severities: dict[str, Severity] = field(default_factory=dict)
     profile: str | None = None
