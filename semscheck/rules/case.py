@@ -1,0 +1,93 @@
+"""What a rule looks at: the snapshot, the analysis, and the same facts by kind, place and fingerprint."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import TypeVar
+
+from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.model.findings import Subject
+from semscheck.model.observations import Certificate, Observation
+from semscheck.model.report import Snapshot
+from semscheck.model.target import Severity, Target
+
+Kind = TypeVar("Kind", bound=Observation)
+
+
+class Case:
+    """One run, laid out for judging. Built once, read by every rule; never changed."""
+
+    def __init__(self, snapshot: Snapshot, analysis: Analysis) -> None:
+        self.snapshot = snapshot
+        self.analysis = analysis
+        self.target: Target = snapshot.target
+        self.now: datetime = snapshot.run.started
+        self._by_type: dict[type[Observation], list[Observation]] = defaultdict(list)
+        for observation in snapshot.observations:
+            self._by_type[type(observation)].append(observation)
+        self._certificates = {c.fingerprint: c for c in self.of(Certificate)}
+
+    def of(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """All observations of one class, in the order they were made."""
+        return tuple(o for o in self._by_type.get(kind, ()) if isinstance(o, kind))
+
+    def certificate(self, fingerprint: str | None) -> Certificate | None:
+        """The parsed certificate, None if it was not presented in this run."""
+        return self._certificates.get(fingerprint) if fingerprint else None
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        return tuple(self._certificates.values())
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return self.analysis.places
+
+    @property
+    def fqdn_places(self) -> tuple[Place, ...]:
+        return tuple(place for place in self.places if place.fqdn)
+
+    @property
+    def client_places(self) -> tuple[Place, ...]:
+        """What serves clients: balancers, FQDN addresses, client interfaces."""
+        return tuple(place for place in self.places if place.serves_clients)
+
+    @property
+    def replication_places(self) -> tuple[Place, ...]:
+        return tuple(place for place in self.places if place.replication_of)
+
+    @property
+    def fqdn_serves(self) -> bool:
+        """A client that uses the FQDN reaches something that answers at least the TLS handshake."""
+        return any(place.reach in (Reach.SERVES, Reach.NO_HTTP) for place in self.fqdn_places)
+
+
+def by_subject(place: Place) -> Severity:
+    """The catalogue's "by subject": critical where the FQDN leads, warning for another client interface,
+    info for a replication interface."""
+    if place.fqdn:
+        return Severity.CRITICAL
+    if place.serves_clients:
+        return Severity.WARNING
+    return Severity.INFO
+
+
+def place_name(place: Place, target: Target) -> str:
+    """What a place is called in a sentence: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
+    where = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
+    if place.client_of:
+        return f"{' and '.join(place.client_of)} Interface 2 ({where})"
+    if place.replication_of and not place.balancer:
+        return f"{' and '.join(place.replication_of)} Interface 1 ({where})"
+    if place.balancer:
+        return f"the balancer address {where}"
+    return f"{target.fqdn_shown or target.fqdn} at {where}"
+
+
+def place_subject(place: Place, target: Target) -> Subject:
+    """The subject of a finding about a place: a member's interface, else an address."""
+    names = place.client_of or place.replication_of
+    if names and not (place.balancer and not place.client_of):
+        return Subject("member", names[0], place.address, place.port)
+    return Subject("address", target.fqdn if place.fqdn else place.address, place.address, place.port)

@@ -1,0 +1,86 @@
+"""Which finding can explain which: one cause, one headline. Fixed here, never guessed.
+
+A row says: a finding of `cause` explains a finding of `effect` where `relation` holds between their subjects.
+The first row that fits decides, so the more fundamental causes stand first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from semscheck.model.findings import Finding
+
+
+class Relation(Enum):
+    ANY = "any"  # whatever the subjects
+    PLACE = "place"  # the same address; the same port where both name one
+    ADDRESS = "address"  # the same address, whatever the port
+    MEMBER = "member"  # the same member's name
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    cause: str
+    effect: str
+    relation: Relation
+
+
+def rows(cause: str, relation: Relation, *effects: str) -> tuple[Row, ...]:
+    return tuple(Row(cause, effect, relation) for effect in effects)
+
+
+NET = ("NET001", "NET002", "NET003", "NET004")
+TLS = ("TLS001", "TLS002", "TLS003")
+
+TABLE: tuple[Row, ...] = (
+    *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012"),
+    *rows("DNS009", Relation.PLACE, "CRT015", "CRT001", "CLU006"),
+    *rows("DNS009", Relation.ANY, "CLU001", "CLT001"),
+    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.ANY, "CLU005")),
+    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.MEMBER, "CLU002")),
+    *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
+    *rows("CRT015", Relation.PLACE, "CRT001", "CRT002", "CRT014", "CRT018"),
+    *rows("CRT015", Relation.ANY, "CRT007"),
+    *rows("CLT006", Relation.ANY, "CRT008", "CRT009", "CRT018", "CRT012", "CRT014", "CRT001", "CRT013"),
+    *rows("CLT004", Relation.ANY, "CRT004", "CRT005"),
+    *rows("CRT009", Relation.PLACE, "CRT008"),
+    *(
+        row
+        for code in ("CRT001", "CRT004", "CRT005", "CRT008", "CRT009")
+        for row in rows(code, Relation.ANY, "CRT018")
+    ),
+    *rows("DNS004", Relation.ANY, "DNS005"),
+    *rows("DNS006", Relation.ANY, "DNS007", "DNS013"),
+    *rows("CLT003", Relation.ANY, "DNS013", "DNS010"),
+    *(row for code in ("BAL001", "BAL002", "BAL003") for row in rows(code, Relation.ADDRESS, "BAL007")),
+)
+
+
+def _related(cause: Finding, effect: Finding, relation: Relation) -> bool:
+    one, other = cause.subject, effect.subject
+    if relation is Relation.ANY:
+        return True
+    if relation is Relation.MEMBER:
+        return one.name == other.name
+    if one.address is None or one.address != other.address:
+        return False
+    return relation is Relation.ADDRESS or None in (one.port, other.port) or one.port == other.port
+
+
+def _cause_of(index: int, findings: tuple[Finding, ...]) -> int | None:
+    effect = findings[index]
+    for row in TABLE:
+        if row.effect != effect.code:
+            continue
+        for at, cause in enumerate(findings):
+            if at != index and cause.code == row.cause and _related(cause, effect, row.relation):
+                return at
+    return None
+
+
+def explain(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings with `caused_by` set to the index of the one that explains each, where one does."""
+    return tuple(
+        replace(finding, caused_by=_cause_of(index, findings)) for index, finding in enumerate(findings)
+    )
