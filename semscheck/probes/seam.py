@@ -1,0 +1,214 @@
+"""The seam: clock, randomness, sockets, name resolution and this desktop come in through here, and only here.
+
+Probes get a `Seam`; the real one is `real_seam()`, tests pass a scripted one. What it offers raises the operating
+system's own errors (OSError) and nothing else; `trouble.failure` turns them into values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import dns.message
+
+RECEIVE_BYTES = 65536
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Time. `monotonic` for durations (seconds, arbitrary zero), `utc` for stamps."""
+
+    def monotonic(self) -> float: ...
+    def utc(self) -> datetime: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Stream(Protocol):
+    """A connected byte stream. Addresses are text; `receive` returns b"" at the end of the stream."""
+
+    @property
+    def local_address(self) -> str: ...
+    async def receive(self) -> bytes: ...
+    async def send(self, data: bytes) -> None: ...
+    def close(self, last: bytes = b"") -> None:
+        """Close now, waiting for nothing: `last` is sent if the kernel takes it at once. May be called twice."""
+
+
+class Dialler(Protocol):
+    """Makes TCP connections. Raises OSError; has no time-out of its own (callers bound every wait)."""
+
+    async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream: ...
+    def source_for(self, address: str, port: int) -> str:
+        """The local address that would be used towards an address; sends nothing. Raises OSError."""
+
+
+class Resolver(Protocol):
+    """Asks name servers, and the system."""
+
+    async def ask(
+        self, query: dns.message.Message, address: str, port: int, tcp: bool
+    ) -> dns.message.Message:
+        """One query, one answer with the same id and question. Raises OSError or ValueError (malformed)."""
+
+    async def system(self, name: str) -> tuple[str, ...]:
+        """getaddrinfo's addresses in its order, each once. Raises OSError (socket.gaierror)."""
+
+
+class SystemClock:
+    def monotonic(self) -> float:
+        return monotonic()
+
+    def utc(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class SocketStream:
+    """A non-blocking socket under the running loop: no transport, no buffers but the kernel's."""
+
+    __slots__ = ("_loop", "_socket", "local_address")
+
+    def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = connected
+        self._loop = loop
+        self.local_address: str = connected.getsockname()[0]
+
+    async def receive(self) -> bytes:
+        return await self._loop.sock_recv(self._socket, RECEIVE_BYTES)
+
+    async def send(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self._socket, data)
+
+    def close(self, last: bytes = b"") -> None:
+        if last and self._socket.fileno() != -1:
+            with suppress(OSError):
+                self._socket.send(last)
+        self._socket.close()
+
+
+class SocketDialler:
+    async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream:
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        raw = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            raw.setblocking(False)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if source_address is not None:
+                raw.bind((source_address, 0))
+            await loop.sock_connect(raw, (address, port))
+            return SocketStream(raw, loop)
+        except BaseException:
+            raw.close()
+            raise
+
+    def source_for(self, address: str, port: int) -> str:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, port))  # UDP: chooses a route, sends no packet
+            chosen: str = probe.getsockname()[0]
+            return chosen
+
+
+class NetworkResolver:
+    """dnspython for the wire, a daemon thread for getaddrinfo (which cannot be cancelled)."""
+
+    async def ask(
+        self, query: dns.message.Message, address: str, port: int, tcp: bool
+    ) -> dns.message.Message:
+        import dns.asyncquery
+        import dns.exception
+
+        send = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
+        try:
+            return await send(query, address, port=port, timeout=None)
+        except (EOFError, dns.exception.DNSException) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+    async def system(self, name: str) -> tuple[str, ...]:
+        return await in_daemon_thread(_getaddrinfo, name)
+
+
+def _getaddrinfo(name: str) -> tuple[str, ...]:
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def in_daemon_thread(work: Callable[[str], T], argument: str) -> T:
+    """Run a blocking call that cannot be cancelled, in a thread that the program's exit does not wait for.
+
+    Raises what the call raises. When the waiting task is cancelled the thread is left to end by itself.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if outcome.done():
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)  # type: ignore[arg-type]  # T may itself be None
+
+    def body() -> None:
+        result, error = None, None
+        try:
+            result = work(argument)
+        except Exception as caught:
+            error = caught
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=body, daemon=True, name="semscheck-resolve").start()
+    return await outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Desktop:
+    """This desktop's files and settings, so that tests can lay out another one.
+
+    platform: sys.platform. root: where absolute paths are looked up (Path("/") when real).
+    environment: the process environment. home: the user's home folder.
+    """
+
+    platform: str
+    root: Path
+    home: Path
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    clock: Clock
+    random: random.Random
+    dialler: Dialler
+    resolver: Resolver
+    desktop: Desktop
+
+
+def real_seam(seed: int) -> Seam:
+    """The seam to the real network and this real desktop. seed: for everything that is left to chance."""
+    return Seam(
+        clock=SystemClock(),
+        random=random.Random(seed),
+        dialler=SocketDialler(),
+        resolver=NetworkResolver(),
+        desktop=Desktop(
+            platform=sys.platform, root=Path("/"), home=Path.home(), environment=dict(os.environ)
+        ),
+    )

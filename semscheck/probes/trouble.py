@@ -1,0 +1,120 @@
+"""Exceptions of the operating system and of ssl into `Failure` values: the only place that reads errno."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+from semscheck.model.failure import Cause, Failure, Phase
+
+# Errno values per cause, with Windows' WSA numbers where Python passes them through as they are.
+_BY_ERRNO: dict[int, Cause] = {
+    errno.ECONNREFUSED: Cause.REFUSED,
+    errno.ECONNRESET: Cause.RESET,
+    errno.ECONNABORTED: Cause.RESET,
+    errno.EPIPE: Cause.RESET,
+    errno.ETIMEDOUT: Cause.TIMED_OUT,
+    errno.EHOSTUNREACH: Cause.NO_ROUTE,
+    errno.ENETUNREACH: Cause.NO_ROUTE,
+    errno.EADDRNOTAVAIL: Cause.NO_ROUTE,
+    errno.ENETDOWN: Cause.NO_ROUTE,
+    errno.EHOSTDOWN: Cause.NO_ROUTE,
+    errno.EACCES: Cause.DENIED,
+    errno.EPERM: Cause.DENIED,
+    errno.ENOENT: Cause.NOT_FOUND,
+    10060: Cause.TIMED_OUT,
+    10061: Cause.REFUSED,
+    10054: Cause.RESET,
+    10053: Cause.RESET,
+    10051: Cause.NO_ROUTE,
+    10065: Cause.NO_ROUTE,
+    10049: Cause.NO_ROUTE,
+}
+
+# OpenSSL reasons that say that our own library refused, not the server.
+_OUR_POLICY = (
+    "DH_KEY_TOO_SMALL",
+    "EE_KEY_TOO_SMALL",
+    "CA_KEY_TOO_SMALL",
+    "CA_MD_TOO_WEAK",
+    "UNSUPPORTED_PROTOCOL",
+    "NO_PROTOCOLS_AVAILABLE",
+    "VERSION_TOO_LOW",
+    "WRONG_SIGNATURE_TYPE",
+    "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+    "NO_SUITABLE_DIGEST_ALGORITHM",
+    "SSL_COMMAND_SECTION",
+)
+
+# X509_V_ERR_EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK (openssl/x509_vfy.h): strength, not trust.
+POLICY_VERIFY_CODES = frozenset({66, 67, 68})
+
+# RFC 8446 section 6 and the TLS 1.2 alerts of RFC 5246 section 7.2.
+ALERTS: dict[int, str] = {
+    0: "close_notify",
+    10: "unexpected_message",
+    20: "bad_record_mac",
+    21: "decryption_failed",
+    22: "record_overflow",
+    30: "decompression_failure",
+    40: "handshake_failure",
+    41: "no_certificate",
+    42: "bad_certificate",
+    43: "unsupported_certificate",
+    44: "certificate_revoked",
+    45: "certificate_expired",
+    46: "certificate_unknown",
+    47: "illegal_parameter",
+    48: "unknown_ca",
+    49: "access_denied",
+    50: "decode_error",
+    51: "decrypt_error",
+    60: "export_restriction",
+    70: "protocol_version",
+    71: "insufficient_security",
+    80: "internal_error",
+    86: "inappropriate_fallback",
+    90: "user_canceled",
+    100: "no_renegotiation",
+    109: "missing_extension",
+    110: "unsupported_extension",
+    112: "unrecognized_name",
+    113: "bad_certificate_status_response",
+    115: "unknown_psk_identity",
+    116: "certificate_required",
+    120: "no_application_protocol",
+}
+
+
+def failure(phase: Phase, error: BaseException) -> Failure:
+    """The failure that an exception stands for.
+
+    A time-out in the connect phase is TIMED_OUT; after it, where a connection was there, it is STALLED.
+    """
+    if isinstance(error, TimeoutError) and error.errno is None:
+        cause = Cause.TIMED_OUT if phase in (Phase.CONNECT, Phase.RESOLVE) else Cause.STALLED
+        return Failure(phase, cause, "no answer in time")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        cause = Cause.LOCAL_POLICY if error.verify_code in POLICY_VERIFY_CODES else Cause.UNTRUSTED
+        return Failure(phase, cause, error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return _tls_failure(phase, error)
+    if isinstance(error, OSError):
+        cause = _BY_ERRNO.get(error.errno or 0, Cause.OTHER)
+        return Failure(phase, cause, error.strerror or str(error), errno=error.errno)
+    if isinstance(error, EOFError):
+        return Failure(phase, Cause.CLOSED, str(error) or "closed without an answer")
+    if isinstance(error, ValueError):
+        return Failure(phase, Cause.MALFORMED, str(error)[:500])
+    return Failure(phase, Cause.OTHER, f"{type(error).__name__}: {error}"[:500])
+
+
+def _tls_failure(phase: Phase, error: ssl.SSLError) -> Failure:
+    reason = error.reason or ""
+    if "ALERT" in reason:
+        name = reason.partition("ALERT_")[2].lower() or reason.lower()
+        return Failure(phase, Cause.ALERT, reason, alert=name)
+    if reason in _OUR_POLICY:
+        return Failure(phase, Cause.LOCAL_POLICY, reason)
+    return Failure(phase, Cause.MALFORMED, reason or str(error)[:500])
