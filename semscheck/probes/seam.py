@@ -7,8 +7,8 @@ system's own errors (OSError) and nothing else; `trouble.failure` turns them int
 from __future__ import annotations
 
 import asyncio
-import random
 import os
+import random
 import socket
 import sys
 import threading
