@@ -1,0 +1,194 @@
+"""Between the check, which runs in a thread with a loop of its own, and the screens, which must never wait.
+
+Events cross in an `Inbox`: any thread puts, the screen takes a few times a second all that has come, so that
+a thousand facts a second cost it no more than ten. Work crosses with `in_thread` and `off_loop`.
+
+Threads here are daemons and no executor's: `asyncio.run` and the interpreter wait at exit for the threads of
+an executor, and a `getaddrinfo` that hangs in one would hold the terminal (architecture, known limits).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from semscheck.model.analysis import Analysis
+from semscheck.model.events import Event, Finished, Inferred, Listener, Observed, Progressed, Started
+from semscheck.model.observations import AnyObservation
+from semscheck.model.report import Report
+
+T = TypeVar("T")
+Subject = TypeVar("Subject")
+
+# A screen that is stopped for a minute (Ctrl+Z) while 200 connections are traced through 6 members gets some
+# thousands of observations at once; beyond this the oldest go, and the report still has them all.
+MAX_WAITING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What came since the last look. Of progress and analysis only the newest; None: nothing new.
+
+    dropped: observations that were left out because nobody looked for too long.
+    """
+
+    started: Started | None = None
+    observations: tuple[AnyObservation, ...] = ()
+    progress: Progressed | None = None
+    analysis: Analysis | None = None
+    report: Report | None = None
+    dropped: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.started or self.observations or self.progress or self.analysis or self.report)
+
+
+class Inbox:
+    """A listener for the check and a source for the screen. `put` from any thread, `take` from one."""
+
+    def __init__(self, limit: int = MAX_WAITING) -> None:
+        self._lock = threading.Lock()
+        self._observations: deque[AnyObservation] = deque(maxlen=limit)
+        self._dropped = 0
+        self._started: Started | None = None
+        self._progress: Progressed | None = None
+        self._analysis: Analysis | None = None
+        self._report: Report | None = None
+
+    def put(self, event: Event) -> None:
+        with self._lock:
+            match event:
+                case Observed(observation):
+                    self._dropped += len(self._observations) == self._observations.maxlen
+                    self._observations.append(observation)
+                case Progressed():
+                    self._progress = event
+                case Inferred(analysis):
+                    self._analysis = analysis
+                case Started():
+                    self._started = event
+                case Finished(report):
+                    self._report = report
+
+    def take(self) -> Batch:
+        with self._lock:
+            batch = Batch(
+                self._started,
+                tuple(self._observations),
+                self._progress,
+                self._analysis,
+                self._report,
+                self._dropped,
+            )
+            self._observations.clear()
+            self._dropped = 0
+            self._started = self._progress = self._analysis = self._report = None
+        return batch
+
+
+async def off_loop(work: Callable[[], T], name: str = "semscheck-work") -> T:
+    """Calls `work` in a thread of its own and gives what it returns or raises. Never waits for it at exit."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def body() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            _hand_over(loop, _fail, future, error)
+        else:
+            _hand_over(loop, _succeed, future, result)
+
+    threading.Thread(target=body, name=name, daemon=True).start()
+    return await future
+
+
+def in_thread(
+    run: Callable[[Subject, Listener, asyncio.Event], Awaitable[Report]],
+) -> Callable[[Subject, Listener, asyncio.Event], Awaitable[Report]]:
+    """Makes a door of a coroutine function: each call runs it on a new loop in a new thread.
+
+    The `cancel` event of the caller's loop is carried over to an event of the thread's loop. If the caller
+    itself is cancelled (the person quits) the thread is told to end as well, and nobody waits for it.
+    """
+
+    async def check(subject: Subject, listener: Listener, cancel: asyncio.Event) -> Report:
+        here = asyncio.get_running_loop()
+        future: asyncio.Future[Report] = here.create_future()
+        far = _FarEvent()
+
+        async def main() -> None:
+            # The result is handed over from inside: asyncio.run still waits for executors after this.
+            try:
+                report = await run(subject, listener, far.arrive())
+            except BaseException as error:
+                _hand_over(here, _fail, future, error)
+            else:
+                _hand_over(here, _succeed, future, report)
+
+        def body() -> None:
+            try:
+                asyncio.run(main())
+            except BaseException as error:
+                _hand_over(here, _fail, future, error)
+
+        threading.Thread(target=body, name="semscheck-check", daemon=True).start()
+        carrier = asyncio.ensure_future(_carry(cancel, far))
+        try:
+            return await future
+        finally:
+            carrier.cancel()
+            far.set()
+
+    return check
+
+
+class _FarEvent:
+    """An asyncio.Event that lives on another thread's loop and may be set before that loop runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event: asyncio.Event | None = None
+        self._early = False
+
+    def arrive(self) -> asyncio.Event:
+        with self._lock:
+            self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+            if self._early:
+                self._event.set()
+            return self._event
+
+    def set(self) -> None:
+        with self._lock:
+            self._early = True
+            if self._loop is not None and self._event is not None:
+                _hand_over(self._loop, self._event.set)
+
+
+async def _carry(near: asyncio.Event, far: _FarEvent) -> None:
+    await near.wait()
+    far.set()
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+        loop.call_soon_threadsafe(call, *args)
+
+
+def _succeed(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[T], error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, (StopIteration, asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+        error = RuntimeError(f"ended by {type(error).__name__}")
+    future.set_exception(error)

@@ -1,0 +1,75 @@
+"""What the screens need done by others: running, reading, writing. The command line fills it in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from semscheck.model.events import Listener
+from semscheck.model.findings import Card
+from semscheck.model.report import Report
+from semscheck.model.target import Target
+
+
+class DoorError(Exception):
+    """Wrong input, in words for the person at the screen: which file, line or key, and what to do."""
+
+
+class ReportError(DoorError):
+    """A saved report that cannot be read."""
+
+
+class ProfileError(DoorError):
+    """A profile or a server name that cannot be used."""
+
+
+Check = Callable[[Target, Listener, asyncio.Event], Awaitable[Report]]
+LabCheck = Callable[[str, Listener, asyncio.Event], Awaitable[Report]]
+Drill = Callable[[Target, Callable[[str], None], asyncio.Event], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A lab scenario that can be tried without a network. sentence: what is wrong in it, in plain words."""
+
+    name: str
+    sentence: str
+
+
+def _no_profiles() -> tuple[Path, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Everything the screens cannot do themselves.
+
+    check: runs one check. It is awaited on the screens' own loop and must not block it (`bridge.in_thread`
+    makes such a door of any coroutine function); events go to the listener from any thread; when the event
+    is set it ends early and returns a report of what there is.
+    load: reads a saved report; raises ReportError. target: makes a Target of a server name, a profile or
+    both (a name wins over the profile's); raises ProfileError. cards: the catalogue, by code.
+    enrolled: the server this desktop is enrolled with, None if there is none; may take a moment.
+    export: writes a report as "html", "json" or "markdown", redacted or not, atomically; raises OSError.
+    ticket: the text to paste into a ticket.
+    profiles: profiles found on this desktop. scenarios, check_lab: the lab; empty and None without it.
+    compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
+    drill: watches a fail-over, hands the text to show to its listener as it grows, returns the last of it.
+    None: not offered. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles` and `compare` are called
+    in a thread of their own.
+    """
+
+    check: Check
+    load: Callable[[Path], Report]
+    target: Callable[[str | None, Path | None], Target]
+    cards: Callable[[], Mapping[str, Card]]
+    enrolled: Callable[[], str | None]
+    export: Callable[[Report, str, Path, bool], None]
+    ticket: Callable[[Report], str]
+    profiles: Callable[[], tuple[Path, ...]] = _no_profiles
+    scenarios: tuple[Scenario, ...] = ()
+    check_lab: LabCheck | None = None
+    compare: Callable[[Report, Path], str] | None = None
+    drill: Drill | None = None

@@ -1,0 +1,221 @@
+"""What the screens remember between two starts: settings and recent targets, in the platform's directories.
+
+Never a secret, an answer or a certificate: names, paths, times and verdicts. Files are replaced atomically
+and are readable by their owner only. A file that cannot be understood is set aside under another name and
+reported; it never stops the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from semscheck.model.findings import Status
+from semscheck.model.target import MAX_CONNECTIONS
+
+THEMES = ("dark", "light", "contrast")
+MAX_RECENT = 8
+_MAX_BYTES = 256 * 1024  # of a file of ours; more is not ours
+_MAX_PROFILE_BYTES = 64 * 1024
+_MAX_LISTED = 500  # names looked at in one directory
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the person chose. None: as the profile says.
+
+    timeout_s: one step; deadline_s: the whole run; connections: fresh ones. services: ask other ports too.
+    redact: exports carry pseudonyms. ascii: no characters beyond ASCII even where the terminal has them.
+    """
+
+    theme: str = "dark"
+    timeout_s: float | None = None
+    deadline_s: float | None = None
+    connections: int | None = None
+    services: bool = False
+    redact: bool = False
+    ascii: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A target that was checked. fqdn: as people write it; profile: path of the profile used, None without.
+
+    at: when, UTC. verdict: of that run.
+    """
+
+    fqdn: str
+    profile: str | None = None
+    at: datetime
+    verdict: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The two files. `trouble` is told, in a sentence, what could not be read or written."""
+
+    config: Path
+    state: Path
+    trouble: Callable[[str], None] = field(default=lambda _: None)
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "settings.json"
+
+    @property
+    def recent_file(self) -> Path:
+        return self.state / "recent.json"
+
+    @property
+    def ticket_file(self) -> Path:
+        return self.state / "ticket.md"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state / "crash.log"
+
+    def load_settings(self) -> Settings:
+        return self._read(self.settings_file, _settings_from) or Settings()
+
+    def save_settings(self, settings: Settings) -> None:
+        self._write(self.settings_file, asdict(settings))
+
+    def load_recent(self) -> tuple[Recent, ...]:
+        return self._read(self.recent_file, _recent_from) or ()
+
+    def add_recent(self, entry: Recent) -> tuple[Recent, ...]:
+        """Puts the entry first, an older one for the same target goes; gives the list as it now is."""
+        others = (it for it in self.load_recent() if (it.fqdn, it.profile) != (entry.fqdn, entry.profile))
+        entries = (entry, *others)[:MAX_RECENT]
+        rows = [{**asdict(it), "at": it.at.isoformat()} for it in entries]
+        self._write(self.recent_file, {"recent": rows})
+        return entries
+
+    def _read(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
+        try:
+            with path.open("rb") as file:
+                raw = file.read(_MAX_BYTES + 1)
+            if len(raw) > _MAX_BYTES:
+                raise ValueError("too large")
+            data = json.loads(raw)
+            if not isinstance(data, dict):
+                raise ValueError("no object")
+            return parse(data)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.trouble(f"{path} could not be read: {error.strerror}.")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._set_aside(path)
+        return None
+
+    def _set_aside(self, path: Path) -> None:
+        aside = path.with_name(path.name + ".broken")
+        try:
+            os.replace(path, aside)
+        except OSError as error:
+            self.trouble(f"{path} is damaged and could not be set aside: {error.strerror}.")
+        else:
+            self.trouble(f"{path.name} was damaged; it is kept as {aside} and starts afresh.")
+
+    def _write(self, path: Path, data: dict[str, Any]) -> None:
+        try:
+            write_atomically(path, json.dumps(data, indent=2) + "\n")
+        except OSError as error:
+            self.trouble(f"{path} could not be written: {error.strerror}.")
+
+
+def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
+    """The store in the platform's directories. Nothing is created before something is written."""
+    from platformdirs import user_config_path, user_state_path
+
+    return Store(
+        user_config_path("semscheck", appauthor=False), user_state_path("semscheck", appauthor=False), trouble
+    )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file whole or not at all. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def find_profiles(*directories: Path) -> tuple[Path, ...]:
+    """Files *.toml with a [target] in these directories (not below them), in the order of their names."""
+    found: list[Path] = []
+    for directory in directories:
+        try:
+            with os.scandir(directory) as entries:
+                names = sorted(entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False))
+        except OSError:
+            continue
+        found += [directory / name for name in names if _is_profile(directory / name)]
+    return tuple(dict.fromkeys(found))
+
+
+def _is_profile(path: Path) -> bool:
+    if path.suffix != ".toml" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_PROFILE_BYTES + 1)
+        return len(raw) <= _MAX_PROFILE_BYTES and "target" in tomllib.loads(raw.decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _settings_from(data: dict[str, Any]) -> Settings:
+    """Keys of a newer version are left aside; a wrong type or range is damage."""
+    known = {it.name for it in fields(Settings)}
+    settings = replace(Settings(), **{key: value for key, value in data.items() if key in known})
+    check_settings(settings)
+    return settings
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises ValueError, in words, for what is out of range."""
+    if settings.theme not in THEMES:
+        raise ValueError(f"theme: one of {', '.join(THEMES)}")
+    for name, low, high in (
+        ("timeout_s", 0.1, 120.0),
+        ("deadline_s", 1.0, 3600.0),
+        ("connections", 1, MAX_CONNECTIONS),
+    ):
+        value = getattr(settings, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{name}: a number")
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"{name}: from {low:g} to {high:g}")
+    if settings.connections is not None and not isinstance(settings.connections, int):
+        raise ValueError("connections: a whole number")
+    if not all(isinstance(it, bool) for it in (settings.services, settings.redact, settings.ascii)):
+        raise ValueError("services, redact, ascii: true or false")
+
+
+def _recent_from(data: dict[str, Any]) -> tuple[Recent, ...]:
+    entries = []
+    for row in data["recent"][:MAX_RECENT]:
+        fqdn, profile, at = row["fqdn"], row.get("profile"), datetime.fromisoformat(row["at"])
+        if not isinstance(fqdn, str) or not isinstance(profile, str | None):
+            raise ValueError("recent: text expected")
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        entries.append(Recent(fqdn=fqdn, profile=profile, at=at, verdict=Status(row["verdict"])))
+    return tuple(entries)
