@@ -1,0 +1,152 @@
+"""Balancers in front of members: HAProxy and nginx, passing TLS through or ending it.
+
+Each logs which member it chose; `choices` reads that, the truth to compare the checker with.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.rig.certs import Issued
+from tests.rig.process import Listening, Place, Server, program
+
+HAProxyMethod = Literal["roundrobin", "static-rr", "leastconn", "first", "source", "random"]
+HAProxyStick = Literal["", "source", "tls-session"]
+HAProxyCookie = Literal["", "insert", "prefix", "dynamic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One member behind a balancer."""
+
+    name: str
+    address: str
+    port: int
+    weight: int = 1
+    backup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HAProxy:
+    """HAProxy. In TCP mode it passes TLS through; a certificate makes it end TLS (HTTP mode).
+
+    `stick` keeps clients by source address or by TLS session id, in a table; `cookie` (HTTP mode) keeps them
+    by a cookie named `cookie_name`: inserted, put before the value of the application's own, or inserted with
+    a value computed from the member's address. `check` probes the members with TCP connections. `speak_tls`
+    encrypts again towards the members; else they get plain HTTP.
+    """
+
+    listen: tuple[tuple[str, int], ...]
+    members: tuple[Backend, ...]
+    method: HAProxyMethod = "roundrobin"
+    certificate: Issued | None = None
+    stick: HAProxyStick = ""
+    cookie: HAProxyCookie = ""
+    cookie_name: str = "SERVERID"
+    check: bool = False
+    check_ms: int = 200
+    speak_tls: bool = True
+    protocols: tuple[str, str] = ("TLSv1.2", "TLSv1.3")
+    tickets: bool = True
+    connections_per_member: int = 0
+    name: str = "haproxy"
+
+    def launch(self, place: Place, directory: Path) -> Server:
+        directory.mkdir(parents=True, exist_ok=True)
+        config = directory / "haproxy.cfg"
+        config.write_text(self._config(directory))
+        return Server(
+            [program("haproxy"), "-db", "-f", str(config)],
+            place=place,
+            directory=directory,
+            name=self.name,
+            listening=[Listening(address, port) for address, port in self.listen],
+        )
+
+    def _config(self, directory: Path) -> str:
+        lines = [
+            "global",
+            "  log stdout format raw local0",
+            "  nbthread 1",
+            "  stats socket " + str(directory / "s") + " mode 600 level admin",
+            "  ssl-server-verify none",
+            "defaults",
+            "  timeout connect 2s",
+            "  timeout client 30s",
+            "  timeout server 30s",
+            "  timeout queue 5s",
+            f"  mode {'tcp' if self.certificate is None else 'http'}",
+            "  log global",
+            "  log-format chose:%s:%b:%ci",
+            "frontend in",
+            *(f"  bind {address}:{port}{self._ending(directory)}" for address, port in self.listen),
+            "  default_backend members",
+            "backend members",
+            f"  balance {self.method}",
+            *self._sticking(),
+            *self._cookies(),
+            *(self._server(one) for one in self.members),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _ending(self, directory: Path) -> str:
+        if self.certificate is None:
+            return ""
+        files = self.certificate.write(directory, "balancer")
+        oldest, newest = self.protocols
+        tickets = "" if self.tickets else " no-tls-tickets"
+        return f" ssl crt {files.bundle} ssl-min-ver {oldest} ssl-max-ver {newest}{tickets}"
+
+    def _sticking(self) -> list[str]:
+        if self.stick == "source":
+            return ["  stick-table type ip size 10k expire 30m", "  stick on src"]
+        if self.stick == "tls-session":
+            # The recipe of HAProxy's configuration manual, "stick store-response": the session id stands at
+            # offset 43 of both hello messages, after its length.
+            return [
+                "  stick-table type binary len 32 size 10k expire 30m",
+                "  acl clienthello req.ssl_hello_type 1",
+                "  acl serverhello rep.ssl_hello_type 2",
+                "  tcp-request inspect-delay 5s",
+                "  tcp-request content accept if clienthello",
+                "  tcp-response content accept if serverhello",
+                "  stick on payload_lv(43,1) if clienthello",
+                "  stick store-response payload_lv(43,1) if serverhello",
+            ]
+        return []
+
+    def _cookies(self) -> list[str]:
+        return {
+            "": [],
+            "insert": [f"  cookie {self.cookie_name} insert indirect nocache httponly secure"],
+            "prefix": [f"  cookie {self.cookie_name} prefix nocache"],
+            "dynamic": [
+                f"  cookie {self.cookie_name} insert indirect nocache dynamic",
+                "  dynamic-cookie-key rig",
+            ],
+        }[self.cookie]
+
+    def _server(self, member: Backend) -> str:
+        words = [f"  server {member.name} {member.address}:{member.port} weight {member.weight}"]
+        if self.cookie in ("insert", "prefix"):
+            words.append(f"cookie {member.name}")
+        if member.backup:
+            words.append("backup")
+        if self.check:
+            words.append(f"check inter {self.check_ms}ms fall 1 rise 1")
+        if self.certificate is not None and self.speak_tls:
+            words.append("ssl")
+        if self.connections_per_member:
+            words.append(f"maxconn {self.connections_per_member}")
+        return " ".join(words)
+
+
+def choices(server: Server) -> tuple[str, ...]:
+    """Read which member the balancer chose, connection by connection (HTTP mode: request by request).
+
+    The order is that of the ends of the connections, since balancers log then.
+    """
+    return tuple(re.findall(r"^chose:([^:\s]+)", server.log(10_000_000), re.MULTILINE))
