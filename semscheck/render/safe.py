@@ -45,7 +45,7 @@ def _visible(text: str, keep: str = "") -> str:
     shown: list[str] = []
     marks = 0
     for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
         if character in keep or (
             character.isprintable() and not _INVISIBLE.match(character) and marks <= _MARKS_ALLOWED
         ):

@@ -1,0 +1,174 @@
+"""Lines of text for a terminal: styled spans, display width, wrapping, and the ASCII fall-back.
+
+A line is a tuple of spans; a span's style is a name ("ok", "critical", "dim", "member-2"), which each face
+(text, TUI) turns into what it has. Widths are columns of a terminal: East Asian wide characters take two.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+COLOURS = 8  # different member, certificate and answer styles, "member-0" to "member-7"
+
+# SGR parameters (ECMA-48 section 8.3.117). States use the 8 basic colours, which every theme sets readable;
+# members use the Okabe-Ito colours, told apart by colour-blind people, as backgrounds in the 256-colour cube.
+SGR: dict[str, str] = {
+    "ok": "32",
+    "info": "36",
+    "warning": "33",
+    "critical": "1;31",
+    "unknown": "35",
+    "not-tested": "2",
+    "dim": "2",
+    "strong": "1",
+    **{
+        f"member-{index}": f"38;5;16;48;5;{colour}"
+        for index, colour in enumerate((74, 214, 36, 227, 175, 166, 250, 111))
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Text with one style; style: a key of SGR, or empty."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+
+
+def width(text: str) -> int:
+    """Columns that the text takes in a terminal; marks take none, wide and full-width characters two."""
+    if text.isascii():
+        return len(text)
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def line_width(line: Iterable[Span]) -> int:
+    return sum(width(span.text) for span in line)
+
+
+def fit(text: str, columns: int) -> str:
+    """The text in at most `columns`, cut with an ellipsis where it is longer."""
+    if width(text) <= columns:
+        return text
+    head, _ = _split_at(text, max(0, columns - 1))
+    return head + "…" if columns > 0 else ""
+
+
+def pad(text: str, columns: int) -> str:
+    """The text in exactly `columns`: cut, or filled with blanks."""
+    shown = fit(text, columns)
+    return shown + " " * (columns - width(shown))
+
+
+def _split_at(text: str, columns: int) -> tuple[str, str]:
+    taken = 0
+    for index, character in enumerate(text):
+        taken += _character_width(character)
+        if taken > columns:
+            return text[:index], text[index:]
+    return text, ""
+
+
+def _pieces(word: str, columns: int) -> list[str]:
+    """A word in pieces that fit; a wide character in a single column is left out rather than overflowing."""
+    pieces: list[str] = []
+    while word and width(word) > columns:
+        head, word = _split_at(word, columns)
+        if not head:
+            return pieces
+        pieces.append(head)
+    return [*pieces, word] if word else pieces
+
+
+def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> list[str]:
+    """Text broken at blanks into lines of at most `columns`, a longer word inside.
+
+    first, rest: what the first line and the others begin with (rest: blanks as wide as `first`).
+    """
+    rest = " " * width(first) if rest is None else rest
+    room = max(1, columns - max(width(first), width(rest)))
+    lines: list[str] = []
+    current = ""
+    for piece in (piece for word in text.split(" ") for piece in _pieces(word, room)):
+        if current and width(current) + 1 + width(piece) > room:
+            lines.append(current)
+            current = piece
+        else:
+            current = f"{current} {piece}" if current else piece
+    lines.append(current)
+    return [(first if index == 0 else rest) + line for index, line in enumerate(lines)]
+
+
+# One column for one column, so that what was laid out stays laid out.
+_ASCII = str.maketrans(
+    {
+        "✔": "+",
+        "▲": "!",
+        "✖": "X",
+        "·": ".",
+        "•": "*",
+        "│": "|",
+        "├": "|",
+        "└": "`",
+        "─": "-",
+        "█": "#",
+        "▓": "=",
+        "░": "-",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "…": "~",
+        "→": ">",
+        "←": "<",
+        "≤": "<",
+        "≥": ">",
+        "×": "x",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "‘": "'",
+        "’": "'",
+        "\u00a0": " ",
+    }
+)
+
+
+def to_ascii(text: str) -> str:
+    """The text for a terminal without Unicode, as wide as before: accents dropped, the rest as "?"."""
+    if text.isascii():
+        return text
+    return "".join(_ascii_character(character) for character in text.translate(_ASCII))
+
+
+def _ascii_character(character: str) -> str:
+    if character.isascii():
+        return character
+    base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    columns = _character_width(character)
+    return base if len(base) == columns else "?" * columns
+
+
+def ascii_line(line: Line) -> Line:
+    return tuple(Span(to_ascii(span.text), span.style) for span in line)
+
+
+def to_string(line: Sequence[Span], colour: bool = False) -> str:
+    """A line as text, with SGR sequences if `colour`; blanks at its end are dropped."""
+    if not colour:
+        return "".join(span.text for span in line).rstrip()
+    return "".join(
+        f"\x1b[{SGR[span.style]}m{span.text}\x1b[0m" if span.style in SGR and span.text.strip() else span.text
+        for span in line
+    ).rstrip()

@@ -1,0 +1,273 @@
+"""Wording that every output shares: numbers with units, times, and the closed lists in plain words.
+
+Standard library only. A number that was not measured is said so, never shown as zero.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from semscheck.model.analysis import Method, Persistence, Reach, Rotation, Share, Termination
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Confidence, Owner, State, Status
+from semscheck.model.target import Severity
+
+NOT_MEASURED = "not measured"
+DAY_S = 86_400
+
+
+class Mark(StrEnum):
+    """The state of one thing in a picture or a list; always shown as word and symbol, then colour."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+    NOT_TESTED = "not-tested"
+
+
+SYMBOLS: dict[Mark, str] = {
+    Mark.OK: "✔",
+    Mark.INFO: "i",
+    Mark.WARNING: "▲",
+    Mark.CRITICAL: "✖",
+    Mark.UNKNOWN: "?",
+    Mark.NOT_TESTED: "·",
+}
+LABELS: dict[Mark, str] = {mark: mark.value.replace("-", " ") for mark in Mark}
+_RANK = (Mark.NOT_TESTED, Mark.OK, Mark.INFO, Mark.WARNING, Mark.UNKNOWN, Mark.CRITICAL)
+
+SEVERITY_ORDER = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
+
+
+def worst(*marks: Mark) -> Mark:
+    """The worst of the marks, in the order of the contract; "not tested" if there are none."""
+    return max(marks, key=_RANK.index, default=Mark.NOT_TESTED)
+
+
+def mark_of(value: Severity | Status) -> Mark:
+    return Mark(value.value)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 connection", "32 connections", "1,024 addresses" (plural given where it is not noun + s)."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(items: tuple[str, ...] | list[str], at_most: int = 6) -> str:
+    """ "a, b and c"; what is over `at_most` is counted: "a, b and 7 more"."""
+    if len(items) > at_most:
+        return f"{', '.join(items[: at_most - 1])} and {len(items) - at_most + 1:,} more"
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def place(address: str, port: int | None = None) -> str:
+    """ "192.0.2.1:443", "[2001:db8::1]:443" (RFC 3986 section 3.2.2)."""
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time with two figures or so: "0.8 ms", "12 ms", "1.4 s", "2 min 5 s", "3 h 20 min"."""
+    if seconds is None:
+        return NOT_MEASURED
+    if seconds < 0.9995:
+        milliseconds = seconds * 1000
+        return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    return _long_duration(round(seconds))
+
+
+def _long_duration(seconds: int) -> str:
+    days, rest = divmod(seconds, DAY_S)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    if days:
+        return count(days, "day") + (f" {hours} h" if hours else "")
+    if hours:
+        return f"{hours} h" + (f" {minutes} min" if minutes else "")
+    return f"{minutes} min" + (f" {seconds} s" if seconds else "")
+
+
+def ttl(seconds: int | None) -> str:
+    """A record's time to live: "300 s (5 min)"; DNS people think in seconds, others do not."""
+    if seconds is None:
+        return NOT_MEASURED
+    return f"{seconds} s" if seconds < 60 else f"{seconds} s ({_long_duration(seconds)})"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as "83 %"; with one decimal below ten, so that 0.4 % does not read as nothing."""
+    if share is None:
+        return NOT_MEASURED
+    return f"{_percent_figure(share)} %"
+
+
+def _percent_figure(share: float) -> str:
+    value = share * 100
+    return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}"
+
+
+def share(value: Share) -> str:
+    """A member's share with its interval: "83 % (65–93 %)"."""
+    return f"{percent(value.share)} ({_percent_figure(value.share_low)}–{percent(value.share_high)})"
+
+
+# --- times -------------------------------------------------------------------------------------------------
+
+
+def stamp(when: datetime | None) -> str:
+    """ "2026-03-01 12:30 UTC"."""
+    return NOT_MEASURED if when is None else f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def date(when: datetime | None) -> str:
+    return NOT_MEASURED if when is None else f"{when:%Y-%m-%d}"
+
+
+def age(then: datetime | None, now: datetime) -> str:
+    """How long ago: "just now", "5 minutes ago", "3 days ago"; a time to come is "in the future"."""
+    if then is None:
+        return NOT_MEASURED
+    seconds = (now - then).total_seconds()
+    if seconds < -60:
+        return "in the future"
+    for size, noun in ((365 * DAY_S, "year"), (DAY_S, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{count(int(seconds // size), noun)} ago"
+    return "just now"
+
+
+def days_left(not_after: datetime | None, now: datetime) -> str:
+    """Of a certificate: "200 days left", "5 hours left", "expired 3 days ago"."""
+    if not_after is None:
+        return NOT_MEASURED
+    left = not_after - now
+    if left < timedelta(0):
+        passed = -left
+        amount = count(passed.days, "day") if passed.days else count(passed.seconds // 3600, "hour")
+        return f"expired {amount} ago"
+    return f"{count(left.days, 'day')} left" if left.days else f"{count(left.seconds // 3600, 'hour')} left"
+
+
+# --- closed lists in plain words ---------------------------------------------------------------------------
+
+REACH: dict[Reach, str] = {
+    Reach.NOT_TRIED: "not tested",
+    Reach.NO_CONNECTION: "no connection",
+    Reach.NO_TLS: "connects, but no TLS",
+    Reach.NO_HTTP: "TLS works, but no web answer",
+    Reach.SERVES: "serves",
+}
+
+METHOD: dict[Method, str] = {
+    Method.SINGLE: "every new connection goes to one and the same server",
+    Method.ROTATING: "round robin: each new connection goes to the next server",
+    Method.EVEN: "new connections are spread evenly, in no fixed order",
+    Method.WEIGHTED: "new connections are spread unevenly, by weights",
+    Method.UNKNOWN: "could not be told",
+}
+
+PERSISTENCE: dict[Persistence, str] = {
+    Persistence.NONE: "nothing keeps a client on one server",
+    Persistence.COOKIE: "a cookie keeps a client on its server",
+    Persistence.TLS_SESSION: "the TLS session keeps a client on its server",
+    Persistence.SOURCE_ADDRESS: "the client's address decides its server",
+    Persistence.NOT_SEPARABLE: "cannot be told from one desktop (fail-over, an ordered list and persistence "
+    "by source address look the same)",
+    Persistence.UNKNOWN: "could not be told",
+}
+
+TERMINATION: dict[Termination, str] = {
+    Termination.PASS_THROUGH: "passed through to the servers",
+    Termination.TERMINATED: "ended in front of the servers",
+    Termination.UNKNOWN: "could not be told",
+}
+
+ROTATION: dict[Rotation, str] = {
+    Rotation.NONE: "one address, always the same",
+    Rotation.FIXED: "several addresses, always in one order",
+    Rotation.ORDER: "several addresses, the order changes",
+    Rotation.SUBSET: "the set of addresses changes",
+    Rotation.FLIPS: "one address at a time, not always the same",
+    Rotation.UNKNOWN: "could not be told",
+}
+
+CAUSE: dict[Cause, str] = {
+    Cause.REFUSED: "connection refused",
+    Cause.TIMED_OUT: "no answer",
+    Cause.NO_ROUTE: "no route to it",
+    Cause.RESET: "connection reset",
+    Cause.CLOSED: "closed by the other side",
+    Cause.NOT_TLS: "does not speak TLS",
+    Cause.ALERT: "TLS handshake refused",
+    Cause.STALLED: "connected, then silence",
+    Cause.LOCAL_POLICY: "refused by this desktop's TLS library",
+    Cause.UNTRUSTED: "certificate not trusted",
+    Cause.MALFORMED: "answer cannot be read",
+    Cause.TOO_LARGE: "answer too large",
+    Cause.NOT_FOUND: "not found",
+    Cause.DENIED: "no permission",
+    Cause.NO_ADDRESS: "no address",
+    Cause.CANCELLED: "cancelled",
+    Cause.OTHER: "failed",
+}
+
+OWNER: dict[Owner, str] = {
+    Owner.DESKTOP: "this desktop's support",
+    Owner.NETWORK: "the network's administrator",
+    Owner.DNS: "the DNS administrator",
+    Owner.BALANCER: "the load balancer's administrator",
+    Owner.SERVER: "the encryption server's administrator",
+    Owner.SEMSCHECK: "the makers of semscheck",
+}
+
+CONFIDENCE: dict[Confidence, str] = {Confidence.CERTAIN: "certain", Confidence.LIKELY: "likely, not certain"}
+
+STATE: dict[State, str] = {
+    State.PASS: "passed",
+    State.FOUND: "found",
+    State.NOT_OBSERVED: "not tested",
+    State.CRASHED: "crashed",
+}
+
+ARM: dict[str, str] = {
+    "fresh": "new connections",
+    "cookie": "cookie kept",
+    "resume": "TLS session kept",
+    "keep-alive": "one connection",
+    "source": "other source address",
+}
+
+IDENTIFIED_BY: dict[str, str] = {
+    "tls-session": "their TLS sessions",
+    "http-cookie": "their session cookies",
+    "balancer-cookie": "the load balancer's cookie",
+    "certificate": "their certificates",
+    "pairs": "comparing connections in pairs",
+}
+
+
+def failure(cause: str | None) -> str:
+    """A failure's cause in plain words; a cause of a newer version as it is."""
+    if cause is None:
+        return NOT_MEASURED
+    return CAUSE[Cause(cause)] if cause in Cause._value2member_map_ else cause
+
+
+def arm(name: str) -> str:
+    return ARM.get(name, name)
+
+
+def fingerprint(text: str | None) -> str:
+    """The beginning of a SHA-256 fingerprint, long enough to compare by eye."""
+    return NOT_MEASURED if text is None else text[:16]
