@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
 from semscheck.probes.recorder import Recorder
 
@@ -26,7 +27,6 @@ MAX_NAMES = 1000  # alternative names kept; public authorities issue with at mos
 MAX_TEXT = 1024  # characters kept of one name; a DNS name has at most 253 (RFC 1035)
 MAX_FEW = 20  # of everything else of which there may be several
 
-NAMES_CUT = "alternative names were left out"
 
 _USAGES = (
     ("digital_signature", "digitalSignature"),

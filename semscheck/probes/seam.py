@@ -7,6 +7,7 @@ system's own errors (OSError) and nothing else; `trouble.failure` turns them int
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import dns.message
 
 RECEIVE_BYTES = 65536
+RIGHT_ANSWER_S = 0.5  # how long the right DNS answer may still come after a wrong one
 
 T = TypeVar("T")
 
@@ -126,22 +128,78 @@ class SocketDialler:
 
 
 class NetworkResolver:
-    """dnspython for the wire, a daemon thread for getaddrinfo (which cannot be cancelled)."""
+    """dnspython for the messages, sockets of our own for the wire (a connected one, so that the kernel drops
+    what another source sends), a daemon thread for getaddrinfo (which cannot be cancelled)."""
 
     async def ask(
         self, query: dns.message.Message, address: str, port: int, tcp: bool
     ) -> dns.message.Message:
-        import dns.asyncquery
-        import dns.exception
-
-        send = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        try:
-            return await send(query, address, port=port, timeout=None)
-        except (EOFError, dns.exception.DNSException) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
+        wire = query.to_wire()
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as raw:
+            raw.setblocking(False)
+            if tcp:
+                await loop.sock_connect(raw, (address, port))
+                return _matching(query, await _over_tcp(raw, wire))
+            raw.connect((address, port))  # UDP: names the peer, sends nothing
+            await loop.sock_sendall(raw, wire)
+            return await _over_udp(raw, query)
 
     async def system(self, name: str) -> tuple[str, ...]:
         return await in_daemon_thread(_getaddrinfo, name)
+
+
+class _OtherAnswerError(ValueError):
+    """What came is a DNS message or bytes that do not belong to the query."""
+
+
+def _matching(query: dns.message.Message, wire: bytes) -> dns.message.Message:
+    """The answer as a message. Raises ValueError if it does not parse, or belongs to another query."""
+    import dns.message
+
+    if wire[:2] != query.id.to_bytes(2):
+        raise _OtherAnswerError("an answer with another id came")
+    try:
+        answer = dns.message.from_wire(wire, ignore_trailing=True)
+    except Exception as error:  # hostile bytes: whatever the parser trips over is the answer's fault
+        raise ValueError(f"{type(error).__name__}: {error}"[:300]) from error
+    if not query.is_response(answer):
+        raise _OtherAnswerError("an answer to another question came")
+    return answer
+
+
+async def _over_udp(raw: socket.socket, query: dns.message.Message) -> dns.message.Message:
+    """Wait for the answer; a wrong one is no reason to stop (RFC 5452 section 9.1), but to wait less long."""
+    loop = asyncio.get_running_loop()
+    wrong: _OtherAnswerError | None = None
+    try:
+        async with asyncio.timeout(None) as patience:
+            while True:
+                wire = await loop.sock_recv(raw, RECEIVE_BYTES)
+                try:
+                    return _matching(query, wire)
+                except _OtherAnswerError as error:
+                    if wrong is None:
+                        patience.reschedule(loop.time() + RIGHT_ANSWER_S)
+                    wrong = error
+    except TimeoutError:
+        if wrong is None:
+            raise
+        raise wrong from None
+
+
+async def _over_tcp(raw: socket.socket, wire: bytes) -> bytes:
+    """One message each way, with its length before it (RFC 1035 section 4.2.2)."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(raw, len(wire).to_bytes(2) + wire)
+    heard = bytearray()
+    while len(heard) < 2 or len(heard) < 2 + int.from_bytes(heard[:2]):
+        part = await loop.sock_recv(raw, RECEIVE_BYTES)
+        if not part:
+            raise ConnectionResetError(errno.ECONNRESET, "closed before the answer was complete")
+        heard += part
+    return bytes(heard[2 : 2 + int.from_bytes(heard[:2])])
 
 
 def _getaddrinfo(name: str) -> tuple[str, ...]:

@@ -1,0 +1,274 @@
+"""One address and port, looked at as a client would use it: connect, TLS, one HTTP exchange; each step timed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.observations import Connection, Exchange, Handshake, Trust
+from semscheck.probes.recorder import Recorder
+from semscheck.probes.seam import Seam, Stream
+from semscheck.probes.tls import Tls, Watch, watched
+from semscheck.probes.trouble import failure
+from semscheck.probes.trust import Contexts
+
+if TYPE_CHECKING:
+    from semscheck.probes.http import Conversation
+
+LOGIN_PATH = "/b/l.e"  # Web Email Protection's login page, in every version that sources name
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to look at. host: the name for SNI and for HTTP. web: whether an HTTP exchange is wanted."""
+
+    address: str
+    port: int
+    host: str
+    web: bool = True
+
+    @property
+    def server_name(self) -> str | None:
+        """SNI carries no IP addresses (RFC 6066 section 3)."""
+        return None if _is_address(self.host) else self.host
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What probes of one run share. agent: the User-Agent header; record_chain: parses and keeps chains."""
+
+    seam: Seam
+    record: Recorder
+    contexts: Contexts
+    timeout_s: float
+    agent: str
+    record_chain: ChainRecorder
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What came of a look, for those who go on from here. version: as negotiated. exchanges: that were made."""
+
+    errand: Errand
+    connected: bool = False
+    version: str | None = None
+    connect_s: float | None = None
+    handshake_s: float | None = None
+    exchanges: tuple[Exchange, ...] = ()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def connect(means: Means, errand: Errand) -> tuple[Connection, Stream | None]:
+    """A TCP connection and its observation. The stream is None where it failed."""
+    began = means.record.now()
+    try:
+        async with asyncio.timeout(means.timeout_s):
+            stream = await means.seam.dialler.connect(errand.address, errand.port)
+    except (OSError, TimeoutError) as error:
+        seen = means.record.add(
+            Connection,
+            began,
+            address=errand.address,
+            port=errand.port,
+            failure=failure(Phase.CONNECT, error),
+        )
+        return seen, None
+    seen = means.record.add(
+        Connection, began, address=errand.address, port=errand.port, local_address=stream.local_address
+    )
+    return seen, stream
+
+
+async def handshake(
+    means: Means, errand: Errand, stream: Stream, policy: str, *, send_name: bool = True
+) -> tuple[Handshake, Tls | None]:
+    """A handshake on a connection that was made, and its observation. The connection is None where it failed."""
+    watch = Watch()
+    context = watched(means.contexts.get(policy))
+    name = errand.server_name if send_name else None
+    tls = Tls(stream, context, name, watch=watch)
+    began = means.record.now()
+    trouble: Failure | None = None
+    error: BaseException | None = None
+    try:
+        async with asyncio.timeout(means.timeout_s):
+            await tls.handshake()
+    except (OSError, EOFError, ValueError, TimeoutError) as caught:
+        error, trouble = caught, tls.failure(caught)
+    took = means.record.now() - began
+    chain = tls.chain
+    fingerprints = means.record_chain(means.record, chain, began) if chain else ()
+    seen = means.record.add(
+        Handshake,
+        began,
+        elapsed_s=took,
+        address=errand.address,
+        port=errand.port,
+        sni=name,
+        policy=policy,
+        version=tls.version,
+        cipher=tls.cipher,
+        key_exchange=watch.key_exchange,
+        alpn=tls.alpn if trouble is None else None,
+        chain=fingerprints,
+        trust=_trust(means, tls, error, trouble, began) if policy == "default" else None,
+        client_certificate_requested=_asked(watch, trouble),
+        failure=trouble,
+    )
+    if trouble is not None:
+        tls.close()
+        return seen, None
+    return seen, tls
+
+
+def _asked(watch: Watch, trouble: Failure | None) -> bool | None:
+    if watch.certificate_requested:
+        return True
+    return False if trouble is None else None
+
+
+def _trust(
+    means: Means, tls: Tls, error: BaseException | None, trouble: Failure | None, began: float
+) -> Trust | None:
+    """The verifier's answer; None where the handshake ended before there was one."""
+    store = means.contexts.store
+    if trouble is None:
+        path = tls.verified_chain
+        return Trust(True, store=store, chain=means.record_chain(means.record, path, began) if path else ())
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return None
+    judged = None if trouble.cause is Cause.LOCAL_POLICY else False
+    code = error.verify_code or None
+    return Trust(judged, code=code, reason=error.verify_message, store=store)
+
+
+async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | None:
+    """After a refusal by our own side, or for an old version: once more, without judging, to see what is there."""
+    cause = seen.failure.cause if seen.failure else None
+    if cause is Cause.UNTRUSTED:
+        policies: tuple[str, ...] = ("unverified", "legacy")
+    elif cause in (Cause.LOCAL_POLICY, Cause.ALERT, Cause.MALFORMED, Cause.CLOSED, Cause.RESET):
+        policies = ("legacy",)
+    else:
+        return None
+    for policy in policies:
+        _, stream = await connect(means, errand)
+        if stream is None:
+            return None
+        again, tls = await handshake(means, errand, stream, policy)
+        if tls is not None:
+            return tls
+        if again.failure is None or again.failure.cause not in (Cause.LOCAL_POLICY, Cause.ALERT):
+            return None
+    return None
+
+
+async def look(means: Means, errand: Errand) -> Sight:
+    """Connect, shake hands, and (where wanted) ask for the front page; every step an observation."""
+    reached, stream = await connect(means, errand)
+    if stream is None:
+        return Sight(errand)
+    seen, tls = await handshake(means, errand, stream, "default")
+    if tls is None:
+        tls = await _second_try(means, errand, seen)
+    if tls is None:
+        return Sight(errand, connected=True, connect_s=reached.elapsed_s)
+    try:
+        exchanges = await converse(means, errand, tls) if errand.web else ()
+    finally:
+        tls.close()
+    return Sight(
+        errand,
+        connected=True,
+        version=tls.version,
+        connect_s=reached.elapsed_s,
+        handshake_s=seen.elapsed_s,
+        exchanges=exchanges,
+    )
+
+
+async def converse(means: Means, errand: Errand, tls: Tls) -> tuple[Exchange, ...]:
+    """GET /, then where it leads on the same host, else the product's login page; on one connection."""
+    from semscheck.probes.http import Conversation
+
+    talk = Conversation(tls, errand.host, errand.port, means.agent)
+    first = await exchange(means, errand, talk, "/")
+    if first.failure is not None or first.status is None:
+        return (first,)
+    onward = _same_host(first, errand)
+    path = onward or LOGIN_PATH
+    if path == "/":
+        return (first,)
+    second = await exchange(means, errand, talk, path, follows=first.id if onward else None)
+    return first, second
+
+
+async def exchange(
+    means: Means, errand: Errand, talk: object, path: str, follows: str | None = None
+) -> Exchange:
+    """One GET on a conversation, as an observation."""
+    from semscheck.probes.http import Conversation
+
+    assert isinstance(talk, Conversation)
+    began = means.record.now()
+    common: dict[str, Any] = {
+        "address": errand.address,
+        "port": errand.port,
+        "host": errand.host,
+        "path": path,
+    }
+    try:
+        async with asyncio.timeout(means.timeout_s):
+            answer = await talk.get(path)
+    except (OSError, EOFError, ValueError, TimeoutError) as error:
+        return means.record.add(
+            Exchange, began, **common, follows=follows, failure=failure(Phase.HTTP, error)
+        )
+    return means.record.add(
+        Exchange,
+        began,
+        **common,
+        follows=follows,
+        status=answer.status,
+        http_version=answer.http_version,
+        headers=answer.headers,
+        title=answer.title,
+        body_sha256=answer.body_sha256,
+        body_bytes=answer.body_bytes,
+        truncated=answer.truncated,
+    )
+
+
+def _same_host(first: Exchange, errand: Errand) -> str | None:
+    """The path that a redirect leads to, None where there is none or it leads to another host or port."""
+    from urllib.parse import urlsplit
+
+    if first.status not in _REDIRECTS:
+        return None
+    location = next((value for name, value in first.headers if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location)
+        port = parts.port or (errand.port if not parts.scheme or not parts.netloc else 443)
+    except ValueError:
+        return None
+    if parts.scheme not in ("", "https") or (parts.hostname or errand.host) != errand.host:
+        return None
+    if port != errand.port or not parts.path.startswith("/"):
+        return None
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return target if target.isascii() and target.isprintable() and len(target) <= 1000 else None

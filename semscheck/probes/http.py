@@ -1,0 +1,166 @@
+"""HTTP exchanges over a connection that is already there. The only module that imports httpx.
+
+httpx cannot say which step of connecting failed, and its pool would reuse a connection made for another server
+name; so each exchange gets a transport of its own that holds exactly one connection, which we made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import httpcore
+import httpx
+
+from semscheck.probes.tls import Tls
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 4096
+_TITLE = re.compile(rb"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP request brought: see model.observations.Exchange for the fields."""
+
+    status: int
+    http_version: str
+    headers: tuple[tuple[str, str], ...]
+    title: str | None
+    body_sha256: str
+    body_bytes: int
+    truncated: bool
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+class _Wire(httpcore.AsyncNetworkStream):
+    """Our connection as httpcore wants to see one. Time-outs are kept by the caller."""
+
+    def __init__(self, tls: Tls) -> None:
+        self._tls = tls
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._tls.read(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            await self._tls.write(buffer)
+
+    async def aclose(self) -> None:
+        self._tls.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._parts:
+            yield part
+
+    async def aclose(self) -> None:
+        if hasattr(self._parts, "aclose"):
+            await self._parts.aclose()
+
+
+class _OneConnection(httpx.AsyncBaseTransport):
+    def __init__(self, tls: Tls, host: str, port: int) -> None:
+        origin = httpcore.Origin(b"https", host.encode("ascii"), port)
+        self._connection = httpcore.AsyncHTTP11Connection(origin=origin, stream=_Wire(tls))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._connection.handle_async_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer.stream),
+            extensions=answer.extensions,
+        )
+
+
+class Conversation:
+    """Requests on one connection; keeps no cookies (`probes.cookies` does, so that each can be shown alone)."""
+
+    def __init__(self, tls: Tls, host: str, port: int, user_agent: str) -> None:
+        self._base = f"https://{_bracketed(host)}:{port}"
+        self._client = httpx.AsyncClient(
+            transport=_OneConnection(tls, host, port),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+        )
+
+    async def get(self, path: str, cookie: str | None = None) -> Answer:
+        """GET `path`. cookie: the Cookie header to send, None for none.
+
+        Raises httpx.TransportError and its kin as OSError or ValueError, and EOFError where the peer closed.
+        """
+        request = self._client.build_request("GET", self._base + path)
+        if cookie:
+            request.headers["Cookie"] = cookie
+        try:
+            response = await self._client.send(request, stream=True)
+            try:
+                return await self._read(response)
+            finally:
+                await response.aclose()
+        except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError) as error:
+            if "without sending" in str(error) or "incomplete" in str(error):
+                raise EOFError(str(error)) from error
+            raise ValueError(str(error)) from error
+        except (httpx.HTTPError, httpcore.ProtocolError, httpcore.NetworkError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        except httpx.InvalidURL as error:
+            raise ValueError(str(error)) from error
+
+    async def _read(self, response: httpx.Response) -> Answer:
+        body, truncated = bytearray(), False
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                truncated = True
+                del body[MAX_BODY_BYTES:]
+                break
+        title = _TITLE.search(body)
+        return Answer(
+            status=response.status_code,
+            http_version=response.extensions.get("http_version", b"HTTP/1.1").decode("latin-1"),
+            headers=_headers(response.headers.raw),
+            title=title.group(1).decode("utf-8", "replace").strip() if title else None,
+            body_sha256=sha256(body).hexdigest(),
+            body_bytes=len(body),
+            truncated=truncated,
+        )
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name.decode("latin-1")[:200], value.decode("latin-1")[:MAX_HEADER_BYTES])
+        for name, value in raw[:MAX_HEADERS]
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,329 @@
+"""Tokens that only their issuer recognises: taking one, showing it, and the controls that give it a meaning.
+
+The idea: a server that gave a TLS session (or an HTTP session cookie) recognises it later; any other server does
+not, unless they share keys or state. Shown to each member directly, a token names the member that issued it.
+Nothing here judges trust, and a member that cannot be reached has simply not recognised anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from semscheck.model.failure import Failure, Phase
+from semscheck.model.observations import Control
+from semscheck.probes.cookies import Cookie, set_by
+from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.http import Answer, Conversation
+from semscheck.probes.seam import Stream
+from semscheck.probes.tls import Tls
+from semscheck.probes.trouble import failure
+from semscheck.probes.trust import seeing
+
+TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
+TICKET_WAIT_MOST_S = 1.0
+ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A known member's client interface, where tokens can be shown to it."""
+
+    name: str
+    errand: Errand
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection that got through TLS, or the failure. connect_s, handshake_s: None for steps not reached."""
+
+    tls: Tls | None
+    connect_s: float | None = None
+    handshake_s: float | None = None
+    failure: Failure | None = None
+
+
+class Sessions:
+    """The contexts that sessions are taken and offered with: one per newest TLS version, never judging trust.
+
+    Python offers a session only with the context that it was taken with, so FQDN and members share them.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[str | None, ssl.SSLContext] = {}
+
+    def context(self, newest: str | None) -> ssl.SSLContext:
+        """newest: "TLSv1.2" to offer nothing newer; None for all that this Python speaks."""
+        if newest not in self._contexts:
+            limit = ssl.TLSVersion.TLSv1_2 if newest == "TLSv1.2" else ssl.TLSVersion.MAXIMUM_SUPPORTED
+            self._contexts[newest] = seeing(limit)
+        return self._contexts[newest]
+
+
+async def open_tls(
+    means: Means,
+    errand: Errand,
+    context: ssl.SSLContext,
+    *,
+    session: ssl.SSLSession | None = None,
+    timeout_s: float | None = None,
+    source_address: str | None = None,
+) -> Opened:
+    """Connect and shake hands, offering `session` where one is given. Network trouble is in `failure`."""
+    limit = means.timeout_s if timeout_s is None else timeout_s
+    began = means.record.now()
+    stream: Stream | None = None
+    try:
+        async with asyncio.timeout(limit):
+            stream = await means.seam.dialler.connect(errand.address, errand.port, source_address)
+    except (OSError, TimeoutError) as error:
+        return Opened(None, failure=failure(Phase.CONNECT, error))
+    connected = means.record.now()
+    tls = Tls(stream, context, errand.server_name, session=session)
+    try:
+        async with asyncio.timeout(limit):
+            await tls.handshake()
+    except (OSError, EOFError, ValueError, TimeoutError) as error:
+        tls.close()
+        return Opened(None, connected - began, failure=tls.failure(error))
+    except BaseException:
+        tls.close()
+        raise
+    return Opened(tls, connected - began, means.record.now() - connected)
+
+
+def ticket_wait_s(connect_s: float | None) -> float:
+    """How long to wait for a ticket: three round trips as connecting took them, within fixed bounds."""
+    return min(TICKET_WAIT_MOST_S, max(TICKET_WAIT_S, 3 * (connect_s or 0.0) + 0.02))
+
+
+async def show_session(
+    means: Means,
+    errand: Errand,
+    context: ssl.SSLContext,
+    session: ssl.SSLSession,
+    timeout_s: float | None = None,
+) -> tuple[bool | None, Failure | None]:
+    """Offer a session: True resumed, False refused (a full handshake), None with the failure if neither."""
+    opened = await open_tls(means, errand, context, session=session, timeout_s=timeout_s)
+    if opened.tls is None:
+        return None, opened.failure
+    recognised = opened.tls.resumed
+    opened.tls.close()
+    return recognised, None
+
+
+async def show_cookie(
+    means: Means,
+    errand: Errand,
+    context: ssl.SSLContext,
+    path: str,
+    cookie: Cookie,
+    timeout_s: float | None = None,
+) -> tuple[bool | None, Failure | None]:
+    """Send one cookie: True if the answer does not set that name anew, False if it does."""
+    opened = await open_tls(means, errand, context, timeout_s=timeout_s)
+    if opened.tls is None:
+        return None, opened.failure
+    try:
+        answer, trouble = await ask(
+            means, errand, opened.tls, path, f"{cookie.name}={cookie.value}", timeout_s
+        )
+    finally:
+        opened.tls.close()
+    if answer is None:
+        return None, trouble
+    return recognised(answer, cookie.name), None
+
+
+def recognised(answer: Answer, name: str) -> bool | None:
+    """Whether a session cookie that was sent is known: not set anew. None where the answer is an error of the
+    balancer or the server (5xx), which says nothing of the session."""
+    if answer.status >= 500:
+        return None
+    return all(cookie.name != name for cookie in set_by(answer.headers))
+
+
+async def ask(
+    means: Means,
+    errand: Errand,
+    tls: Tls,
+    path: str,
+    cookie: str | None = None,
+    timeout_s: float | None = None,
+) -> tuple[Answer | None, Failure | None]:
+    """One GET on a connection of its own."""
+    talk = Conversation(tls, errand.host, errand.port, means.agent)
+    return await ask_again(means, talk, path, cookie, timeout_s)
+
+
+async def ask_again(
+    means: Means, talk: Conversation, path: str, cookie: str | None = None, timeout_s: float | None = None
+) -> tuple[Answer | None, Failure | None]:
+    """One GET on a conversation that goes on."""
+    try:
+        async with asyncio.timeout(means.timeout_s if timeout_s is None else timeout_s):
+            return await talk.get(path, cookie), None
+    except (OSError, EOFError, ValueError, TimeoutError) as error:
+        return None, failure(Phase.HTTP, error)
+
+
+# --- controls ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A member's own token, fresh from it."""
+
+    door: Door
+    session: ssl.SSLSession | None = None
+    cookies: tuple[Cookie, ...] = ()
+
+
+async def session_controls(
+    means: Means, doors: Iterable[Door], context: ssl.SSLContext, newest: str | None
+) -> tuple[Control, ...]:
+    """Each member's session shown to itself, then to the others: does recognition name the issuer?
+
+    One direction of each pair is enough, since sharing keys or a cache is mutual.
+    """
+    doors = tuple(doors)
+    own = await asyncio.gather(*(_own_session(means, door, context, newest) for door in doors))
+    controls = [control for control, _ in own]
+    ready = [taken for _, taken in own if taken.session is not None]
+    pairs = [(one, other.door) for at, one in enumerate(ready) for other in ready[at + 1 :]]
+    shown = await asyncio.gather(*(_foreign_session(means, taken, door, context) for taken, door in pairs))
+    return (*controls, *shown)
+
+
+async def _own_session(
+    means: Means, door: Door, context: ssl.SSLContext, newest: str | None
+) -> tuple[Control, Taken]:
+    began = means.record.now()
+    seen: bool | None = None
+    trouble: Failure | None = None
+    session: ssl.SSLSession | None = None
+    version: str | None = newest
+    for _ in range(ATTEMPTS):
+        first = await open_tls(means, door.errand, context)
+        if first.tls is None:
+            trouble = first.failure
+            continue
+        version = first.tls.version
+        session = await first.tls.ticket(ticket_wait_s(first.connect_s))
+        first.tls.close()
+        if session is None:
+            seen, trouble = False, None
+            break
+        again = await open_tls(means, door.errand, context, session=session)
+        if again.tls is None:
+            trouble = again.failure
+            continue
+        seen, trouble = again.tls.resumed, None
+        session = await again.tls.ticket(ticket_wait_s(again.connect_s)) or session
+        again.tls.close()
+        break
+    control = means.record.add(
+        Control,
+        began,
+        token="tls",
+        version=version,
+        issuer=door.name,
+        issuer_address=door.errand.address,
+        shown_to=door.name,
+        address=door.errand.address,
+        port=door.errand.port,
+        recognised=seen,
+        failure=trouble,
+    )
+    return control, Taken(door, session if seen else None)
+
+
+async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.SSLContext) -> Control:
+    began = means.record.now()
+    assert taken.session is not None
+    seen, trouble = None, None
+    for _ in range(ATTEMPTS):
+        seen, trouble = await show_session(means, door.errand, context, taken.session)
+        if seen is not None:
+            break
+    return means.record.add(
+        Control,
+        began,
+        token="tls",
+        version="TLSv1.2"
+        if taken.session.timeout and context.maximum_version == ssl.TLSVersion.TLSv1_2
+        else None,
+        issuer=taken.door.name,
+        issuer_address=taken.door.errand.address,
+        shown_to=door.name,
+        address=door.errand.address,
+        port=door.errand.port,
+        recognised=seen,
+        failure=trouble,
+    )
+
+
+async def cookie_controls(
+    means: Means, doors: Iterable[Door], context: ssl.SSLContext, path: str
+) -> tuple[Control, ...]:
+    """The same with HTTP session cookies: each member's own, shown to itself and then to the others."""
+    doors = tuple(doors)
+    own = await asyncio.gather(*(_own_cookies(means, door, context, path) for door in doors))
+    controls = [control for made, _ in own for control in made]
+    ready = [taken for _, taken in own if taken.cookies]
+    pairs = [
+        (one.door, cookie, other.door)
+        for at, one in enumerate(ready)
+        for cookie in one.cookies
+        for other in ready[at + 1 :]
+    ]
+    shown = await asyncio.gather(
+        *(_show_cookie_control(means, issuer, cookie, door, context, path) for issuer, cookie, door in pairs)
+    )
+    return (*controls, *shown)
+
+
+MAX_SESSION_COOKIES = 3
+
+
+async def _own_cookies(
+    means: Means, door: Door, context: ssl.SSLContext, path: str
+) -> tuple[tuple[Control, ...], Taken]:
+    opened = await open_tls(means, door.errand, context)
+    if opened.tls is None:
+        return (), Taken(door)
+    try:
+        answer, _ = await ask(means, door.errand, opened.tls, path)
+    finally:
+        opened.tls.close()
+    given = tuple(c for c in set_by(answer.headers) if not c.dead)[:MAX_SESSION_COOKIES] if answer else ()
+    made = [await _show_cookie_control(means, door, cookie, door, context, path) for cookie in given]
+    known = tuple(cookie for cookie, control in zip(given, made, strict=True) if control.recognised)
+    return tuple(made), Taken(door, cookies=known)
+
+
+async def _show_cookie_control(
+    means: Means, issuer: Door, cookie: Cookie, door: Door, context: ssl.SSLContext, path: str
+) -> Control:
+    began = means.record.now()
+    seen, trouble = None, None
+    for _ in range(ATTEMPTS):
+        seen, trouble = await show_cookie(means, door.errand, context, path, cookie)
+        if seen is not None:
+            break
+    return means.record.add(
+        Control,
+        began,
+        token="cookie",
+        version=cookie.name,
+        issuer=issuer.name,
+        issuer_address=issuer.errand.address,
+        shown_to=door.name,
+        address=door.errand.address,
+        port=door.errand.port,
+        recognised=seen,
+        failure=trouble,
+    )

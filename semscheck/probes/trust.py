@@ -1,0 +1,104 @@
+"""TLS contexts: one per purpose, each made once. Only `trusting` ever judges trust.
+
+- `trusting`: as a modern client on this desktop would; the operating system's store (truststore on Windows and
+  macOS) and the extra anchors. Host names are left to the rules, which judge them by RFC 9525.
+- `seeing`: the same protocol policy, trust not judged: for what `trusting` refused, and for sampling.
+- `permissive`: TLS 1.0 up and weak keys, to see old servers; never judges trust.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import sys
+from pathlib import Path
+
+# Where distributions keep the bundle, for a program whose OpenSSL was built for another one. The list is the
+# one that truststore uses; truststore itself would read the bundle again for every connection.
+_BUNDLES = (
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+_HASHED = re.compile(r"^[0-9a-fA-F]{8}\.[0-9]+$")
+ALPN = ("http/1.1",)
+
+
+def _load_system_store(context: ssl.SSLContext) -> None:
+    paths = ssl.get_default_verify_paths()
+    hashed = paths.capath and any(_HASHED.match(name) for name in os.listdir(paths.capath))
+    if paths.cafile or hashed:
+        context.set_default_verify_paths()
+        return
+    for bundle in _BUNDLES:
+        if Path(bundle).is_file():
+            context.load_verify_locations(cafile=bundle)
+            return
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies the chain, not the name. Raises OSError or ssl.SSLError for a bad `ca_file`.
+
+    X509_V_FLAG_X509_STRICT stays off on every Python (3.13 turns it on in its default context), since it
+    refuses chains that the product's clients accept.
+    """
+    if sys.platform in ("win32", "darwin"):
+        import truststore
+
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _load_system_store(context)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    context.set_alpn_protocols(ALPN)
+    return context
+
+
+def seeing(newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> ssl.SSLContext:
+    """A context that accepts any chain. newest: the highest protocol version that it offers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = newest
+    context.set_alpn_protocols(ALPN)
+    return context
+
+
+def permissive(
+    oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1,
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+) -> ssl.SSLContext:
+    """A context that speaks with old and weak servers: TLS 1.0 up, OpenSSL's security level 0."""
+    context = seeing()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = oldest
+    context.maximum_version = newest
+    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
+    return context
+
+
+class Contexts:
+    """The contexts of one run, each made when it is first wanted (a store takes tens of milliseconds)."""
+
+    def __init__(self, ca_file: str | None) -> None:
+        self._ca_file = ca_file
+        self.store = "system+ca-file" if ca_file else "system"
+        self._made: dict[str, ssl.SSLContext] = {}
+
+    def get(self, policy: str) -> ssl.SSLContext:
+        """The context for "default", "unverified" or "legacy"."""
+        if policy not in self._made:
+            makers = {
+                "default": lambda: trusting(self._ca_file),
+                "unverified": seeing,
+                "legacy": permissive,
+            }
+            self._made[policy] = makers[policy]()
+        return self._made[policy]
