@@ -78,8 +78,13 @@ def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
     for index, node in enumerate(stage.nodes):
         label = Span(pad(stage.title, label_columns + 2)) if index == 0 else _continued(label_columns)
         name = pad(_node_name(node), min(wide, max(12, columns // 2))) if node.detail else _node_name(node)
-        line: Line = (label, _marked(node.mark), Span(" "), Span(name, "strong" if stage.kind == "name" else ""))
-        detail = f"  {one_line(node.detail)}" if node.detail else ""
+        line: Line = (
+            label,
+            _marked(node.mark),
+            Span(" "),
+            Span(name, "strong" if stage.kind == "name" else ""),
+        )
+        detail = f"  {_node_words(node)}" if node.detail else ""
         lines.append(_rest(_cut(line, columns), detail, columns))
     return lines
 
@@ -106,9 +111,15 @@ def _node_name(node: Node) -> str:
     return one_line(f"{node.label} {where}".strip(), 100)
 
 
+def _node_words(node: Node) -> str:
+    """Its state, and what was found there: "serves, 12 ms: round robin"."""
+    notes = ", ".join(text for _, text in node.notes)
+    return one_line(f"{node.detail}: {notes}" if notes and node.mark is not Mark.OK else node.detail)
+
+
 def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]:
     letter = Span(row.tag.letter, row.tag.style)
-    label = Span(pad(f" {one_line(row.name)}", label_columns + 1))
+    label = Span(pad(f" {one_line(row.name)}", label_columns - 1) + "  ")
     nodes = [("Interface 2", node) for node in row.client] + [
         ("Interface 1", node) for node in row.replication
     ]
@@ -121,7 +132,7 @@ def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]
         start: Line = (letter, label) if index == 0 else (Span(" " * (label_columns + 2)),)
         name = pad(_node_name(node), min(wide, max(12, columns // 3)))
         head = (*start, _marked(node.mark), Span(f" {interface}  "), Span(name))
-        lines.append(_rest(_cut(head, columns), f"  {one_line(node.detail)}", columns))
+        lines.append(_rest(_cut(head, columns), f"  {_node_words(node)}", columns))
     return lines
 
 
@@ -172,7 +183,7 @@ def _draw_legend(
 def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
     if not picture.rows:
         return [(Span("· not tested", "dim"),)]
-    label_columns = _label_columns((row.label for row in picture.rows), columns)
+    label_columns = _label_columns((one_line(row.label) for row in picture.rows), columns)
     several = len({(row.address, row.port) for row in picture.rows}) > 1
     lines: list[Line] = []
     previous = None
@@ -180,7 +191,7 @@ def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
         if several and previous != (row.address, row.port):
             lines.append((Span(fit(words.place(one_line(row.address), row.port), columns), "strong"),))
         previous = (row.address, row.port)
-        lines += _draw_row(row.label, row.cells, label_columns, columns)
+        lines += _draw_row(one_line(row.label), row.cells, label_columns, columns)
     states = {cell.state for row in picture.rows for cell in row.cells}
     extra = [(UNIDENTIFIED, "dim", "not identified")] if "unidentified" in states else []
     extra += [(FAILED, Mark.CRITICAL.value, "failed")] if "failed" in states else []
@@ -192,31 +203,35 @@ BAR_COLUMNS = 24
 
 def _bar(bar: ShareBar, columns: int) -> str:
     """Full up to the lower bound, lighter up to the share, light up to the upper bound."""
-    low, middle, high = (round(value * columns) for value in (bar.low, bar.share, bar.high))
+    low, middle, high = (
+        round(min(1.0, max(0.0, value)) * columns) for value in (bar.low, bar.share, bar.high)
+    )
     return "█" * low + "▓" * (middle - low) + "░" * (high - middle) + " " * (columns - max(low, middle, high))
 
 
 def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
     lines: list[Line] = []
-    names = [one_line(bar.name) for group in picture.groups for bar in group.bars]
+    names = [f"  {one_line(bar.name)}" for group in picture.groups for bar in group.bars]
     label_columns = _label_columns(names, columns)
-    bar_columns = max(8, min(BAR_COLUMNS, columns - label_columns - 36))
     for group in picture.groups:
         if len(picture.groups) > 1:
             lines.append((Span(fit(words.place(one_line(group.address), group.port), columns), "strong"),))
-        for bar in group.bars:
-            range_ = f"{words.percent(bar.low)} to {words.percent(bar.high)}"
-            text = f" {words.percent(bar.share)} ({range_}), {bar.count} of {group.identified}"
-            head = (
-                Span(bar.tag.letter, bar.tag.style),
-                Span(pad(f" {one_line(bar.name)}", label_columns + 2)),
-                Span(_bar(bar, bar_columns)),
-            )
-            lines.append(_rest(head, text, columns))
+        lines += [_draw_bar(bar, group.identified, label_columns, columns) for bar in group.bars]
         if not group.bars:
-            lines.append((Span("? the servers that answered could not be told apart", "dim"),))
+            lines.append((Span("? not told apart yet, or not at all", "dim"),))
         lines += _draw_bound(group, columns)
     return lines or [(Span("· not tested", "dim"),)]
+
+
+def _draw_bar(bar: ShareBar, identified: int, label_columns: int, columns: int) -> Line:
+    bar_columns = max(8, min(BAR_COLUMNS, columns - label_columns - 32))
+    interval = words.interval(bar.share, bar.low, bar.high)
+    head = (
+        Span(bar.tag.letter, bar.tag.style),
+        Span(pad(f" {one_line(bar.name)}", label_columns - 1) + " "),
+        Span(_bar(bar, bar_columns)),
+    )
+    return _rest(head, f" {interval}, {bar.count} of {identified}", columns)
 
 
 def _draw_bound(group: ShareGroup, columns: int) -> list[Line]:
@@ -259,7 +274,7 @@ def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
             letter = row.tag if index == 0 else None
             label = (
                 Span(letter.letter if letter else " ", letter.style if letter else ""),
-                Span(pad(f" {one_line(row.name)}" if index == 0 else "", label_columns + 1)),
+                Span(pad(f" {one_line(row.name)}" if index == 0 else "", label_columns - 1) + "  "),
             )
             client = _grid_cell(row.client, index, column - 2)
             replication = _grid_cell(row.replication, index, column)

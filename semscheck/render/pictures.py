@@ -58,6 +58,7 @@ class Node:
     """One thing on the path. label: what it is; detail: its state in words; address, port: where it has one.
 
     role: "desktop", "resolver", "name", "balancer", "member", "stranger", "client", "replication".
+    notes: what was found about it and stands for itself, as (code, words).
     """
 
     role: str
@@ -66,6 +67,7 @@ class Node:
     detail: str = ""
     address: str | None = None
     port: int | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +232,30 @@ def _front_label(place: Place) -> str:
 
 
 def _place_node(place: Place, role: str, findings: Sequence[Finding]) -> Node:
+    about = _findings_at(findings, place.address, place.port)
     return Node(
         role=role,
         label=_front_label(place) if role == "member" else "",
-        mark=_raised(_reach_mark(place), _findings_at(findings, place.address, place.port)),
+        mark=_raised(_reach_mark(place), about),
         detail=reach_words(place),
         address=place.address,
         port=place.port,
+        notes=_notes(found for found in about if found.caused_by is None),
     )
 
 
+def _notes(about: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
+    """Codes and names of the findings that are worth a mark, each once."""
+    told = {
+        found.code: found.name.replace("-", " ") for found in about if found.severity is not Severity.INFO
+    }
+    return tuple(told.items())
+
+
 def reach_words(place: Place) -> str:
-    """How far a client gets there: "serves, 12 ms", "connection refused", "not tested"."""
+    """How far a client gets there: "serves, 12 ms" (to connect), "connection refused", "not tested"."""
     if place.reach is Reach.SERVES:
-        return (
-            "serves" if place.connect_s is None else f"serves, connects in {words.duration(place.connect_s)}"
-        )
+        return "serves" if place.connect_s is None else f"serves, {words.duration(place.connect_s)}"
     if place.reach is Reach.NOT_TRIED:
         return words.REACH[place.reach]
     if place.failure_cause is None:
@@ -672,15 +682,11 @@ class _GridMaker:
             detail=words.days_left(seen.not_after, self.now) if seen else self._unseen(place),
             tag=self.tags.get(place.certificate) if place.certificate else None,
             fingerprint=place.certificate,
-            notes=tuple(
-                (found.code, found.name.replace("-", " "))
-                for found in about
-                if found.severity is not Severity.INFO
-            ),
+            notes=_notes(about),
         )
 
     def _unseen(self, place: Place) -> str:
-        return "certificate not kept" if place.certificate else f"none seen: {reach_words(place)}"
+        return "certificate not kept" if place.certificate else reach_words(place)
 
     def _mark(self, certificate: Certificate | None) -> Mark:
         if certificate is None or certificate.not_after is None:

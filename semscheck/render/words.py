@@ -119,7 +119,11 @@ def _percent_figure(share: float) -> str:
 
 def share(value: Share) -> str:
     """A member's share with its interval: "83 % (65–93 %)"."""
-    return f"{percent(value.share)} ({_percent_figure(value.share_low)}–{percent(value.share_high)})"
+    return interval(value.share, value.share_low, value.share_high)
+
+
+def interval(middle: float, low: float, high: float) -> str:
+    return f"{percent(middle)} ({_percent_figure(low)}–{percent(high)})"
 
 
 # --- times -------------------------------------------------------------------------------------------------
