@@ -84,9 +84,7 @@ def wilson_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, fl
     _check_count(k, n)
     if n == 0:
         return (0.0, 1.0)
-    low, high = _wilson(k / n, float(n), confidence)
-    # Exactly at the ends, where rounding leaves something like 1e-17.
-    return (0.0 if k == 0 else low, 1.0 if k == n else high)
+    return _wilson(k / n, float(n), confidence)
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -172,7 +170,10 @@ def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     centre = share + z * z / (2.0 * n)
     half = z * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
     scale = 1.0 + z * z / n
-    return (max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
+    # Exactly at the ends, where rounding leaves something like 1e-17.
+    low = 0.0 if share == 0.0 else max(0.0, (centre - half) / scale)
+    high = 1.0 if share == 1.0 else min(1.0, (centre + half) / scale)
+    return (low, high)
 
 
 # --- equal shares or not ---------------------------------------------------------------------------------
@@ -399,12 +400,12 @@ def cycle(sequence: Sequence[str | None], members: int | None = None) -> Cycle |
     that is not known. ``members``, where known, says how many there are: a cycle of more is then no cycle.
 
     First a pure round robin, as `cycle_is_certain` has it. Otherwise any period of at most half the sequence:
-    weighted round robins and the like. Its chance is exact in spirit and an upper bound in fact: under random
-    choice all arrangements of the connections seen are equally likely given how often each member was seen;
-    there are ``n! / (c1! c2! ...)``; at most ``s**p`` of them repeat with period p (s members seen), and all
-    periods up to the one found are added. It must be at most 0.05 %, so that with the 0.84 % of
+    weighted round robins and the like. Its chance: under random choice all arrangements of the connections
+    are equally likely, given how often each member was seen. There are ``n! / (c1! c2! ...)``; how many of
+    them repeat with a period p is counted (from above, where connections are missing), and all p up to the
+    one found are added. It must be at most 0.05 %, so that with the 0.84 % of
     `cycle_is_certain` a random run is called a cycle with less than 1 %, even if looked at twice (after more
-    connections). Long periods (10:1 in 32 connections) do not reach that, and do not need to:
+    connections). Long periods (10:1 in 32 connections) do not reach that, and need not:
     `equal_shares_rejected` sees those.
 
     An unidentified connection either took a turn in the cycle (it reached a member) or did not (it was lost
@@ -526,7 +527,10 @@ def _periodic(sequence: Sequence[str | None]) -> Cycle | None:
         found = _shortest_period(turns, len(counts))
         if found is None:
             continue
-        chance = len(readings) * _periodic_chance(len(found), len(counts), log_arrangements)
+        words = sum(
+            _periodic_words(turns, period, counts.values()) for period in range(len(counts), len(found) + 1)
+        )
+        chance = len(readings) * words * math.exp(-log_arrangements)
         if chance <= _PERIODIC_CHANCE and (best is None or chance < best.chance):
             best = Cycle(_kind(found), found, chance, identified, unidentified)
     return best
@@ -540,10 +544,25 @@ def _shortest_period(turns: Sequence[tuple[int, str]], members: int) -> tuple[st
     return None
 
 
-def _periodic_chance(period: int, members: int, log_arrangements: float) -> float:
-    """``sum of s**p for p up to the period, over the number of arrangements``; see `cycle`."""
-    log_words = (period + 1) * math.log(members) - math.log(members - 1)
-    return math.exp(min(0.0, log_words - log_arrangements))
+def _periodic_words(turns: Sequence[tuple[int, str]], period: int, counts: Iterable[int]) -> int:
+    """At most so many periods of this length lead to a sequence in which the members occur this often.
+
+    A place of the period holds between ``fewest`` and ``most`` of the connections, so a member that has x
+    places occurs between ``x * fewest`` and ``x * most`` times.
+    """
+    places = Counter(turn % period for turn, _ in turns)
+    if len(places) < period:
+        return 0
+    fewest, most = min(places.values()), max(places.values())
+    # ways[x]: how to fill x of the places with the members so far.
+    ways = [1] + [0] * period
+    for count in counts:
+        possible = range(-(-count // most), count // fewest + 1)
+        ways = [
+            sum(ways[filled - x] * math.comb(filled, x) for x in possible if x <= filled)
+            for filled in range(period + 1)
+        ]
+    return ways[period]
 
 
 def _kind(order: tuple[str, ...]) -> CycleKind:
