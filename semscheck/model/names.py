@@ -1,0 +1,94 @@
+"""Does a certificate name a host? RFC 9525, and apart from it the vendor's older rule for the Common Name.
+
+Pure comparison of text. Host names come as A-labels (RFC 5890), with or without the trailing dot, in any case.
+
+Standards: RFC 9525 section 6.3 (DNS names), 6.4 (addresses), section 2 (the Common Name is no identity of a
+service). Vendor: Broadcom KB 156803 (the Common Name is the clients' FQDN), KB 157246 (subjectAltName is
+honoured too).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+MAX_NAME = 253  # characters (RFC 1035 section 2.3.4, without the root's dot)
+MAX_LABEL = 63
+WILDCARD = "*"
+# `Certificate.problems` says so where a certificate lists more names than an observation keeps.
+NAMES_CUT = "alternative names were left out"
+
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def covers(presented: str, name: str) -> bool:
+    """Does a dNSName cover a host's name?
+
+    A wildcard counts only as the whole left-most label and stands for exactly one label (RFC 9525 section
+    6.3). At least two labels must follow it: "*.com" covers nothing in the clients we know of (OpenSSL,
+    Schannel, browsers). Addresses, names with empty or foreign labels, and non-ASCII text match nothing.
+    """
+    offered, wanted = _labels(presented, wildcard=True), _labels(name, wildcard=False)
+    if offered is None or wanted is None or len(offered) != len(wanted):
+        return False
+    if offered[0] != WILDCARD:
+        return offered == wanted
+    return len(offered) >= 3 and offered[1:] == wanted[1:]
+
+
+def covers_address(presented: str, address: str) -> bool:
+    """Does an iPAddress entry name this address? Compared as addresses, never as text (RFC 9525 section 6.4)."""
+    one, other = _address(presented), _address(address)
+    return one is not None and one == other
+
+
+def is_address(name: str) -> bool:
+    """Is it an IPv4 or IPv6 address rather than a name?"""
+    return _address(name) is not None
+
+
+def is_wildcard(presented: str) -> bool:
+    """Is there a wildcard in it, in whatever place?"""
+    return WILDCARD in presented
+
+
+def matches_alternative_names(
+    name: str, dns_names: Iterable[str] | None, ip_names: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The entries of subjectAltName that cover a name or an address; empty if none does, or there are none.
+
+    dns_names: None where the certificate has no subjectAltName, as in `Certificate`.
+    """
+    if is_address(name):
+        return tuple(entry for entry in ip_names if covers_address(entry, name))
+    return tuple(entry for entry in dns_names or () if covers(entry, name))
+
+
+def matches_common_names(name: str, common_names: Iterable[str]) -> tuple[str, ...]:
+    """The Common Names that cover a name, by the vendor's rule (KB 156803); wildcards as in `covers`.
+
+    RFC 9525 gives the Common Name no meaning; Encryption Desktop reads it, modern clients do not. An address
+    is never taken from it.
+    """
+    return tuple(entry for entry in common_names if covers(entry, name))
+
+
+def _labels(text: str, *, wildcard: bool) -> tuple[str, ...] | None:
+    """The labels in lower case, None where it is no host name."""
+    if not text.isascii():
+        return None
+    bare = text.lower().removesuffix(".")
+    if not bare or len(bare) > MAX_NAME or is_address(bare):
+        return None
+    labels = tuple(bare.split("."))
+    rest = labels[1:] if wildcard and labels[0] == WILDCARD else labels
+    if all(0 < len(label) <= MAX_LABEL and _ALLOWED.issuperset(label) for label in rest):
+        return labels
+    return None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
