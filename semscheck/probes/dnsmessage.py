@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,6 @@ def _data(record: object) -> str:
     """An address as it is written, another record's target without its last dot."""
     address = getattr(record, "address", None)
     if isinstance(address, str):
-        return address
+        return str(ipaddress.ip_address(address))  # one spelling everywhere
     target = getattr(record, "target", None)
     return str(target if target is not None else record).rstrip(".").lower()

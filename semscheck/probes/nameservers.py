@@ -47,12 +47,8 @@ class Configuration:
 def configuration(target: Target, desktop: Desktop) -> Configuration:
     """The resolvers to ask: those of the command line or profile, else the system's. Never raises."""
     if target.resolvers:
-        given = tuple(
-            dict.fromkeys(Place(one.address, one.port or DNS_PORT) for one in target.resolvers)
-        )
-        return Configuration(
-            "option", given[:MAX_RESOLVERS], left_out=max(0, len(given) - MAX_RESOLVERS)
-        )
+        given = tuple(dict.fromkeys(Place(one.address, one.port or DNS_PORT) for one in target.resolvers))
+        return Configuration("option", given[:MAX_RESOLVERS], left_out=max(0, len(given) - MAX_RESOLVERS))
     try:
         return _windows() if desktop.platform == "win32" else _posix(desktop)
     except (OSError, ValueError, ImportError) as error:

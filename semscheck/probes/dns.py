@@ -1,0 +1,461 @@
+"""What DNS says of the FQDN: every resolver by itself in a burst, the zone's own servers, the system beside.
+
+A server that hands out a record set in turn moves on with every query, ours too, so that queries to several
+servers or of several kinds, mixed, hide a rotation. Hence: first answers from all resolvers at once (so that
+connecting can begin), then one server at a time in a burst of one kind of query after another, then the zone's
+own servers, which may be behind the same addresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.observations import (
+    Bound,
+    Delegation,
+    DnsAnswer,
+    NameServer,
+    ResolverConfig,
+    SystemResolution,
+)
+from semscheck.model.target import Target
+from semscheck.probes.dnsmessage import KEPT_RECORDS, Reading, make_query, read
+from semscheck.probes.nameservers import Configuration, Place, configuration
+from semscheck.probes.recorder import Recorder
+from semscheck.probes.seam import Seam
+from semscheck.probes.trouble import failure
+
+if TYPE_CHECKING:
+    import dns.message
+
+Heard = Callable[[tuple[str, ...]], None]
+Purpose = Literal["fqdn", "member", "suffix", "probe"]
+
+BURST = 7  # with two records, one order seven times running by chance: 1.6 %; a cycle shows at once
+HUGE_BURST = 2  # an answer with more addresses than are kept has shown enough
+SPACING_S = 0.004
+SIBLING_S = 0.02  # the other family's first answer is usually right behind
+FIRST_TRY_S = 1.0  # a lost datagram is sent again after this, or after half the step's time-out
+SILENT_TRIES = 2  # a resolver that left two datagrams of one query unanswered is not asked again
+PATIENCE_S = 0.5  # how long the zone's servers are put off for resolvers that have not answered yet
+AUTHORITIES = 4
+AUTHORITY_TIMEOUT_S = 2.0
+MAX_MEMBER_NAMES = 16
+MAX_ZONE_CUTS = 6
+MAX_HEARD = 512
+
+_ANSWERED = ("NOERROR", "NXDOMAIN")
+_EDNS_REFUSED = ("FORMERR", "NOTIMP", "BADVERS")  # RFC 6891 section 7: servers that do not know EDNS
+
+
+async def look_up(seam: Seam, record: Recorder, target: Target, heard: Heard) -> None:
+    """Record everything that DNS and the system say of the FQDN and of the members' names.
+
+    heard: called with addresses of the FQDN as soon as they are known, each address once. Network trouble is
+    recorded, never raised. Takes at most the step's time-out for each of: first answers, burst, the zone's
+    servers; the time-out itself is `target.limits.timeout_s`.
+    """
+    if target.fqdn_is_address:
+        heard((target.fqdn,))
+        return
+    await _Look(seam, record, target, heard).everything()
+
+
+class _Look:
+    """One look-up under way: what is known so far, and whose turn it is."""
+
+    def __init__(self, seam: Seam, record: Recorder, target: Target, heard: Heard) -> None:
+        self._seam = seam
+        self._record = record
+        self._target = target
+        self._heard = heard
+        self._types = tuple(kind for family, kind in ((4, "A"), (6, "AAAA")) if family in target.families)
+        self._timeout_s = target.limits.timeout_s
+        self._known: set[str] = set()
+        self._silent: Counter[Place] = Counter()
+        self._no_edns: set[Place] = set()
+        self._turn = asyncio.Lock()  # one server's burst at a time
+        self._sending = asyncio.Lock()  # nothing of ours between the queries of a burst
+        self._first: dict[Place, list[DnsAnswer]] = {}
+        self._guide: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        self._said_too_many = False
+
+    async def everything(self) -> None:
+        began = self._record.now()
+        settings = configuration(self._target, self._seam.desktop)
+        self._note_configuration(settings, began)
+        async with asyncio.TaskGroup() as group:
+            if settings.source == "system":
+                group.create_task(self._ask_system())
+            looks = [group.create_task(self._see_resolver(place)) for place in settings.resolvers]
+            if looks:
+                group.create_task(self._then_the_rest(looks, settings))
+
+    def _note_configuration(self, settings: Configuration, began: float) -> None:
+        self._record.add(
+            ResolverConfig,
+            began,
+            source=settings.source,
+            servers=tuple(place.shown for place in settings.resolvers),
+            search=settings.search,
+            ndots=settings.ndots,
+            failure=settings.failure,
+        )
+        if settings.left_out:
+            used = len(settings.resolvers)
+            self._bound("resolvers asked", used + settings.left_out, used)
+
+    def _bound(self, what: str, seen: int, used: int) -> None:
+        self._record.add(Bound, self._record.now(), elapsed_s=None, what=what, seen=seen, used=used)
+
+    # --- addresses that become known ---------------------------------------------------------------------
+
+    def _tell(self, addresses: Iterable[str]) -> None:
+        wanted = [a for a in addresses if (6 if ":" in a else 4) in self._target.families]
+        new = tuple(a for a in dict.fromkeys(wanted) if a not in self._known)
+        new = new[: max(0, MAX_HEARD - len(self._known))]
+        if new:
+            self._known.update(new)
+            self._heard(new)
+
+    async def _ask_system(self) -> None:
+        began = self._record.now()
+        addresses: tuple[str, ...] = ()
+        trouble: Failure | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                addresses = await self._seam.resolver.system(self._target.fqdn)
+        except socket.gaierror as error:  # its numbers are EAI_*, not errno
+            trouble = Failure(Phase.RESOLVE, Cause.NO_ADDRESS, error.strerror or str(error), error.errno)
+        except (OSError, ValueError) as error:
+            trouble = failure(Phase.RESOLVE, error)
+        if len(addresses) > KEPT_RECORDS:
+            self._note_too_many(len(addresses))
+        self._record.add(
+            SystemResolution,
+            began,
+            name=self._target.fqdn,
+            addresses=addresses[:KEPT_RECORDS],
+            failure=trouble,
+        )
+        self._tell(addresses[:KEPT_RECORDS])
+
+    # --- one resolver ------------------------------------------------------------------------------------
+
+    async def _see_resolver(self, place: Place) -> None:
+        """First answers, then a burst for each family as its first answer is there."""
+        async with asyncio.TaskGroup() as group:
+            waiting = {kind: group.create_task(self._ask_first(place, kind)) for kind in self._types}
+            while waiting:
+                await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
+                if len(waiting) > 1:
+                    await asyncio.wait(waiting.values(), timeout=SIBLING_S)
+                ready = [
+                    waiting.pop(kind) for kind in self._types if kind in waiting and waiting[kind].done()
+                ]
+                await self._seam.clock.sleep(SPACING_S)  # what else is to be asked of it now goes first
+                async with self._turn:
+                    await self._burst(place, [task.result() for task in ready], self._target.fqdn, "resolver")
+
+    async def _ask_first(self, place: Place, kind: str) -> DnsAnswer:
+        answer = await self._ask(place, self._target.fqdn, kind)
+        self._tell(answer.records)
+        self._first.setdefault(place, []).append(answer)
+        if answer.rcode in _ANSWERED and not self._guide.done():
+            self._guide.set_result(place)
+        return answer
+
+    async def _burst(
+        self, place: Place, firsts: Sequence[DnsAnswer], name: str, role: Literal["resolver", "authority"]
+    ) -> list[DnsAnswer]:
+        """The rest of the repetitions, families one after another, without waiting for each answer."""
+        pending: list[asyncio.Task[DnsAnswer]] = []
+        alone = self._sending if role == "resolver" else asyncio.Lock()
+        async with asyncio.TaskGroup() as group, alone:  # the lock ends with the last query sent
+            for first in firsts:
+                if self._is_silent(place):
+                    break
+                for repetition in range(1, 1 + _repeats(first)):
+                    work = self._ask(place, name, first.record_type, repetition=repetition, role=role)
+                    pending.append(group.create_task(work))
+                    await self._seam.clock.sleep(SPACING_S)
+        answers = [task.result() for task in pending]
+        if role == "resolver":
+            self._tell(address for answer in answers for address in answer.records)
+        return answers
+
+    def _is_silent(self, place: Place) -> bool:
+        return self._silent[place] >= SILENT_TRIES
+
+    # --- one query ---------------------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        place: Place,
+        name: str,
+        kind: str,
+        *,
+        repetition: int = 0,
+        role: Literal["resolver", "authority"] = "resolver",
+        purpose: Purpose = "fqdn",
+    ) -> DnsAnswer:
+        """One query, recorded: retried once where a datagram was lost, over TCP where it was cut short."""
+        began = self._record.now()
+        data: dict[str, Any] = {}
+        try:
+            reading, transport = await self._exchange(place, name, kind, repetition, role)
+            data = _as_data(reading, transport)
+            if len(reading.records) > KEPT_RECORDS:
+                self._note_too_many(len(reading.records))
+        except (OSError, ValueError) as error:
+            data["failure"] = failure(Phase.RESOLVE, error)
+        return self._record.add(
+            DnsAnswer,
+            began,
+            server=place.shown,
+            server_name=place.name,
+            role=role,
+            purpose=purpose,
+            name=name,
+            record_type=kind,
+            repetition=repetition,
+            **data,
+        )
+
+    def _note_too_many(self, seen: int) -> None:
+        if not self._said_too_many:
+            self._said_too_many = True
+            self._bound("addresses kept of one DNS answer", seen, KEPT_RECORDS)
+
+    async def _exchange(
+        self, place: Place, name: str, kind: str, repetition: int, role: str
+    ) -> tuple[Reading, Literal["udp", "tcp"]]:
+        """Raises OSError (TimeoutError among them) or ValueError (malformed)."""
+        recurse = role == "resolver"
+        limit_s = self._timeout_s if recurse else min(self._timeout_s, AUTHORITY_TIMEOUT_S)
+        async with asyncio.timeout(limit_s):
+            edns = place not in self._no_edns
+            answer = await self._over_udp(place, (name, kind, repetition, recurse, edns), limit_s)
+            if edns and _rcode(answer) in _EDNS_REFUSED:
+                edns = False
+                self._no_edns.add(place)
+                answer = await self._over_udp(place, (name, kind, repetition, recurse, edns), limit_s)
+            reading = read(answer, name, kind)
+            if "TC" not in reading.flags:
+                return reading, "udp"
+            query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
+            whole = await self._seam.resolver.ask(query, place.address, place.port, tcp=True)
+            return read(whole, name, kind), "tcp"
+
+    async def _over_udp(
+        self, place: Place, question: tuple[str, str, int, bool, bool], limit_s: float
+    ) -> dns.message.Message:
+        """One datagram, and a second one with another id if nothing came; the zone's own servers get one."""
+        name, kind, repetition, recurse, edns = question
+        first_s = min(FIRST_TRY_S, limit_s / 2) if recurse else limit_s
+        for wait_s in (first_s, limit_s - first_s):
+            query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    return await self._seam.resolver.ask(query, place.address, place.port, tcp=False)
+            if not recurse:
+                break
+        self._silent[place] += SILENT_TRIES
+        raise TimeoutError
+
+    # --- what comes after the resolvers ------------------------------------------------------------------
+
+    async def _then_the_rest(self, looks: list[asyncio.Task[None]], settings: Configuration) -> None:
+        """The zone's servers, the members' names and the search suffixes, with the first resolver that knows."""
+        finished = asyncio.ensure_future(_all(looks))
+        try:
+            await asyncio.wait((finished, self._guide), return_when=asyncio.FIRST_COMPLETED)
+            if not self._guide.done():
+                self._note_no_delegation()
+                return
+            guide = self._guide.result()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._see_zone(guide, looks))
+                group.create_task(self._see_member_names(guide, looks[settings.resolvers.index(guide)]))
+                group.create_task(self._try_suffixes(guide, finished, settings.search))
+        finally:
+            finished.cancel()
+
+    def _note_no_delegation(self) -> None:
+        trouble = Failure(Phase.RESOLVE, Cause.OTHER, "no resolver answered that could tell the zone")
+        self._record.add(
+            Delegation, self._record.now(), elapsed_s=None, name=self._target.fqdn, failure=trouble
+        )
+
+    async def _quietly(self, place: Place, name: str, kind: str) -> Reading | None:
+        """A question on the way to something else; not recorded by itself. None: no answer."""
+        try:
+            reading, _ = await self._exchange(place, name, kind, 0, "resolver")
+        except (OSError, ValueError):
+            return None
+        return reading
+
+    async def _side_by_side(self, work: Sequence[Awaitable[Any]]) -> list[Any]:
+        """Start all at once, not between the queries of a burst, and wait for all."""
+        if not work:
+            return []
+        async with asyncio.TaskGroup() as group, self._sending:
+            tasks = [group.create_task(_awaited(one)) for one in work]
+            await asyncio.sleep(0)
+        return [task.result() for task in tasks]
+
+    async def _see_zone(self, guide: Place, looks: list[asyncio.Task[None]]) -> None:
+        name = _last_name(self._first[guide], self._target.fqdn)
+        began = self._record.now()
+        zone, servers = await self._delegation(guide, name)
+        trouble = None if zone else Failure(Phase.RESOLVE, Cause.NOT_FOUND, "no NS record was given")
+        self._record.add(Delegation, began, name=name, zone=zone, servers=servers, failure=trouble)
+        asked = self._authorities_to_ask(servers)
+        if len(servers) > AUTHORITIES:
+            self._bound("name servers of the zone asked", len(servers), AUTHORITIES)
+        if not asked:
+            return
+        await asyncio.wait(looks, timeout=PATIENCE_S)
+        async with self._turn:
+            bursts = await asyncio.gather(*(self._see_authority(place, name) for place in asked))
+        self._tell_of_authorities([answer for burst in bursts for answer in burst])
+
+    async def _delegation(self, guide: Place, name: str) -> tuple[str | None, tuple[NameServer, ...]]:
+        """The nearest zone cut at or above the name, and its servers with addresses (RFC 1034 section 4.2)."""
+        labels = name.split(".")
+        # A top-level domain is asked about only where the name stands right below it, as in an intranet.
+        ends = max(1, len(labels) - 1) if len(labels) > 2 else len(labels)
+        cuts = [".".join(labels[start:]) for start in range(ends)][-MAX_ZONE_CUTS:]
+        readings = await self._side_by_side([self._quietly(guide, cut, "NS") for cut in cuts])
+        for cut, reading in zip(cuts, readings, strict=True):
+            if reading is None:
+                break  # a nearer zone cut may be here: a farther one would be the wrong servers
+            if reading.records and not reading.chain:
+                names = sorted(reading.records)[: 4 * AUTHORITIES]
+                return cut, await self._with_addresses(guide, names, reading)
+        return None, ()
+
+    async def _with_addresses(
+        self, guide: Place, names: list[str], reading: Reading
+    ) -> tuple[NameServer, ...]:
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for name, address in reading.nearby:
+            if name in found:
+                found[name].append(address)
+        missing = [name for name in names[:AUTHORITIES] if not found[name]]
+        questions = [(name, kind) for name in missing for kind in self._types]
+        answers = await self._side_by_side([self._quietly(guide, name, kind) for name, kind in questions])
+        for (name, _), answer in zip(questions, answers, strict=True):
+            if answer is not None:
+                found[name].extend(answer.records[:AUTHORITIES])
+        return tuple(NameServer(name, tuple(dict.fromkeys(found[name]))) for name in names)
+
+    def _authorities_to_ask(self, servers: tuple[NameServer, ...]) -> list[Place]:
+        """One address for each server, none that was asked as a resolver and answered as the authority."""
+        own = {
+            place.address
+            for place, answers in self._first.items()
+            if any("AA" in answer.flags for answer in answers)
+        }
+        chosen = []
+        for server in servers[:AUTHORITIES]:
+            usable = [a for a in server.addresses if (6 if ":" in a else 4) in self._target.families]
+            if usable and not own.intersection(usable):
+                chosen.append(Place(min(usable, key=lambda a: ":" in a), name=server.name))
+        return list({place.address: place for place in chosen}.values())
+
+    async def _see_authority(self, place: Place, name: str) -> list[DnsAnswer]:
+        """First answers of both families, and their bursts; one that cannot be reached costs one time-out."""
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(self._ask(place, name, kind, role="authority")) for kind in self._types
+            ]
+        firsts = [task.result() for task in asked]
+        more = await self._burst(place, [f for f in firsts if f.failure is None], name, "authority")
+        return firsts + more
+
+    def _tell_of_authorities(self, answers: list[DnsAnswer]) -> None:
+        """Their addresses count where they share one with what resolvers gave: else it is another view."""
+        given = [address for answer in answers for address in answer.records]
+        if not self._known or self._known.intersection(given):
+            self._tell(given)
+
+    async def _see_member_names(self, guide: Place, its_look: asyncio.Task[None]) -> None:
+        names = list(dict.fromkeys(m.name for m in self._target.members if m.name != self._target.fqdn))
+        if len(names) > MAX_MEMBER_NAMES:
+            self._bound("members' names looked up", len(names), MAX_MEMBER_NAMES)
+        if not names:
+            return
+        await asyncio.wait((its_look,), timeout=PATIENCE_S)  # the FQDN's burst goes first
+        await self._side_by_side(
+            [
+                self._ask(guide, name, kind, purpose="member")
+                for name in names[:MAX_MEMBER_NAMES]
+                for kind in self._types
+            ]
+        )
+
+    async def _try_suffixes(
+        self, guide: Place, finished: asyncio.Future[None], search: tuple[str, ...]
+    ) -> None:
+        """What the system's search list makes of a name that does not stand for itself (resolv.conf(5))."""
+        if not search:
+            return
+        if "." in self._target.fqdn:
+            await asyncio.wait((finished,))
+            answers = [answer for answers in self._first.values() for answer in answers]
+            if any(answer.rcode == "NOERROR" for answer in answers):
+                return
+        found = await self._side_by_side(
+            [
+                self._ask(guide, f"{self._target.fqdn}.{suffix}", kind, purpose="suffix")
+                for suffix in search
+                for kind in self._types
+            ]
+        )
+        first = next((answer.name for answer in found if answer.records), None)
+        self._tell(address for answer in found if answer.name == first for address in answer.records)
+
+
+async def _all(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+def _rcode(answer: dns.message.Message) -> str:
+    import dns.rcode
+
+    return dns.rcode.to_text(answer.rcode())
+
+
+def _repeats(first: DnsAnswer) -> int:
+    """How many more times: addresses may change, an error or nothing is only confirmed."""
+    if not first.records:
+        return 1
+    return HUGE_BURST if len(first.records) >= KEPT_RECORDS else BURST
+
+
+def _last_name(answers: Sequence[DnsAnswer], name: str) -> str:
+    """Where the aliases lead: the zone that holds the addresses is the one that rotates them."""
+    chains = [answer.cname for answer in answers if answer.cname]
+    return chains[0][-1].target if chains else name
+
+
+def _as_data(reading: Reading, transport: str) -> dict[str, Any]:
+    return {
+        "transport": transport,
+        "rcode": reading.rcode,
+        "flags": reading.flags,
+        "cname": reading.chain,
+        "records": reading.records[:KEPT_RECORDS],
+        "ttl_s": reading.ttl_s,
+    }
