@@ -1,0 +1,48 @@
+"""Connections from the balancer to members, entered in the ledger as the lab's own before they are made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+from semscheck.lab.listener import abort
+from semscheck.lab.place import Endpoint
+from semscheck.lab.truth import Ledger
+
+
+def bound_socket(source: str, own: set[tuple[str, int]]) -> tuple[socket.socket, tuple[str, int]]:
+    """Return a socket bound to a free port of `source`, entered in `own`: who accepts it knows it at once."""
+    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.bind((source, 0))
+    except OSError:
+        sock.close()
+        raise
+    address = sock.getsockname()[:2]
+    own.add(address)
+    return sock, address
+
+
+@contextlib.asynccontextmanager
+async def open_to_member(
+    member: Endpoint, source: str, ledger: Ledger
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect to a member from the balancer's address; closed at the end. Raises OSError."""
+    sock, address = bound_socket(source, ledger.own)
+    writer: asyncio.StreamWriter | None = None
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (member.address, member.port))
+        reader, writer = await asyncio.open_connection(sock=sock)
+        yield reader, writer
+        writer.close()
+    except BaseException:
+        if writer is not None:
+            abort(writer.transport)
+        raise
+    finally:
+        ledger.own.discard(address)
+        if writer is None:
+            sock.close()
