@@ -402,8 +402,8 @@ def cycle(sequence: Sequence[str | None], members: int | None = None) -> Cycle |
     First a pure round robin, as `cycle_is_certain` has it. Otherwise any period of at most half the sequence:
     weighted round robins and the like. Its chance: under random choice all arrangements of the connections
     are equally likely, given how often each member was seen. There are ``n! / (c1! c2! ...)``; how many of
-    them repeat with a period p is counted (from above, where connections are missing), and all p up to the
-    one found are added. It must be at most 0.05 %, so that with the 0.84 % of
+    them repeat with a period p is counted (from above, where the last period is not whole or connections are
+    missing), and all p up to the one found are added. It must be at most 0.05 %, so that with the 0.84 % of
     `cycle_is_certain` a random run is called a cycle with less than 1 %, even if looked at twice (after more
     connections). Long periods (10:1 in 32 connections) do not reach that, and need not:
     `equal_shares_rejected` sees those.

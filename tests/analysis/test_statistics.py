@@ -453,8 +453,8 @@ def test_ten_to_one_is_seen_by_its_shares_cycle_or_not() -> None:
         assert equal_shares_rejected(list(counts_of(smooth_weighted(weights, 32)).values()))
 
 
-@pytest.mark.parametrize("sequence", ["AAB" * 6, "AAAB" * 5, "ABACAB" * 2 + "AB", "AAB" * 6 + "A"])
-def test_the_chance_of_a_weighted_cycle_is_exact(sequence: str) -> None:
+@pytest.mark.parametrize("sequence", ["AAB" * 6, "AAAB" * 5, "AABAB" * 4, "AAB" * 6 + "A"])
+def test_the_chance_of_a_weighted_cycle_is_exact_or_an_upper_bound(sequence: str) -> None:
     """Against every arrangement of the same connections."""
     found = cycle(list(sequence))
     assert found is not None
@@ -465,7 +465,10 @@ def test_the_chance_of_a_weighted_cycle_is_exact(sequence: str) -> None:
             all(a == b for a, b in zip(arrangement, arrangement[period:], strict=False))
             for period in range(2, found.period + 1)
         )
-    assert repeating / total <= found.chance <= 2 * repeating / total
+    if len(sequence) % found.period == 0:
+        assert found.chance == pytest.approx(repeating / total, rel=1e-9)
+    else:
+        assert repeating / total <= found.chance <= 2 * repeating / total
 
 
 def arrangements_of(sequence: str) -> Iterator[tuple[str, ...]]:
