@@ -16,10 +16,6 @@ from semscheck.lab.world import Member, Service, ServiceKind
 
 IDLE_S = 30.0
 MESSAGE_LIMIT = 65536
-SMTP_BANNER = "220 {host} PGP Universal service ready (proxied server greeted us with: ready)"
-IMAP_BANNER = "* OK PGP Universal IMAP4rev1 service ready (proxied server greeted us with: ready)"
-POP_BANNER = "+OK ready (PGP Universal service is proxying this connection)"
-SSH_BANNER = "SSH-2.0-PGP"
 
 _CONTEXTS = (
     "o=Searchable PGP keys",

@@ -165,6 +165,13 @@ class ServiceKind(StrEnum):
     HTTP_REDIRECT = "http-redirect"
 
 
+# What the product's proxies say (nmap's service probes; domain.md section 3.3)
+SMTP_BANNER = "220 {host} PGP Universal service ready (proxied server greeted us with: ready)"
+IMAP_BANNER = "* OK PGP Universal IMAP4rev1 service ready (proxied server greeted us with: ready)"
+POP_BANNER = "+OK ready (PGP Universal service is proxying this connection)"
+SSH_BANNER = "SSH-2.0-PGP"
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A further port of a member's client interface. `text`: the banner, `{host}` is the member's name."""
