@@ -179,7 +179,7 @@ class Server:
                 raise ServerError(f"{self._title()} ended with {self._process.returncode}\n{self.log()}")
             if place.holds(self.pid):
                 awaited = [one for one in awaited if not is_listening(self.pid, one)]
-            if not awaited and (log_line is None or re.search(log_line, self.log())):
+            if not awaited and (log_line is None or re.search(log_line, self.log(), re.MULTILINE)):
                 return
             if time.monotonic() > ends:
                 lacking = awaited or f"the log line {log_line!r}"

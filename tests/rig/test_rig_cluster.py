@@ -9,8 +9,7 @@ import pytest
 
 from tests.rig.balancers import Backend, HAProxy, choices
 from tests.rig.certs import Issued
-from tests.rig.clients import context, dig, fetch, handshake
-from tests.rig.dnsservers import Bind, Zone
+from tests.rig.clients import context, fetch, handshake
 from tests.rig.members import LOGIN_TITLE, Interface, NginxMember, requests
 from tests.rig.process import Server
 from tests.rig.rig import Rig
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.real
 FQDN = "keys.example.test"
 MEMBERS = ("sems1", "sems2", "sems3")
 ADDRESSES = ("198.51.100.11", "198.51.100.12", "198.51.100.13")
-ZONE = Zone("example.test", tuple(f"keys 60 IN A {address}" for address in ADDRESSES))
 
 
 def members(rig: Rig, certificate: Issued, **settings: object) -> dict[str, Server]:
@@ -48,32 +46,6 @@ def backends(rig: Rig) -> tuple[Backend, ...]:
         Backend(name, rig.address(address), rig.port(443))
         for name, address in zip(MEMBERS, ADDRESSES, strict=True)
     )
-
-
-@pytest.mark.parametrize("order", ["cyclic", "random", "none", None])
-def test_bind_orders_as_told(rig: Rig, order: str | None) -> None:
-    server = rig.nameserver("192.0.2.53")
-    rig.start(Bind((server,), (ZONE,), order=order))  # type: ignore[arg-type]
-    seen = [dig(rig, server, FQDN).data() for _ in range(9)]
-    assert {frozenset(one) for one in seen} == {frozenset(ADDRESSES)}
-    firsts = [one[0] for one in seen]
-    if order == "cyclic":
-        assert firsts[:3] == firsts[3:6] == firsts[6:]
-        assert len(set(firsts[:3])) == 3
-    elif order == "none":
-        assert len(set(seen)) == 1
-    else:
-        # Nine times the same of six orders by chance: once in more than a million.
-        assert len(set(seen)) > 1
-
-
-def test_bind_refuses_fails_and_does_not_know(rig: Rig) -> None:
-    server = rig.nameserver("192.0.2.53")
-    rig.start(Bind((server,), (ZONE,), broken=("broken.test",)))
-    assert dig(rig, server, "nobody.example.test").rcode == "NXDOMAIN"
-    assert dig(rig, server, FQDN, "AAAA").records == ()
-    assert dig(rig, server, "www.example.com").rcode == "REFUSED"
-    assert dig(rig, server, "www.broken.test").rcode == "SERVFAIL"
 
 
 def test_a_member_answers_like_the_product(rig: Rig) -> None:
