@@ -575,10 +575,11 @@ _CANDIDATE_VALUE = re.compile(r"[\x21-\x7e]{1,64}")
 def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> BalancerCookie | None:
     """What a cookie is, also by how it behaves on fresh connections that offered none.
 
-    ``values_seen`` are the values set under this name on fresh connections, in order, one per connection. Where
-    neither name nor form is known, the cookie becomes a `CookieKind.CANDIDATE` if at least 8 connections set
-    it, the values are short, few (2 to 8), and each came at least twice. A session cookie is new each time and
-    never qualifies; one constant value tells nothing and does not either.
+    ``values_seen`` are the values set under this name on fresh connections, in order, one per connection.
+    Where neither name nor form is known, the cookie becomes a `CookieKind.CANDIDATE` if at least 8
+    connections set it, the values (without HAProxy's dates) are short and few (2 to 8), and each came at
+    least twice. A session cookie is new each time and never qualifies; one constant value tells nothing and
+    does not either.
 
     A candidate is *not* called a balancer's cookie: an application may set few values too (a language, an
     experiment's branch). Two things can confirm it: its values agree with members found in another way
@@ -587,9 +588,12 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
     known = decode_cookie(name, value)
     if known is not None or not 0 < len(name) <= LONGEST_NAME:
         return known
-    counts = Counter(values_seen)
+    if any(len(seen) > LONGEST_VALUE for seen in (value, *values_seen)):
+        return None
+    own = _without_dates(value)
+    counts = Counter(_without_dates(seen) for seen in values_seen)
     few = 2 <= len(counts) <= _CANDIDATE_VALUES and len(values_seen) >= _CANDIDATE_CONNECTIONS
-    if not few or value not in counts or min(counts.values()) < 2:
+    if not few or own not in counts or min(counts.values()) < 2:
         return None
     if not all(_CANDIDATE_VALUE.fullmatch(seen) for seen in counts):
         return None
@@ -600,7 +604,14 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
         CookieKind.CANDIDATE,
         Strength.COMPARABLE,
         Basis.INFERRED,
+        server_label=own if own != value else None,
     )
+
+
+def _without_dates(value: str) -> str:
+    """The keyword alone, where HAProxy's dates follow it: those change every few seconds."""
+    match = _HAPROXY_VALUE.fullmatch(value)
+    return match[1] if match else value
 
 
 def _device(name: str, value: str, vendor: BalancerVendor) -> BalancerCookie:

@@ -433,6 +433,14 @@ def test_what_does_not_behave_as_a_balancers_cookie(values: list[str]) -> None:
     assert classify_cookie("farm", "s1", values) is None
 
 
+def test_dates_after_the_keyword_do_not_make_values_many() -> None:
+    # As HAProxy 2.6 sends it with "maxidle" and "maxlife".
+    values = [f"s{i % 3}|awM{i:02}|awM{i:02}" for i in range(12)]
+    cookie = classify_cookie("farm", values[4], values)
+    assert cookie is not None
+    assert (cookie.kind, cookie.identity) == (CookieKind.CANDIDATE, "s1")
+
+
 def test_a_known_form_needs_no_behaviour() -> None:
     cookie = classify_cookie("BIGipServersems", "184680640.47873.0000", [])
     assert cookie is not None
