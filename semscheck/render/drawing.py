@@ -84,7 +84,7 @@ def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
             Span(" "),
             Span(name, "strong" if stage.kind == "name" else ""),
         )
-        detail = f"  {_node_words(node)}" if node.detail else ""
+        detail = f"  {_node_words(node, columns - line_width(line) - 2)}" if node.detail else ""
         lines.append(_rest(_cut(line, columns), detail, columns))
     return lines
 
@@ -111,10 +111,11 @@ def _node_name(node: Node) -> str:
     return one_line(f"{node.label} {where}".strip(), 100)
 
 
-def _node_words(node: Node) -> str:
-    """Its state, and what was found there: "serves, 12 ms: round robin"."""
+def _node_words(node: Node, room: int) -> str:
+    """Its state, and what was found there if there is room: "serves, 12 ms: round robin"."""
     notes = ", ".join(text for _, text in node.notes)
-    return one_line(f"{node.detail}: {notes}" if notes and node.mark is not Mark.OK else node.detail)
+    text = one_line(f"{node.detail}: {notes}")
+    return text if notes and width(text) <= room else one_line(node.detail)
 
 
 def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]:
@@ -132,7 +133,8 @@ def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]
         start: Line = (letter, label) if index == 0 else (Span(" " * (label_columns + 2)),)
         name = pad(_node_name(node), min(wide, max(12, columns // 3)))
         head = (*start, _marked(node.mark), Span(f" {interface}  "), Span(name))
-        lines.append(_rest(_cut(head, columns), f"  {_node_words(node)}", columns))
+        detail = _node_words(node, columns - line_width(head) - 2)
+        lines.append(_rest(_cut(head, columns), f"  {detail}", columns))
     return lines
 
 
@@ -267,7 +269,12 @@ def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
         return [(Span("· not tested", "dim"),)]
     label_columns = _label_columns((f"  {one_line(row.name)}" for row in picture.rows), columns)
     column = (columns - label_columns - 2) // 2
-    head = pad("", label_columns + 2) + pad("Interface 2 (clients)", column) + "Interface 1 (replication)"
+    titles = (
+        ("Interface 2 (clients)", "Interface 1 (replication)")
+        if column > 25
+        else ("Interface 2", "Interface 1")
+    )
+    head = pad("", label_columns + 2) + pad(titles[0], column) + titles[1]
     lines: list[Line] = [(Span(fit(head, columns), "dim"),)]
     for row in picture.rows:
         for index in range(max(len(row.client), len(row.replication), 1)):

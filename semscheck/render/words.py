@@ -109,6 +109,8 @@ def percent(share: float | None) -> str:
     """A share of 1 as "83 %"; with one decimal below ten, so that 0.4 % does not read as nothing."""
     if share is None:
         return NOT_MEASURED
+    if 0 < share < 0.0005:
+        return "under 0.1 %"
     return f"{_percent_figure(share)} %"
 
 
@@ -227,12 +229,12 @@ CAUSE: dict[Cause, str] = {
 }
 
 OWNER: dict[Owner, str] = {
-    Owner.DESKTOP: "this desktop's support",
+    Owner.DESKTOP: "whoever manages this desktop",
     Owner.NETWORK: "the network's administrator",
     Owner.DNS: "the DNS administrator",
     Owner.BALANCER: "the load balancer's administrator",
-    Owner.SERVER: "the encryption server's administrator",
-    Owner.SEMSCHECK: "the makers of semscheck",
+    Owner.SERVER: "the server's administrator",
+    Owner.SEMSCHECK: "the authors of semscheck",
 }
 
 CONFIDENCE: dict[Confidence, str] = {Confidence.CERTAIN: "certain", Confidence.LIKELY: "likely, not certain"}

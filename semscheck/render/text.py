@@ -1,0 +1,338 @@
+"""The report for a terminal, in the order of need: headline, picture of the cluster, findings, details.
+
+For people at a help desk: plain words, a symbol and a word for every state, colour only on top. Nothing is
+wider than asked, and nothing that came from outside can move the cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
+from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Verdict
+from semscheck.model.observations import Bound
+from semscheck.model.report import Report
+from semscheck.render import words
+from semscheck.render.drawing import draw
+from semscheck.render.folding import folded
+from semscheck.render.lines import Line, Span, ascii_line, to_string, width, wrap
+from semscheck.render.pictures import Picture, Pictures, pictures_of
+from semscheck.render.safe import block, one_line
+from semscheck.render.words import LABELS, SYMBOLS, Mark
+
+INDENT = "  "
+
+
+def render(
+    report: Report,
+    *,
+    width: int = 80,
+    unicode: bool = True,
+    colour: bool = False,
+    verbose: bool = False,
+    now: datetime | None = None,
+) -> str:
+    """The whole report, ending in a line break.
+
+    verbose: adds what passed, what was not tested and why, and the measurements behind the details.
+    now: the time of reading, for the age of a saved report; None for a run that has just ended.
+    """
+    lines = _Writer(max(40, width), verbose).report(report, now)
+    if not unicode:
+        lines = [ascii_line(line) for line in lines]
+    return "".join(to_string(line, colour) + "\n" for line in lines)
+
+
+def state(mark: Mark) -> Span:
+    """ "✖ critical", in its colour."""
+    return Span(f"{SYMBOLS[mark]} {LABELS[mark]}", mark.value)
+
+
+def where_and_when(report: Report, now: datetime | None = None) -> str:
+    """ "keys.example.com:443, 2026-03-01 12:30 UTC, from desk-17, took 4.2 s"."""
+    run = report.run
+    target = report.target
+    parts = [f"{target.fqdn_shown or target.fqdn}, port {target.port}", words.stamp(run.started)]
+    if now is not None:
+        parts[-1] += f" ({words.age(run.started, now)})"
+    if run.vantage.host:
+        parts.append(f"from {run.vantage.host}")
+    if run.duration_s is not None:
+        parts.append(f"took {words.duration(run.duration_s)}")
+    return one_line(", ".join(parts), 400)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    columns: int
+    verbose: bool
+
+    def report(self, report: Report, now: datetime | None) -> list[Line]:
+        pictures = pictures_of(report)
+        lines = self.head(report, now)
+        lines += self.section("The path", self.picture(pictures.path))
+        if pictures.connections.rows:
+            lines += self.section(
+                "Who answered, connection by connection", self.picture(pictures.connections)
+            )
+            lines += self.section("Shares of new connections", self.picture(pictures.shares))
+        lines += self.findings(report)
+        lines += self.section("Details", self.details(report, pictures))
+        return [*lines, *self.not_said(report)]
+
+    def head(self, report: Report, now: datetime | None) -> list[Line]:
+        verdict = state(words.mark_of(report.summary.verdict))
+        first = f"{verdict.text}  "
+        headline = wrap(one_line(report.summary.headline, 600), self.columns, " " * width(first))
+        lines: list[Line] = [(verdict, Span(headline[0][len(verdict.text) :], "strong"))]
+        lines += [(Span(line, "strong"),) for line in headline[1:]]
+        lines += [(Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns)]
+        return [*lines, *(self.plain(self.marks_of_origin(report)))]
+
+    def marks_of_origin(self, report: Report) -> list[str]:
+        said = {
+            "lab": "This is a lab: an embedded cluster on this machine, no real servers.",
+            "replay": "Saved observations, judged again without a network.",
+        }
+        lines = [said[report.run.origin]] if report.run.origin in said else []
+        if report.run.redacted:
+            lines.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
+        return lines
+
+    def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
+        return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
+
+    def section(self, title: str, body: Sequence[Line]) -> list[Line]:
+        return [(), (Span(title, "strong"),), *body] if body else []
+
+    def picture(self, picture: Picture) -> list[Line]:
+        """Indented by the section's two blanks."""
+        return [(Span(INDENT), *line) if line else line for line in draw(picture, self.columns - len(INDENT))]
+
+    # --- findings --------------------------------------------------------------------------------------
+
+    def findings(self, report: Report) -> list[Line]:
+        if not report.findings:
+            return self.section("Findings", [(Span(f"{INDENT}Nothing was found."),)])
+        body: list[Line] = []
+        for found, explained in folded(report.findings):
+            body += [(), *self.finding(found)] if body else self.finding(found)
+            body += self.explained(explained)
+        return self.section("Findings", body)
+
+    def finding(self, found: Finding) -> list[Line]:
+        likely = " (likely)" if found.confidence is Confidence.LIKELY else ""
+        title = (
+            Span(INDENT),
+            state(words.mark_of(found.severity)),
+            Span(f"  {one_line(found.code, 20)} {one_line(found.name, 60)}{likely}", "strong"),
+        )
+        indent = INDENT * 2
+        lines: list[Line] = [title]
+        lines += self.plain([one_line(found.summary, 1000)], indent)
+        if found.owner is not Owner.SEMSCHECK:  # then the remedy says whom to tell, if anybody
+            lines += self.plain([f"Who fixes it: {words.OWNER[found.owner]}"], indent)
+        lines += self.remedy(found.remedy)
+        for reference in found.references if self.verbose else found.references[:1]:
+            lines += self.plain([f"See: {self.reference(reference)}"], indent)
+        if self.verbose and found.evidence:
+            seen = words.listed([one_line(name, 40) for name in found.evidence], 8)
+            lines += self.plain([f"Evidence: {seen}"], indent)
+        return lines
+
+    def remedy(self, remedy: str) -> list[Line]:
+        """One paragraph or steps; the words "What to do" stand once."""
+        steps = [step.strip() for step in block(remedy) if step.strip()]
+        if not steps:
+            return []
+        indent = INDENT * 2
+        first = wrap(steps[0], self.columns, f"{indent}What to do: ", indent + INDENT)
+        rest = [line for step in steps[1:] for line in wrap(step, self.columns, indent + INDENT)]
+        return [(Span(line),) for line in [*first, *rest]]
+
+    def reference(self, reference: Reference) -> str:
+        title = one_line(reference.title, 200)
+        return f"{title}, {one_line(reference.url, 300)}" if reference.url else title
+
+    def explained(self, findings: Sequence[Finding]) -> list[Line]:
+        """Consequences: one line each, or a few, under their cause."""
+        if not findings:
+            return []
+        lines: list[Line] = [(Span(f"{INDENT * 2}This explains:"),)]
+        for found in findings:
+            mark = words.mark_of(found.severity)
+            text = f"{one_line(found.code, 20)} {one_line(found.name, 60)}: {one_line(found.summary, 400)}"
+            wrapped = wrap(text, self.columns, " " * 8)
+            head = (Span(" " * 6), Span(SYMBOLS[mark], mark.value), Span(wrapped[0][7:]))
+            lines += [head, *((Span(line),) for line in wrapped[1:])]
+        return lines
+
+    # --- details ---------------------------------------------------------------------------------------
+
+    def details(self, report: Report, pictures: Pictures) -> list[Line]:
+        parts = [self.balancing(path) for path in report.analysis.paths]
+        if pictures.dns.rows:
+            body = self.picture(pictures.dns) + self.alias(report.analysis.dns.cname)
+            parts.append(self.titled("Answers of the name servers, query by query", body))
+        if pictures.certificates.rows:
+            parts.append(self.titled("Certificates", self.picture(pictures.certificates)))
+        bounds = [seen for seen in report.observations if isinstance(seen, Bound)]
+        parts.append(
+            self.facts(
+                [
+                    ("Left out", f"{one_line(seen.what)}: {seen.used:,} of {seen.seen:,} used")
+                    for seen in bounds
+                ]
+            )
+        )
+        lines: list[Line] = []
+        for part in parts:
+            lines += [(), *part] if lines and part else part
+        return lines
+
+    def alias(self, chain: Sequence[str]) -> list[Line]:
+        return self.facts([("Alias", " → ".join(one_line(name, 253) for name in chain))]) if chain else []
+
+    def titled(self, title: str, body: Sequence[Line]) -> list[Line]:
+        return [(Span(INDENT), Span(title, "dim")), *body] if body else []
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> list[Line]:
+        """Names and values in two columns."""
+        room = max((width(name) for name, _ in facts), default=0) + 2
+        return [
+            (Span(line),)
+            for name, value in facts
+            for line in wrap(value, self.columns, f"{INDENT}{name}{' ' * (room - width(name))}")
+        ]
+
+    def balancing(self, path: BalancingPath) -> list[Line]:
+        title = f"How {words.place(one_line(path.address, 60), path.port)} spreads connections"
+        return self.titled(title, self.facts(balancing_facts(path, verbose=self.verbose)))
+
+    # --- what is not in the findings -------------------------------------------------------------------
+
+    def not_said(self, report: Report) -> list[Line]:
+        by_state = {
+            answer: [verdict for verdict in report.verdicts if verdict.state is answer] for answer in State
+        }
+        passed, missing = by_state[State.PASS], by_state[State.NOT_OBSERVED]
+        crashed = by_state[State.CRASHED]
+        if not self.verbose:
+            return self.tally(len(passed), len(missing), len(crashed), report)
+        lines: list[Line] = []
+        if passed:
+            codes = ", ".join(one_line(verdict.code, 20) for verdict in passed)
+            lines += self.section(f"Passed ({len(passed)})", self.marked(Mark.OK, [codes]))
+        for title, mark, verdicts in (
+            ("Not tested", Mark.NOT_TESTED, missing),
+            ("Crashed", Mark.UNKNOWN, crashed),
+        ):
+            if verdicts:
+                body = self.marked(mark, _reasons(verdicts))
+                lines += self.section(f"{title} ({len(verdicts)})", body)
+        return [*lines, (), *self.plain([self.tool(report)])]
+
+    def marked(self, mark: Mark, texts: Iterable[str]) -> list[Line]:
+        lines: list[Line] = []
+        for text in texts:
+            wrapped = wrap(text, self.columns, INDENT * 2)
+            lines.append((Span(INDENT), Span(SYMBOLS[mark], mark.value), Span(" " + wrapped[0][4:])))
+            lines += [(Span(line),) for line in wrapped[1:]]
+        return lines
+
+    def tally(self, passed: int, missing: int, crashed: int, report: Report) -> list[Line]:
+        parts = [f"{SYMBOLS[Mark.OK]} {words.count(passed, 'rule')} passed"]
+        parts += [f"{SYMBOLS[Mark.NOT_TESTED]} {missing:,} not tested"] if missing else []
+        parts += [f"{SYMBOLS[Mark.UNKNOWN]} {crashed:,} crashed"] if crashed else []
+        hint = " (--verbose says which and why)" if missing or crashed else ""
+        return [(), *self.plain([", ".join(parts) + hint + "."]), *self.plain([self.tool(report)])]
+
+    def tool(self, report: Report) -> str:
+        tool = f"{one_line(report.tool.name, 40)} {one_line(report.tool.version, 40)}"
+        return f"{tool}, run {one_line(report.run.id, 60)}"
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
+    """Codes with one reason together: "BAL001, BAL002: the FQDN has no address"."""
+    together: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        together.setdefault(verdict.why or "no reason given", []).append(one_line(verdict.code, 20))
+    return [f"{', '.join(codes)}: {one_line(why, 300)}" for why, codes in together.items()]
+
+
+def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple[str, str]]:
+    """What is known of one path, as names and plain values, safe for a terminal."""
+    sampled = f"{words.count(path.samples, 'new connection')}, {path.identified:,} identified"
+    sampled += f" by {_identified_by(path)}" if path.identified_by else ""
+    sampled += f", {path.failed:,} failed" if path.failed else ""
+    facts = [("Seen", sampled), ("Method", _method(path)), ("Persistence", _persistence(path))]
+    if path.termination is not Termination.UNKNOWN or verbose:
+        facts.append(("TLS", words.TERMINATION[path.termination]))
+    if path.vendor:
+        facts.append(("Made by", one_line(path.vendor, 100)))
+    if path.errors:
+        facts.append(
+            ("Errors", words.count(path.errors, "connection") + " broken off or answered with an error")
+        )
+    return [*facts, *(_verbose_facts(path) if verbose else ())]
+
+
+def _identified_by(path: BalancingPath) -> str:
+    name = path.identified_by or ""
+    return words.IDENTIFIED_BY.get(name, one_line(name, 60))
+
+
+def _method(path: BalancingPath) -> str:
+    text = words.METHOD[path.method]
+    if path.method is Method.UNKNOWN:
+        return f"{text}: {one_line(path.why_unknown, 300)}" if path.why_unknown else text
+    likely = "" if path.certain else " (likely: told from pairs of connections)"
+    return text + likely
+
+
+def _persistence(path: BalancingPath) -> str:
+    text = words.PERSISTENCE[path.persistence]
+    if path.persistence_lost:
+        text += "; it was lost at least once"
+    if path.kept_by and path.persistence not in (Persistence.NONE, Persistence.NOT_SEPARABLE):
+        text += f" ({one_line(path.kept_by, 200)})"
+    return text
+
+
+def _verbose_facts(path: BalancingPath) -> list[tuple[str, str]]:
+    facts = [
+        ("Cookie kept", _returned(path.cookie_returned, path.cookie_offered, "came back to their server")),
+        ("Session kept", _returned(path.session_returned, path.session_offered, "came back to their server")),
+        ("Requests", _returned(path.requests_moved, path.requests, "moved on one connection")),
+    ]
+    if path.cycle:
+        facts.append(("Cycle", " → ".join(one_line(name, 60) for name in path.cycle)))
+    if path.chance is not None:
+        facts.append(("Chance", f"{words.percent(path.chance)} that chance alone looks like this"))
+    facts += [("TLS evidence", one_line(text, 300)) for text in path.termination_evidence]
+    facts += [
+        (
+            "Signal",
+            f"{one_line(signal.name, 60)}: {one_line(signal.verdict, 30)}, {one_line(signal.why, 300)}",
+        )
+        for signal in path.signals
+    ]
+    return facts
+
+
+def _returned(number: int, of: int, what: str) -> str:
+    return f"{number:,} of {of:,} {what}" if of else words.NOT_MEASURED
+
+
+def headline(report: Report, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
+    """The verdict and its sentence alone, in as many lines as it takes."""
+    verdict = state(words.mark_of(report.summary.verdict))
+    lines = wrap(one_line(report.summary.headline, 600), max(40, width), f"{verdict.text}  ")
+    spans: list[Line] = [
+        (verdict, Span(lines[0][len(verdict.text) :])),
+        *((Span(line),) for line in lines[1:]),
+    ]
+    spans = spans if unicode else [ascii_line(line) for line in spans]
+    return "".join(to_string(line, colour) + "\n" for line in spans)
