@@ -1,0 +1,257 @@
+"""Which certificates and chains were presented where: the view that the TLS and certificate rules share.
+
+A certificate that several places present is one thing to mend, so the view is by certificate (or chain), each
+with its places. A place may present several: a balancer that passes TLS through shows its members' in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from semscheck.model.analysis import Place
+from semscheck.model.findings import Subject
+from semscheck.model.names import NAMES_CUT
+from semscheck.model.observations import Certificate, Handshake, Sample, Trust
+from semscheck.model.target import Severity
+from semscheck.rules.case import Case, place_name, place_subject
+from semscheck.rules.registry import NotObserved
+
+SHOWN = 60  # characters of a certificate's name in a sentence
+NAMED_PLACES = 3  # more are counted
+NO_CERTIFICATE = "nothing that serves clients presented a certificate"
+# How `Certificate.problems` begins where the names themselves could not be read.
+_NAMELESS = ("certificate:", "extensions:", "subjectAltName:")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """One server certificate and the places that present it. evidence: of handshakes and the certificate."""
+
+    certificate: Certificate
+    places: tuple[Place, ...]
+    evidence: tuple[str, ...]
+
+    @property
+    def serves_clients(self) -> bool:
+        return any(place.serves_clients for place in self.places)
+
+    @property
+    def severity(self) -> Severity:
+        """Critical on what serves clients; on replication interfaces alone at most warning."""
+        return Severity.CRITICAL if self.serves_clients else Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain as sent, what the trust store said of it, and where. leaf: None if it does not parse."""
+
+    sent: tuple[str, ...]
+    trust: Trust
+    places: tuple[Place, ...]
+    evidence: tuple[str, ...]
+    leaf: Certificate
+
+    @property
+    def serves_clients(self) -> bool:
+        return any(place.serves_clients for place in self.places)
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.CRITICAL if self.serves_clients else Severity.WARNING
+
+
+@dataclass(slots=True)
+class _Group:
+    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+    evidence: dict[str, None] = field(default_factory=dict)
+
+    def put(self, place: Place, evidence: str) -> None:
+        self.places[place.address, place.port] = place
+        self.evidence[evidence] = None
+
+
+def handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """The handshakes at a place under its own name, over the policy's whole range of versions."""
+    return tuple(
+        shake
+        for shake in case.of(Handshake)
+        if (shake.address, shake.port) == (place.address, place.port)
+        and shake.offered is None
+        and shake.sni == place.sni
+    )
+
+
+def _in_role(case: Case, place: Place, replication: bool) -> tuple[Handshake, ...]:
+    """The same for one role. An address in both roles may be asked under the FQDN and the member's name."""
+    if replication and place.serves_clients:
+        own = tuple(
+            shake
+            for shake in case.of(Handshake)
+            if (shake.address, shake.port) == (place.address, place.port)
+            and shake.offered is None
+            and shake.sni in place.replication_of
+        )
+        if own:
+            return own
+    return handshakes(case, place)
+
+
+def _leaves_at(case: Case, place: Place, replication: bool) -> Iterator[tuple[str, str]]:
+    """Fingerprint and observation id of every server certificate seen at a place."""
+    for shake in _in_role(case, place, replication):
+        if shake.chain:
+            yield shake.chain[0], shake.id
+
+
+def presented(case: Case, places: Iterable[Place], *, replication: bool = False) -> tuple[Presented, ...]:
+    """The certificates presented at some places, each once, in the order first seen.
+
+    replication: the places are looked at as Interface 1. Certificates that sampling saw at an address count
+    as presented there.
+    """
+    groups: dict[str, _Group] = {}
+    chosen = tuple(places)
+    for place in chosen:
+        for fingerprint, seen in _leaves_at(case, place, replication):
+            groups.setdefault(fingerprint, _Group()).put(place, seen)
+    if not replication:
+        _add_samples(case, chosen, groups)
+    found = []
+    for fingerprint, group in groups.items():
+        certificate = case.certificate(fingerprint)
+        if certificate is not None:
+            evidence = (certificate.id, *group.evidence)
+            found.append(Presented(certificate, tuple(group.places.values()), evidence))
+    return tuple(found)
+
+
+def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
+    """What sampling saw of certificates, one observation as evidence for each certificate and place."""
+    at = {(place.address, place.port): place for place in places}
+    for sample in case.of(Sample):
+        place = at.get((sample.address, sample.port))
+        if place is None or sample.certificate is None:
+            continue
+        group = groups.setdefault(sample.certificate, _Group())
+        if (place.address, place.port) not in group.places:
+            group.put(place, sample.id)
+
+
+def everywhere(case: Case) -> tuple[Presented, ...]:
+    """Certificates at what serves clients and on replication interfaces; one that is at both counts once."""
+    merged: dict[str, Presented] = {}
+    both = (*presented(case, case.client_places), *presented(case, case.replication_places, replication=True))
+    for one in both:
+        known = merged.get(one.certificate.fingerprint)
+        merged[one.certificate.fingerprint] = one if known is None else _merge(known, one)
+    return tuple(merged.values())
+
+
+def _merge(one: Presented, other: Presented) -> Presented:
+    return Presented(
+        one.certificate,
+        tuple(dict.fromkeys((*one.places, *other.places))),
+        tuple(dict.fromkeys((*one.evidence, *other.evidence))),
+    )
+
+
+def chains(case: Case) -> tuple[Chain, ...]:
+    """Every chain that was sent and put before the trust store, with the store's answer."""
+    groups: dict[tuple[tuple[str, ...], bool | None, int | None], _Group] = {}
+    trusts: dict[tuple[tuple[str, ...], bool | None, int | None], Trust] = {}
+    for place in case.places:
+        replication = bool(place.replication_of) and not place.serves_clients
+        for shake in _in_role(case, place, replication):
+            if shake.trust is None or not shake.chain:
+                continue
+            key = shake.chain, shake.trust.trusted, shake.trust.code
+            trusts.setdefault(key, shake.trust)
+            groups.setdefault(key, _Group()).put(place, shake.id)
+    found = []
+    for key, group in groups.items():
+        leaf = case.certificate(key[0][0])
+        if leaf is not None:
+            evidence = (leaf.id, *group.evidence)
+            found.append(Chain(key[0], trusts[key], tuple(group.places.values()), evidence, leaf))
+    return tuple(found)
+
+
+def unseen(case: Case, found: Iterable[Presented]) -> Iterator[NotObserved]:
+    """What serves clients and presented no certificate; silence of a part is not health of the whole."""
+    seen = {(place.address, place.port) for one in found for place in one.places}
+    if not any(place.serves_clients for one in found for place in one.places):
+        yield NotObserved(NO_CERTIFICATE)
+        return
+    missing = [place for place in case.client_places if (place.address, place.port) not in seen]
+    if missing:
+        yield NotObserved(f"no certificate came from {where(missing, case)}")
+
+
+def names_unread(certificate: Certificate) -> bool:
+    """Its names, or some of them, could not be read, so that a name which is not there may be."""
+    return any(problem.startswith(_NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
+
+
+def lead(places: Sequence[Place]) -> Place:
+    """The place that a finding about several is filed under: a member's client interface if there is one."""
+    for place in places:
+        if place.client_of:
+            return place
+    return next((place for place in places if place.serves_clients), places[0])
+
+
+def subject(places: Sequence[Place], case: Case) -> Subject:
+    return place_subject(lead(places), case.target)
+
+
+def where(places: Sequence[Place], case: Case) -> str:
+    """The places in words, the leading one first, at most three by name."""
+    first = lead(places)
+    ordered = [first, *(place for place in places if place is not first)]
+    return listed([place_name(place, case.target) for place in ordered], NAMED_PLACES)
+
+
+def listed(words: Sequence[str], at_most: int = 5) -> str:
+    """Words joined as in a sentence; what is over `at_most` is counted."""
+    shown = list(words[:at_most])
+    if len(words) > at_most:
+        shown.append(f"{len(words) - at_most} more")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]
+
+
+def short(text: str) -> str:
+    """A name out of a certificate, short enough for a sentence."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def title(certificate: Certificate) -> str:
+    """What people call it: its Common Name, else its first alternative name, else its fingerprint's start."""
+    for name in (*certificate.common_names[:1], *(certificate.dns_names or ())[:1]):
+        if name:
+            return f'"{short(name)}"'
+    return f"with fingerprint {certificate.fingerprint[:16]}…"
+
+
+def issuer(certificate: Certificate) -> str:
+    """What people call its issuer."""
+    names = certificate.issuer_common_names
+    return short(names[-1] if names and names[-1] else certificate.issuer) or "an issuer without a name"
+
+
+def day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def described(one: Presented, case: Case, **more: str) -> dict[str, str]:
+    """The facts that every certificate finding carries, as text."""
+    certificate = one.certificate
+    return {
+        "fingerprint": certificate.fingerprint,
+        "common_name": ", ".join(certificate.common_names),
+        "alternative_names": ", ".join((*(certificate.dns_names or ())[:20], *certificate.ip_names[:20])),
+        "issuer": certificate.issuer,
+        "places": ", ".join(place_name(place, case.target) for place in one.places),
+        **more,
+    }
