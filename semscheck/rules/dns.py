@@ -1,1 +1,368 @@
-"""Rules of this family; see the catalogue."""
+"""What is wrong with the name: whether it resolves, to what, in which order, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from semscheck.model.analysis import ResolverAnalysis, Rotation
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.observations import DnsAnswer, ResolverConfig
+from semscheck.model.target import Severity
+from semscheck.rules.case import Case
+from semscheck.rules.dns_facts import (
+    AN_ADDRESS,
+    KB_BALANCING,
+    KB_ROUND_ROBIN,
+    RFC_1034,
+    RFC_1035,
+    RFC_2308,
+    RFC_6724,
+    TRUTH,
+    found_by_suffix,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    listed,
+    resolver_answers,
+    servers_here,
+    told,
+    untold,
+)
+from semscheck.rules.registry import Answer, Hit, NotObserved, rule
+
+FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
+
+
+# --- does it resolve ---------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="DNS001",
+        name="no-such-name",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN does not exist in DNS (NXDOMAIN).",
+        why=(
+            "Clients turn the server's name into an address before anything else. Without one, Encryption "
+            "Desktop can neither enrol nor fetch policy nor upload logs, whatever state the servers are in, "
+            "and mail may be held back by the policy for a server that is out of reach."
+        ),
+        remedy=(
+            "1. Check the spelling of the name against the client's enrolment.\n"
+            "2. Create one address record for it: the load balancer's address, or Interface 2 of one member.\n"
+            "3. If it exists, find out why the resolvers named here do not see it: another view of the zone, a "
+            "forwarder, a zone that did not transfer.\n"
+            "4. A negative answer is cached as long as the zone's SOA record says; then try again."
+        ),
+        seen_by=(
+            "Every configured resolver is asked for A and AAAA, twice where it says no. It is reported if no "
+            "resolver knows the name, or if the one that answers first for the system does not, since a system "
+            "stops at NXDOMAIN. A name found with a search suffix is DNS011, an alias to nowhere DNS012."
+        ),
+        severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
+        references=(RFC_2308, RFC_1034),
+    )
+)
+def no_such_name(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = told(case)
+    missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname]
+    if not missing or found_by_suffix(case):
+        return
+    order = _configured(case)
+    first = min((a.server for a in answers), key=lambda server: order.get(server, len(order)))
+    if any(a.records for a in answers) and first not in {a.server for a in missing}:
+        return  # the others know it, and the system asks one of those first: DNS007 tells
+    name, servers = fqdn_shown(case.target), listed(a.server for a in missing)
+    otherwise = case.analysis.dns.system
+    also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{name} does not exist in DNS (NXDOMAIN from {servers}){also}.",
+        severity=Severity.WARNING if otherwise else None,
+        evidence=ids(missing),
+        args={"servers": servers, "system": listed(otherwise)},
+    )
+
+
+def _configured(case: Case) -> dict[str, int]:
+    """The place of each server in the order in which the system asks them."""
+    servers = [server for one in case.of(ResolverConfig) for server in one.servers]
+    return {server: index for index, server in reversed(list(enumerate(servers)))}
+
+
+@rule(
+    Card(
+        code="DNS002",
+        name="no-address",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN exists in DNS, and has neither an A nor an AAAA record.",
+        why=(
+            "The name is there (perhaps with a mail or text record), but nothing says where the server is. "
+            "Clients cannot connect, as if the name did not exist."
+        ),
+        remedy=(
+            "Add one A record for the FQDN: the load balancer's address, or Interface 2 of one member. If a "
+            "record is there, compare the zone on each of its name servers, and the view that clients get."
+        ),
+        seen_by=(
+            "The resolvers answered NOERROR with no record of either type. Only the address families that were "
+            "asked for (-4, -6) count. Not judged where a query for one of the types got no answer."
+        ),
+        severity_note="warning where this desktop found an address by other means",
+        references=(RFC_2308,),
+    )
+)
+def no_address(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = told(case)
+    if any(a.records or a.cname or a.rcode == "NXDOMAIN" for a in answers) or found_by_suffix(case):
+        return
+    asked = ["A" if family == 4 else "AAAA" for family in case.target.families]
+    unanswered = [kind for kind in asked if kind not in {a.record_type for a in answers}]
+    if unanswered:
+        yield NotObserved(f"no answer came to the question for {listed(unanswered)} records")
+        return
+    system = case.analysis.dns.system
+    also = f"; this desktop finds {listed(system)} by other means" if system else ""
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{fqdn_shown(case.target)} exists in DNS but has no {' and no '.join(asked)} record{also}.",
+        severity=Severity.WARNING if system else None,
+        evidence=ids(answers),
+        args={"types": listed(asked), "servers": listed(a.server for a in answers)},
+    )
+
+
+@rule(
+    Card(
+        code="DNS003",
+        name="resolver-failed",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="A resolver of this desktop does not answer, or answers with an error.",
+        why=(
+            "A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow "
+            "or give up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name "
+            "cannot be resolved at all."
+        ),
+        remedy=(
+            "1. Time-out: check that this desktop may reach the resolver on UDP and TCP port 53, and that it "
+            "runs; remove a dead one from the desktop's settings or from DHCP.\n"
+            "2. REFUSED: the resolver does not serve this network; correct its access list, or the setting.\n"
+            "3. SERVFAIL: the resolver cannot get or validate the zone; look at its log, the zone's name "
+            "servers and DNSSEC."
+        ),
+        seen_by=(
+            "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
+            "datagram is sent again once; after two without an answer the resolver is left alone. It is "
+            "reported where every query of one type failed, so that one lost packet is not."
+        ),
+        severity_note="critical where no resolver gave an answer while something else did",
+        references=(RFC_1035,),
+    )
+)
+def resolver_failed(case: Case) -> Iterator[Answer]:
+    if case.target.fqdn_is_address:
+        yield AN_ADDRESS
+        return
+    answers = resolver_answers(case)
+    severity = None if told(case) else Severity.CRITICAL
+    yield from _no_resolver(case)
+    if not answers:
+        yield NotObserved("no resolver was asked")
+        return
+    for server in dict.fromkeys(a.server for a in answers):
+        own = [a for a in answers if a.server == server]
+        failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
+        if not failing:
+            continue
+        bad = [a for a in own if a.record_type in failing]
+        reasons = listed(_trouble(a) for a in bad)
+        part = "" if len(failing) == len({a.record_type for a in own}) else f" for {failing[0]} records"
+        yield Hit(
+            subject=Subject("resolver", server, *_address_and_port(server)),
+            summary=f"The resolver {server} fails{part}: {reasons}.",
+            severity=severity,
+            evidence=ids(bad),
+            args={"server": server, "reason": reasons, "types": listed(failing)},
+        )
+
+
+def _no_resolver(case: Case) -> Iterator[Answer]:
+    for one in case.of(ResolverConfig):
+        if not one.servers:
+            why = one.failure.detail if one.failure is not None else "none is configured"
+            yield Hit(
+                subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+                summary=f"This desktop has no resolver to ask: {why}.",
+                severity=Severity.CRITICAL,
+                owner=Owner.DESKTOP,
+                evidence=(one.id,),
+                args={"reason": why},
+            )
+
+
+def _all_failed(answers: Sequence[DnsAnswer]) -> bool:
+    return bool(answers) and all(a.rcode not in TRUTH for a in answers)
+
+
+def _trouble(answer: DnsAnswer) -> str:
+    if answer.failure is None:
+        return f"it answers {answer.rcode}"
+    return {
+        Cause.TIMED_OUT: "no answer in time",
+        Cause.REFUSED: "nothing listens there",
+        Cause.NO_ROUTE: "no route to it",
+        Cause.MALFORMED: f"an answer that is none ({answer.failure.detail})",
+    }.get(answer.failure.cause, answer.failure.detail or answer.failure.cause.value)
+
+
+def _address_and_port(server: str) -> tuple[str | None, int | None]:
+    address, _, port = server.rpartition(":")
+    return (address.strip("[]") or None), int(port) if port.isdigit() else None
+
+
+# --- several addresses -------------------------------------------------------------------------------------
+
+CHANGING = (Rotation.ORDER, Rotation.SUBSET)
+
+
+def _families(case: Case) -> Iterator[tuple[str, Rotation, list[DnsAnswer]]]:
+    """Record type, how it rotates, and the answers with addresses, for each family that has any."""
+    dns = case.analysis.dns
+    here = set(dns.addresses)  # what another view of the zone holds is not what clients get
+    for kind, rotation in (("A", dns.rotation_v4), ("AAAA", dns.rotation_v6)):
+        own = [
+            a
+            for a in case.of(DnsAnswer)
+            if a.record_type == kind and a.purpose in ("fqdn", "suffix") and here.intersection(a.records)
+        ]
+        if own:
+            yield kind, rotation, own
+
+
+def _unchanging(case: Case) -> NotObserved | None:
+    """Why no change between answers can be seen or ruled out; None if it can."""
+    silence = untold(case)
+    if silence is not None:
+        return silence
+    kinds = [rotation for _, rotation, _ in _families(case)]
+    if not kinds:
+        return NotObserved("no answer had an address")
+    if Rotation.UNKNOWN in kinds:
+        return NotObserved("too few answers came to rule out a change between them")
+    return None
+
+
+def _changing_at(case: Case, kinds: Sequence[Rotation]) -> str:
+    """Which servers show it, as people say it."""
+    return listed(_server_name(one) for one in servers_here(case) if one.rotation in kinds)
+
+
+def _server_name(one: ResolverAnalysis) -> str:
+    return f"{one.server_name} ({one.server})" if one.server_name else one.server
+
+
+@rule(
+    Card(
+        code="DNS004",
+        name="dns-round-robin",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
+        why=(
+            "This is DNS round robin, which the vendor does not support. Every look-up may send a client to "
+            "another member, in the middle of its work: a login, an enrolment or a web mail session that "
+            "another member holds is lost, and web mail users miss messages that were not replicated yet. A "
+            "dead member keeps its share of the clients, since DNS does not know that it is dead."
+        ),
+        remedy=(
+            "1. Leave one address record for the FQDN.\n"
+            "2. Point it at a load balancer that does fail-over, first alive, or a weighted choice with one "
+            "member far ahead, with persistence; or at Interface 2 of one member.\n"
+            "3. Give the members' other addresses names of their own."
+        ),
+        seen_by=(
+            "Each resolver, and each of the zone's own name servers that can be reached, is asked eight times "
+            "for each record type with nothing of ours in between, with a new query id each time. Each server "
+            "is judged by its own answers, and a change at the moment a cached answer runs out does not count. "
+            "The order that the system shows can be fixed all the same, since it sorts addresses (RFC 6724)."
+        ),
+        references=(KB_ROUND_ROBIN, KB_BALANCING, RFC_6724),
+    )
+)
+def dns_round_robin(case: Case) -> Iterator[Answer]:
+    found = [(kind, how, own) for kind, how, own in _families(case) if how in CHANGING]
+    if not found or case.target.fqdn_is_address:
+        unchanging = _unchanging(case)
+        if unchanging is not None:
+            yield unchanging
+        return
+    answers = [answer for _, _, own in found for answer in own]
+    addresses = list(dict.fromkeys(address for answer in answers for address in sorted(answer.records)))
+    what = "which of them are given changes" if Rotation.SUBSET in {how for _, how, _ in found} else ""
+    what = what or "their order changes"
+    servers = _changing_at(case, CHANGING)
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=(
+            f"{fqdn_shown(case.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
+            f"from answer to answer: DNS round robin."
+        ),
+        evidence=ids(answers),
+        args={"addresses": listed(addresses), "count": str(len(addresses)), "servers": servers},
+    )
+
+
+@rule(
+    Card(
+        code="DNS005",
+        name="several-addresses",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="The FQDN has several addresses of one family; no change between answers was seen.",
+        why=(
+            "Clients may take any of the addresses, and take another one when the first fails, so that they "
+            "come to different members although the order looks fixed from here. Another resolver, another "
+            "version of the name server or another network may change the order."
+        ),
+        remedy=(
+            "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one member. Two "
+            "records of different families (one A, one AAAA) are fine where both lead to the same place."
+        ),
+        seen_by=(
+            "Some answer had more than one address of one family, and all answers of each server were alike. "
+            "A server that prefers addresses near the one who asks (netmask ordering) looks fixed from here "
+            "and not from elsewhere."
+        ),
+        references=(KB_BALANCING, KB_ROUND_ROBIN),
+    )
+)
+def several_addresses(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    for kind, how, own in _families(case):
+        most = max(own, key=lambda answer: len(answer.records))
+        if how in (*CHANGING, Rotation.FLIPS) or len(most.records) < 2:
+            continue
+        yield Hit(
+            subject=fqdn_subject(case),
+            summary=(
+                f"{fqdn_shown(case.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
+                f"({listed(most.records)}); one is right."
+            ),
+            evidence=ids(own),
+            args={"addresses": listed(most.records), "count": str(len(most.records)), "type": kind},
+        )
