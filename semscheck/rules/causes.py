@@ -50,7 +50,7 @@ TABLE: tuple[Row, ...] = (
         for code in ("CRT001", "CRT004", "CRT005", "CRT008", "CRT009")
         for row in rows(code, Relation.ANY, "CRT018")
     ),
-    *rows("DNS004", Relation.ANY, "DNS005"),
+    *rows("DNS004", Relation.ANY, "DNS005", "DNS013"),
     *rows("DNS006", Relation.ANY, "DNS007", "DNS013"),
     *rows("CLT003", Relation.ANY, "DNS013", "DNS010"),
     *(row for code in ("BAL001", "BAL002", "BAL003") for row in rows(code, Relation.ADDRESS, "BAL007")),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Owner, Subject
 from semscheck.model.observations import DnsAnswer, ResolverConfig
-from semscheck.model.target import Severity
+from semscheck.model.target import Failover, Severity
 from semscheck.rules.case import Case
 from semscheck.rules.dns_facts import (
     AN_ADDRESS,
@@ -366,3 +366,193 @@ def several_addresses(case: Case) -> Iterator[Answer]:
             evidence=ids(own),
             args={"addresses": listed(most.records), "count": str(len(most.records)), "type": kind},
         )
+
+
+@rule(
+    Card(
+        code="DNS006",
+        name="answer-flips",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="Each answer has one address, and not always the same one.",
+        why=(
+            "A name server that picks the address itself (a global load balancer, a script) sends clients now to "
+            "one member and now to another, as often as the record's time to live runs out. It is round robin "
+            "that a look at a single answer does not show, and sessions, logins and web mail break at each "
+            "change."
+        ),
+        remedy=(
+            "Let the name server give one address as long as what is behind it works (fail-over, not rotation, "
+            "ratio or random choice), or give one record and put a load balancer with persistence there."
+        ),
+        seen_by=(
+            "One server gave different single addresses within one burst of eight queries. Caching resolvers "
+            "hide this, so the zone's own name servers are asked directly where they can be reached. Answers "
+            "of two servers are never compared for this, and a cached answer that ran out and was replaced "
+            "once does not count: that may be a change made by hand at that moment."
+        ),
+        references=(KB_ROUND_ROBIN, KB_BALANCING),
+    )
+)
+def answer_flips(case: Case) -> Iterator[Answer]:
+    found = [own for _, how, own in _families(case) if how is Rotation.FLIPS]
+    if not found or case.target.fqdn_is_address:
+        unchanging = _unchanging(case)
+        if unchanging is not None:
+            yield unchanging
+        return
+    answers = [answer for own in found for answer in own]
+    addresses = sorted({address for answer in answers for address in answer.records})
+    servers = _changing_at(case, (Rotation.FLIPS,))
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=(
+            f"{servers} gives {fqdn_shown(case.target)} one address at a time, and not always the same one: "
+            f"{listed(addresses)}."
+        ),
+        evidence=ids(answers),
+        args={"addresses": listed(addresses), "servers": servers},
+    )
+
+
+# --- servers that differ, and time -------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="DNS007",
+        name="resolvers-disagree",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
+        why=(
+            "Which server a client reaches depends on which resolver answers it first. One of them holds an "
+            "older answer, another view of the zone, or a zone that was not transferred; after a fail-over by "
+            "DNS some clients then stay with the dead member."
+        ),
+        remedy=(
+            "1. If the record was changed a moment ago, wait for its time to live and look again.\n"
+            "2. Compare the zone's serial number on all its name servers; mend the transfer.\n"
+            "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view."
+        ),
+        seen_by=(
+            "The union of each server's addresses, per family, is compared among the resolvers, and among the "
+            "zone's own servers; never the ones with the others, since caches may lag behind. Not judged where "
+            "every server changes its set from answer to answer (DNS004)."
+        ),
+        references=(RFC_1034,),
+    )
+)
+def resolvers_disagree(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    groups = {
+        "resolvers": resolver_answers(case),
+        "name servers of the zone": tuple(
+            a for a in case.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags
+        ),
+    }
+    compared = False
+    for what, answers in groups.items():
+        for kind in FAMILY_NAMES:
+            own = [a for a in answers if a.record_type == kind and a.rcode in TRUTH]
+            sets = _sets_by_server(own)
+            if len(sets) < 2:
+                continue
+            if any(one.rotation is Rotation.SUBSET for one in case.analysis.dns.resolvers):
+                yield NotObserved("the set changes from answer to answer anyway")
+                return
+            compared = True
+            if len(set(sets.values())) > 1:
+                yield _disagreement(case, what, kind, sets, own)
+    if not compared:
+        yield NotObserved("fewer than two name servers answered, so there was nothing to compare")
+
+
+def _sets_by_server(answers: Iterable[DnsAnswer]) -> dict[str, frozenset[str]]:
+    sets: dict[str, frozenset[str]] = {}
+    for answer in answers:
+        sets[answer.server] = sets.get(answer.server, frozenset()) | frozenset(answer.records)
+    return sets
+
+
+def _disagreement(
+    case: Case, what: str, kind: str, sets: dict[str, frozenset[str]], answers: Sequence[DnsAnswer]
+) -> Hit:
+    words = [f"{server} says {listed(sorted(given))}" for server, given in sets.items()]
+    return Hit(
+        subject=fqdn_subject(case),
+        summary=f"The {what} differ about {fqdn_shown(case.target)} ({kind}): {'; '.join(words[:4])}.",
+        evidence=ids(answers),
+        args={"type": kind, "who": what, "answers": "; ".join(words[:8])},
+    )
+
+
+@rule(
+    Card(
+        code="DNS008",
+        name="ttl-delays-failover",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="Fail-over is done by changing the DNS record, and its time to live keeps clients on the old one.",
+        why=(
+            "When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the "
+            "address they have until its time to live runs out. For that long clients stay with a dead member, "
+            "cannot fetch policy, and may not be able to send mail."
+        ),
+        remedy=(
+            "Lower the record's time to live (and that of every alias on the way) to 60 to 300 seconds, well "
+            "before it is needed: the old value still counts for as long as it says. Or put a load balancer "
+            "in front, which needs no DNS change. On a desktop, `ipconfig /flushdns` empties the cache at once."
+        ),
+        seen_by=(
+            'Only judged where the profile says `failover = "dns"`; the threshold is `ttl_warning_s`. The '
+            "zone's own servers tell the full time to live; a resolver's cache tells what is left of it, which "
+            "proves a long one and never a short one."
+        ),
+        references=(KB_BALANCING, RFC_1035),
+    )
+)
+def ttl_delays_failover(case: Case) -> Iterator[Answer]:
+    if case.target.failover is not Failover.DNS:
+        yield NotObserved("fail-over is not by DNS, as far as the profile says")
+        return
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = [own for _, _, group in _families(case) for own in group]
+    full = [own for own in answers if "AA" in own.flags]
+    ttl_s = max((_longest_s(own) for own in full or answers), default=None)
+    limit_s = case.target.thresholds.ttl_warning_s
+    if ttl_s is None:
+        yield NotObserved("no answer had an address")
+    elif ttl_s > limit_s:
+        least = "" if full else "at least "
+        yield Hit(
+            subject=fqdn_subject(case),
+            summary=(
+                f"After a change of {fqdn_shown(case.target)} in DNS, clients may stay with a dead member for "
+                f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit)."
+            ),
+            evidence=ids(full or answers),
+            args={"ttl_s": str(ttl_s), "limit_s": str(limit_s), "full": "yes" if full else "no"},
+        )
+    elif not full:
+        yield NotObserved(
+            f"no authoritative server was reached, and what is left in caches ({ttl_s} s) says nothing of the whole"
+        )
+
+
+def _longest_s(answer: DnsAnswer) -> int:
+    """The time for which a cache may hold the address or an alias on the way to it."""
+    return max([answer.ttl_s or 0, *(hop.ttl_s for hop in answer.cname)])
+
+
+def _duration(seconds: int) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} seconds"

@@ -14,6 +14,7 @@ from semscheck.rules.case import Case
 FAMILIES = (
     "semscheck.rules.desktop",
     "semscheck.rules.dns",
+    "semscheck.rules.dns_leads",
     "semscheck.rules.net",
     "semscheck.rules.tls",
     "semscheck.rules.certificates",
