@@ -219,3 +219,27 @@ def _recent_from(data: dict[str, Any]) -> tuple[Recent, ...]:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         entries.append(Recent(fqdn=fqdn, profile=profile, at=at, verdict=Status(row["verdict"])))
     return tuple(entries)
+
+
+def find_reports(directory: Path, limit: int = 30) -> tuple[tuple[Path, datetime], ...]:
+    """Files *.json of ours, the newest first, with the time of their last change (UTC).
+
+    Ours are those whose beginning names the report's schema; nothing more is read.
+    """
+    found: list[tuple[Path, datetime]] = []
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False)]
+    except OSError:
+        return ()
+    for name in names:
+        path = directory / name
+        with contextlib.suppress(OSError):
+            if path.suffix == ".json" and path.is_file() and _is_report(path):
+                found.append((path, datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+    return tuple(sorted(found, key=lambda it: it[1], reverse=True)[:limit])
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"semscheck/report/" in file.read(4096)

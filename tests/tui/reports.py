@@ -302,8 +302,13 @@ def path_rotating() -> BalancingPath:
         requests_moved=0,
         kept_by=None,
         signals=(
-            Signal("tls-session", "used", "members take up only their own sessions", "certain"),
-            Signal("certificate", "void", "the members present one certificate"),
+            Signal(
+                name="tls-session",
+                verdict="used",
+                why="members take up only their own sessions",
+                strength="certain",
+            ),
+            Signal(name="certificate", verdict="void", why="the members present one certificate"),
         ),
         arms=(
             ArmSequence(arm="fresh", members=fresh, evidence=tuple(f"s{it}" for it in range(24))),

@@ -1,0 +1,95 @@
+"""From the lines of `render.lines` to what Textual draws, and the ASCII fall-back of the whole screen.
+
+All text that came from outside passes `render.safe` before it gets here, and is never read as markup:
+`Content` is built from plain text and spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.content import Content, Span
+from textual.filter import LineFilter
+
+from semscheck.render.lines import COLOURS, Line, to_ascii
+from semscheck.render.words import SYMBOLS, Mark
+
+_CHIP = {Mark.NOT_TESTED: "$state-dim"}
+STYLES: dict[str, str] = {
+    "ok": "$state-ok",
+    "info": "$state-info",
+    "warning": "$state-warning",
+    "critical": "bold $state-critical",
+    "unknown": "$state-unknown",
+    "not-tested": "$state-dim",
+    "dim": "$state-dim",
+    "strong": "bold",
+    **{f"chip-{mark.value}": f"bold $on-state on {_CHIP.get(mark, '$state-' + mark.value)}" for mark in Mark},
+    **{f"member-{index}": f"$ink on $member-{index}" for index in range(COLOURS)},
+}
+
+
+def painted(lines: Iterable[Line]) -> Content:
+    """Lines as one content; a style that is not known is drawn plain."""
+    text: list[str] = []
+    spans: list[Span] = []
+    at = 0
+    for line in lines:
+        for span in line:
+            style = STYLES.get(span.style)
+            if style and span.text:
+                spans.append(Span(at, at + len(span.text), style))
+            text.append(span.text)
+            at += len(span.text)
+        text.append("\n")
+        at += 1
+    return Content("".join(text)[:-1], spans)
+
+
+def styled(text: str, style: str = "") -> Content:
+    """Plain text in one of the styles of STYLES."""
+    return Content.styled(text, STYLES.get(style, ""))
+
+
+def mark(it: Mark) -> Content:
+    """A state's symbol in its colour."""
+    return styled(SYMBOLS[it], it.value)
+
+
+class Ascii(LineFilter):
+    """Turns all that is drawn into ASCII, column for column: what Textual draws itself as well."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            Segment(_FRAMES.get(text, "") or to_ascii(text.translate(_BOX)), style, control)
+            for text, style, control in segments
+        ]
+
+
+# What Textual draws of its own: scroll bars, the arrows of selections, switches. Blocks become blanks, their
+# colours show; the frames of inputs are not worth a character.
+_BOX = str.maketrans(
+    {
+        **dict.fromkeys("▁▂▃▄▅▆▇▔▀▐▌▊▋▉▎▏▍▕█", " "),
+        **dict.fromkeys("━═─╌", "-"),
+        **dict.fromkeys("┃║│╎", "|"),
+        **dict.fromkeys("┏┓┗┛╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
+        "▼": "v",
+        "▲": "!",
+        "▶": ">",
+        "▸": ">",
+        "▾": "v",
+        "◀": "<",
+        "●": "*",
+        "•": "*",
+        "⏎": ">",
+        "↑": "^",
+        "↓": "v",
+        "→": ">",
+        "←": "<",
+        "⭘": "o",
+    }
+)
+_FRAMES: dict[str, str] = {}

@@ -1,0 +1,371 @@
+"""A run while it goes on and its report afterwards: one screen, so that nothing jumps when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Input, OptionList
+
+from semscheck.model.events import Finished
+from semscheck.model.report import Report
+from semscheck.render import words
+from semscheck.tui import job as jobs
+from semscheck.tui import sections, shown
+from semscheck.tui.bridge import Inbox, off_loop
+from semscheck.tui.doors import DoorError
+from semscheck.tui.job import Job
+from semscheck.tui.screens.base import House
+from semscheck.tui.screens.text import TextScreen, plain, safe_lines
+from semscheck.tui.shown import Shown, fold
+from semscheck.tui.widgets.bars import KeyBar, TitleBar, ViewBar
+from semscheck.tui.widgets.drawn import Drawn
+from semscheck.tui.widgets.findings import FilterBar, Findings, FindingsPane
+from semscheck.tui.widgets.lists import LineList
+from semscheck.tui.widgets.views import MAKERS, VIEWS, Checks, Summary, View
+
+if TYPE_CHECKING:
+    from textual.events import Resize
+
+LOOKS_PER_S = 12  # how often what came is painted; the contract with the eye, and what keeps input fast
+
+
+class CheckScreen(House[None]):
+    HELP = (
+        "At the top the verdict: what is wrong and who fixes it. Below, the path and who answered the new "
+        "connections, then the findings, the worst first. c copies a text for the ticket. The numbers 1 to 7 "
+        "choose another view of the same run."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back"),
+        Binding("escape", "cancel", "End early and keep what there is"),
+        Binding("c", "copy", "Copy ticket", tooltip="Copy the text for the ticket"),
+        Binding("e", "export", "Export", tooltip="Write the report as HTML, JSON or Markdown"),
+        Binding("r", "again", "Run again"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("s", "sort", "Sort"),
+        Binding("x", "compare", "Compare", tooltip="Compare with another saved report"),
+        Binding("d", "drill", "Drill", tooltip="Watch a fail-over"),
+        Binding("t", "ticket", "Ticket", show=False, tooltip="Read the text for the ticket"),
+        Binding("i", "explain", "Explain", show=False, tooltip="Explain the chosen finding or check"),
+        *(
+            Binding(str(number), f"view('{view}')", title, show=False)
+            for number, (view, title) in enumerate(VIEWS, 1)
+        ),
+    ]
+    DEFAULT_CSS = """
+    CheckScreen { layout: vertical; }
+    CheckScreen #banner { padding: 0 1; margin: 0 0 1 0; }
+    CheckScreen ViewBar { margin-bottom: 1; }
+    CheckScreen #views { height: 1fr; }
+    CheckScreen #views > * { height: 1fr; }
+    CheckScreen #views VerticalScroll { padding: 0 1; }
+    CheckScreen #views ChecksView, CheckScreen #views FactsView { padding: 0 1; }
+    CheckScreen.-low #banner, CheckScreen.-low ViewBar { margin-bottom: 0; }
+    CheckScreen.-low Summary #brief { margin-bottom: 0; }
+    """
+
+    def __init__(
+        self, job: Job | None = None, report: Report | None = None, source: Path | None = None
+    ) -> None:
+        """job: to run, or that the report came from. report: to show at once. source: the file it is from."""
+        super().__init__()
+        self.job, self.source = job, source
+        self.shown = shown.of_report(report) if report else Shown(target=job.target if job else None)
+        self.stopped: str | None = None  # why there is no report
+        self.view = "summary"
+        self._inbox = Inbox()
+        self._cancel = asyncio.Event()
+        self._running_check: asyncio.Task[None] | None = None
+        self._deadline: float | None = None  # monotonic; from the newest progress
+        self._painted: dict[str, Shown] = {}
+
+    # --- what is on it -------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar()
+        yield Drawn(id="banner")
+        yield ViewBar(VIEWS)
+        with Container(id="views"):
+            yield Summary(id="summary")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.set_interval(1 / LOOKS_PER_S, self._look)
+        self._room(self.app.size.width, self.app.size.height)
+        if self.shown.report is None:
+            self._start()
+        self._paint()
+        self._focus_view()
+
+    def on_unmount(self) -> None:
+        if self._running_check is not None:
+            self._running_check.cancel()
+
+    def on_resize(self, event: Resize) -> None:
+        self._room(event.size.width, event.size.height)
+
+    def _room(self, columns: int, rows: int) -> None:
+        self.set_class(rows < 30, "-low")
+        self.query_one(Summary).set_room(columns, rows)
+
+    @property
+    def running(self) -> bool:
+        return self.shown.report is None and self.stopped is None
+
+    @property
+    def report(self) -> Report | None:
+        return self.shown.report
+
+    # --- the run -------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        assert self.job is not None
+        self._inbox, self._cancel, self._deadline = Inbox(), asyncio.Event(), None
+        self._running_check = asyncio.create_task(self._run(self.job, self._inbox, self._cancel))
+
+    async def _run(self, job: Job, inbox: Inbox, cancel: asyncio.Event) -> None:
+        try:
+            report = await job.run(inbox.put, cancel)
+        except asyncio.CancelledError:
+            raise
+        except DoorError as error:
+            self._stop(str(error))
+        except Exception as error:
+            log = self.house.write_log(error)
+            self._stop(f"semscheck has a defect and made no report ({type(error).__name__}). {log}")
+        else:
+            inbox.put(Finished(report))
+            self._look()
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        self._paint()
+        self.refresh_bindings()
+
+    def _look(self) -> None:
+        """Takes what has come and paints it; the seconds that are left go on without events."""
+        if not self.running:
+            return
+        batch = self._inbox.take()
+        if batch:
+            self.shown = fold(self.shown, batch)
+        if batch.progress is not None:
+            self._deadline = monotonic() + batch.progress.left_s
+        if self.shown.report is not None:
+            self._done(self.shown.report)
+        if batch:
+            self._paint()
+        else:
+            self._paint_banner()
+
+    def _done(self, report: Report) -> None:
+        self.house.remember(report)
+        self.refresh_bindings()
+        self.call_after_refresh(self._focus_view)
+
+    # --- painting ------------------------------------------------------------------------------------------
+
+    def _paint(self) -> None:
+        self._paint_banner()
+        self._paint_title()
+        view = self.query_one(f"#{self.view}")
+        if isinstance(view, View) and self._painted.get(self.view) is not self.shown:
+            self._painted[self.view] = self.shown
+            view.show(self.shown, self.house.cards)
+
+    def _paint_title(self) -> None:
+        title = self.shown.name or (self.job.title if self.job else "")
+        report = self.shown.report
+        if report is None:
+            origin = self.job.title if self.job and self.job.title != title else ""
+        else:
+            age = words.age(report.run.finished or report.run.started, self.house.now())
+            origin = sections.origin(report, age if self.source else None)
+        self.query_one(TitleBar).show(title, origin)
+
+    def _paint_banner(self) -> None:
+        now, stopped = self.shown, self.stopped
+        if now.report is not None:
+            report = now.report
+            draw = lambda columns: sections.verdict(report, columns)  # noqa: E731
+        elif stopped is not None:
+            draw = lambda columns: sections.trouble(stopped, columns)  # noqa: E731
+        else:
+            left = None if self._deadline is None else max(0.0, self._deadline - monotonic())
+            ending = self._cancel.is_set()
+            draw = lambda columns: sections.progress(now, left, ending, columns)  # noqa: E731
+        self.query_one("#banner", Drawn).show(draw)
+
+    # --- views ---------------------------------------------------------------------------------------------
+
+    def on_view_bar_chosen(self, event: ViewBar.Chosen) -> None:
+        self.run_worker(self.action_view(event.view))
+
+    async def action_view(self, view: str) -> None:
+        if view not in MAKERS or view == self.view:
+            return
+        if not self.query(f"#{view}"):
+            await self.query_one("#views").mount(MAKERS[view](id=view))
+        for it in self.query_one("#views").children:
+            it.display = it.id == view
+        self.view = view
+        self.query_one(ViewBar).show(view)
+        self._paint()
+        self._focus_view()
+        self.refresh_bindings()
+
+    def _focus_view(self) -> None:
+        with contextlib.suppress(Exception):
+            self.query_one(f"#{self.view}").query("Findings, OptionList, LineList").first().focus()
+            return
+        self.query_one(f"#{self.view}").focus()
+
+    # --- keys ----------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key that can do nothing now is not shown."""
+        done = self.shown.report is not None
+        match action:
+            case "cancel":
+                return self.running and not self._cancel.is_set()
+            case "back":
+                return not self.running
+            case "copy" | "ticket" | "export":
+                return done
+            case "again":
+                return not self.running and self._again() is not None
+            case "filter" | "sort":
+                return done and self.view == "summary"
+            case "explain":
+                return done and self.view in {"summary", "checks"}
+            case "compare":
+                return done and self.house.doors.compare is not None
+            case "drill":
+                return not self.running and self.house.doors.drill is not None and self._target() is not None
+        return True
+
+    def _target(self) -> object:
+        return self.shown.target
+
+    def _again(self) -> Job | None:
+        """What `r` runs: the same, or what a saved report was about if that can be reached from here."""
+        report = self.shown.report
+        if self.job is not None or report is None:
+            return self.job
+        if report.run.origin == "lab" or report.run.redacted:
+            return None
+        return jobs.live(self.house.doors, report.target)
+
+    def action_again(self) -> None:
+        job = self._again()
+        if job is not None:
+            self.house.switch_screen(CheckScreen(job))
+
+    def action_back(self) -> None:
+        filter_bar = self.query_one(FilterBar)
+        if filter_bar.has_class("-open") or filter_bar.filter:
+            filter_bar.clear()
+            self._focus_view()
+        elif self.view != "summary":
+            self.run_worker(self.action_view("summary"))
+        else:
+            self.house.leave(self)
+
+    def action_cancel(self) -> None:
+        self._cancel.set()
+        self._paint_banner()
+        self.refresh_bindings()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterBar).open()
+
+    def action_sort(self) -> None:
+        order = self.query_one(FindingsPane).sort()
+        self.notify(f"Sorted by {order}.", timeout=2)
+
+    async def _ticket(self) -> str:
+        report = self.shown.report
+        assert report is not None
+        return await off_loop(lambda: self.house.doors.ticket(report))
+
+    async def action_copy(self) -> None:
+        self.house.copy(await self._ticket(), "ticket")
+
+    async def action_ticket(self) -> None:
+        text = await self._ticket()
+        self.house.push_screen(TextScreen("Text for the ticket", plain(safe_lines(text)), text, "ticket"))
+
+    def action_export(self) -> None:
+        from semscheck.tui.screens.export import ExportScreen
+
+        if self.shown.report is not None:
+            self.house.push_screen(ExportScreen(self.shown.report))
+
+    def action_compare(self) -> None:
+        from semscheck.tui.screens.open import OpenScreen
+
+        self.house.push_screen(OpenScreen("Compare with a saved report"), self._compare)
+
+    async def _compare(self, path: Path | None) -> None:
+        compare, report = self.house.doors.compare, self.shown.report
+        if path is None or compare is None or report is None:
+            return
+        try:
+            text = await off_loop(lambda: compare(report, path))
+        except (DoorError, OSError) as error:
+            self.house.tell(str(error), bad=True)
+        else:
+            lines = safe_lines(text)
+            self.house.push_screen(TextScreen(f"Compared with {path.name}", plain(lines), text, "comparison"))
+
+    def action_drill(self) -> None:
+        from semscheck.tui.screens.drill import DrillScreen
+
+        drill, target = self.house.doors.drill, self.shown.target
+        if drill is not None and target is not None:
+            self.house.push_screen(DrillScreen(target, drill))
+
+    def action_explain(self) -> None:
+        code = None
+        if self.view == "checks":
+            checks = self.query_one(Checks)
+            at = checks.highlighted
+            code = checks.verdicts[at].code if at is not None and checks.verdicts else None
+        elif (row := self.query_one(Findings).chosen) is not None:
+            code = row.finding.code
+        if code is not None:
+            self.house.explain(code)
+
+    # --- what is opened ------------------------------------------------------------------------------------
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if isinstance(event.option_list, Checks):
+            self.action_explain()
+        elif isinstance(event.option_list, Findings) and self.shown.report is not None:
+            from semscheck.tui.screens.finding import FindingScreen
+
+            row = event.option_list.chosen
+            order = tuple(it.index for it in event.option_list.rows)
+            if row is not None:
+                screen = FindingScreen(
+                    self.shown.report, row.index, order, self.house.cards, self.shown.certificates
+                )
+                self.house.push_screen(screen)
+
+    def on_line_list_selected(self, event: LineList.Selected) -> None:
+        from semscheck.tui.screens.finding import fact_screen
+
+        if self.shown.report is not None and event.index < len(self.shown.report.observations):
+            fact = self.shown.report.observations[event.index]
+            self.house.push_screen(fact_screen(fact, self.shown.certificates))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the filter goes to the list."""
+        self._focus_view()

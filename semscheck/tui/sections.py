@@ -1,0 +1,204 @@
+"""The texts around the pictures, as lines. Pure; all text from outside is made safe here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
+from semscheck.model.findings import Status
+from semscheck.model.report import Report
+from semscheck.render import words
+from semscheck.render.lines import Line, Span, fit, line_width, wrap
+from semscheck.render.safe import block, one_line
+from semscheck.render.words import LABELS, SYMBOLS, Mark, mark_of
+from semscheck.tui.facts import one
+from semscheck.tui.shown import Shown
+
+LABEL_COLUMNS = 13
+STEPS = ("names", "addresses", "connections", "services", "judging")
+_SIGNAL = {"used": Mark.OK, "void": Mark.NOT_TESTED, "absent": Mark.NOT_TESTED, "contradicts": Mark.WARNING}
+
+
+def paragraph(text: str, columns: int, style: str = "") -> list[Line]:
+    return [(Span(line, style),) for part in block(text) for line in wrap(part, columns)]
+
+
+def section(label: str, text: str, columns: int, style: str = "") -> list[Line]:
+    """A label in the margin and the text beside it; without room the text goes below."""
+    if columns < 50:
+        return [(Span(label, "dim"),), *paragraph(text, columns, style)]
+    parts = [line for part in block(text) for line in wrap(part, columns - LABEL_COLUMNS)]
+    head = label.ljust(LABEL_COLUMNS)
+    return [
+        (Span(head if number == 0 else " " * LABEL_COLUMNS, "dim"), Span(line, style))
+        for number, line in enumerate(parts)
+    ]
+
+
+# --- the top of the screen ---------------------------------------------------------------------------------
+
+
+def verdict(report: Report, columns: int) -> list[Line]:
+    """State and headline, the headline beside it as far as there is room."""
+    mark = mark_of(report.summary.verdict)
+    chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
+    head = (Span(chip, f"chip-{mark.value}"), Span("  "))
+    indent = line_width(head)
+    parts = wrap(one_line(report.summary.headline, 600), max(20, columns - indent))
+    return [
+        (*(head if number == 0 else (Span(" " * indent),)), Span(part, "strong"))
+        for number, part in enumerate(parts)
+    ]
+
+
+def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:
+    """What is being done, how far it is, how long it can still take, and the newest fact."""
+    at = shown.progress
+    left = "" if left_s is None else f"at most {words.duration(float(round(left_s)))} left"
+    doing = "Ending, what there is will be judged" if cancelling else "Checking"
+    head: list[Span] = [Span(" … RUNNING ", "chip-info"), Span("  "), Span(doing, "strong")]
+    if left and not cancelling:
+        head.append(Span(f"  {left}", "dim"))
+    steps: list[Span] = []
+    current = STEPS.index(at.step) if at and at.step in STEPS else -1
+    for number, step in enumerate(STEPS):
+        if step == "services" and not _asks_services(shown) and number != current:
+            continue
+        steps += _step(step, number, current, shown)
+    newest = fit(one(shown.newest), columns) if shown.newest else "waiting for the first answer"
+    return [tuple(head), tuple(steps), (Span(newest, "dim"),)]
+
+
+def _asks_services(shown: Shown) -> bool:
+    return shown.target is not None and (shown.target.ask_services or bool(shown.target.services.check))
+
+
+def _step(step: str, number: int, current: int, shown: Shown) -> list[Span]:
+    at = shown.progress
+    if number < current:
+        return [Span("✔ ", "ok"), Span(f"{step}  ")]
+    if number > current or at is None:
+        return [Span("· ", "dim"), Span(f"{step}  ", "dim")]
+    if not at.total:
+        return [Span("▸ ", "info"), Span(step, "strong"), Span("  ")]
+    done = min(at.done, at.total)
+    filled = round(10 * done / at.total)
+    bar = [Span("█" * filled, "info"), Span("░" * (10 - filled), "dim")]
+    return [Span("▸ ", "info"), Span(f"{step} ", "strong"), *bar, Span(f" {at.done} of {at.total}  ")]
+
+
+def trouble(text: str, columns: int) -> list[Line]:
+    """Why there is no report."""
+    head = (Span(" ✖ STOPPED ", "chip-critical"), Span("  "))
+    indent = line_width(head)
+    parts = [part for line in block(text) for part in wrap(line, max(20, columns - indent))]
+    return [
+        (*(head if number == 0 else (Span(" " * indent),)), Span(part)) for number, part in enumerate(parts)
+    ]
+
+
+# --- connections -------------------------------------------------------------------------------------------
+
+
+def balancing(path: BalancingPath, columns: int) -> list[Line]:
+    """How one address spreads its connections, in words."""
+    lines: list[Line] = [(Span(words.place(one_line(path.address, 60), path.port), "strong"),)]
+    lines += section("New clients", words.METHOD[path.method], columns)
+    lines += section("Kept", words.PERSISTENCE[path.persistence], columns)
+    if path.why_unknown:
+        lines += section("Not told", path.why_unknown, columns)
+    if path.identified_by:
+        by = words.IDENTIFIED_BY.get(path.identified_by, path.identified_by)
+        told = f"by {by}, {path.identified} of {words.count(path.samples, 'connection')}"
+        lines += section("Told apart", told, columns)
+    lines += section("TLS", words.TERMINATION[path.termination], columns)
+    if path.vendor:
+        lines += section("Balancer", path.vendor, columns)
+    return lines
+
+
+def kept(path: BalancingPath, columns: int) -> list[Line]:
+    """What came back to its member, and what the members were told apart by."""
+    lines: list[Line] = []
+    for label, offered, returned in (
+        ("Cookies", path.cookie_offered, path.cookie_returned),
+        ("TLS sessions", path.session_offered, path.session_returned),
+    ):
+        if offered:
+            lines += section(label, f"{returned} of {offered} came back to the same server", columns)
+    if path.requests:
+        lines += section("Requests", f"{path.requests_moved} of {path.requests} moved", columns)
+    for number, signal in enumerate(path.signals[:20]):
+        mark = _SIGNAL.get(signal.verdict, Mark.UNKNOWN)
+        text = f"{SYMBOLS[mark]} {signal.name}: {signal.verdict}, {signal.why}"
+        lines += section("Signals" if number == 0 else "", text, columns)
+    return lines
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+def names(analysis: Analysis, columns: int) -> list[Line]:
+    dns = analysis.dns
+    lines = section("Answers", words.ROTATION[dns.rotation], columns, "strong")
+    lines += section("Addresses", words.listed(dns.addresses, 12) or "none", columns)
+    if dns.cname:
+        lines += section("Alias", " → ".join(dns.cname[:10]), columns)
+    ttl = words.ttl(dns.min_ttl_s)
+    if dns.authority_ttl_s is not None:
+        ttl += f"; {words.ttl(dns.authority_ttl_s)} at the source"
+    lines += section("Time to live", ttl, columns)
+    return lines + section("This system", words.listed(dns.system) or words.NOT_MEASURED, columns)
+
+
+def resolvers(analysis: Analysis, columns: int) -> list[Line]:
+    lines: list[Line] = []
+    for it in analysis.dns.resolvers[:30]:
+        kind = "authoritative" if it.authority else "name server"
+        lines += section(kind, f"{it.server_name or it.server}: {_said(it)}", columns)
+    return lines
+
+
+def _said(it: ResolverAnalysis) -> str:
+    if it.failed:
+        return it.rcode if it.rcode not in (None, "NOERROR") else "no answer"
+    if not (it.answers_v4 or it.answers_v6) and not it.rcode:
+        return words.NOT_MEASURED
+    ttl = f", TTL {it.ttl_s} s" if it.ttl_s is not None else ""
+    return f"{words.ROTATION[it.rotation]}{ttl}"
+
+
+# --- where it comes from -----------------------------------------------------------------------------------
+
+
+def origin(report: Report, age: str | None) -> str:
+    """For the right of the title. age: of a saved report, None for one made just now."""
+    parts = []
+    if report.run.redacted:
+        parts.append("redacted")
+    if report.run.origin == "lab":
+        parts.append("lab")
+    host = one_line(report.run.vantage.host, 30)
+    if host:
+        parts.append(f"from {host}")
+    if age is not None:
+        parts.append(f"saved report, {age}")
+    else:
+        parts.append(words.stamp(report.run.finished or report.run.started))
+    return " · ".join(parts)
+
+
+def verdict_word(status: Status) -> tuple[str, str]:
+    """Symbol and style of a verdict."""
+    mark = mark_of(status)
+    return SYMBOLS[mark], mark.value
+
+
+def joined(*groups: Sequence[Line]) -> list[Line]:
+    """Groups of lines with a blank one between them; empty groups leave none."""
+    lines: list[Line] = []
+    for group in groups:
+        if group and lines:
+            lines.append(())
+        lines += group
+    return lines

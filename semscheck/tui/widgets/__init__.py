@@ -1,0 +1,1 @@
+"""The parts of the screens: painters over values, with no judgement of their own."""

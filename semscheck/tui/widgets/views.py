@@ -1,0 +1,274 @@
+"""The views of a run: each shows what is known so far, and is painted only while it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from semscheck.model.findings import Card, State, Verdict
+from semscheck.render import pictures, words
+from semscheck.render.lines import Line, Span
+from semscheck.render.safe import one_line
+from semscheck.tui import sections
+from semscheck.tui.facts import one
+from semscheck.tui.painting import STYLES
+from semscheck.tui.pipeline import first_rows, pipeline
+from semscheck.tui.shown import Shown, grid_of, path_of
+from semscheck.tui.widgets.drawn import Drawn, drawing
+from semscheck.tui.widgets.findings import FindingsPane
+from semscheck.tui.widgets.lists import LineList
+
+Cards = Mapping[str, Card]
+
+VIEWS: tuple[tuple[str, str], ...] = (
+    ("summary", "Summary"),
+    ("path", "Path"),
+    ("connections", "Connections"),
+    ("names", "Names"),
+    ("certificates", "Certificates"),
+    ("checks", "Checks"),
+    ("facts", "Facts"),
+)
+
+
+class Summary(Vertical):
+    """The pictures at the top, as large as there is room, and the findings below once there are any."""
+
+    DEFAULT_CSS = """
+    Summary { height: 1fr; padding: 0 1; }
+    Summary #pictures { height: auto; display: none; margin-bottom: 1; }
+    Summary #brief { margin-bottom: 1; }
+    Summary #strips { height: auto; }
+    Summary #strips Drawn { margin-bottom: 1; }
+    Summary FindingsPane { display: none; }
+    Summary.-judged FindingsPane { display: block; }
+    Summary.-wide #pictures { layout: horizontal; }
+    Summary.-wide #pictures > #path { margin-right: 3; width: 3fr; }
+    Summary.-wide #strips { width: 2fr; max-height: 16; overflow: hidden hidden; }
+    Summary.-wide #shares { display: none; }
+    Summary.-broad #shares { display: block; }
+    Summary.-wide.-high #pictures, Summary.-running #pictures { display: block; }
+    Summary.-wide.-high #brief, Summary.-running #brief { display: none; }
+    Summary.-running #pictures { overflow-y: auto; height: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Drawn(id="brief")
+        with Container(id="pictures"):
+            yield Drawn(id="path")
+            with Vertical(id="strips"):
+                yield Drawn(id="strip")
+                yield Drawn(id="shares")
+        yield FindingsPane()
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        path = path_of(shown)
+        strip = pictures.connection_strip(shown.analysis, shown.target)
+        self.set_class(shown.report is None, "-running")
+        self.set_class(shown.report is not None, "-judged")
+        self.query_one("#path", Drawn).show(drawing(path))
+        self.query_one("#strip", Drawn).show(drawing(strip))
+        shares = pictures.share_bars(shown.analysis, shown.target)
+        self.query_one("#shares", Drawn).show(drawing(shares if shares.groups else None))
+        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, columns))
+        if shown.report is not None:
+            self.query_one(FindingsPane).show(shown.report, cards)
+
+    def set_room(self, columns: int, rows: int) -> None:
+        self.set_class(columns >= 100, "-wide")
+        self.set_class(columns >= 140, "-broad")
+        self.set_class(rows >= 34, "-high")
+        self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
+
+
+def _brief(path: pictures.PathPicture | None, strip: pictures.ConnectionStrip, columns: int) -> list[Line]:
+    if path is None:
+        return []
+    lines = pipeline(path, columns)
+    if strip.rows:
+        lines += pictures.as_spans(first_rows(strip), columns)[:4]
+    return lines
+
+
+class PathView(VerticalScroll):
+    HELP = "The path from this desktop to the servers. It breaks where a cross says so."
+
+    def compose(self) -> ComposeResult:
+        yield Drawn()
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        path = path_of(shown)
+
+        def draw(columns: int) -> list[Line]:
+            if path is None:
+                return [(Span("· not tested", "dim"),)]
+            return sections.joined(
+                sections.paragraph(path.alternative, columns, "strong"), pictures.as_spans(path, columns)
+            )
+
+        self.query_one(Drawn).show(draw)
+
+
+class ConnectionsView(VerticalScroll):
+    HELP = (
+        "One block a connection, lettered and coloured by the server that answered, in order. A stripe is "
+        "round robin, a solid bar one server, a break in a kept row a lost persistence. Below, each server's "
+        "share of the new connections with its interval."
+    )
+
+    def compose(self) -> ComposeResult:
+        yield Drawn()
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        analysis = shown.analysis
+        strip = pictures.connection_strip(analysis, shown.target)
+        shares = pictures.share_bars(analysis, shown.target)
+
+        def draw(columns: int) -> list[Line]:
+            paths = [sections.balancing(path, columns) for path in analysis.paths]
+            kept = [sections.kept(path, columns) for path in analysis.paths]
+            return sections.joined(
+                *paths,
+                pictures.as_spans(strip, columns),
+                pictures.as_spans(shares, columns) if shares.groups else [],
+                *kept,
+            )
+
+        self.query_one(Drawn).show(draw)
+
+
+class NamesView(VerticalScroll):
+    HELP = (
+        "What the name servers answer: a row a server, a column a question, the same answer the same digit. "
+        "Different digits in a row mean that the answer changes."
+    )
+
+    def compose(self) -> ComposeResult:
+        yield Drawn()
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        analysis, strip = shown.analysis, pictures.dns_strip(shown.analysis)
+
+        def draw(columns: int) -> list[Line]:
+            return sections.joined(
+                sections.names(analysis, columns),
+                pictures.as_spans(strip, columns),
+                sections.resolvers(analysis, columns),
+            )
+
+        self.query_one(Drawn).show(draw)
+
+
+class CertificatesView(VerticalScroll):
+    HELP = (
+        "Which certificate each server presents, to clients (Interface 2) and to its fellows (Interface 1). "
+        "The same letter is the same certificate. Servers should present one certificate to clients."
+    )
+
+    def compose(self) -> ComposeResult:
+        yield Drawn()
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        grid = grid_of(shown)
+        self.query_one(Drawn).show(
+            (lambda columns: [*_certificate_lines(shown, grid, columns)]) if grid else drawing(None)
+        )
+
+
+def _certificate_lines(shown: Shown, grid: pictures.CertificateGrid, columns: int) -> list[Line]:
+    groups: list[list[Line]] = [pictures.as_spans(grid, columns)]
+    letters = {cell.fingerprint: cell.tag for row in grid.rows for cell in (*row.client, *row.replication)}
+    for fingerprint, tag in letters.items():
+        seen = shown.certificates.get(fingerprint) if fingerprint else None
+        if seen is None or tag is None:
+            continue
+        key = f"{seen.key_type or words.NOT_MEASURED} {seen.key_bits or ''}".strip()
+        lines: list[Line] = [(Span(tag.letter, tag.style), Span(f" {one_line(seen.subject)}", "strong"))]
+        lines += sections.section("Names", words.listed(seen.dns_names or (), 12) or "none", columns)
+        lines += sections.section("Issued by", seen.issuer, columns)
+        lines += sections.section(
+            "Valid", f"{words.date(seen.not_before)} to {words.date(seen.not_after)}", columns
+        )
+        lines += sections.section("Key", f"{key}, signed with {seen.signature_hash or 'unknown'}", columns)
+        groups.append(lines)
+    return sections.joined(*groups)
+
+
+_STATE_ORDER = (State.CRASHED, State.FOUND, State.NOT_OBSERVED, State.PASS)
+_STATE_SIGN = {
+    State.CRASHED: ("✖", "critical"),
+    State.FOUND: ("▲", "warning"),
+    State.NOT_OBSERVED: ("·", "dim"),
+    State.PASS: ("✔", "ok"),
+}
+
+
+class ChecksView(Container):
+    """Every rule and what it answered; silence is never health."""
+
+    DEFAULT_CSS = """
+    ChecksView OptionList { height: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Checks(id="checks", markup=False, compact=True)
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        listed = shown.report.verdicts if shown.report else ()
+        options = self.query_one(Checks)
+        options.verdicts = tuple(sorted(listed, key=lambda it: (_STATE_ORDER.index(it.state), it.code)))
+        options.set_options(self._prompt(it, cards.get(it.code)) for it in options.verdicts)
+        if not listed:
+            options.add_option(Option("The checks are made when the run has ended.", disabled=True))
+
+    def _prompt(self, it: Verdict, card: Card | None) -> Content:
+        sign, style = _STATE_SIGN[it.state]
+        name = f"{card.name.replace('-', ' ')}" if card else ""
+        why = f": {one_line(it.why, 300)}" if it.why else ""
+        state = words.STATE[it.state]
+        return Content.assemble(
+            (f"{sign} ", STYLES[style]),
+            (f"{one_line(it.code, 12)} ", "bold"),
+            f"{name}  ",
+            (f"{state}{why}", "$state-dim"),
+        )
+
+
+class Checks(OptionList):
+    HELP = "Every check that semscheck knows, and what it answered this time. Enter explains one."
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class FactsView(Container):
+    """Every observation of the run."""
+
+    BORDER: ClassVar[str] = ""
+
+    def compose(self) -> ComposeResult:
+        yield LineList(id="facts")
+
+    def show(self, shown: Shown, cards: Cards) -> None:
+        facts = shown.report.observations if shown.report else ()
+        empty = "The facts are listed when the run has ended."
+        self.query_one(LineList).show(
+            len(facts) or 1,
+            lambda index: f"{facts[index].at_s:7.2f} s  {one(facts[index])}" if facts else empty,
+        )
+
+
+View = Summary | PathView | ConnectionsView | NamesView | CertificatesView | ChecksView | FactsView
+MAKERS: dict[str, type[View]] = {
+    "summary": Summary,
+    "path": PathView,
+    "connections": ConnectionsView,
+    "names": NamesView,
+    "certificates": CertificatesView,
+    "checks": ChecksView,
+    "facts": FactsView,
+}
