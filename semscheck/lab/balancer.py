@@ -41,7 +41,7 @@ class RunningBalancer:
 
     async def start(self) -> None:
         """Ask the members once, then open the virtual addresses."""
-        await self._checks.once()
+        await self._checks.once(first=True)
         await self._open()
         self._task = asyncio.get_running_loop().create_task(self._checks.forever())
 
@@ -49,10 +49,14 @@ class RunningBalancer:
         """Work by this declaration from now on. Open connections end; clients that were kept are forgotten."""
         self._world, self._declared = world, declared
         await self._shut()
+        self.pool.enlist(self._members())
         self.pool.declare(declared)
-        self.pool.members = self._members()
-        await self._checks.once()
+        await self._checks.once(first=True)
         await self._open()
+
+    async def check_members(self) -> None:
+        """Ask the members now; one time-out is enough."""
+        await self._checks.once(first=True)
 
     async def close(self) -> None:
         """End everything."""

@@ -25,7 +25,7 @@ from semscheck.lab.member import RunningMember, SessionStores
 from semscheck.lab.nameserver import NameServer, Zone
 from semscheck.lab.place import Endpoint, LabError, Place, find_place
 from semscheck.lab.tls import Contexts
-from semscheck.lab.truth import Ledger, Served
+from semscheck.lab.truth import Ledger, Outcome, Served
 from semscheck.lab.world import Behaviour, World
 
 __all__ = ["Lab", "LabError", "LabMember", "LabThread"]
@@ -141,7 +141,10 @@ class Lab:
         return tuple(
             entry.member
             for entry in self.truth
-            if entry.via_balancer is via_balancer and not entry.other_client and entry.interface == "client"
+            if entry.via_balancer is via_balancer
+            and not entry.other_client
+            and entry.interface == "client"
+            and entry.outcome is Outcome.ANSWERED
         )
 
     def profile_toml(self, ca_file: str | None = None) -> str:
@@ -175,6 +178,11 @@ class Lab:
         The balancer finds out by its own health check, as a real one would.
         """
         await self._member(name).set_down(None if up else how)
+
+    async def check_members(self) -> None:
+        """Have the balancer ask its members now, in place of waiting for its next health check."""
+        if self._balancer is not None:
+            await self._balancer.check_members()
 
     async def change(self, world: World) -> None:
         """Become another world with the same members' names, while running and at the same addresses.

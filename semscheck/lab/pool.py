@@ -18,7 +18,9 @@ from semscheck.lab.truth import Ledger
 from semscheck.lab.world import Balancer, HealthCheck, Method, Persistence
 
 TABLE_LIMIT = 10000  # clients remembered; the oldest go first
-CHECK_TIMEOUT_S = 0.5
+FIRST_CHECK_S = 0.5  # before the doors open
+CHECK_S = 1.0
+FALL = 2  # time-outs in a row that take a member out; a refusal takes it out at once
 Key = str | bytes  # a source address, or a TLS session id
 
 
@@ -84,12 +86,18 @@ class Pool:
     """The members behind a balancer: who is up, who is busy, who is kept for whom."""
 
     def __init__(self, declared: Balancer, members: Mapping[str, Endpoint], seed: int) -> None:
-        self.members = members
-        self.alive: set[str] = set(members)
-        self.busy: dict[str, int] = dict.fromkeys(members, 0)
+        self.busy: dict[str, int] = {}
+        self.enlist(members)
         self._random = random.Random(f"{seed} balancer")
         self._kept: OrderedDict[Key, str] = OrderedDict()
         self.declare(declared)
+
+    def enlist(self, members: Mapping[str, Endpoint]) -> None:
+        """Have these members from now on, all taken for alive until they are asked."""
+        self.members = members
+        self.alive: set[str] = set(members)
+        for name in members:
+            self.busy.setdefault(name, 0)
 
     def declare(self, declared: Balancer) -> None:
         """Work by this declaration from now on; what is remembered of clients is forgotten."""
@@ -148,15 +156,22 @@ class HealthChecks:
         self._ledger = ledger
         self._source = source
         self._context = context
+        self._timeouts: dict[str, int] = {}
 
-    async def once(self) -> None:
-        """Ask everybody, and take the answers into the pool."""
+    async def once(self, *, first: bool = False) -> None:
+        """Ask everybody, and take the answers into the pool. first: one time-out is enough to be left out."""
         if self._pool.declared.health_check is HealthCheck.NONE:
             self._pool.alive = set(self._pool.members)
             return
+        timeout_s = FIRST_CHECK_S if first else CHECK_S
         names = tuple(self._pool.members)
-        answers = await asyncio.gather(*(self._up(name) for name in names))
-        self._pool.alive = {name for name, up in zip(names, answers, strict=True) if up}
+        answers = await asyncio.gather(*(self._up(name, timeout_s) for name in names))
+        for name, up in zip(names, answers, strict=True):
+            self._timeouts[name] = 0 if up is not None else self._timeouts.get(name, 0) + 1
+            if up:
+                self._pool.alive.add(name)
+            elif up is False or first or self._timeouts[name] >= FALL:
+                self._pool.alive.discard(name)
 
     async def forever(self) -> None:
         """Ask again and again until cancelled."""
@@ -164,16 +179,19 @@ class HealthChecks:
             await asyncio.sleep(self._pool.declared.check_interval_s)
             await self.once()
 
-    async def _up(self, name: str) -> bool:
+    async def _up(self, name: str, timeout_s: float) -> bool | None:
+        """Whether a member is up; None where it did not answer in time."""
         try:
             async with (
-                asyncio.timeout(CHECK_TIMEOUT_S),
+                asyncio.timeout(timeout_s),
                 open_to_member(self._pool.members[name], self._source, self._ledger) as (reader, writer),
             ):
                 if self._pool.declared.health_check is HealthCheck.TLS:
                     stream = TlsStream(reader, writer, self._context)
                     await stream.handshake()
                     await stream.say_goodbye()
-        except (OSError, TimeoutError):
+        except TimeoutError:
+            return None
+        except OSError:
             return False
         return True
