@@ -10,6 +10,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from semscheck.model.findings import Finding
+from semscheck.model.target import Severity
+
+# From the worst on, in the order of the verdict.
+RANK = {Severity.CRITICAL: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
 
 class Relation(Enum):
@@ -21,13 +25,17 @@ class Relation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """as_bad: only where the cause was judged no less severe, so that it never hides a worse finding which
+    it may not account for."""
+
     cause: str
     effect: str
     relation: Relation
+    as_bad: bool = False
 
 
-def rows(cause: str, relation: Relation, *effects: str) -> tuple[Row, ...]:
-    return tuple(Row(cause, effect, relation) for effect in effects)
+def rows(cause: str, relation: Relation, *effects: str, as_bad: bool = False) -> tuple[Row, ...]:
+    return tuple(Row(cause, effect, relation, as_bad) for effect in effects)
 
 
 NET = ("NET001", "NET002", "NET003", "NET004")
@@ -41,15 +49,23 @@ TABLE: tuple[Row, ...] = (
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.MEMBER, "CLU002")),
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
     *rows("CRT015", Relation.PLACE, "CRT001", "CRT002", "CRT014", "CRT018"),
-    *rows("CRT015", Relation.ANY, "CRT007"),
+    *rows("CRT015", Relation.ANY, "CRT007", "CRT012"),
+    *rows("CRT015", Relation.MEMBER, "CRT013"),
     *rows("CLT006", Relation.ANY, "CRT008", "CRT009", "CRT018", "CRT012", "CRT014", "CRT001", "CRT013"),
-    *rows("CLT004", Relation.ANY, "CRT004", "CRT005"),
+    *rows("CLT006", Relation.ANY, "CRT002", "CRT003", "CRT007", "CRT010", "CRT011", "CRT017"),
+    # A clock that is wrong but changes no validity is a warning, and explains no expiry.
+    *rows("CLT004", Relation.ANY, "CRT004", "CRT005", as_bad=True),
     *rows("CRT009", Relation.PLACE, "CRT008"),
+    # Critical only where the missing certificate is what makes the chain untrusted here.
+    *rows("CRT010", Relation.PLACE, "CRT008", as_bad=True),
     *(
         row
         for code in ("CRT001", "CRT004", "CRT005", "CRT008", "CRT009")
-        for row in rows(code, Relation.ANY, "CRT018")
+        for row in rows(code, Relation.PLACE, "CRT018")
     ),
+    *rows("CRT014", Relation.MEMBER, "CRT013"),
+    *rows("CRT014", Relation.ANY, "CRT012"),
+    *(row for code in ("TLS004", "TLS008") for row in rows(code, Relation.ANY, "TLS005")),
     *rows("DNS004", Relation.ANY, "DNS005", "DNS013"),
     *rows("DNS006", Relation.ANY, "DNS007", "DNS013"),
     *rows("CLT003", Relation.ANY, "DNS013", "DNS010"),
@@ -74,7 +90,9 @@ def _cause_of(index: int, findings: tuple[Finding, ...]) -> int | None:
         if row.effect != effect.code:
             continue
         for at, cause in enumerate(findings):
-            if at != index and cause.code == row.cause and _related(cause, effect, row.relation):
+            if at == index or cause.code != row.cause or not _related(cause, effect, row.relation):
+                continue
+            if not row.as_bad or RANK[cause.severity] <= RANK[effect.severity]:
                 return at
     return None
 

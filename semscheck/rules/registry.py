@@ -13,6 +13,7 @@ from semscheck.rules.case import Case
 # The visible list of families, in the order of the catalogue.
 FAMILIES = (
     "semscheck.rules.desktop",
+    "semscheck.rules.interception",
     "semscheck.rules.dns",
     "semscheck.rules.dns_leads",
     "semscheck.rules.net",
