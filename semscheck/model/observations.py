@@ -310,7 +310,7 @@ class ServiceProbe(Observation):
 
 # --- who answered ------------------------------------------------------------------------------------------
 
-Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source"]
+Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +318,9 @@ class Sample(Observation):
     """One connection through the FQDN (or one request on a kept connection), made to learn who answers.
 
     arm: fresh (nothing kept), cookie (cookies kept), resume (the TLS session offered), keep-alive (requests
-    on one connection), source (fresh, from another source address of this desktop).
+    on one connection), source (fresh, from another source address of this desktop), pairs (members unknown:
+    each connection offers the session of an earlier one).
+    request: counts from 0 on one kept connection; 0 everywhere else.
     index: counts from 0 within the arm at this address. elapsed_s: connect to last answer.
     offered: id of the sample whose TLS session was offered, or whose cookies were sent; None if nothing was.
     resumed: the offered TLS session was taken up; None if none was offered or the handshake failed.
@@ -332,6 +334,7 @@ class Sample(Observation):
     kind: Literal["sample"] = "sample"
     arm: Arm
     index: int
+    request: int = 0
     address: str
     port: int
     source_address: str | None = None
@@ -351,11 +354,15 @@ class Sample(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace(Observation):
-    """A sample's token shown to one member. recognised: None if that could not be told (not reached...)."""
+    """A sample's token shown to one member. recognised: None if that could not be told (not reached...).
+
+    name: the cookie's, None for a TLS session.
+    """
 
     kind: Literal["trace"] = "trace"
     sample: str
     token: Literal["tls", "cookie"]
+    name: str | None = None
     member: str
     address: str
     port: int
@@ -368,11 +375,13 @@ class Control(Observation):
     """A token that a known issuer gave, shown to a member: does recognition mean anything here?
 
     issuer: the member that issued it, or "" for the FQDN's own path (`issuer_address`); shown_to likewise.
-    version: the TLS version it belongs to, None for cookies.
+    version: the TLS version it belongs to, None for cookies. name: the cookie's, None for a TLS session; or
+    "made up" for a value that nobody issued, which nobody may recognise.
     """
 
     kind: Literal["control"] = "control"
     token: Literal["tls", "cookie"]
+    name: str | None = None
     version: str | None = None
     issuer: str
     issuer_address: str

@@ -219,12 +219,9 @@ async def converse(means: Means, errand: Errand, tls: Tls) -> tuple[Exchange, ..
 
 
 async def exchange(
-    means: Means, errand: Errand, talk: object, path: str, follows: str | None = None
+    means: Means, errand: Errand, talk: Conversation, path: str, follows: str | None = None
 ) -> Exchange:
     """One GET on a conversation, as an observation."""
-    from semscheck.probes.http import Conversation
-
-    assert isinstance(talk, Conversation)
     began = means.record.now()
     common: dict[str, Any] = {
         "address": errand.address,

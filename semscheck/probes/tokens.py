@@ -11,16 +11,19 @@ import asyncio
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from semscheck.model.failure import Failure, Phase
 from semscheck.model.observations import Control
 from semscheck.probes.cookies import Cookie, set_by
 from semscheck.probes.endpoint import Errand, Means
-from semscheck.probes.http import Answer, Conversation
 from semscheck.probes.seam import Stream
 from semscheck.probes.tls import Tls
 from semscheck.probes.trouble import failure
 from semscheck.probes.trust import seeing
+
+if TYPE_CHECKING:
+    from semscheck.probes.http import Answer, Conversation
 
 TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
 TICKET_WAIT_MOST_S = 1.0
@@ -155,6 +158,8 @@ async def ask(
     timeout_s: float | None = None,
 ) -> tuple[Answer | None, Failure | None]:
     """One GET on a connection of its own."""
+    from semscheck.probes.http import Conversation
+
     talk = Conversation(tls, errand.host, errand.port, means.agent)
     return await ask_again(means, talk, path, cookie, timeout_s)
 
@@ -179,6 +184,7 @@ class Taken:
 
     door: Door
     session: ssl.SSLSession | None = None
+    version: str | None = None
     cookies: tuple[Cookie, ...] = ()
 
 
@@ -238,7 +244,7 @@ async def _own_session(
         recognised=seen,
         failure=trouble,
     )
-    return control, Taken(door, session if seen else None)
+    return control, Taken(door, session if seen else None, version)
 
 
 async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.SSLContext) -> Control:
@@ -318,7 +324,7 @@ async def _show_cookie_control(
         Control,
         began,
         token="cookie",
-        version=cookie.name,
+        name=cookie.name,
         issuer=issuer.name,
         issuer_address=issuer.errand.address,
         shown_to=door.name,

@@ -1,0 +1,655 @@
+"""How connections to each address of the FQDN are spread: method, persistence, termination, with their bounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import comb, prod
+
+from semscheck.analysis.balancer_cookies import CookieKind, classify_cookie, decode_cookie
+from semscheck.analysis.identity import (
+    Facts,
+    Identity,
+    contradiction,
+    cookies_of,
+    identify,
+    member_addresses,
+    unique_certificates,
+    worth,
+)
+from semscheck.analysis.statistics import (
+    CycleKind,
+    PairTrial,
+    binomial_at_least,
+    clopper_pearson,
+    cycle,
+    equal_shares_rejected,
+    lag_matches,
+    other_share_at_most,
+    several_members,
+)
+from semscheck.analysis.vendors import fingerprint
+from semscheck.model.analysis import (
+    ArmSequence,
+    BalancingPath,
+    Method,
+    Persistence,
+    Place,
+    Share,
+    Signal,
+    Termination,
+)
+from semscheck.model.failure import Cause
+from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
+from semscheck.model.report import Snapshot
+
+CONFIDENCE = 0.95
+ALPHA = 0.01
+LEAST = 4  # identified connections, below which nothing is said of the method
+UNKNOWN_PART = 0.1  # of the connections that succeeded: more unidentified ones leave the method open
+BALANCER_ERRORS = frozenset({502, 503, 504})
+_BY_CYCLE = {
+    CycleKind.ROTATING: Method.ROTATING,
+    CycleKind.WEIGHTED: Method.WEIGHTED,
+    CycleKind.REPEATING: Method.EVEN,
+}
+ARMS = ("fresh", "pairs", "cookie", "resume", "keep-alive", "source")
+
+
+def paths(snapshot: Snapshot, places: Sequence[Place]) -> tuple[BalancingPath, ...]:
+    """One analysis for each address that was sampled, in the order of sampling."""
+    by_address: dict[tuple[str, int], list[Sample]] = {}
+    traces: dict[str, list[Trace]] = {}
+    controls: list[Control] = []
+    shakes: list[Handshake] = []
+    pages: list[Exchange] = []
+    for seen in snapshot.observations:
+        match seen:
+            case Sample():
+                by_address.setdefault((seen.address, seen.port), []).append(seen)
+            case Trace():
+                traces.setdefault(seen.sample, []).append(seen)
+            case Control():
+                controls.append(seen)
+            case Handshake():
+                shakes.append(seen)
+            case Exchange() if seen.failure is None:
+                pages.append(seen)
+            case _:
+                pass
+    found = []
+    for (address, port), samples in by_address.items():
+        place = next((p for p in places if (p.address, p.port) == (address, port)), None)
+        facts = _facts(snapshot, samples, traces, controls, shakes, pages)
+        found.append(_path(facts, place, address, port, pages, shakes))
+    return tuple(found)
+
+
+def worst(found: Sequence[BalancingPath]) -> BalancingPath | None:
+    """The path that matters most: the one whose clients fare worst; None if nothing was sampled."""
+    return max(found, key=_badness, default=None)
+
+
+def _badness(path: BalancingPath) -> tuple[int, int]:
+    spread = path.method in (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
+    kept = path.persistence in (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
+    if spread and not kept:
+        return 4, 0 if path.method is Method.WEIGHTED else 1
+    if path.method is Method.UNKNOWN:
+        return 3, 0
+    return (2, 0) if spread else (1, 0)
+
+
+def _facts(
+    snapshot: Snapshot,
+    samples: Sequence[Sample],
+    traces: Mapping[str, Sequence[Trace]],
+    controls: Sequence[Control],
+    shakes: Sequence[Handshake],
+    pages: Sequence[Exchange],
+) -> Facts:
+    target = snapshot.target
+    client = {e.address: member.name for member in target.members for e in member.client}
+    sampled = {sample.address for sample in samples}
+    own = any(control.issuer_address in client and control.issuer for control in controls)
+    return Facts(
+        members=tuple(member.name for member in target.members if member.client),
+        addresses=member_addresses(target),
+        samples=_main_run(samples),
+        traces={sample.id: tuple(traces.get(sample.id, ())) for sample in samples},
+        controls=tuple(
+            control
+            for control in controls
+            if (control.issuer if own else control.issuer_address in sampled) and _same_tls(control, samples)
+        ),
+        own_certificates=unique_certificates(target, shakes),
+        own_pages=tuple((client[page.address], page) for page in pages if page.address in client),
+        started=snapshot.run.started,
+    )
+
+
+def _main_run(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Where tracing by one token was given up for another, the fresh arm began anew: only the last one counts."""
+    starts = [at for at, sample in enumerate(samples) if sample.arm == "fresh" and sample.index == 0]
+    if len(starts) < 2:
+        return tuple(samples)
+    return tuple(s for at, s in enumerate(samples) if s.arm not in ("fresh", "pairs") or at >= starts[-1])
+
+
+def _same_tls(control: Control, samples: Sequence[Sample]) -> bool:
+    """Controls count for the TLS version that the samples speak; each version has keys of its own."""
+    if control.token != "tls":
+        return True
+    versions = {sample.version for sample in samples if sample.arm == "fresh" and sample.version}
+    return control.version is None or not versions or control.version in versions
+
+
+# --- one path ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """What the fresh arm says: see BalancingPath for the fields."""
+
+    method: Method
+    cycle: tuple[str, ...] = ()
+    chance: float | None = None
+    effective: float | None = None
+    certain: bool = True
+    why: str | None = None
+    labels: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the persistence arms say."""
+
+    persistence: Persistence
+    cookie: tuple[int, int] = (0, 0)  # offered, returned
+    session: tuple[int, int] = (0, 0)
+    requests: tuple[int, int] = (0, 0)  # made on kept connections, moved
+    by: str | None = None
+    lost: bool | None = None
+
+
+def _path(
+    facts: Facts,
+    place: Place | None,
+    address: str,
+    port: int,
+    pages: Sequence[Exchange],
+    shakes: Sequence[Handshake],
+) -> BalancingPath:
+    identity = identify(facts)
+    fresh = facts.fresh
+    direct = place.client_of[0] if place is not None and len(place.client_of) == 1 else None
+    spread = _spread(facts, identity, direct)
+    termination, evidence = _termination(facts, direct, address, shakes)
+    kept = _persistence(facts, identity, spread, termination)
+    labels = [label for label in spread.labels if label is not None]
+    counts = Counter(labels)
+    pairs = tuple(sample for sample in facts.samples if sample.arm == "pairs")
+    tried = fresh or pairs
+    answered = [sample for sample in tried if _succeeded(sample)]
+    errors = sum(_balancer_error(sample) for sample in tried) if answered else 0
+    vendor, vendor_evidence = _vendor(facts, address, pages, direct)
+    single = spread.method is Method.SINGLE
+    return BalancingPath(
+        address=address,
+        port=port,
+        method=spread.method,
+        persistence=kept.persistence,
+        samples=len(tried) + (len(pairs) if fresh and pairs and not labels else 0),
+        identified=len(labels),
+        failed=sum(sample.failure is not None for sample in tried),
+        identified_by=_identified_by(identity, spread, direct, pairs),
+        members=_shares(counts),
+        members_seen=len(counts),
+        other_share_at_most=other_share_at_most(len(labels), CONFIDENCE) if single and labels else None,
+        effective_members=spread.effective,
+        confidence=CONFIDENCE if labels else None,
+        termination=termination,
+        termination_evidence=evidence,
+        vendor=vendor,
+        vendor_evidence=vendor_evidence,
+        cycle=spread.cycle,
+        chance=spread.chance,
+        certain=spread.certain,
+        cookie_offered=kept.cookie[0],
+        cookie_returned=kept.cookie[1],
+        session_offered=kept.session[0],
+        session_returned=kept.session[1],
+        requests=kept.requests[0],
+        requests_moved=kept.requests[1],
+        kept_by=kept.by,
+        persistence_lost=kept.lost,
+        sources=len({s.source_address for s in facts.samples if s.source_address and _succeeded(s)}) or 1,
+        why_unknown=spread.why,
+        signals=identity.signals,
+        arms=_arms(facts, identity, spread),
+        cookies=tuple(dict.fromkeys(name for s in facts.samples for name, _ in cookies_of(s.headers))),
+        discloses=_disclosed(facts),
+        errors=errors,
+        evidence=tuple(sample.id for sample in tried),
+    )
+
+
+def _succeeded(sample: Sample) -> bool:
+    return sample.failure is None and sample.status not in BALANCER_ERRORS
+
+
+def _balancer_error(sample: Sample) -> bool:
+    """502, 503, 504, a close or reset, or no answer in time: what a dead member behind a balancer looks like."""
+    if sample.failure is None:
+        return sample.status in BALANCER_ERRORS
+    return sample.failure.cause in (
+        Cause.CLOSED,
+        Cause.RESET,
+        Cause.STALLED,
+        Cause.TIMED_OUT,
+        Cause.REFUSED,
+        Cause.MALFORMED,
+    )
+
+
+def _identified_by(
+    identity: Identity, spread: _Spread, direct: str | None, pairs: Sequence[Sample]
+) -> str | None:
+    if identity.by is not None:
+        return identity.by
+    if direct is not None and any(spread.labels):
+        return "address"
+    return "pairs" if pairs and spread.method is not Method.UNKNOWN else None
+
+
+def _shares(counts: Mapping[str, int]) -> tuple[Share, ...]:
+    total = sum(counts.values())
+    shares = []
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        low, high = clopper_pearson(count, total, CONFIDENCE)
+        shares.append(Share(name=name, count=count, share=count / total, share_low=low, share_high=high))
+    return tuple(shares)
+
+
+# --- method ------------------------------------------------------------------------------------------------
+
+
+def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
+    fresh = facts.fresh
+    labels = tuple(identity.of(sample) for sample in fresh)
+    if identity.by is None and direct is not None and any(_succeeded(sample) for sample in fresh):
+        # The address is one member's own interface, and nothing that was seen says otherwise.
+        labels = tuple(direct if _succeeded(sample) else None for sample in fresh)
+    if not any(labels):
+        return _from_pairs(facts, identity)
+    against = contradiction(identity)
+    if against is not None:
+        why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    return _from_labels(labels, fresh, len(facts.members), identity.strength != "weak")
+
+
+def _from_labels(
+    labels: tuple[str | None, ...], fresh: Sequence[Sample], members: int, certain: bool
+) -> _Spread:
+    known = [label for label in labels if label is not None]
+    counts = Counter(known)
+    if len(known) < LEAST:
+        why = f"only {len(known)} connections could be identified"
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    if len(counts) == 1:
+        return _single(labels, known, fresh, certain)
+    found = cycle(labels)
+    if found is not None:
+        method = _BY_CYCLE[found.kind]
+        return _Spread(method, found.order, found.chance, certain=certain, labels=labels)
+    if _switched(known):
+        why = (
+            f"all connections went to {known[0]} and then, from one moment on, to {known[-1]}: "
+            "a fail-over happened while the check ran, or the balancer moved this desktop; run it again"
+        )
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    uneven = equal_shares_rejected(tuple(counts.values()), alpha=ALPHA)
+    return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
+
+
+def _single(
+    labels: tuple[str | None, ...], known: Sequence[str], fresh: Sequence[Sample], certain: bool
+) -> _Spread:
+    answered = sum(_succeeded(sample) for sample in fresh)
+    unknown = sum(_succeeded(s) and label is None for s, label in zip(fresh, labels, strict=True))
+    if " or " in known[0]:
+        why = f"{known[0]} cannot be told apart (they recognise each other's tokens)"
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    if unknown > UNKNOWN_PART * answered:
+        why = f"{unknown} of {answered} connections could not be identified"
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    return _Spread(Method.SINGLE, certain=certain, labels=labels)
+
+
+def _switched(known: Sequence[str]) -> bool:
+    """One change in the whole sequence, which under random choice happens in 2 of C(n, k) arrangements."""
+    changes = sum(one != other for one, other in pairwise(known))
+    first = sum(label == known[0] for label in known)
+    return changes == 1 and 2 / comb(len(known), first) < ALPHA
+
+
+def _from_pairs(facts: Facts, identity: Identity) -> _Spread:
+    """Without names: sessions of earlier connections, recognised or refused, at known distances."""
+    index = {s.id: s.index for s in facts.samples if s.arm in ("fresh", "pairs")}
+    offered = [s for s in facts.samples if s.arm == "pairs" and s.resumed is not None and s.offered in index]
+    trials = [
+        PairTrial(earlier=index[s.offered], later=s.index, recognised=bool(s.resumed))
+        for s in offered
+        if s.offered is not None
+    ]
+    if not trials:
+        return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+    seen = lag_matches(trials)
+    refused = seen.tried - seen.recognised
+    if seen.always_recognised or not seen.recognised:
+        return _Spread(Method.UNKNOWN, why=_pairs_say_nothing(seen.always_recognised))
+    if not several_members(refused, seen.tried):
+        return _Spread(
+            Method.UNKNOWN, why=f"{refused} of {seen.tried} sessions were refused, too few to mean anything"
+        )
+    if seen.cycle_members is not None:
+        names = tuple(f"server {chr(ord('A') + at)}" for at in range(seen.cycle_members))
+        order = sorted((s for s in facts.samples if s.arm in ("fresh", "pairs")), key=lambda s: s.index)
+        labels = tuple(names[s.index % seen.cycle_members] if _succeeded(s) else None for s in order)
+        return _Spread(
+            Method.ROTATING, names, seen.cycle_chance, seen.effective_members, certain=False, labels=labels
+        )
+    uneven = seen.match_rate_low is not None and seen.match_rate_low > 0.5  # two equal shares give 1/2
+    method = Method.WEIGHTED if uneven else Method.EVEN
+    return _Spread(method, effective=seen.effective_members, certain=False)
+
+
+def _pairs_say_nothing(always: bool) -> str:
+    if always:
+        return (
+            "every TLS session was recognised again: one server, something in front that ends TLS, "
+            "or servers that share their keys look the same"
+        )
+    return "no TLS session was ever recognised again"
+
+
+def _nothing_tells(identity: Identity, facts: Facts) -> str:
+    if not any(_succeeded(sample) for sample in facts.samples):
+        return "no connection succeeded"
+    reasons = {signal.name: signal.why for signal in identity.signals if signal.why}
+    told = [reasons[name] for name in ("tls-session", "http-cookie") if name in reasons]
+    return "; ".join(dict.fromkeys(told)) or "nothing that was seen differs between members"
+
+
+# --- persistence -------------------------------------------------------------------------------------------
+
+
+def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination: Termination) -> _Kept:
+    shares = Counter(label for label in spread.labels if label is not None)
+    cookie = _returns(facts, identity, spread, "cookie")
+    session = _returns(facts, identity, spread, "resume")
+    requests = _moved_requests(facts)
+    seen = _Kept(
+        Persistence.UNKNOWN,
+        cookie=(len(cookie), sum(cookie)),
+        session=(len(session), sum(session)),
+        requests=requests,
+    )
+    if spread.method is Method.SINGLE:
+        by_source = _by_source(facts, identity, spread)
+        kind = Persistence.SOURCE_ADDRESS if by_source else Persistence.NOT_SEPARABLE
+        return replace(seen, persistence=kind)
+    if spread.method is Method.UNKNOWN or not shares:
+        return seen
+    likely = max(shares.values()) / sum(shares.values())
+    least = min(shares.values()) / sum(shares.values())
+    chance = least if spread.method is Method.WEIGHTED else likely
+    balancer_cookie = _presented_balancer_cookie(facts)
+    lost = _lost(cookie, chance, balancer_cookie)
+    if _all_returned(cookie, chance):
+        by = balancer_cookie or "a cookie"
+        return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False)
+    if _all_returned(session, chance):
+        return replace(seen, persistence=Persistence.TLS_SESSION, by=_session_versions(facts), lost=False)
+    if lost:
+        return replace(seen, persistence=Persistence.NONE, by=balancer_cookie or "a cookie", lost=True)
+    measured = (bool(cookie) or termination is Termination.PASS_THROUGH) and (bool(session) or bool(cookie))
+    if not measured:
+        return seen
+    if (cookie and all(cookie)) or (session and all(session)):
+        return seen  # all came back, but chance could do that as well
+    return replace(seen, persistence=Persistence.NONE, lost=False)
+
+
+def _all_returned(returned: Sequence[bool], chance: float) -> bool:
+    """All came back, which chance alone would do in under 1 %."""
+    return len(returned) >= 3 and all(returned) and prod([chance] * len(returned)) < ALPHA
+
+
+def _lost(returned: Sequence[bool], chance: float, balancer_cookie: str | None) -> bool:
+    """Something keeps clients (a balancer's cookie was presented, or more came back than chance explains), and
+    a client that presented it was moved."""
+    if not returned or all(returned):
+        return False
+    if balancer_cookie is not None:
+        return True
+    mostly = sum(returned) * 2 > len(returned)
+    return mostly and binomial_at_least(sum(returned), len(returned), chance) < ALPHA
+
+
+def _returns(facts: Facts, identity: Identity, spread: _Spread, arm: str) -> list[bool]:
+    """For each connection of a persistence arm that could be judged: did it come back to its member?
+
+    Of several TLS versions in the resume arm only the last one tried is judged, which is the one that was
+    not settled by the one before.
+    """
+    origins = {s.id: label for s, label in zip(facts.fresh, spread.labels, strict=False)}
+    samples = [s for s in facts.samples if s.arm == arm and s.offered is not None and _succeeded(s)]
+    if arm == "resume" and samples:
+        last = samples[-1].version
+        samples = [s for s in samples if s.version == last]
+    found: list[bool] = []
+    for sample in samples:
+        came_back = _came_back(sample, identity, origins, arm)
+        if came_back is not None:
+            found.append(came_back)
+    return found
+
+
+def _came_back(
+    sample: Sample, identity: Identity, origins: Mapping[str, str | None], arm: str
+) -> bool | None:
+    if arm == "cookie" and sample.cookie_recognised is not None:
+        return sample.cookie_recognised
+    if arm == "resume" and sample.status is None:
+        return sample.resumed
+    here, there = identity.of(sample), origins.get(sample.offered or "")
+    if here is not None and there is not None:
+        return here == there
+    if arm == "cookie" and sample.status is not None and there is not None:
+        # The balancer's cookie was accepted as it was: not set anew (a moved client gets a new one).
+        names = {name for name, _ in cookies_of(sample.headers)}
+        kept = [name for name in sample.cookies_sent if decode_cookie(name, "x") is not None]
+        if kept:
+            return not names.intersection(kept)
+    return None
+
+
+def _presented_balancer_cookie(facts: Facts) -> str | None:
+    """The name of a balancer's persistence cookie that was sent back, None if there was none."""
+    values: dict[str, list[str]] = {}
+    for sample in facts.fresh:
+        for name, value in cookies_of(sample.headers):
+            values.setdefault(name, []).append(value)
+    direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
+    for name in sorted(sent):
+        for value in values.get(name, ())[:1]:
+            cookie = classify_cookie(name, value, values[name])
+            if cookie is None:
+                continue
+            if cookie.kind is CookieKind.PREFIX or (
+                cookie.kind is CookieKind.PERSISTENCE and name not in direct
+            ):
+                return f"the balancer's cookie {name[:40]}"
+    return None
+
+
+def _session_versions(facts: Facts) -> str:
+    versions = sorted(
+        {s.version for s in facts.samples if s.arm == "resume" and s.resumed and s.version is not None}
+    )
+    return f"the TLS session ({', '.join(v.replace('v', ' ') for v in versions)})"
+
+
+def _moved_requests(facts: Facts) -> tuple[int, int]:
+    judged = [
+        s
+        for s in facts.samples
+        if s.arm == "keep-alive" and s.request > 0 and s.cookie_recognised is not None
+    ]
+    return len(judged), sum(s.cookie_recognised is False for s in judged)
+
+
+def _by_source(facts: Facts, identity: Identity, spread: _Spread) -> bool:
+    """Another address of this desktop is served by another member, and each always by the same."""
+    mine = next((label for label in spread.labels if label is not None), None)
+    others: dict[str, set[str]] = {}
+    for sample in facts.samples:
+        label = identity.of(sample)
+        if sample.arm == "source" and sample.source_address and label is not None:
+            others.setdefault(sample.source_address, set()).add(label)
+    each_steady = bool(others) and all(len(labels) == 1 for labels in others.values())
+    return each_steady and any(labels != {mine} for labels in others.values())
+
+
+# --- what stands in front ----------------------------------------------------------------------------------
+
+
+def _termination(
+    facts: Facts, direct: str | None, address: str, shakes: Sequence[Handshake]
+) -> tuple[Termination, tuple[str, ...]]:
+    """Where TLS ends, and by which evidence; unknown without any."""
+    known = [t for sample in facts.samples for t in facts.traces.get(sample.id, ()) if t.token == "tls"]
+    controls = worth(facts.controls, "tls", facts.members)
+    if facts.members and controls.usable and any(trace.recognised for trace in known):
+        return Termination.PASS_THROUGH, ("a member recognises TLS sessions that the FQDN's address gave",)
+    evidence: list[str] = []
+    again = [s for s in facts.samples if s.arm == "resume" and s.resumed and s.status is None]
+    refused = {trace.sample for trace in known if trace.recognised is False}
+    if facts.members and controls.usable and again and refused:
+        evidence.append(
+            "TLS sessions from the FQDN's address are recognised there and by no member, "
+            "though each member recognises its own"
+        )
+    if direct is None:
+        evidence.extend(_cookies_in_front(facts))
+        evidence.extend(_certificate_in_front(facts, address, shakes))
+    if evidence:
+        return Termination.TERMINATED, tuple(evidence)
+    return Termination.UNKNOWN, ()
+
+
+def _cookies_in_front(facts: Facts) -> list[str]:
+    direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    found: dict[str, None] = {}
+    for sample in facts.samples:
+        for name, value in cookies_of(sample.headers):
+            cookie = decode_cookie(name, value)
+            if cookie is None or not cookie.set_in_front:
+                continue
+            if cookie.kind is CookieKind.PREFIX or name not in direct:
+                found[f"the cookie {name[:40]} is set by a balancer, which it can do only where TLS ends"] = (
+                    None
+                )
+    return list(found)
+
+
+def _certificate_in_front(facts: Facts, address: str, shakes: Sequence[Handshake]) -> list[str]:
+    """The address presents a certificate that no member presents, all members having been seen."""
+    here = {shake.chain[0] for shake in shakes if shake.address == address and shake.chain}
+    members = {a: name for a, name in facts.addresses.items() if a != address}
+    theirs = {shake.chain[0] for shake in shakes if shake.address in members and shake.chain}
+    seen = {members[shake.address] for shake in shakes if shake.address in members and shake.chain}
+    if here and theirs and set(facts.members) <= seen and not here & theirs:
+        return ["the certificate at the FQDN's address is on no member"]
+    return []
+
+
+def _vendor(
+    facts: Facts, address: str, pages: Sequence[Exchange], direct: str | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """The balancer's maker by its marks, leaving out those that the members carry themselves."""
+    if direct is not None:
+        return None, ()
+    own = {(name.lower(), value) for _, page in facts.own_pages for name, value in page.headers}
+    own_cookies = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    answers = [sample.headers for sample in facts.samples if sample.headers]
+    answers += [page.headers for page in pages if page.address == address]
+    headers = {pair for each in answers for pair in each if (pair[0].lower(), pair[1]) not in own}
+    cookies = {pair for each in answers for pair in cookies_of(each) if pair[0] not in own_cookies}
+    prefixed = {pair for each in answers for pair in cookies_of(each) if "~" in pair[1]}
+    kept = sorted(pair for pair in headers if pair[0].lower() != "set-cookie")
+    found = fingerprint(kept, sorted(cookies | prefixed))
+    return (str(found[0].name), found[0].evidence) if found else (None, ())
+
+
+def _disclosed(facts: Facts) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for sample in facts.samples:
+        for name, value in cookies_of(sample.headers):
+            cookie = decode_cookie(name, value)
+            if cookie is not None and cookie.discloses_address:
+                found[f"{name[:60]}: {cookie.identity}"] = None
+    return tuple(found)[:16]
+
+
+# --- the strips --------------------------------------------------------------------------------------------
+
+
+def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
+    found = []
+    origins = {s.id: label for s, label in zip(facts.fresh, spread.labels, strict=False)}
+    for arm in ARMS:
+        samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
+        if not samples:
+            continue
+        if arm == "fresh":
+            labels = _padded(spread.labels, len(samples))
+        elif arm == "pairs":
+            labels = _padded(spread.labels[len(facts.fresh) :], len(samples))
+        else:
+            labels = _arm_labels(samples, identity, origins, arm)
+        failed = tuple(at for at, sample in enumerate(samples) if not _succeeded(sample))
+        ids = tuple(sample.id for sample in samples)
+        found.append(ArmSequence(arm=arm, members=labels, failed=failed, evidence=ids))
+    return tuple(found)
+
+
+def _padded(labels: Sequence[str | None], size: int) -> tuple[str | None, ...]:
+    return (*labels[:size], *([None] * (size - len(labels))))
+
+
+def _arm_labels(
+    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str | None], arm: str
+) -> tuple[str | None, ...]:
+    labels: list[str | None] = []
+    first: dict[int, str | None] = {}
+    for sample in samples:
+        label = identity.of(sample)
+        if label is None and sample.offered is not None and _came_back(sample, identity, origins, arm):
+            label = origins.get(sample.offered)
+        if arm == "keep-alive" and sample.request == 0:
+            first[sample.index] = label
+        if arm == "keep-alive" and sample.cookie_recognised and label is None:
+            label = first.get(sample.index)
+        labels.append(label)
+    return tuple(labels)
+
+
+def void_signals(path: BalancingPath) -> tuple[Signal, ...]:
+    """The signals that could not be used, with their reasons; what it would take to know."""
+    return tuple(signal for signal in path.signals if signal.verdict in ("void", "absent"))

@@ -1,0 +1,97 @@
+"""The decisions that sampling needs on its way, as pure functions; `run.py` hands them to the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from semscheck.analysis.identity import Facts, Identity, identify, worth
+from semscheck.analysis.statistics import cycle, cycle_is_certain, equal_shares_p_value
+from semscheck.model.observations import Control, Sample, Trace
+
+LEFT_OPEN = 0.1  # equal shares not rejected at 1 %, but at 10 %: more connections are worth their while
+EXTENSION = 32
+
+
+def facts_of(
+    seen: Iterable[Sample | Trace | Control], members: tuple[str, ...], addresses: dict[str, str]
+) -> Facts:
+    """The facts of a path while it is being sampled."""
+    samples, controls = [], []
+    traces: dict[str, list[Trace]] = {}
+    for each in seen:
+        if isinstance(each, Sample):
+            samples.append(each)
+        elif isinstance(each, Trace):
+            traces.setdefault(each.sample, []).append(each)
+        else:
+            controls.append(each)
+    return Facts(
+        members=members,
+        addresses=addresses,
+        samples=tuple(samples),
+        traces={key: tuple(value) for key, value in traces.items()},
+        controls=tuple(controls),
+    )
+
+
+class SamplingDecisions:
+    """What `probes.sampling.Decisions` asks for, for one target. Holds nothing but the members' names."""
+
+    def __init__(self, members: Sequence[str], addresses: dict[str, str]) -> None:
+        self._members = tuple(members)
+        self._addresses = addresses
+
+    def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
+        """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""
+        names: set[str] = set()
+        for token in ("tls", "cookie"):
+            value = worth(controls, token, members)
+            if value.usable:
+                names.update(name or token for name in value.names)
+        return frozenset(names)
+
+    def history(self, seen: Sequence[Sample | Trace | Control]) -> tuple[str | None, ...]:
+        """Who answered each fresh connection so far."""
+        facts = facts_of(seen, self._members, self._addresses)
+        identity: Identity = identify(facts)
+        return tuple(identity.of(sample) for sample in facts.fresh)
+
+    def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
+        """Where a cycle shows, the member that comes next; else the ones that answered most often."""
+        counts = Counter(who for who in history if who is not None)
+        follower = _follower(history)
+        return tuple(sorted(members, key=lambda name: (name != follower, -counts[name])))
+
+    def enough(self, history: Sequence[str | None], members: int) -> bool:
+        """Only a cycle is certain enough to stop: "not sticky" alone leaves the code open."""
+        return cycle_is_certain(history)
+
+    def more(self, history: Sequence[str | None]) -> int:
+        """More connections where the shares decide the code and the planned ones left them open."""
+        counts = Counter(who for who in history if who is not None)
+        if len(counts) < 2 or len(history) > EXTENSION * 2 or cycle(history) is not None:
+            return 0
+        return EXTENSION if 0.01 < equal_shares_p_value(tuple(counts.values())) < LEFT_OPEN else 0
+
+    def unlikely_next(self, history: Sequence[str | None], candidates: Sequence[str]) -> int:
+        """The candidate with the smallest share, and never the one that a cycle would choose next."""
+        counts = Counter(who for who in history if who is not None)
+        follower = _follower(history)
+        return min(
+            range(len(candidates)), key=lambda at: (candidates[at] == follower, counts[candidates[at]])
+        )
+
+    def spread(self, history: Sequence[str | None]) -> bool:
+        return len({who for who in history if who is not None}) > 1
+
+
+def _follower(history: Sequence[str | None]) -> str | None:
+    """Who came after the last one the time before; None where that is not known."""
+    known = [who for who in history if who is not None]
+    if len(known) < 2:
+        return None
+    for at in range(len(known) - 2, -1, -1):
+        if known[at] == known[-1]:
+            return known[at + 1]
+    return None
