@@ -121,7 +121,7 @@ def url(text: str | None) -> str | None:
 # CommonMark 0.31 section 2.4: any ASCII punctuation may be escaped with a backslash. Only what starts a
 # construct inside a line is, so that the text stays readable where nobody renders it.
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
-_MARKDOWN_START = re.compile(r"^(\s*)([#+\-=:]|\d{1,9}[.)])")
+_MARKDOWN_START = re.compile(r"^(\s*)([#+\-=:]|\d{1,9}[.)](?=\s|$))")
 
 
 def _escape_start(match: re.Match[str]) -> str:
@@ -144,6 +144,27 @@ def markdown_code(text: str, limit: int | None = LIMIT) -> str:
     fence = "`" * (longest + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") or not shown else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def markdown_prose(text: str, limit: int | None = LIMIT) -> str:
+    """Like `markdown`, but what stands between backticks becomes a code span, as the writer meant."""
+    shown = one_line(text, limit) if limit is not None else terminal(text, None)
+    parts = shown.split("`")
+    if len(parts) % 2 == 0:  # a backtick without a partner is only a character
+        return markdown(text, limit)
+    return "".join(
+        markdown_code(part, None)
+        if index % 2 and part
+        else markdown(part, None)
+        if index == 0
+        else _inside(part)
+        for index, part in enumerate(parts)
+    )
+
+
+def _inside(text: str) -> str:
+    """Markdown for text that does not begin a line."""
+    return _MARKDOWN.sub(r"\\\g<0>", terminal(text, None)).replace("://", ":\\//")
 
 
 def label_value(text: str, limit: int | None = 500) -> str:

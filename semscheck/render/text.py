@@ -14,6 +14,7 @@ from semscheck.model.analysis import BalancingPath, Method, Persistence, Termina
 from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Verdict
 from semscheck.model.observations import Bound
 from semscheck.model.report import Report
+from semscheck.model.target import Severity
 from semscheck.render import words
 from semscheck.render.drawing import draw
 from semscheck.render.folding import folded
@@ -132,7 +133,8 @@ class _Writer:
         indent = INDENT * 2
         lines: list[Line] = [title]
         lines += self.plain([one_line(found.summary, 1000)], indent)
-        if found.owner is not Owner.SEMSCHECK:  # then the remedy says whom to tell, if anybody
+        # Where it is ours, the remedy says whom to tell; what is only worth knowing needs nobody.
+        if found.owner is not Owner.SEMSCHECK and found.severity is not Severity.INFO:
             lines += self.plain([f"Who fixes it: {words.OWNER[found.owner]}"], indent)
         lines += self.remedy(found.remedy)
         for reference in found.references if self.verbose else found.references[:1]:

@@ -187,3 +187,17 @@ def test_xml_text_can_be_parsed_again(text: str) -> None:
 @given(anything)
 def test_nagios_output_has_no_separator(text: str) -> None:
     assert not set(safe.nagios(text)) & set("|\n`$<>")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run `ipconfig /flushdns` at once", "run `ipconfig /flushdns` at once"),
+        ("a `b` - c `*d*`", "a `b` - c `*d*`"),
+        ("one ` alone *x*", r"one \` alone \*x\*"),
+        ("`a``b` <x>", r"`a``b` \<x\>"),
+        ("``` fence", r"\`\`\` fence"),
+    ],
+)
+def test_prose_keeps_code_spans_and_nothing_else(text: str, shown: str) -> None:
+    assert safe.markdown_prose(text) == shown

@@ -1,0 +1,131 @@
+"""The ticket text: ten to twenty lines of Markdown that a help desk pastes, readable unrendered too."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from semscheck.model.findings import Confidence, Finding, Owner
+from semscheck.model.report import Report
+from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.render import words
+from semscheck.render.folding import folded
+from semscheck.render.safe import markdown, markdown_code, markdown_prose, one_line
+from semscheck.render.words import LABELS, SYMBOLS, Mark
+
+MAX_FINDINGS = 5  # two lines each, so that the whole stays within twenty
+MAX_EXPLAINED = 8
+
+
+def render(report: Report) -> str:
+    """The ticket text, ending in a line break: headline, target, when, from where, findings, how to repeat."""
+    lines = [
+        f"**{_state(words.mark_of(report.summary.verdict))}**: {markdown_prose(report.summary.headline, 600)}",
+        "",
+    ]
+    lines += [f"- **{name}**: {value}" for name, value in _facts(report)]
+    lines += ["", *_findings(report), ""]
+    lines += [f"How to reproduce: {markdown_code(command(report.target), None)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _state(mark: Mark) -> str:
+    return f"{SYMBOLS[mark]} {LABELS[mark]}"
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    run, target = report.run, report.target
+    name = markdown(target.fqdn_shown or target.fqdn, 260)
+    sources = markdown(words.listed(run.vantage.source_addresses), 200)
+    desktop = markdown(run.vantage.host, 100) or "unknown"
+    took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
+    facts = [
+        ("Target", f"{name}, port {target.port}"),
+        ("When", f"{words.stamp(run.started)}, {took}"),
+        ("From", f"{desktop}{f' ({sources})' if sources else ''}, {markdown(run.vantage.platform, 100)}"),
+        ("Seen", _seen(report)),
+    ]
+    if run.origin == "lab":
+        facts.append(("Note", "this is a lab, no real servers"))
+    if run.redacted:
+        facts.append(("Note", "redacted: names and addresses are pseudonyms"))
+    return facts
+
+
+def _seen(report: Report) -> str:
+    path = report.analysis.balancing
+    if path is None:
+        balancing = "balancing was not tested"
+    else:
+        sampled = f"{path.identified} of {words.count(path.samples, 'new connection')} identified"
+        balancing = f"{sampled}; {words.METHOD[path.method]}; {words.PERSISTENCE[path.persistence]}"
+    tool = f"{markdown(report.tool.name, 40)} {markdown(report.tool.version, 40)}"
+    return f"{balancing} ({tool}, run {markdown(report.run.id, 60)})"
+
+
+def _findings(report: Report) -> list[str]:
+    if not report.findings:
+        return ["Nothing was found."]
+    entries = folded(report.findings)
+    lines: list[str] = []
+    for number, (found, explained) in enumerate(entries[:MAX_FINDINGS], 1):
+        lines.append(_finding(number, found, explained))
+        if found.severity is not Severity.INFO:
+            lines.append(f"   What to do: {markdown_prose(found.remedy, 300)}")
+    rest = entries[MAX_FINDINGS:]
+    if rest:
+        codes = list(dict.fromkeys(markdown(found.code, 20) for found, _ in rest))
+        lines.append(
+            f"{MAX_FINDINGS + 1}. And {words.count(len(rest), 'more finding')}: {words.listed(codes, 12)}"
+        )
+    return lines
+
+
+def _finding(number: int, found: Finding, explained: Sequence[Finding]) -> str:
+    likely = ", likely" if found.confidence is Confidence.LIKELY else ""
+    nobody = found.owner is Owner.SEMSCHECK or found.severity is Severity.INFO
+    owner = "" if nobody else f", for {words.OWNER[found.owner]}"
+    text = (
+        f"{number}. {_state(words.mark_of(found.severity))} **{markdown(found.code, 20)} "
+        f"{markdown(found.name, 60)}**{likely}{owner}: {markdown_prose(found.summary, 400)}"
+    )
+    codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in explained))
+    return f"{text} Explains {words.listed(codes, MAX_EXPLAINED)}." if codes else text
+
+
+def command(target: Target) -> str:
+    """The command that repeats the check, quoted for a POSIX shell; the profile where there was one."""
+    parts = ["semscheck", "check", target.fqdn]
+    if target.profile is not None:
+        parts += ["--profile", target.profile]
+    else:
+        parts += _options(target)
+    if target.families in ((4,), (6,)):
+        parts.append(f"-{target.families[0]}")
+    if target.connections_given:
+        parts += ["--connections", str(target.connections)]
+    if target.ask_services:
+        parts.append("--services")
+    return one_line(" ".join(shlex.quote(part) for part in parts), 2000)
+
+
+def _options(target: Target) -> list[str]:
+    parts: list[str] = []
+    if target.port != 443:
+        parts += ["--port", str(target.port)]
+    for member in target.members:
+        parts += ["--member", _member(member)]
+    for balancer in target.balancers:
+        parts += ["--balancer", balancer]
+    for resolver in target.resolvers:
+        parts += ["--resolver", words.place(resolver.address, resolver.port)]
+    return [*parts, *(("--ca-file", target.ca_file) if target.ca_file else ())]
+
+
+def _member(member: Member) -> str:
+    """NAME=REPLICATION_IP,CLIENT_IP of the command line, which takes one address of each."""
+    return f"{member.name}={_first(member.replication)},{_first(member.client)}"
+
+
+def _first(endpoints: Sequence[Endpoint]) -> str:
+    return words.place(endpoints[0].address, endpoints[0].port) if endpoints else ""
