@@ -19,7 +19,7 @@ from tests.rig.process import Listening, Place, Server, program
 
 LOGIN_PATH = "/b/l.e"
 LOGIN_TITLE = "Symantec Encryption Server: Web Email Protection - Login"
-_MODIFIED_S = 1_700_000_000  # the same on every member, so that ETag and Last-Modified do not name one
+MODIFIED_S = 1_700_000_000  # the same on every member, so that ETag and Last-Modified do not name one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class NginxMember:
     protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
     http2: bool = False
     headers: tuple[tuple[str, str], ...] = ()
-    modified_s: int = _MODIFIED_S
+    modified_s: int = MODIFIED_S
 
     def launch(self, place: Place, directory: Path) -> Server:
         directory.mkdir(parents=True, exist_ok=True)

@@ -272,7 +272,7 @@ class Namespaces:
         return self.address(wanted), 53
 
     def source(self, wanted: str) -> str:
-        _batch(self.client, f"address add {_host(wanted)} dev up0 nodad")
+        _batch(self.client, f"address replace {_host(wanted)} dev up0 nodad")
         _batch(self.servers, f"route replace {_host(wanted)} dev up0")
         return wanted
 

@@ -128,6 +128,14 @@ class Server:
             return log.read(limit_bytes).decode("utf-8", "replace")
         return ""
 
+    def await_log(self, pattern: str, *, times: int = 1, deadline_s: float = 10.0) -> None:
+        """Wait until a regular expression has matched so often in the log."""
+        ends = time.monotonic() + deadline_s
+        while len(re.findall(pattern, self.log(10_000_000), re.MULTILINE)) < times:
+            if time.monotonic() > ends:
+                raise ServerError(f"{self.name} has not logged {pattern!r} {times} times\n{self.log()}")
+            time.sleep(_POLL_S)
+
     def freeze(self) -> None:
         """Stop the process where it is: the kernel still accepts connections, nobody answers them."""
         self._signal(signal.SIGSTOP)
@@ -193,25 +201,36 @@ class Server:
 def is_listening(pid: int, wanted: Listening) -> bool:
     """Say whether a socket is open on an address and port in the network namespace of a process.
 
-    Reads /proc/PID/net (proc(5)); a socket on the unspecified address counts for every address.
+    Reads /proc/PID/net (proc(5)). A socket on the unspecified address counts for every address, and an IPv6
+    socket on a mapped IPv4 address, as Java opens them, for that address.
     """
     address = ipaddress.ip_address(wanted.address)
-    family = "" if address.version == 4 else "6"
     state = _LISTEN if wanted.protocol == "tcp" else _UDP_OPEN
+    own, anywhere = _kernel_form(address), "0" * 32
+    forms = {"6": {own, anywhere}}
+    if address.version == 4:
+        forms = {"": {own, "0" * 8}, "6": {_kernel_form(ipaddress.ip_address(f"::ffff:{address}")), anywhere}}
+    return any(
+        host in hosts and port == wanted.port and found == state
+        for family, hosts in forms.items()
+        for host, port, found in _sockets(Path(f"/proc/{pid}/net/{wanted.protocol}{family}"))
+    )
+
+
+def _sockets(table: Path) -> list[tuple[str, int, str]]:
     try:
-        table = Path(f"/proc/{pid}/net/{wanted.protocol}{family}").read_text().splitlines()[1:]
+        rows = [line.split() for line in table.read_text().splitlines()[1:]]
     except OSError:
-        return False
-    hosts = {_kernel_form(address), "0" * len(_kernel_form(address))}
-    for row in table:
-        columns = row.split()
-        host, _, port = columns[1].partition(":")
-        if host in hosts and int(port, 16) == wanted.port and columns[3] == state:
-            return True
-    return False
+        return []
+    return [(*_endpoint(row[1]), row[3]) for row in rows]
 
 
 def _kernel_form(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     """Write an address as /proc/net/tcp does on a little-endian machine: words of 32 bits, reversed."""
     packed = address.packed
     return "".join(packed[at : at + 4][::-1].hex() for at in range(0, len(packed), 4)).upper()
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.partition(":")
+    return host, int(port, 16)
