@@ -15,7 +15,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.rig.process import MissingError, running
+from tests.rig.process import MissingError, running_since
 
 # SSL_CERT_FILE and its like make tests of trust pass for the wrong reason; proxies send traffic elsewhere.
 REDIRECTING = (
@@ -60,7 +60,7 @@ def pytest_runtest_makereport(
         report.outcome = "skipped"
         report.longrepr = (path, (line or 0) + 1, f"Skipped: {call.excinfo.value}")
     if report.failed:
-        report.sections += [(f"log of {server.name}", server.log()) for server in running()]
+        report.sections += [(f"log of {server.name}", server.log()) for server in running_since(call.start)]
     if (
         report.skipped
         and not hasattr(report, "wasxfail")

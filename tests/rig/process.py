@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +51,13 @@ class Place(Protocol):
 
 
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
+_ended: deque[tuple[float, Server]] = deque(maxlen=12)
 
 
-def running() -> tuple[Server, ...]:
-    """Give the servers that run now, for failure messages."""
-    return tuple(sorted(_running, key=lambda server: server.name))
+def running_since(begun_s: float) -> tuple[Server, ...]:
+    """Give the servers that run now or ended after a time (of `time.time`), for failure messages."""
+    lately = (server for ended_s, server in _ended if ended_s >= begun_s)
+    return tuple(sorted({*_running, *lately}, key=lambda server: server.name))
 
 
 def program(name: str) -> str:
@@ -175,7 +178,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self._signal(signal.SIGKILL)
                 self._process.wait(5.0)
-        _running.discard(self)
+        if self in _running:
+            _running.discard(self)
+            _ended.append((time.time(), self))
 
     def _wait(
         self, place: Place, listening: Sequence[Listening], log_line: str | None, deadline_s: float
