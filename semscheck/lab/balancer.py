@@ -35,6 +35,7 @@ class RunningBalancer:
         self._checks = HealthChecks(self.pool, ledger, place.balancer_source, self._client_context)
         self._relay = Relay(self.pool, ledger, place.balancer_source)
         self._context: ssl.SSLContext | None = None
+        self._make_proxy()
         self._doors: list[Door] = []
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -46,13 +47,21 @@ class RunningBalancer:
         self._task = asyncio.get_running_loop().create_task(self._checks.forever())
 
     async def declare(self, world: World, declared: Balancer) -> None:
-        """Work by this declaration from now on. Open connections end; clients that were kept are forgotten."""
-        self._world, self._declared = world, declared
-        await self._shut()
+        """Work by this declaration from now on; clients that were kept are forgotten.
+
+        Nobody is refused meanwhile, and open connections go on, unless TLS ends elsewhere now or the way to fail is
+        another one.
+        """
+        before, self._world, self._declared = self._declared, world, declared
+        reopens = _doors_differ(before, declared)
+        if reopens:
+            await self._shut()
         self.pool.enlist(self._members())
         self.pool.declare(declared)
         await self._checks.once(first=True)
-        await self._open()
+        self._make_proxy()
+        if reopens:
+            await self._open()
 
     async def check_members(self) -> None:
         """Ask the members now; one time-out is enough."""
@@ -68,16 +77,14 @@ class RunningBalancer:
 
     async def _open(self) -> None:
         declared = self._declared
-        relays = declared.tls_end is TlsEnd.PASSED and declared.behaviour is Behaviour.SERVING
         stance = behaviours.stance(declared.behaviour)
-        proxy = None if relays else self._proxy()
         for end in self._ends():
-            if proxy is None:
+            if _relays(declared):
                 listener = Listener(end.address, end.port, self._relay.protocol)
                 self._listeners.append(listener)
                 await listener.take(stance)
             else:
-                door = Door(end.address, end.port, proxy.serve)
+                door = Door(end.address, end.port, self._serve)
                 self._doors.append(door)
                 await door.take(stance)
 
@@ -104,7 +111,10 @@ class RunningBalancer:
             if chosen is None or member.name in chosen
         }
 
-    def _proxy(self) -> Proxy:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._proxy.serve(reader, writer)
+
+    def _make_proxy(self) -> None:
         declared = self._declared
         self._context = None
         jar = CookieJar(
@@ -113,7 +123,7 @@ class RunningBalancer:
             self.pool.members,
             random.Random(f"{self._world.seed} balancer cookies"),
         )
-        return Proxy(
+        self._proxy = Proxy(
             self.pool,
             self._ledger,
             self._place.balancer_source,
@@ -132,3 +142,14 @@ class RunningBalancer:
         if self._declared.tls.resumption is not Resumption.NONE:
             self._context = context
         return context
+
+
+def _relays(declared: Balancer) -> bool:
+    """Whether connections are relayed untouched."""
+    return declared.tls_end is TlsEnd.PASSED and declared.behaviour is Behaviour.SERVING
+
+
+def _doors_differ(before: Balancer, after: Balancer) -> bool:
+    """Whether the virtual addresses have to be opened anew."""
+    shapes = [(_relays(declared), declared.behaviour, declared.tls_end) for declared in (before, after)]
+    return shapes[0] != shapes[1]

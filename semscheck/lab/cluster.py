@@ -149,7 +149,8 @@ class Lab:
 
     def profile_toml(self, ca_file: str | None = None) -> str:
         """Return the profile for this lab as TOML. ca_file: in place of the lab's own path."""
-        addresses = ", ".join(_quoted(address) for address in self.balancer_addresses)
+        known = self.balancer_addresses if self.world.profile_balancers else ()
+        addresses = ", ".join(_quoted(address) for address in known)
         lines = [
             "[target]",
             f"fqdn = {_quoted(self.fqdn)}",
@@ -298,6 +299,8 @@ class LabThread:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_S)
+        if error is None and self._problem is not None:
+            raise self._problem
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run one of the lab's coroutines in its thread, for example `call(thread.lab.set_member("a", up=False))`."""

@@ -34,15 +34,19 @@ class Listener:
         self.address = address
         self.port = port
         self._protocol = protocol
+        self.stance = Stance.CLOSED
         self._server: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
 
     async def take(self, stance: Stance) -> None:
         """Take this stance in place of the present one. Raises OSError where the address cannot be had."""
+        if stance is Stance.OPEN and self.stance is Stance.OPEN:
+            return  # nobody shall notice
         await self.close()
         if stance is Stance.CLOSED:
             return
         listening = listening_socket(self.address, self.port)
+        self.stance = stance
         if stance is Stance.OPEN:
             self._server = await asyncio.get_running_loop().create_server(
                 self._protocol, sock=listening, backlog=BACKLOG
@@ -55,6 +59,7 @@ class Listener:
 
     async def close(self) -> None:
         """Stop listening; connections that were accepted are their protocol's to end."""
+        self.stance = Stance.CLOSED
         if self._server is not None:
             self._server.close()
             self._server = None

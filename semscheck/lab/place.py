@@ -138,6 +138,8 @@ def _within(world: World, prefix: str) -> Place:
     ]
     servers = [f"{prefix}{NAME_SERVER + number}" for number in range(1 + len(world.other_dns))]
     every = [*balancers, *clients, *replications]
+    if _publishes_ipv6(world):
+        every.append("::1")  # what is dead there shall be dead, and what serves there shall find its port
     port = _common_port(443, every)
     replication_port = _common_port(444, replications) if _any_on_444(world) else 444
     plain_port = _common_port(80, clients) if _ends_in_plain(world) else None
@@ -173,25 +175,31 @@ def _within(world: World, prefix: str) -> Place:
 def _on_one_address(world: World) -> Place:
     """Lay the world out on 127.0.0.1, a port for each part. Raises LabError where that cannot show it."""
     home = "127.0.0.1"
-    labels = balancer_labels(world.balancer)
-    if (
-        world.balancer is None
-        or len({label for dns in (world.dns, *world.other_dns) for label in dns.points_to}) > 1
-    ):
+    targets = {label for dns in (world.dns, *world.other_dns) for label in dns.points_to}
+    if len(targets) > 1:
         raise LabError(
             f"{world.name}: needs several addresses, and this machine has only {home}; on macOS add them with"
             " 'sudo ifconfig lo0 alias 127.x.y.z'"
         )
+    labels = balancer_labels(world.balancer)
     ports = iter(_free_ports(home, len(labels) + 3 * len(world.members) + 1 + len(world.other_dns)))
+    plain = _ends_in_plain(world)
     balancers = tuple((label, Endpoint(home, next(ports))) for label in labels)
     members = tuple(
         MemberPlace(
-            member.name, Endpoint(home, next(ports)), Endpoint(home, next(ports)), Endpoint(home, next(ports))
+            name=member.name,
+            replication=Endpoint(home, next(ports)),
+            client=Endpoint(home, next(ports)),
+            plain=Endpoint(home, next(ports)) if plain else None,
         )
         for member in world.members
     )
+    by_label = dict(balancers)
+    for member in members:
+        by_label |= {member.name: member.client, f"{member.name}/replication": member.replication}
+    target = by_label.get(targets.pop())
     return Place(
-        port=balancers[0][1].port,
+        port=target.port if target is not None else next(ports),
         members=members,
         balancers=balancers,
         name_servers=tuple(Endpoint(home, next(ports)) for _ in range(1 + len(world.other_dns))),
@@ -207,6 +215,12 @@ def _any_on_444(world: World) -> bool:
 
 def _ends_in_plain(world: World) -> bool:
     return world.balancer is not None and world.balancer.tls_end is TlsEnd.PLAIN
+
+
+def _publishes_ipv6(world: World) -> bool:
+    """Whether ::1 is published, and is there at all."""
+    published = any(dns.ipv6 is not Ipv6.NONE for dns in (world.dns, *world.other_dns))
+    return published and _exactly("::1", 0) is not None
 
 
 def _can_have_ipv6(world: World, port: int) -> bool:

@@ -21,6 +21,7 @@ from semscheck.lab.world import Behaviour, OnDead, Persistence, TlsEnd
 HANDSHAKE_S = 15.0
 IDLE_S = 30.0
 MAX_REQUESTS = 1000
+_ERRORS = {Behaviour.UNAVAILABLE: 503, Behaviour.BAD_GATEWAY: 502}
 _HOP_FIELDS = frozenset({"connection", "keep-alive", "proxy-connection", "upgrade"})
 
 
@@ -129,6 +130,8 @@ class _Conversation:
         """Answer one request; False where the connection ends after it."""
         if await behaviours.spoils_http(self._stream, self._pool.declared.behaviour):
             return False
+        if (status := _ERRORS.get(self._pool.declared.behaviour)) is not None:
+            return await self._fail(None, status)
         named = self._named(request)
         tried: set[str] = set()
         while True:

@@ -265,6 +265,33 @@ def _names() -> tuple[Scenario, ...]:
         ),
         Scenario(
             dns(
+                "dns-member-name-differs",
+                "One member's own name leads to neither of its interfaces.",
+                Dns(swapped_member_names=(_STANDBY,)),
+            ),
+            ("DNS014",),
+            "warning",
+        ),
+        Scenario(
+            replace(
+                dns("dns-to-stranger", "The name leads to an address that the profile does not know.", Dns()),
+                profile_balancers=False,
+            ),
+            ("DNS010",),
+            "warning",
+        ),
+        Scenario(
+            dns(
+                "bound-to-member",
+                "The name is an alias of one member's own name: no fail-over for this client.",
+                Dns(points_to=_ALL[:1], aliases=_ALL[:1]),
+                balancer=False,
+            ),
+            ("CLT001",),
+            "warning",
+        ),
+        Scenario(
+            dns(
                 "dns-truncated",
                 "The name server answers over TCP only; everything else is well.",
                 Dns(truncated=True),
@@ -430,8 +457,8 @@ def _reaching() -> tuple[Scenario, ...]:
     def member(name: str, sentence: str, behaviour: Behaviour) -> World:
         return _with(name, sentence, _client(behaviour=behaviour))
 
-    def front(name: str, sentence: str, behaviour: Behaviour) -> World:
-        return _with(name, sentence, balancer=Balancer(behaviour=behaviour))
+    def front(name: str, sentence: str, behaviour: Behaviour, reset_share: float = 0.0) -> World:
+        return _with(name, sentence, balancer=Balancer(behaviour=behaviour, reset_share=reset_share))
 
     return (
         Scenario(
@@ -505,6 +532,39 @@ def _reaching() -> tuple[Scenario, ...]:
             ),
             ("CLU006",),
             "warning",
+        ),
+        Scenario(
+            front("flaky", "The balancer resets one connection in five.", Behaviour.SERVING, reset_share=0.2),
+            ("NET006",),
+            "warning",
+        ),
+        Scenario(
+            _with(
+                "clock-skew",
+                "The members' clocks are ten minutes ahead of this desktop's.",
+                *(replace(m, web=Web(date_skew_s=600.0)) for m in members()),
+            ),
+            ("CLT004",),
+            "warning",
+        ),
+        Scenario(
+            _with(
+                "management-exposed",
+                "Replication and administration ports answer from a desktop (needs ports under 1024).",
+                *(replace(m, replication=Interface(management_ports=(444, 9000))) for m in members()),
+            ),
+            (),
+            "ok",
+            expect_with_services=("NET007",),
+        ),
+        Scenario(
+            replace(
+                _with("service-required", "The profile requires LDAPS, which no member offers."),
+                profile_services=(636,),
+                profile_require=(636,),
+            ),
+            ("SVC001",),
+            "critical",
         ),
         Scenario(
             _with(
@@ -721,6 +781,15 @@ def _certificates() -> tuple[Scenario, ...]:
             ),
             ("CRT015",),
             "critical",
+        ),
+        Scenario(
+            _with(
+                "replication-other-name",
+                "One member's Interface 1 presents a certificate for another name.",
+                Member(_STANDBY, replication=Interface(certificate=Certificate("old-name.example.test"))),
+            ),
+            ("CRT013",),
+            "warning",
         ),
         Scenario(
             _with(

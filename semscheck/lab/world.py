@@ -359,6 +359,7 @@ class World:
     seed: int = 1
     failover: str = "balancer"  # or "dns": goes into the profile
     profile_members: bool = True  # whether the profile lists the members
+    profile_balancers: bool = True  # whether it lists the balancer's addresses
     profile_services: tuple[int, ...] = ()  # [services] check
     profile_require: tuple[int, ...] = ()  # [services] require
 
@@ -406,6 +407,18 @@ def balancer_labels(balancer: Balancer | None) -> tuple[str, ...]:
     return ("balancer", *(f"balancer{n}" for n in range(2, balancer.addresses + 1)))
 
 
+_MEMBERS_ONLY = frozenset({Behaviour.ERROR_PAGE, Behaviour.OTHER_PRODUCT})
+_AFTER_TLS = frozenset(
+    {
+        Behaviour.HTTP_SILENT,
+        Behaviour.HTTP_GARBAGE,
+        Behaviour.HTTP_BROKEN,
+        Behaviour.UNAVAILABLE,
+        Behaviour.BAD_GATEWAY,
+    }
+)
+
+
 def _check_balancer(world: str, balancer: Balancer, members: tuple[str, ...]) -> None:
     pool = balancer.pool if balancer.pool is not None else members
     if not pool or set(pool) - set(members):
@@ -413,6 +426,10 @@ def _check_balancer(world: str, balancer: Balancer, members: tuple[str, ...]) ->
     if balancer.weights and (len(balancer.weights) != len(pool) or min(balancer.weights) < 1):
         raise ValueError(f"world {world}: one weight of at least 1 for each member of the pool")
     passed = balancer.tls_end is TlsEnd.PASSED
+    if balancer.behaviour in _MEMBERS_ONLY:
+        raise ValueError(f"world {world}: {balancer.behaviour} is a member's behaviour, not a balancer's")
+    if passed and balancer.behaviour in _AFTER_TLS:
+        raise ValueError(f"world {world}: {balancer.behaviour} needs TLS to end at the balancer")
     if passed and (balancer.persistence is Persistence.COOKIE or balancer.per_request):
         raise ValueError(f"world {world}: cookies and requests are seen only where TLS ends at the balancer")
     if not passed and balancer.persistence is Persistence.TLS_SESSION:

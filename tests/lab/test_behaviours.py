@@ -14,7 +14,19 @@ import pytest
 
 from semscheck.lab.cluster import Lab, LabThread
 from semscheck.lab.scenarios import members
-from semscheck.lab.world import Balancer, Behaviour, Certificate, HealthCheck, Interface, Tls, Version, World
+from semscheck.lab.world import (
+    Balancer,
+    Behaviour,
+    Certificate,
+    HealthCheck,
+    Interface,
+    Root,
+    Tls,
+    TlsEnd,
+    Version,
+    Web,
+    World,
+)
 from tests.lab.clients import TIMEOUT_S, context, visit
 
 
@@ -214,3 +226,71 @@ def test_several_requests_on_one_connection() -> None:
             data += part
         assert data.count(b"HTTP/1.1 302 Found\r\n") == 4
         secure.close()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"), [(Behaviour.UNAVAILABLE, 503), (Behaviour.BAD_GATEWAY, 502)]
+)
+def test_a_balancer_that_has_nobody(behaviour: Behaviour, status: int) -> None:
+    balancer = Balancer(tls_end=TlsEnd.RE_ENCRYPTED, behaviour=behaviour)
+    with LabThread(World("w", "s", "keys.example.test", members(2), balancer)) as thread:
+        assert visit(thread.lab, thread.lab.balancer_address).status == status
+        assert thread.lab.served() == ()
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.REFUSED, Behaviour.FROZEN, Behaviour.RESET, Behaviour.ALERT])
+def test_a_balancer_fails_as_a_member_does(behaviour: Behaviour) -> None:
+    with LabThread(World("w", "s", "keys.example.test", members(2), Balancer(behaviour=behaviour))) as thread:
+        lab = thread.lab
+        with pytest.raises(OSError), plain(lab, str(lab.balancer_address), 0.4) as sock:
+            context().wrap_socket(sock)
+        assert visit(lab, lab.members[0].client).status == 200
+
+
+def test_headers_are_as_declared() -> None:
+    plainly, odd = members(2)
+    odd = replace(
+        odd,
+        web=Web(
+            root=Root.OLD_NOT_FOUND,
+            date=False,
+            server_header="Apache",
+            other_header_order=True,
+            etag='"x"',
+            own_name_in_location=True,
+        ),
+    )
+    with LabThread(World("w", "s", "keys.example.test", (plainly, odd))) as thread:
+        usual, other = (
+            visit(thread.lab, member.client, path="/b/style.css") for member in thread.lab.members
+        )
+        assert [name for name, _ in usual.headers][:2] == ["Date", "X-Frame-Options"]
+        assert "Date" not in dict(other.headers)
+        assert [name for name, _ in other.headers][-2:] == ["Server", "Content-Length"]
+        assert dict(other.headers)["ETag"] == '"x"' != dict(usual.headers)["ETag"]
+        old = visit(thread.lab, thread.lab.members[1].client, path="/")
+        assert (old.status, b"PGP Universal - Page Not Found" in old.body) == (200, True)
+
+
+def test_clock_skew_is_in_the_date() -> None:
+    from email.utils import parsedate_to_datetime
+
+    changed = replace(members(2)[1], web=Web(date_skew_s=600.0, own_name_in_location=True))
+    with LabThread(World("w", "s", "keys.example.test", (members(2)[0], changed))) as thread:
+        answers = [dict(visit(thread.lab, m.client, path="/").headers) for m in thread.lab.members]
+        first, second = (parsedate_to_datetime(answer["Date"]) for answer in answers)
+        assert 590 < (second - first).total_seconds() < 620
+        assert answers[1]["Location"] == "https://sems2.example.test/b/l.e"
+
+
+def test_one_key_exchange_group() -> None:
+    with playing(Behaviour.SERVING, tls=Tls(groups="secp384r1")) as (lab, address):
+        said = subprocess.run(
+            ["openssl", "s_client", "-connect", f"{address}:{lab.port}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        ).stdout
+        assert "Server Temp Key: ECDH, secp384r1, 384 bits" in said

@@ -93,6 +93,18 @@ def test_one_address_plays_with_a_port_for_each_part() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("name", ["healthy-manual", "dns-to-replication"])
+def test_one_address_plays_without_a_balancer(name: str) -> None:
+    async def play() -> None:
+        async with Lab(SCENARIOS[name].world, one_address=True) as lab:
+            found = await asyncio.to_thread(addresses, lab)
+            assert (await asyncio.to_thread(visit, lab, found[0])).status == 200
+            assert lab.truth[-1].interface == ("client" if name == "healthy-manual" else "replication")
+            assert lab.truth[-1].member == A
+
+    asyncio.run(play())
+
+
 def test_one_address_says_what_it_cannot_play() -> None:
     with pytest.raises(LabError, match="several addresses"):
         find_place(SCENARIOS["dns-round-robin"].world, one_address=True)
@@ -216,6 +228,18 @@ def test_the_balancer_and_the_name_server_change_while_they_run() -> None:
         thread.change(HEALTHY)
         assert addresses(lab) == (lab.balancer_address,)
         assert lab.served() == (A, A, A, A, B, C, A)
+
+
+def test_a_connection_survives_a_change_of_method() -> None:
+    with LabThread(HEALTHY) as thread:
+        lab = thread.lab
+        with (
+            socket.create_connection((lab.balancer_address, lab.port), TIMEOUT_S) as plain,
+            context().wrap_socket(plain) as tls,
+        ):
+            thread.call(lab.change_balancer(method=Method.ROUND_ROBIN))
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert tls.recv(100).startswith(b"HTTP/1.1 302")
 
 
 def test_a_certificate_changes_while_it_runs_and_the_others_keep_their_sessions() -> None:

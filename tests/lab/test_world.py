@@ -13,7 +13,7 @@ from semscheck.lab.cookies import value
 from semscheck.lab.hello import CLIENT_HELLO, SERVER_HELLO, session_id, whole
 from semscheck.lab.place import Endpoint
 from semscheck.lab.scenarios import FQDN, SCENARIOS, members
-from semscheck.lab.world import Balancer, CookieStyle, Dns, Persistence, TlsEnd, World
+from semscheck.lab.world import Balancer, Behaviour, CookieStyle, Dns, Persistence, TlsEnd, World
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ from semscheck.lab.world import Balancer, CookieStyle, Dns, Persistence, TlsEnd,
         {"balancer": Balancer(weights=(1, 2, 0))},
         {"balancer": Balancer(persistence=Persistence.COOKIE)},
         {"balancer": Balancer(per_request=True)},
+        {"balancer": Balancer(behaviour=Behaviour.HTTP_SILENT)},
+        {"balancer": Balancer(behaviour=Behaviour.OTHER_PRODUCT, tls_end=TlsEnd.PLAIN)},
         {"balancer": Balancer(tls_end=TlsEnd.PLAIN, persistence=Persistence.TLS_SESSION)},
     ],
 )
