@@ -1,1 +1,28 @@
+"""Inferring: pure functions from facts to what they mean. No I/O, no clock, no randomness; imports the model.
 
+`analyse` is the whole of it; the modules are one question each: names (rotation), places, who answered (identity),
+how connections are spread (balancing), and the statistics and cookie decoding that they rest on.
+"""
+
+from __future__ import annotations
+
+from semscheck.model.analysis import Analysis
+from semscheck.model.report import Snapshot
+
+
+def analyse(snapshot: Snapshot) -> Analysis:
+    """Everything that can be inferred from a snapshot, complete or not."""
+    from semscheck.analysis.balancing import paths, worst
+    from semscheck.analysis.places import interfaces, places
+    from semscheck.analysis.rotation import dns_analysis
+
+    dns = dns_analysis(snapshot)
+    where = places(snapshot, dns)
+    sampled = paths(snapshot, where)
+    return Analysis(
+        dns=dns,
+        places=where,
+        members=interfaces(snapshot.target, where),
+        paths=sampled,
+        balancing=worst(sampled),
+    )

@@ -15,7 +15,7 @@ from semscheck.probes.recorder import Recorder
 from semscheck.probes.seam import Seam, Stream
 from semscheck.probes.tls import Tls, Watch, watched
 from semscheck.probes.trouble import failure
-from semscheck.probes.trust import Contexts
+from semscheck.probes.trust import Contexts, permissive
 
 if TYPE_CHECKING:
     from semscheck.probes.http import Conversation
@@ -28,12 +28,16 @@ ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What to look at. host: the name for SNI and for HTTP. web: whether an HTTP exchange is wanted."""
+    """What to look at. host: the name for SNI and for HTTP. web: whether an HTTP exchange is wanted.
+
+    fallback: where the port was not given for Interface 1, so that 444 is tried if nothing is there.
+    """
 
     address: str
     port: int
     host: str
     web: bool = True
+    fallback: bool = False
 
     @property
     def server_name(self) -> str | None:
@@ -95,11 +99,22 @@ async def connect(means: Means, errand: Errand) -> tuple[Connection, Stream | No
 
 
 async def handshake(
-    means: Means, errand: Errand, stream: Stream, policy: str, *, send_name: bool = True
+    means: Means,
+    errand: Errand,
+    stream: Stream,
+    policy: str,
+    *,
+    send_name: bool = True,
+    context: ssl.SSLContext | None = None,
+    offered: str | None = None,
 ) -> tuple[Handshake, Tls | None]:
-    """A handshake on a connection that was made, and its observation. The connection is None where it failed."""
+    """A handshake on a connection that was made, and its observation. The connection is None where it failed.
+
+    context, offered: for a probe of one protocol version; else the policy's own.
+    """
     watch = Watch()
-    context = watched(means.contexts.get(policy))
+    if context is None:
+        context = watched(means.contexts.get(policy))
     name = errand.server_name if send_name else None
     tls = Tls(stream, context, name, watch=watch)
     began = means.record.now()
@@ -121,6 +136,7 @@ async def handshake(
         port=errand.port,
         sni=name,
         policy=policy,
+        offered=offered,
         version=tls.version,
         cipher=tls.cipher,
         key_exchange=watch.key_exchange,
@@ -200,6 +216,39 @@ async def look(means: Means, errand: Errand) -> Sight:
         handshake_s=seen.elapsed_s,
         exchanges=exchanges,
     )
+
+
+async def look_closer(means: Means, errand: Errand) -> None:
+    """What a second look tells: without a server name, and with each older protocol alone."""
+    older = (
+        ("TLSv1.1", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1),
+        ("TLSv1.2", *(ssl.TLSVersion.TLSv1_2,) * 2),
+    )
+    await asyncio.gather(
+        _nameless(means, errand),
+        *(_one_version(means, errand, offered, oldest, newest) for offered, oldest, newest in older),
+    )
+
+
+async def _nameless(means: Means, errand: Errand) -> None:
+    if errand.server_name is None:
+        return
+    _, stream = await connect(means, errand)
+    if stream is not None:
+        _, tls = await handshake(means, errand, stream, "unverified", send_name=False)
+        if tls is not None:
+            tls.close()
+
+
+async def _one_version(
+    means: Means, errand: Errand, offered: str, oldest: ssl.TLSVersion, newest: ssl.TLSVersion
+) -> None:
+    _, stream = await connect(means, errand)
+    if stream is not None:
+        context = watched(permissive(oldest, newest))
+        _, tls = await handshake(means, errand, stream, "legacy", context=context, offered=offered)
+        if tls is not None:
+            tls.close()
 
 
 async def converse(means: Means, errand: Errand, tls: Tls) -> tuple[Exchange, ...]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -248,6 +249,18 @@ class Desktop:
     root: Path
     home: Path
     environment: Mapping[str, str]
+    interfaces: Callable[[], tuple[str, ...]] = tuple
+
+    def addresses(self, like: str) -> tuple[str, ...]:
+        """This desktop's own addresses of the same family and scope as `like`, from which it could come too."""
+        model = ip_address(like)
+        return tuple(
+            str(own)
+            for own in map(ip_address, self.interfaces())
+            if own.version == model.version
+            and own.is_loopback == model.is_loopback
+            and own.is_link_local == model.is_link_local
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +272,18 @@ class Seam:
     desktop: Desktop
 
 
+def _own_addresses() -> tuple[str, ...]:
+    """The addresses of this desktop's interfaces; empty where they cannot be listed."""
+    import ifaddr
+
+    found: dict[str, None] = {}
+    with suppress(OSError):
+        for adapter in ifaddr.get_adapters():
+            for own in adapter.ips:
+                found[own.ip if isinstance(own.ip, str) else own.ip[0]] = None
+    return tuple(found)
+
+
 def real_seam(seed: int) -> Seam:
     """The seam to the real network and this real desktop. seed: for everything that is left to chance."""
     return Seam(
@@ -267,6 +292,10 @@ def real_seam(seed: int) -> Seam:
         dialler=SocketDialler(),
         resolver=NetworkResolver(),
         desktop=Desktop(
-            platform=sys.platform, root=Path("/"), home=Path.home(), environment=dict(os.environ)
+            platform=sys.platform,
+            root=Path("/"),
+            home=Path.home(),
+            environment=dict(os.environ),
+            interfaces=_own_addresses,
         ),
     )

@@ -1,0 +1,350 @@
+"""Waiting: which probe after which, what runs side by side, deadlines, and an end that always has a result.
+
+The engine knows no rule. What must be judged on the way comes in as `Decisions`. Every probe runs under a guard
+that turns a crash into an observation; the run's deadline, or a cancel, ends it with what there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from semscheck.model.events import Listener, Observed, Progressed
+from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer
+from semscheck.model.target import REPLICATION_PORT, Target
+from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look, look_closer
+from semscheck.probes.polite import PoliteDialler
+from semscheck.probes.recorder import Recorder
+from semscheck.probes.sampling import Decisions, Plan, Sampler
+from semscheck.probes.seam import Seam
+from semscheck.probes.tokens import Door, Sessions, session_controls
+from semscheck.probes.trust import Contexts
+
+ADDRESSES_PER_FAMILY = 8  # of an FQDN with many; the rest is said and left alone
+LEAST_PER_ADDRESS = 8  # fresh connections to each of several addresses
+DIRECT_CONNECTIONS = 8  # to an address that is one member's own
+MAX_AT_ONCE = 64  # looks under way, whatever the target names
+WIND_DOWN_S = 0.5  # given to cancelled probes to close what they hold
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one run does. connections: fresh ones, over all addresses."""
+
+    target: Target
+    seam: Seam
+    decisions: Decisions
+    agent: str
+
+
+class Engine:
+    """One run. Make it, `await run()`, read `record.observations`."""
+
+    def __init__(self, order: Order, listener: Listener | None = None) -> None:
+        self._target = order.target
+        self._seam = replace(order.seam, dialler=PoliteDialler(order.seam.dialler))
+        self._decisions = order.decisions
+        self._listener = listener
+        self.record = Recorder(self._seam.clock, self._heard)
+        self._means = Means(
+            seam=self._seam,
+            record=self.record,
+            contexts=Contexts(self._target.ca_file),
+            timeout_s=self._target.limits.timeout_s,
+            agent=order.agent,
+            record_chain=_chain_recorder(),
+        )
+        self._sessions = Sessions()
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
+        self._looks: dict[tuple[str, int, str], asyncio.Task[Sight | None]] = {}
+        self._to_sample: list[str] = []
+        self._families: dict[int, int] = {4: 0, 6: 0}
+        self._left_out = 0
+        self._news = asyncio.Event()
+        self._named = False
+        self._done: dict[str, int] = {}
+        self._total: dict[str, int] = {}
+
+    # --- the course of it ----------------------------------------------------------------------------------
+
+    async def run(self, cancel: asyncio.Event | None = None) -> tuple[AnyObservation, ...]:
+        """Everything, until done, out of time, or cancelled."""
+        course = asyncio.create_task(self._course(), name="course")
+        waiting: set[asyncio.Task[Any]] = {course}
+        stop = asyncio.create_task(cancel.wait()) if cancel is not None else None
+        if stop is not None:
+            waiting.add(stop)
+        try:
+            await asyncio.wait(
+                waiting,
+                timeout=self._target.limits.deadline_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not course.done():
+                await self._cut(course, "cancelled" if stop is not None and stop.done() else "deadline")
+            elif (error := course.exception()) is not None:
+                self._crashed("engine", error)
+        finally:
+            if stop is not None:
+                stop.cancel()
+            await self._wind_down()
+        return self.record.observations
+
+    async def _course(self) -> None:
+        self._start("desktop", self._desktop())
+        names = self._start("names", self._names())
+        for errand in self._known_errands():
+            self._look(errand)
+        controls = self._start("controls", self._controls())
+        warm = self._start("warm", _import_http())
+        self._start("services", self._services())
+        names.add_done_callback(lambda _: self._news.set())
+        await self._sample_addresses(names, controls)
+        await asyncio.gather(names, warm, *self._looks.values(), *self._tasks, return_exceptions=True)
+
+    def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(self._guarded(name, work), name=name)
+        self._tasks[task] = name
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        return task
+
+    async def _guarded(self, name: str, work: Awaitable[Any]) -> Any:
+        """A crash of ours is an observation; the other probes go on."""
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._crashed(name, error)
+            return None
+
+    def _crashed(self, where: str, error: BaseException) -> None:
+        stack = "".join(traceback.format_exception(error))[-8000:]
+        self.record.add(
+            Crash,
+            self.record.now(),
+            elapsed_s=None,
+            where=where,
+            error=f"{type(error).__name__}: {error}"[:500],
+            trace=stack,
+        )
+
+    async def _cut(self, course: asyncio.Task[None], reason: Literal["cancelled", "deadline"]) -> None:
+        unfinished = tuple(dict.fromkeys(self._tasks.values()))
+        self.record.add(Cut, self.record.now(), elapsed_s=None, reason=reason, unfinished=unfinished)
+        course.cancel()
+        with suppress(asyncio.CancelledError):
+            await course
+
+    async def _wind_down(self) -> None:
+        pending = [task for task in self._tasks if not task.done()]
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=WIND_DOWN_S)
+
+    # --- names and addresses -------------------------------------------------------------------------------
+
+    async def _names(self) -> None:
+        from semscheck.probes.dns import look_up
+
+        try:
+            await look_up(self._seam, self.record, self._target, self._leads_to)
+        finally:
+            self._named = True
+            if self._left_out:
+                kept = sum(self._families.values())
+                self.record.add(
+                    Bound,
+                    self.record.now(),
+                    elapsed_s=None,
+                    what="addresses of the FQDN that were contacted",
+                    seen=kept + self._left_out,
+                    used=kept,
+                )
+
+    def _leads_to(self, addresses: tuple[str, ...]) -> None:
+        """Addresses of the FQDN became known: look at them, as many as is polite."""
+        for address in addresses:
+            if address in self._to_sample:
+                continue
+            family = 6 if ":" in address else 4
+            if family not in self._target.families:
+                continue
+            if self._families[family] >= ADDRESSES_PER_FAMILY:
+                self._left_out += 1
+                continue
+            self._families[family] += 1
+            self._to_sample.append(address)
+            self._look(Errand(address, self._target.port, self._target.fqdn))
+        self._news.set()
+
+    async def _desktop(self) -> None:
+        from semscheck.probes.desktop import look_around
+
+        await look_around(self._seam, self.record, self._target)
+
+    # --- looking at each place once ------------------------------------------------------------------------
+
+    def _known_errands(self) -> list[Errand]:
+        """Places that the profile names: client interfaces and balancers by the FQDN, Interface 1 by its own name."""
+        target = self._target
+        errands = [Errand(address, target.port, target.fqdn) for address in target.balancers]
+        for member in target.members:
+            errands.extend(Errand(e.address, e.port or target.port, target.fqdn) for e in member.client)
+            errands.extend(
+                Errand(e.address, e.port or target.port, member.name, web=False, fallback=e.port is None)
+                for e in member.replication
+            )
+        return errands
+
+    def _look(self, errand: Errand) -> asyncio.Task[Sight | None]:
+        key = (errand.address, errand.port, errand.host)
+        if key not in self._looks:
+            self._count("addresses", total=1)
+            where = f"{errand.host} at {errand.address}:{errand.port}"
+            self._looks[key] = self._start(where, self._look_at(errand))
+        return self._looks[key]
+
+    async def _look_at(self, errand: Errand) -> Sight:
+        async with self._room:
+            sight = await look(self._means, errand)
+            other = errand.fallback and not sight.connected and errand.port != REPLICATION_PORT
+            if other:
+                again = replace(errand, port=REPLICATION_PORT, fallback=False)
+                second = await look(self._means, again)
+                sight = second if second.version is not None else sight
+            if sight.version is not None:
+                await look_closer(self._means, sight.errand)
+            self._count("addresses", done=1)
+            return sight
+
+    # --- who answers ---------------------------------------------------------------------------------------
+
+    def _doors(self) -> tuple[Door, ...]:
+        """Each member's client interface, the first address of each, to show tokens to."""
+        target = self._target
+        return tuple(
+            Door(member.name, Errand(client.address, client.port or target.port, target.fqdn))
+            for member in target.members
+            for client in member.client[:1]
+        )
+
+    async def _controls(self) -> tuple[Control, ...]:
+        doors = self._doors()
+        if not doors or self._target.connections < 1:
+            return ()
+        return await session_controls(self._means, doors, self._sessions.context(None), None)
+
+    async def _sample_addresses(
+        self, names: asyncio.Task[Any], controls: asyncio.Task[tuple[Control, ...]]
+    ) -> None:
+        """Sample the FQDN's addresses one after another, as they become known."""
+        at = 0
+        while True:
+            while at < len(self._to_sample):
+                address = self._to_sample[at]
+                at += 1
+                task = self._start(f"connections to {address}", self._sample(address, controls))
+                await task
+            if names.done():
+                if at == len(self._to_sample):
+                    return
+                continue
+            self._news.clear()
+            await self._news.wait()
+
+    async def _sample(self, address: str, controls: asyncio.Task[tuple[Control, ...]]) -> None:
+        errand = Errand(address, self._target.port, self._target.fqdn)
+        sight = await self._look(errand)
+        if sight is None or sight.version is None:
+            return
+        doors = self._doors()
+        direct = any(door.errand == errand for door in doors)
+        fresh = self._share(direct)
+        self._count("connections", total=fresh)
+        plan = Plan(
+            connections=fresh,
+            exact=self._target.connections_given,
+            page=_session_page(sight),
+            sources=self._other_sources(address),
+        )
+        sampler = Sampler(
+            self._means, errand, doors, self._decisions, plan, self._sessions, controls if doors else None
+        )
+        await sampler.run()
+
+    def _share(self, direct: bool) -> int:
+        """Fresh connections for one of the addresses known so far: all of them share what was asked for."""
+        wanted = self._target.connections
+        if direct and not self._target.connections_given:
+            wanted = min(wanted, DIRECT_CONNECTIONS)
+        addresses = max(1, len(self._to_sample))
+        return max(min(LEAST_PER_ADDRESS, wanted), wanted // addresses)
+
+    def _other_sources(self, address: str) -> tuple[str, ...]:
+        """This desktop's other addresses from which that one might be reached."""
+        try:
+            usual = self._seam.dialler.source_for(address, self._target.port)
+        except OSError:
+            return ()
+        return tuple(other for other in self._seam.desktop.addresses(usual) if other != usual)
+
+    async def _services(self) -> None:
+        wanted = self._target.services
+        if not (self._target.ask_services or wanted.check or wanted.require):
+            return
+        from semscheck.probes.services import ask_services
+
+        await ask_services(self._means, self._target)
+
+    # --- telling -------------------------------------------------------------------------------------------
+
+    def _heard(self, observation: AnyObservation) -> None:
+        if self._listener is None:
+            return
+        self._listener(Observed(observation))
+        kind = getattr(observation, "kind", "")
+        if kind == "sample" and getattr(observation, "arm", "") in ("fresh", "pairs"):
+            self._count("connections", done=1)
+        elif isinstance(observation, DnsAnswer):
+            self._count("names", done=1)
+
+    def _count(self, step: str, done: int = 0, total: int = 0) -> None:
+        self._done[step] = self._done.get(step, 0) + done
+        self._total[step] = self._total.get(step, 0) + total
+        if self._listener is None:
+            return
+        known = self._total[step]
+        left = max(0.0, self._target.limits.deadline_s - self.record.now())
+        shown = max(known, self._done[step]) if known else None
+        self._listener(Progressed(step, self._done[step], shown, round(left, 1)))
+
+
+def _chain_recorder() -> ChainRecorder:
+    def record_chain(record: Recorder, chain: Any, began_s: float) -> tuple[str, ...]:
+        from semscheck.probes.certificates import record_chain as keep
+
+        return keep(record, chain, began_s)
+
+    return record_chain
+
+
+async def _import_http() -> None:
+    """httpx takes longer to import than a round trip; do it while the first answers are on their way."""
+    from importlib import import_module
+
+    await asyncio.to_thread(import_module, "semscheck.probes.http")
+
+
+def _session_page(sight: Sight) -> str | None:
+    """The path to ask for again and again: one that sets cookies, else one that answered; None if none did."""
+    answered = [e for e in sight.exchanges if e.failure is None and e.status is not None]
+    setting = [e for e in answered if any(name.lower() == "set-cookie" for name, _ in e.headers)]
+    chosen = setting or answered
+    return chosen[0].path if chosen else None
