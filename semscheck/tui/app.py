@@ -31,6 +31,7 @@ from semscheck.tui.painting import Ascii
 from semscheck.tui.screens.check import CheckScreen
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.store import Recent, Settings, Store, open_store, write_atomically
+from semscheck.tui.widgets.bars import key_name
 
 CRASHED = 3  # exit code: the check's "unknown"
 
@@ -59,9 +60,14 @@ class SemscheckApp(App[int]):
         Binding("question_mark,f1", "help", "Help", show=False, key_display="? F1"),
     ]
     CSS = """
-    Screen { background: $background; color: $foreground; }
+    House { background: $background; color: $foreground; }
+    VerticalScroll > Drawn { padding-right: 1; }
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     OptionList { background: $background; }
+    OptionList:focus { background-tint: $foreground 0%; }
+    Button, Button:hover { background: $panel; color: $foreground; text-style: none; }
+    Button:focus { background: $state-info; color: $on-state; text-style: bold; }
+    .heading { text-style: bold; margin-bottom: 1; }
     OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     OptionList:nocolor:blur > .option-list--option-highlighted { text-style: bold; }
     Input { color: $foreground; }
@@ -293,12 +299,13 @@ class SemscheckApp(App[int]):
 def _commands_of(screen: CheckScreen) -> Iterable[SystemCommand]:
     """The keys of the screen that act now, by their names."""
     for it in screen.active_bindings.values():
-        if it.node is screen and it.enabled and it.binding.description:
+        own = it.node is screen and not it.binding.action.startswith(("app.", "screen."))
+        if own and it.enabled and it.binding.description:
             title = it.binding.tooltip or it.binding.description
             if it.binding.action.startswith("view("):
                 title = f"View: {it.binding.description}"
             yield SystemCommand(
-                title, f"Key {it.binding.key_display or it.binding.key}", _press(screen, it.binding.action)
+                title, f"Key {key_name(screen.app, it.binding)}", _press(screen, it.binding.action)
             )
 
 

@@ -126,7 +126,7 @@ def _answer(it: DnsAnswer) -> str:
 def _handshake(it: Handshake) -> str:
     trust = {True: ", trusted", False: ", not trusted", None: ""}[it.trust.trusted if it.trust else None]
     chain = f", {words.count(len(it.chain), 'certificate')}" if it.chain else ""
-    return f"{_where(it)} TLS {it.version or ''}{chain}{trust}"
+    return f"{_where(it)} {it.version or 'TLS'}{chain}{trust}"
 
 
 def _certificate(it: Certificate) -> str:
@@ -139,10 +139,19 @@ def _exchange(it: Exchange) -> str:
     return f"{it.method} https://{it.host}{it.path} at {_where(it)}: {it.status or 'no answer'}{title}"
 
 
+_ONE_OF = {
+    "fresh": "new connection",
+    "cookie": "connection with cookies kept,",
+    "resume": "connection with the TLS session kept,",
+    "keep-alive": "request on one connection,",
+    "source": "connection from another address,",
+}
+
+
 def _sample(it: Sample) -> str:
     status = f": {it.status}" if it.status is not None else ""
     resumed = {True: ", session taken up", False: ", session not taken up", None: ""}[it.resumed]
-    return f"{words.arm(it.arm)} {it.index + 1} to {_where(it)}{status}{resumed}"
+    return f"{_ONE_OF.get(it.arm, it.arm)} {it.index + 1} to {_where(it)}{status}{resumed}"
 
 
 def _recognised(value: bool | None) -> str:

@@ -44,7 +44,7 @@ def verdict(report: Report, columns: int) -> list[Line]:
     chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
     head = (Span(chip, f"chip-{mark.value}"), Span("  "))
     indent = line_width(head)
-    parts = wrap(one_line(report.summary.headline, 600), max(20, columns - indent))
+    parts = wrap(one_line(report.summary.headline, 300), max(20, columns - indent))
     return [
         (*(head if number == 0 else (Span(" " * indent),)), Span(part, "strong"))
         for number, part in enumerate(parts)
@@ -54,7 +54,7 @@ def verdict(report: Report, columns: int) -> list[Line]:
 def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:
     """What is being done, how far it is, how long it can still take, and the newest fact."""
     at = shown.progress
-    left = "" if left_s is None else f"at most {words.duration(float(round(left_s)))} left"
+    left = "" if left_s is None else f"at most {round(left_s)} s left"
     doing = "Ending, what there is will be judged" if cancelling else "Checking"
     head: list[Span] = [Span(" … RUNNING ", "chip-info"), Span("  "), Span(doing, "strong")]
     if left and not cancelling:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 from semscheck.model.events import Finished
@@ -43,11 +43,9 @@ class CheckScreen(House[None]):
         "choose another view of the same run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("escape", "cancel", "End early and keep what there is"),
         Binding("c", "copy", "Copy ticket", tooltip="Copy the text for the ticket"),
         Binding("e", "export", "Export", tooltip="Write the report as HTML, JSON or Markdown"),
-        Binding("r", "again", "Run again"),
+        Binding("r", "again", "Again", tooltip="Run the same check again"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("s", "sort", "Sort"),
         Binding("x", "compare", "Compare", tooltip="Compare with another saved report"),
@@ -58,6 +56,8 @@ class CheckScreen(House[None]):
             Binding(str(number), f"view('{view}')", title, show=False)
             for number, (view, title) in enumerate(VIEWS, 1)
         ),
+        Binding("escape", "cancel", "End early and keep what there is"),
+        Binding("escape", "back", "Back"),
     ]
     DEFAULT_CSS = """
     CheckScreen { layout: vertical; }
@@ -222,10 +222,17 @@ class CheckScreen(House[None]):
         self.refresh_bindings()
 
     def _focus_view(self) -> None:
-        with contextlib.suppress(Exception):
-            self.query_one(f"#{self.view}").query("Findings, OptionList, LineList").first().focus()
-            return
-        self.query_one(f"#{self.view}").focus()
+        """The list of the view, or the view itself to scroll it; nothing that is not seen."""
+        view = self.query_one(f"#{self.view}")
+        seen = [
+            it
+            for it in view.query("OptionList, LineList")
+            if all(up.display for up in it.ancestors_with_self if isinstance(up, Widget))
+        ]
+        if seen:
+            seen[0].focus()
+        elif view.can_focus:
+            view.focus()
 
     # --- keys ----------------------------------------------------------------------------------------------
 
@@ -242,7 +249,7 @@ class CheckScreen(House[None]):
             case "again":
                 return not self.running and self._again() is not None
             case "filter" | "sort":
-                return done and self.view == "summary"
+                return done and self.view == "summary" and not isinstance(self.focused, Input)
             case "explain":
                 return done and self.view in {"summary", "checks"}
             case "compare":

@@ -28,7 +28,7 @@ class DrillScreen(Window[None]):
     ]
     DEFAULT_CSS = """
     DrillScreen { background: $background; }
-    DrillScreen VerticalScroll { padding: 1 2; background: $background; }
+    DrillScreen VerticalScroll { padding: 1 0 0 2; background: $background; }
     """
 
     def __init__(self, target: Target, drill: Drill) -> None:

@@ -58,8 +58,7 @@ class ExportScreen(Window[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Label("Export this report", markup=False)
-            yield Label("")
+            yield Label("Export this report", markup=False, classes="heading")
             yield Chooser("Format  ", FORMATS, value="html", always=True, id="format")
             yield Chooser(
                 "Redacted",
@@ -69,7 +68,7 @@ class ExportScreen(Window[None]):
                 id="redact",
             )
             yield Input(str(Path.cwd() / self._named), compact=True, id="export-path")
-            yield Button("Export", id="export-go", compact=True, variant="primary")
+            yield Button("Export", id="export-go", compact=True)
             yield Label("Tab goes on, the arrows choose, Esc goes back", id="export-note", markup=False)
 
     def on_mount(self) -> None:

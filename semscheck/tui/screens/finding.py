@@ -44,15 +44,16 @@ class FindingScreen(Window[None]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back"),
+        Binding("tab", "app.focus_next", "Evidence"),
         Binding("n", "next(1)", "Next"),
         Binding("p", "next(-1)", "Previous"),
     ]
     DEFAULT_CSS = """
     FindingScreen { background: $background; }
-    FindingScreen VerticalScroll { height: 1fr; padding: 1 2 0 2; background: $background; }
-    FindingScreen #evidence { height: auto; max-height: 40%; background: $surface; padding: 0 1;
+    FindingScreen VerticalScroll { height: 1fr; padding: 1 0 0 2; background: $background; }
+    FindingScreen #evidence { height: auto; max-height: 40%; background: $surface; padding: 0 2;
                               text-wrap: nowrap; text-overflow: ellipsis; }
-    FindingScreen #evidence-heading { padding: 0 2; color: $state-dim; }
+    FindingScreen #evidence-heading { padding: 0 2; background: $panel; }
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class FindingScreen(Window[None]):
     def compose(self) -> ComposeResult:
         yield TitleBar()
         with VerticalScroll():
-            yield Drawn()
+            yield Drawn(id="finding-text")
         yield Drawn(lambda _: [(Span("Evidence", "strong"),)], id="evidence-heading")
         yield Evidence(id="evidence", markup=False, compact=True)
         yield KeyBar()
@@ -94,7 +95,9 @@ class FindingScreen(Window[None]):
         found = report.findings[index]
         at = f" {self._order.index(index) + 1} of {len(self._order)}" if index in self._order else ""
         self.query_one(TitleBar).show(f"Finding{at}", "")
-        self.query_one(Drawn).show(lambda columns: detail.of_finding(report, index, self._cards, columns))
+        self.query_one("#finding-text", Drawn).show(
+            lambda columns: detail.of_finding(report, index, self._cards, columns)
+        )
         self.query_one(VerticalScroll).scroll_home(animate=False)
         by_id = {it.id: it for it in report.observations}
         self._facts = tuple(by_id[it] for it in found.evidence[:MAX_EVIDENCE] if it in by_id)

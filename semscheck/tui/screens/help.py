@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from semscheck.render.lines import Line, Span, wrap
 from semscheck.tui.screens.text import TextScreen
+from semscheck.tui.widgets.bars import key_name
 
 _KEY_COLUMNS = 12
 STATES = (
@@ -54,8 +55,11 @@ def _keys(screen: Screen[Any]) -> list[tuple[str, str]]:
     for it in active:
         if not it.enabled or not it.binding.description or it.binding.system:
             continue
-        display = it.binding.key_display or screen.app.get_key_display(it.binding)
+        if it.binding.action.startswith(("app.focus", "screen.copy")):
+            continue  # Textual's own, said below in other words
+        display = key_name(screen.app, it.binding)
         keys, _ = by_action.setdefault(it.binding.action, ([], it.binding.tooltip or it.binding.description))
         if display not in keys:
             keys.append(display)
-    return [(" ".join(keys), what) for keys, what in by_action.values()]
+    own = [(" ".join(keys), what) for keys, what in by_action.values()]
+    return [*own, ("Tab", "To the next part of the screen"), ("^p", "All commands"), ("^q", "Quit")]

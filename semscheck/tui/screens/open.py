@@ -26,7 +26,8 @@ class OpenScreen(Window[Path | None]):
     OpenScreen { align: center middle; }
     OpenScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 90%;
                             background: $surface; padding: 1 2; }
-    OpenScreen Input { background: $panel; margin: 1 0; }
+    OpenScreen Input { background: $panel; margin: 0 0 1 0; }
+    OpenScreen #open-note { color: $state-dim; margin-top: 1; }
     OpenScreen OptionList { height: auto; max-height: 12; background: $surface; }
     """
 
@@ -37,10 +38,10 @@ class OpenScreen(Window[Path | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Label(self._heading, markup=False)
+            yield Label(self._heading, markup=False, classes="heading")
             yield Input(placeholder="path of a report saved as JSON", compact=True)
             yield OptionList(markup=False, compact=True)
-            yield Label("Enter opens, Esc goes back", markup=False)
+            yield Label("Enter opens, Esc goes back", markup=False, id="open-note")
 
     async def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -43,8 +43,7 @@ class SettingsScreen(Window[None]):
     def compose(self) -> ComposeResult:
         now = self.house.settings
         with Vertical():
-            yield Label("Settings", markup=False)
-            yield Label("")
+            yield Label("Settings", markup=False, classes="heading")
             yield Chooser("Colours                ", _themes(), value=now.theme, always=True, id="theme")
             yield Chooser("ASCII characters only  ", _YES_NO, value=now.ascii, always=True, id="ascii")
             with Vertical(id="numbers"):
@@ -60,7 +59,7 @@ class SettingsScreen(Window[None]):
                         )
             yield Chooser("Ask other services     ", _YES_NO, value=now.services, always=True, id="services")
             yield Chooser("Redact exports         ", _YES_NO, value=now.redact, always=True, id="redact")
-            yield Button("Save", id="save", compact=True, variant="primary")
+            yield Button("Save", id="save", compact=True)
             yield Label("Tab goes on, the arrows choose, Esc goes back", id="settings-note", markup=False)
 
     def on_mount(self) -> None:

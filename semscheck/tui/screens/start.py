@@ -59,8 +59,7 @@ class StartScreen(House[None]):
     StartScreen #run { margin-left: 2; min-width: 14; height: 3; border: none; line-pad: 1;
                        background: $panel; color: $foreground; content-align: center middle; }
     StartScreen #run:focus { background: $state-info; color: $on-state; text-style: bold; }
-    StartScreen #run:nocolor:focus { text-style: bold reverse; }
-    StartScreen #note { margin: 0 2 1 11; color: $state-dim; height: auto; width: 1fr; }
+    StartScreen #note { margin: 0 2 1 2; padding-left: 9; color: $state-dim; height: auto; width: 1fr; }
     StartScreen Offers { height: 1fr; margin: 0 2; background: $background; text-wrap: nowrap;
                          text-overflow: ellipsis; }
     StartScreen Offers > .option-list--option-disabled { color: $foreground; text-style: bold; }
@@ -112,7 +111,7 @@ class StartScreen(House[None]):
 
     def _tell_enrolment(self) -> None:
         if self._enrolled:
-            text = f"This desktop is enrolled with {one_line(self._enrolled, 120)}."
+            text = f"This desktop is enrolled with {one_line(self._enrolled, 120)}. Enter runs the check."
         else:
             text = "" if self._given else NOT_ENROLLED
         if self._profile:
@@ -139,7 +138,7 @@ class StartScreen(House[None]):
             ("Try the lab, without a network", lab),
         ):
             if group:
-                offers += [Offer(Content(title)), *group]
+                offers += [*([Offer(Content(" "))] if offers else []), Offer(Content(title)), *group]
         self._offers = offers
         options = self.query_one(Offers)
         at = options.highlighted

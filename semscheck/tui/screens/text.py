@@ -49,7 +49,7 @@ class TextScreen(Window[None]):
     ]
     DEFAULT_CSS = """
     TextScreen { background: $background; }
-    TextScreen VerticalScroll { padding: 1 2; background: $background; }
+    TextScreen VerticalScroll { padding: 1 0 0 2; background: $background; }
     """
 
     def __init__(self, title: str, draw: Draw, copied: str | None = None, what: str = "text") -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.app import RenderResult
+from typing import Any
+
+from textual.app import App, RenderResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
@@ -12,6 +14,13 @@ from textual.widget import Widget
 
 from semscheck.render.lines import fit, width
 from semscheck.render.safe import one_line
+
+_NAMES = {"enter": "Enter", "escape": "Esc", "slash": "/", "space": "Space", "f1": "F1", "tab": "Tab"}
+
+
+def key_name(app: App[Any], binding: Binding) -> str:
+    """A key as it is written on the keyboard."""
+    return binding.key_display or _NAMES.get(binding.key) or app.get_key_display(binding)
 
 
 class TitleBar(Widget):
@@ -112,20 +121,16 @@ class KeyBar(Widget):
         return Content("  ").join([*parts, *always])
 
     def _listed(self) -> list[tuple[str, str, str]]:
-        """The screen's own first, in its order, then those of the focused part."""
+        """Those of the focused part first, then the screen's own in its order."""
         active = [it for it in self.screen.active_bindings.values() if it.binding.show and it.enabled]
-        active.sort(key=lambda it: it.node is not self.screen)
+        active.sort(key=lambda it: (it.node is self.app, it.node is self.screen))
         seen: dict[str, tuple[str, str, str]] = {}
         for it in active:
             seen.setdefault(
                 it.binding.action,
-                (self._name_of(it.binding), it.binding.description, it.binding.key),
+                (key_name(self.app, it.binding), it.binding.description, it.binding.key),
             )
         return list(seen.values())
-
-    def _name_of(self, binding: Binding) -> str:
-        names = {"enter": "Enter", "escape": "Esc", "slash": "/", "space": "Space", "f1": "F1"}
-        return binding.key_display or names.get(binding.key) or self.app.get_key_display(binding)
 
     def _key(self, display: str, description: str, key: str) -> Content:
         text = Content.assemble((display, "bold $state-info"), " ", description)

@@ -84,7 +84,7 @@ class Findings(OptionList):
     def _prompt(self, row: Row) -> Content:
         found = row.finding
         mark = mark_of(found.severity)
-        sign = " " if not row.consequences else "+" if row.folded else "-"
+        sign = "▸" if row.folded else "▾"
         head = "└ " if row.depth else ""
         parts: list[tuple[str, str]] = [
             (f"{head}{SYMBOLS[mark]} ", STYLES[mark.value]),
@@ -93,7 +93,11 @@ class Findings(OptionList):
         ]
         summary = one_line(found.summary, 400)
         some = any(it.consequences for it in self.rows)
-        folded = (f"{sign}{row.consequences}" if row.consequences else "").ljust(3) if some else ""
+        folded = (
+            (f"{sign}{row.consequences}" if row.consequences else "").ljust(1 if row.depth else 3)
+            if some
+            else ""
+        )
         if not self.sentences:
             return Content.assemble(*parts, (folded, "$state-info"), summary)
         name = one_line(found.name.replace("-", " "), 60)
@@ -198,7 +202,7 @@ class Detail(VerticalScroll):
         "What was found, who fixes it and how, why it matters. Enter in the list opens it with its evidence."
     )
     DEFAULT_CSS = """
-    Detail { padding: 0 1; }
+    Detail { padding: 0 0 0 1; }
     """
 
     def compose(self) -> ComposeResult:
@@ -219,11 +223,11 @@ class FindingsPane(Container):
     DEFAULT_CSS = """
     FindingsPane { layout: vertical; height: 1fr; }
     FindingsPane > #findings-body { layout: vertical; height: 1fr; }
-    FindingsPane #findings-heading { height: 1; }
-    FindingsPane Findings { height: 2fr; min-height: 3; }
-    FindingsPane Detail { height: 3fr; min-height: 4; background: $surface; }
+    FindingsPane #findings-heading { height: 1; background: $panel; }
+    FindingsPane Findings { height: auto; max-height: 45%; min-height: 1; }
+    FindingsPane Detail { height: 1fr; min-height: 3; background: $surface; }
     FindingsPane.-beside > #findings-body { layout: horizontal; }
-    FindingsPane.-beside Findings { width: 2fr; height: 1fr; }
+    FindingsPane.-beside Findings { width: 2fr; height: 1fr; max-height: 100%; margin-right: 1; }
     FindingsPane.-beside Detail { width: 3fr; height: 1fr; }
     """
 

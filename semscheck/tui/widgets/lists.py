@@ -65,7 +65,7 @@ class LineList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         index = self.scroll_offset.y + y
-        width = self.content_size.width
+        width = self.scrollable_content_region.width
         if index >= self.count:
             return Strip.blank(width, self.rich_style)
         style = self.rich_style

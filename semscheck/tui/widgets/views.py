@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
@@ -54,7 +53,12 @@ class Summary(Vertical):
     Summary.-wide #shares { display: none; }
     Summary.-broad #shares { display: block; }
     Summary.-wide.-high #pictures, Summary.-running #pictures { display: block; }
-    Summary.-wide.-high #brief, Summary.-running #brief { display: none; }
+    Summary.-wide.-high #brief, Summary.-wide.-running #brief { display: none; }
+    Summary.-running #strips { display: none; }
+    Summary #certificate-grid { display: none; }
+    Summary.-wide.-high.-running #certificate-grid { display: block; }
+    Summary.-wide.-high.-running #pictures { height: auto; max-height: 60%; }
+    Summary.-wide.-running #strips { display: block; }
     Summary.-running #pictures { overflow-y: auto; height: 1fr; }
     """
 
@@ -65,6 +69,8 @@ class Summary(Vertical):
             with Vertical(id="strips"):
                 yield Drawn(id="strip")
                 yield Drawn(id="shares")
+                yield Drawn(id="answers")
+        yield Drawn(id="certificate-grid")
         yield FindingsPane()
 
     def show(self, shown: Shown, cards: Cards) -> None:
@@ -76,7 +82,12 @@ class Summary(Vertical):
         self.query_one("#strip", Drawn).show(drawing(strip))
         shares = pictures.share_bars(shown.analysis, shown.target)
         self.query_one("#shares", Drawn).show(drawing(shares if shares.groups else None))
-        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, columns))
+        running = shown.report is None
+        self.query_one("#answers", Drawn).show(
+            drawing(pictures.dns_strip(shown.analysis) if running else None)
+        )
+        self.query_one("#certificate-grid", Drawn).show(drawing(grid_of(shown) if running else None))
+        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, columns, running))
         if shown.report is not None:
             self.query_one(FindingsPane).show(shown.report, cards)
 
@@ -87,13 +98,16 @@ class Summary(Vertical):
         self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
 
 
-def _brief(path: pictures.PathPicture | None, strip: pictures.ConnectionStrip, columns: int) -> list[Line]:
+def _brief(
+    path: pictures.PathPicture | None, strip: pictures.ConnectionStrip, columns: int, running: bool
+) -> list[Line]:
+    """The path in a line and who answers; all arms while the run goes on and the findings leave room."""
     if path is None:
         return []
+    if running:
+        return pictures.as_spans(strip, columns)[:8] if strip.rows else []
     lines = pipeline(path, columns)
-    if strip.rows:
-        lines += pictures.as_spans(first_rows(strip), columns)[:4]
-    return lines
+    return lines + pictures.as_spans(first_rows(strip), columns)[:4] if strip.rows else lines
 
 
 class PathView(VerticalScroll):
@@ -184,7 +198,7 @@ class CertificatesView(VerticalScroll):
 def _certificate_lines(shown: Shown, grid: pictures.CertificateGrid, columns: int) -> list[Line]:
     groups: list[list[Line]] = [pictures.as_spans(grid, columns)]
     letters = {cell.fingerprint: cell.tag for row in grid.rows for cell in (*row.client, *row.replication)}
-    for fingerprint, tag in letters.items():
+    for fingerprint, tag in sorted(letters.items(), key=lambda it: it[1].letter if it[1] else ""):
         seen = shown.certificates.get(fingerprint) if fingerprint else None
         if seen is None or tag is None:
             continue
@@ -247,8 +261,6 @@ class Checks(OptionList):
 
 class FactsView(Container):
     """Every observation of the run."""
-
-    BORDER: ClassVar[str] = ""
 
     def compose(self) -> ComposeResult:
         yield LineList(id="facts")
