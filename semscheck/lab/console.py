@@ -93,14 +93,14 @@ async def _play(
     from semscheck.lab.cluster import Lab
 
     world = scenario.world if seed is None else replace(scenario.world, seed=seed)
-    async with Lab(world, bind) as lab:
-        profile = _write_profile(lab, directory)
-        for line in _introduction(lab, profile):
-            print(line, file=out)
-        out.flush()
-        if ready is not None:
-            ready(lab)
-        with _stop_event() as stopped:
+    with _stop_event() as stopped:
+        async with Lab(world, bind) as lab:
+            profile = _write_profile(lab, directory)
+            for line in _introduction(lab, profile):
+                print(line, file=out)
+            out.flush()
+            if ready is not None:
+                ready(lab)
             await _show_connections(lab, out, stopped)
 
 
