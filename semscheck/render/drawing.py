@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from semscheck.render import words
-from semscheck.render.lines import Line, Span, fit, line_width, pad, width, wrap
+from semscheck.render.lines import Line, Span, cut, fit, line_width, pad, width, wrap
 from semscheck.render.pictures import (
     FAILED,
     UNIDENTIFIED,
@@ -85,23 +85,12 @@ def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
             Span(name, "strong" if stage.kind == "name" else ""),
         )
         detail = f"  {_node_words(node, columns - line_width(line) - 2)}" if node.detail else ""
-        lines.append(_rest(_cut(line, columns), detail, columns))
+        lines.append(_rest(cut(line, columns), detail, columns))
     return lines
 
 
 def _continued(label_columns: int) -> Span:
     return Span(pad("│", label_columns + 2), "dim")
-
-
-def _cut(line: Sequence[Span], columns: int) -> Line:
-    """The line without what goes over `columns`."""
-    room = columns
-    kept = []
-    for span in line:
-        text = fit(span.text, room)
-        room -= width(text)
-        kept.append(Span(text, span.style))
-    return tuple(kept)
 
 
 def _node_name(node: Node) -> str:
@@ -134,7 +123,7 @@ def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]
         name = pad(_node_name(node), min(wide, max(12, columns // 3)))
         head = (*start, _marked(node.mark), Span(f" {interface}  "), Span(name))
         detail = _node_words(node, columns - line_width(head) - 2)
-        lines.append(_rest(_cut(head, columns), f"  {detail}", columns))
+        lines.append(_rest(cut(head, columns), f"  {detail}", columns))
     return lines
 
 

@@ -72,6 +72,17 @@ def pad(text: str, columns: int) -> str:
     return shown + " " * (columns - width(shown))
 
 
+def cut(line: Sequence[Span], columns: int) -> Line:
+    """The line in at most `columns`, styles kept."""
+    room = columns
+    kept = []
+    for span in line:
+        text = fit(span.text, room)
+        room -= width(text)
+        kept.append(Span(text, span.style))
+    return tuple(kept)
+
+
 def _split_at(text: str, columns: int) -> tuple[str, str]:
     taken = 0
     for index, character in enumerate(text):

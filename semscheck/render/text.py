@@ -18,7 +18,7 @@ from semscheck.model.target import Severity
 from semscheck.render import words
 from semscheck.render.drawing import draw
 from semscheck.render.folding import folded
-from semscheck.render.lines import Line, Span, ascii_line, to_string, width, wrap
+from semscheck.render.lines import Line, Span, ascii_line, cut, to_string, width, wrap
 from semscheck.render.pictures import Picture, Pictures, pictures_of
 from semscheck.render.safe import block, one_line
 from semscheck.render.words import LABELS, SYMBOLS, Mark
@@ -40,7 +40,8 @@ def render(
     verbose: adds what passed, what was not tested and why, and the measurements behind the details.
     now: the time of reading, for the age of a saved report; None for a run that has just ended.
     """
-    lines = _Writer(max(40, width), verbose).report(report, now)
+    columns = max(40, width)
+    lines = [cut(line, columns) for line in _Writer(columns, verbose).report(report, now)]
     if not unicode:
         lines = [ascii_line(line) for line in lines]
     return "".join(to_string(line, colour) + "\n" for line in lines)
@@ -125,13 +126,13 @@ class _Writer:
 
     def finding(self, found: Finding) -> list[Line]:
         likely = " (likely)" if found.confidence is Confidence.LIKELY else ""
-        title = (
-            Span(INDENT),
-            state(words.mark_of(found.severity)),
-            Span(f"  {one_line(found.code, 20)} {one_line(found.name, 60)}{likely}", "strong"),
-        )
+        mark = state(words.mark_of(found.severity))
+        start = f"{INDENT}{mark.text}  "
+        name = f"{one_line(found.code, 20)} {one_line(found.name, 60)}{likely}"
+        title = wrap(name, self.columns, start)
+        lines: list[Line] = [(Span(INDENT), mark, Span(title[0][len(start) - 2 :], "strong"))]
+        lines += [(Span(line, "strong"),) for line in title[1:]]
         indent = INDENT * 2
-        lines: list[Line] = [title]
         lines += self.plain([one_line(found.summary, 1000)], indent)
         # Where it is ours, the remedy says whom to tell; what is only worth knowing needs nobody.
         if found.owner is not Owner.SEMSCHECK and found.severity is not Severity.INFO:
@@ -198,7 +199,8 @@ class _Writer:
         return self.facts([("Alias", " → ".join(one_line(name, 253) for name in chain))]) if chain else []
 
     def titled(self, title: str, body: Sequence[Line]) -> list[Line]:
-        return [(Span(INDENT), Span(title, "dim")), *body] if body else []
+        titles: list[Line] = [(Span(line, "dim"),) for line in wrap(title, self.columns, INDENT)]
+        return [*titles, *body] if body else []
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> list[Line]:
         """Names and values in two columns."""

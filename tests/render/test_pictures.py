@@ -87,9 +87,7 @@ def test_an_empty_analysis_gives_pictures_that_say_not_tested() -> None:
 def test_hostile_numbers_cannot_draw_a_huge_bar() -> None:
     report = reports.healthy()
     path = report.analysis.paths[0]
-    shares = tuple(
-        replace(share, share=1e12, share_low=-1e12, share_high=1e300) for share in path.members
-    )
+    shares = tuple(replace(share, share=1e12, share_low=-1e12, share_high=1e300) for share in path.members)
     bars = share_bars(Analysis(paths=(replace(path, members=shares),)))
     assert max(map(len, as_text(bars))) <= 80
 
