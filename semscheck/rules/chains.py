@@ -195,22 +195,16 @@ def _suspected(chain: Chain, case: Case) -> Missing | None:
         return None
     if end.ca_issuers:
         why = "the certificate says where its issuer's certificate can be fetched, and it was not sent"
-    elif len(chain.sent) == 1 and "ca-file" in chain.trust.store:
+    elif len(chain.sent) == 1 and "ca-file" in chain.trust.store and not _any_trusted(case):
         why = "the server's certificate was sent alone, and the given trust anchors did not issue it"
-    elif len(chain.sent) == 1 and _anchored_elsewhere(chain, case):
-        why = "the server's certificate was sent alone, while others of this run send a chain"
     else:
         return None
     return Missing(issuer(end), certain=False, mends=False, needed=True, why=why)
 
 
-def _anchored_elsewhere(chain: Chain, case: Case) -> bool:
-    """Does another server of this run send a chain of several that is trusted?"""
-    return any(
-        len(shake.chain) > 1 and shake.trust is not None and shake.trust.trusted is True
-        for shake in case.of(Handshake)
-        if shake.chain != chain.sent
-    )
+def _any_trusted(case: Case) -> bool:
+    """Was any chain of the run trusted? The anchors are then the right ones, and an odd issuer is a stranger."""
+    return any(shake.trust is not None and shake.trust.trusted for shake in case.of(Handshake))
 
 
 def _subject(certificate: Certificate) -> str:

@@ -1,0 +1,250 @@
+"""A run as the TLS and certificate rules see it: who presented what, and what the trust store said.
+
+Certificates are real ones, made in code and parsed by the probe; handshakes and places are written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.findings import Finding, State
+from semscheck.model.observations import Certificate, Handshake, Observation, Sample, Trust
+from semscheck.model.report import Run, Snapshot
+from semscheck.model.target import Endpoint, Member, Target
+from semscheck.probes.certificates import facts
+from semscheck.rules.judge import judge
+from tests.rig.certs import Authority, Issued
+
+FQDN = "keys.example.com"
+BALANCER = "192.0.2.100"
+NOW = datetime.now(UTC).replace(microsecond=0)
+ROOT = Authority.root("Example Root")
+ISSUING = ROOT.intermediate("Example Issuing")
+KEYS = ISSUING.issue(FQDN)
+OWN = {name: ISSUING.issue(name) for name in ("sems1.example.com", "sems2.example.com", "sems3.example.com")}
+
+
+def client(number: int) -> str:
+    """The address of a member's Interface 2."""
+    return f"198.51.100.1{number}"
+
+
+def replication(number: int) -> str:
+    """The address of a member's Interface 1."""
+    return f"192.0.2.1{number}"
+
+
+def name(number: int) -> str:
+    return f"sems{number}.example.com"
+
+
+def target(size: int = 3, **more: object) -> Target:
+    """The profile of a cluster of so many members behind a balancer."""
+    known = tuple(
+        Member(name(n), (Endpoint(replication(n)),), (Endpoint(client(n)),)) for n in range(1, size + 1)
+    )
+    return replace(Target(FQDN, balancers=(BALANCER,), members=known), **more)  # type: ignore[arg-type]
+
+
+def untrusted(code: int | None, reason: str = "as the verifier says", store: str = "system") -> Trust:
+    return Trust(False, code=code, reason=reason, store=store)
+
+
+def hidden(code: int = 66) -> Trust:
+    """Our own library refused the strength of a key, so trust is not known."""
+    return Trust(None, code=code, reason="EE certificate key too weak")
+
+
+@dataclass(frozen=True, slots=True)
+class Shake:
+    """One handshake to write down. shown: what is presented; trust: None stands for "trusted by its path"."""
+
+    shown: Issued | None = None
+    trust: Trust | None = None
+    judged: bool = True
+    path: tuple[x509.Certificate, ...] | None = None
+    failure: Failure | None = None
+    more: dict[str, object] = field(default_factory=dict)
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def failed(cause: Cause, detail: str = "", **more: str | None) -> Shake:
+    """A handshake that failed before a certificate came."""
+    return Shake(judged=False, failure=Failure(Phase.TLS, cause, detail, **more))  # type: ignore[arg-type]
+
+
+class Scene:
+    """Handshakes at places, collected; `codes()` judges them."""
+
+    def __init__(self, aim: Target | None = None, now: datetime = NOW) -> None:
+        self.target = aim or target()
+        self.now = now
+        self.observations: list[Observation] = []
+        self.places: dict[tuple[str, int], Place] = {}
+        self._recorded: set[str] = set()
+
+    def _next(self) -> str:
+        return f"o{len(self.observations) + 1}"
+
+    def place(self, address: str, port: int = 443, **more: object) -> Place:
+        """A place as the analysis would lay it out: roles by the profile."""
+        clients = tuple(m.name for m in self.target.members if Endpoint(address) in m.client)
+        others = tuple(m.name for m in self.target.members if Endpoint(address) in m.replication)
+        balancer = address in self.target.balancers
+        fqdn = bool(more.pop("fqdn", balancer))
+        only = bool(others) and not (clients or balancer or fqdn)
+        sni = None if self.target.fqdn_is_address else others[0] if only else self.target.fqdn
+        made = Place(
+            address=address,
+            port=port,
+            fqdn=fqdn,
+            balancer=balancer,
+            client_of=clients,
+            replication_of=others,
+            sni=sni,
+        )
+        made = replace(made, **more)  # type: ignore[arg-type]
+        self.places.setdefault((address, port), made)
+        return self.places[address, port]
+
+    def record(self, certificates: Iterable[bytes]) -> tuple[str, ...]:
+        """The certificates as the probe would record them: each once."""
+        fingerprints = []
+        for each in certificates:
+            found = facts(each)
+            fingerprints.append(found["fingerprint"])
+            if found["fingerprint"] not in self._recorded:
+                self._recorded.add(found["fingerprint"])
+                self.observations.append(Certificate(id=self._next(), at_s=0.0, elapsed_s=None, **found))
+        return tuple(fingerprints)
+
+    def shake(self, address: str, what: Shake | Issued, port: int = 443, **place: object) -> Scene:
+        """Write down a handshake at an address; the first that presents something is the place's."""
+        shake = Shake(what) if isinstance(what, Issued) else what
+        at = self.place(address, port, **place)
+        sent: tuple[x509.Certificate, ...] = ()
+        if shake.shown is not None:
+            sent = (shake.shown.certificate, *shake.shown.above)
+        chain = self.record(map(der, sent))
+        trust = self._trust(shake, sent) if shake.judged and sent else None
+        failure = shake.failure
+        if failure is None and trust is not None and trust.trusted is not True:
+            cause = Cause.UNTRUSTED if trust.trusted is False else Cause.LOCAL_POLICY
+            failure = Failure(Phase.TLS, cause, trust.reason or "")
+        data: dict[str, object] = {
+            "version": "TLSv1.3" if sent else None,
+            "key_exchange": "x25519" if sent else None,
+            "client_certificate_requested": False if failure is None else None,
+            "sni": at.sni,
+            **shake.more,
+        }
+        self.observations.append(
+            Handshake(  # type: ignore[call-arg]
+                id=self._next(),
+                at_s=0.0,
+                elapsed_s=0.01,
+                address=address,
+                port=port,
+                chain=chain,
+                trust=trust,
+                failure=failure,
+                **data,  # type: ignore[arg-type]
+            )
+        )
+        usual = data["sni"] == at.sni and shake.more.get("offered") is None
+        if chain and at.certificate is None and usual:
+            self.places[address, port] = replace(at, certificate=chain[0], reach=Reach.SERVES)
+        return self
+
+    def _trust(self, shake: Shake, sent: Sequence[x509.Certificate]) -> Trust:
+        if shake.trust is not None:
+            return shake.trust
+        path = (*sent, ROOT.certificate) if shake.path is None else shake.path
+        return Trust(True, store="system+ca-file", chain=self.record(map(der, path)))
+
+    def sample(self, address: str, shown: Issued, port: int = 443) -> Scene:
+        """A fresh connection of the sampling that saw a certificate."""
+        (fingerprint,) = self.record([shown.der])
+        self.observations.append(
+            Sample(
+                id=self._next(),
+                at_s=1.0,
+                elapsed_s=0.02,
+                arm="fresh",
+                index=0,
+                address=address,
+                port=port,
+                certificate=fingerprint,
+            )
+        )
+        return self
+
+    @property
+    def snapshot(self) -> Snapshot:
+        run = Run(id="t", started=self.now)
+        return Snapshot(target=self.target, run=run, observations=tuple(self.observations))  # type: ignore[arg-type]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the families of this scene found; other families need other facts."""
+        found, _, _ = judge(self.snapshot, Analysis(places=tuple(self.places.values())))
+        return tuple(f for f in found if f.code.startswith(("TLS", "CRT")) or f.code == "CLT006")
+
+    def codes(self) -> set[str]:
+        return {finding.code for finding in self.findings()}
+
+    def roots(self) -> set[str]:
+        """The codes that nothing else explains."""
+        return {finding.code for finding in self.findings() if finding.caused_by is None}
+
+    def only(self, code: str) -> Finding:
+        """The one finding of a code."""
+        (found,) = (finding for finding in self.findings() if finding.code == code)
+        return found
+
+    def state(self, code: str) -> tuple[State, str]:
+        """What a rule answered, and why where it could not see."""
+        _, verdicts, _ = judge(self.snapshot, Analysis(places=tuple(self.places.values())))
+        verdict = next(verdict for verdict in verdicts if verdict.code == code)
+        return verdict.state, verdict.why or ""
+
+
+Shown = Issued | Shake | None
+
+
+def cluster(
+    *,
+    clients: Sequence[Shown] = (KEYS, KEYS, KEYS),
+    replications: Sequence[Shown] | None = None,
+    balancer: Shown = KEYS,
+    aim: Target | None = None,
+    now: datetime = NOW,
+) -> Scene:
+    """A cluster: what the client interfaces, the replication interfaces and the balancer present.
+
+    Left out, all is as the vendor advises. None: nothing was seen there.
+    """
+    scene = Scene(aim or target(len(clients)), now)
+    own = replications if replications is not None else [OWN[name(n + 1)] for n in range(len(clients))]
+    at = [(BALANCER, balancer)]
+    at += [(client(n), shown) for n, shown in enumerate(clients, 1)]
+    at += [(replication(n), shown) for n, shown in enumerate(own, 1)]
+    for address, shown in at:
+        if shown is None:
+            scene.place(address)
+        else:
+            scene.shake(address, shown)
+    return scene
+
+
+def days(number: float) -> timedelta:
+    return timedelta(days=number)
