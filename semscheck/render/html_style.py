@@ -63,17 +63,18 @@ MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ea7b2f", "#b
 ON_MEMBER = "#10161d"
 
 _SHEET = """
-:root{color-scheme:light dark;%(light)s}
+:root{color-scheme:light dark;%(light)s
+--sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans",sans-serif;
+--mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 @media (prefers-color-scheme:dark){:root{%(dark)s}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%%;text-size-adjust:100%%;scroll-padding-top:16px}
-body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
-"Helvetica Neue",Arial,"Noto Sans",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 var(--sans);overflow-wrap:anywhere}
 .wrap{max-width:1080px;margin:0 auto;padding:0 24px 48px}
 a{color:var(--link);text-underline-offset:2px}
-a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:4px}
-code,pre,.mono{font-family:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
-font-size:.875em}
+a:focus-visible,summary:focus-visible,pre:focus-visible{outline:3px solid var(--link);outline-offset:2px;
+border-radius:4px}
+code,pre,.mono{font-family:var(--mono);font-size:.875em}
 .mono{font-variant-ligatures:none}
 h1,h2,h3,h4{line-height:1.3;text-wrap:balance;margin:0}
 h1{font-size:clamp(1.35rem,1rem + 1.6vw,1.9rem);font-weight:680;letter-spacing:-.012em}
@@ -92,8 +93,10 @@ p{margin:0 0 10px}
 .pill{padding:2px 11px 2px 9px;border-radius:99px;font-size:.86rem;border:1px solid currentColor}
 .pill.ok,.head.ok{background:var(--ok-bg)}.pill.info,.head.info{background:var(--info-bg)}
 .pill.warning,.head.warning{background:var(--warning-bg)}.pill.critical,.head.critical{background:var(--critical-bg)}
-.pill.unknown,.head.unknown{background:var(--unknown-bg)}.pill.not-tested,.head.not-tested{background:var(--not-tested-bg)}
-.top{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap;padding:20px 0 14px;color:var(--soft);font-size:.9rem}
+.pill.unknown,.head.unknown{background:var(--unknown-bg)}
+.pill.not-tested,.head.not-tested{background:var(--not-tested-bg)}
+.top{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap;padding:20px 0 14px;
+color:var(--soft);font-size:.9rem}
 .top b{color:var(--ink);font-weight:650}
 .head{border:1px solid var(--line);border-left:6px solid currentColor;border-radius:12px;padding:24px 28px 22px}
 .head .state{font-size:1rem;margin-bottom:10px}
@@ -132,34 +135,37 @@ details[open]>summary{margin-bottom:10px}
 .effects>li{border-top:1px solid var(--line);padding:12px 0 12px 2px}
 .effects>li:last-child{padding-bottom:0}
 .effects p{margin:4px 0 0}
+.line{display:flex;flex-wrap:wrap;align-items:center;gap:2px 12px}
 pre{background:var(--code);border-radius:8px;padding:12px 14px;margin:6px 0 0;overflow:auto;max-height:24em;
 font-size:.8rem;line-height:1.5;white-space:pre-wrap}
 .obs{border-top:1px solid var(--line);padding:9px 0}
 .obs:last-child{padding-bottom:0}
 .obs>.line{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.88rem}
-.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%%;font-size:.9rem}
 caption{text-align:left;color:var(--soft);padding-bottom:8px}
 th,td{text-align:left;vertical-align:top;padding:8px 14px 8px 0;border-bottom:1px solid var(--line)}
 tbody tr:last-child>*{border-bottom:0}
 th{font-weight:600}
+@media (min-width:761px){table.fixed{table-layout:fixed}}
+
+col.w10{width:10%%}col.w12{width:12%%}col.w16{width:16%%}col.w18{width:18%%}col.w20{width:20%%}col.w22{width:22%%}col.w24{width:24%%}col.w26{width:26%%}
 thead th{color:var(--soft);font-size:.8rem;white-space:nowrap}
 td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:8px 22px;list-style:none;margin:16px 0 0;padding:0;font-size:.9rem}
 .legend li{display:flex;gap:8px;align-items:baseline;min-width:0}
 .tag{display:inline-block;min-width:1.55em;padding:0 .35em;text-align:center;border-radius:4px;font-weight:700;
-font-size:.82rem;color:%(on)s;flex:none;font-family:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+font-size:.82rem;color:%(on)s;flex:none;font-family:var(--mono)}
 .explain{scroll-margin-top:12px}
 .explain h3{margin-bottom:8px}
 .explain h3+p{font-size:1.02rem}
 .back{font-size:.85rem;margin:12px 0 0}
 footer{color:var(--soft);font-size:.85rem;border-top:1px solid var(--line);margin-top:48px;padding-top:16px}
 :target{outline:3px solid var(--link);outline-offset:3px}
-svg text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans",sans-serif;fill:var(--ink)}
+svg text{font:13px var(--sans);fill:var(--ink)}
 svg .t-soft{fill:var(--soft)}
 svg .t-small{font-size:12px}
 svg .t-strong{font-weight:650}
-svg .t-mono,svg .t-cell{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:12px}
+svg .t-mono,svg .t-cell{font-family:var(--mono);font-size:12px}
 svg .t-cell{font-weight:700;fill:%(on)s;text-anchor:middle}
 svg .t-end{text-anchor:end}
 svg .t-mid{text-anchor:middle}
@@ -182,7 +188,8 @@ svg .lost{fill:var(--critical-bg);stroke:var(--critical);stroke-width:1.4}
 svg .t-void,svg .t-lost{font-weight:700;text-anchor:middle;font-size:12px}
 svg .t-lost{fill:var(--critical)}
 svg .i-ok{stroke:var(--ok)}svg .i-info{stroke:var(--info)}svg .i-warning{stroke:var(--warning)}
-svg .i-critical{stroke:var(--critical)}svg .i-unknown{stroke:var(--unknown)}svg .i-not-tested{stroke:var(--not-tested)}
+svg .i-critical{stroke:var(--critical)}
+svg .i-unknown{stroke:var(--unknown)}svg .i-not-tested{stroke:var(--not-tested)}
 %(members)s
 .worse{color:var(--critical);font-weight:600}.better{color:var(--ok);font-weight:600}.other{font-weight:600}
 @media (max-width:760px){.wrap{padding:0 14px 36px}.head{padding:18px 16px}.card{padding:16px 14px}
@@ -197,7 +204,7 @@ h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows d
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 details.printed::details-content{content-visibility:visible;display:block;block-size:auto;height:auto}
 details:not(.printed):not([open]){display:none}
-a{color:inherit;text-decoration:none}pre{max-height:none}.scroll{overflow:visible}}
+a{color:inherit;text-decoration:none}pre{max-height:none}}
 @media (forced-colors:active){.tag,.pill,.head{border:1px solid}}
 """
 
@@ -207,7 +214,8 @@ _SHAPES = {
     "info": '<circle cx="8" cy="8" r="6.2"/><path d="M8 7.4v3.6M8 4.9v.3"/>',
     "warning": '<path d="M8 2.2l6.2 11.3H1.8zM8 6.6v3M8 11.4v.2"/>',
     "critical": '<circle cx="8" cy="8" r="6.4"/><path d="M5.5 5.5l5 5M10.5 5.5l-5 5"/>',
-    "unknown": '<circle cx="8" cy="8" r="6.4"/><path d="M6.1 6.4a1.95 1.95 0 113 1.7c-.8.5-1.1.8-1.1 1.5M8 11.6v.2"/>',
+    "unknown": '<circle cx="8" cy="8" r="6.4"/>'
+    '<path d="M6.1 6.4a1.95 1.95 0 113 1.7c-.8.5-1.1.8-1.1 1.5M8 11.6v.2"/>',
     "not-tested": '<circle cx="8" cy="8" r="6.2" stroke-dasharray="2.4 2.5"/>',
 }
 

@@ -35,9 +35,9 @@ NARROW = 330
 SHOWN_NODES = 8  # of one stage; what is over is counted, so a name with 3,000 addresses stays a picture
 
 # Widths of a character in pixels, on the generous side: no font is known here.
-_SANS, _STRONG, _SMALL, _MONO = 7.0, 7.5, 6.4, 7.4
+_SANS, _STRONG, _SMALL, _MONO = 7.6, 8.3, 6.9, 7.4
 _LINE = 17
-_PAD = 11
+_PAD = 10
 
 
 def figure(title: str, picture: Picture, caption: str = "") -> str:
@@ -81,18 +81,18 @@ class _Canvas:
     def text(self, x: float, y: float, text: str, style: str = "") -> None:
         """One line with its base at y; text is raw."""
         named = f' class="{style}"' if style else ""
-        self.add(f'<text x="{x:.4g}" y="{y:.4g}"{named}>{safe.html(text, 300)}</text>', y + 5)
+        self.add(f'<text x="{_n(x)}" y="{_n(y)}"{named}>{safe.html(text, 300)}</text>', y + 5)
 
     def box(self, x: float, y: float, width: float, height: float, style: str) -> None:
         self.add(
-            f'<rect class="{style}" x="{x:.4g}" y="{y:.4g}" width="{width:.4g}" height="{height:.4g}" rx="7"/>',
+            f'<rect class="{style}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="7"/>',
             y + height + 1,
         )
 
     def mark(self, x: float, y: float, mark: Mark, size: float = 15) -> None:
         """A state's symbol with its upper left corner at x, y."""
         self.add(
-            f'<g class="i-{mark.value}" transform="translate({x:.4g} {y:.4g}) scale({size / 16:.3g})" fill="none" '
+            f'<g class="i-{mark.value}" transform="translate({_n(x)} {_n(y)}) scale({size / 16:.3g})" fill="none" '
             f'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">{shape(mark.value)}</g>',
             y + size,
         )
@@ -101,10 +101,15 @@ class _Canvas:
         (x1, y1), (x2, y2) = start, end
         middle = (x1 + x2) / 2
         self.add(
-            f'<path class="wire {style}" d="M{x1:.4g} {y1:.4g}C{middle:.4g} {y1:.4g} {middle:.4g} {y2:.4g} '
-            f'{x2:.4g} {y2:.4g}"/>',
+            f'<path class="wire {style}" d="M{_n(x1)} {_n(y1)}C{_n(middle)} {_n(y1)} {_n(middle)} {_n(y2)} '
+            f'{_n(x2)} {_n(y2)}"/>',
             max(y1, y2),
         )
+
+
+def _n(value: float) -> str:
+    """A coordinate with at most one decimal."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def _pieces(text: str, room: float, lines: int, each: float) -> list[str]:
@@ -140,7 +145,7 @@ class _Card:
 
 
 def _node_card(node: Node, width: float) -> _Card:
-    room = width - 2 * _PAD - 21
+    room = width - 2 * _PAD - 20
     name = node.label or (words.place(node.address, node.port) if node.address else "")
     address = words.place(node.address, node.port) if node.address and node.label else ""
     rows = (
@@ -157,53 +162,60 @@ def _node_card(node: Node, width: float) -> _Card:
         canvas.box(x, y, width, height, f"box {node.mark.value}")
         canvas.mark(x + _PAD, y + 9, node.mark)
         for index, (text, style) in enumerate(rows):
-            canvas.text(x + _PAD + 21, y + 21 + index * _LINE, text, style)
+            canvas.text(x + _PAD + 20, y + 21 + index * _LINE, text, style)
 
     height = 17 + max(1, len(rows)) * _LINE
     return _Card(height, draw)
 
 
 def _member_card(row: MemberRow, width: float) -> _Card:
-    answered = "" if row.answered is None else words.count(row.answered, "connection")
-    names = _pieces(row.name, width - 2 * _PAD - 30 - len(answered) * _SMALL, 2, _STRONG)
-    interfaces = [
-        (f"Interface {number}", node)
-        for number, nodes in ((2, row.client), (1, row.replication))
-        for node in nodes
-    ]
-    lines: list[tuple[str, Node, list[str]]] = []
-    for label, node in interfaces[:SHOWN_NODES]:
-        place = words.place(node.address, node.port) if node.address else ""
-        lines.append((label, node, [place, *_pieces(node.detail, width - 2 * _PAD - 21, 2, _SMALL)]))
+    room = width - 2 * _PAD - 28
+    names = [(text, "t-strong") for text in _pieces(row.name, room, 3, _STRONG)]
+    if row.answered is not None:
+        names.append((f"answered {words.count(row.answered, 'connection')}", "t-soft t-small"))
+    interfaces = [(2, node) for node in row.client] + [(1, node) for node in row.replication]
+    lines = [(node, _interface_lines(number, node, room)) for number, node in interfaces[:SHOWN_NODES]]
     height = (
-        19 + len(names) * _LINE + sum(len(texts) * 16 + 5 for _, _, texts in lines) + (16 if not lines else 0)
+        19
+        + len(names) * _LINE
+        + (sum(16 * sum(not at_end for *_, at_end in texts) + 5 for _, texts in lines) or 20)
     )
-    mark = words.worst(*(node.mark for _, node, _ in lines)) if lines else Mark.NOT_TESTED
+    mark = words.worst(*(node.mark for node, _ in lines)) if lines else Mark.NOT_TESTED
 
     def draw(canvas: _Canvas, x: float, y: float) -> None:
         canvas.box(x, y, width, height, f"box {mark.value}")
         _tag(canvas, x + _PAD, y + 9, row.tag)
-        for index, text in enumerate(names):
-            canvas.text(x + _PAD + 28, y + 22 + index * _LINE, text, "t-strong")
-        if answered:
-            canvas.text(x + width - _PAD, y + 22, answered, "t-soft t-small t-end")
-        base = y + 24 + len(names) * _LINE
-        for label, node, texts in lines:
-            canvas.mark(x + _PAD + 2, base - 12, node.mark, 14)
-            canvas.text(x + _PAD + 28, base, label, "t-soft t-small")
-            canvas.text(x + width - _PAD, base, texts[0], "t-mono t-end")
-            for index, text in enumerate(texts[1:], 1):
-                canvas.text(x + _PAD + 28, base + 16 * index, text, "t-soft t-small")
-            base += 16 * len(texts) + 5
+        for index, (text, style) in enumerate(names):
+            canvas.text(x + _PAD + 28, y + 22 + index * _LINE, text, style)
+        base = y + 26 + len(names) * _LINE
+        for node, texts in lines:
+            canvas.mark(x + _PAD + 3, base - 12, node.mark, 14)
+            for text, style, at_end in texts:
+                canvas.text(x + (width - _PAD if at_end else _PAD + 28), base, text, style)
+                base += 0 if at_end else 16
+            base += 5
         if not lines:
             canvas.text(x + _PAD + 28, base, "address not known", "t-soft t-small")
 
     return _Card(height, draw)
 
 
+def _interface_lines(number: int, node: Node, room: float) -> list[tuple[str, str, bool]]:
+    """Text, style, and whether it stands at the right end of the line that follows it."""
+    place = words.place(node.address, node.port) if node.address else ""
+    label = f"Interface {number}"
+    texts: list[tuple[str, str, bool]] = []
+    if len(place) * _MONO + len(label) * _SMALL + 8 <= room:
+        texts += [(place, "t-mono t-end", True), (label, "t-soft t-small", False)]
+    else:
+        texts.append((label, "t-soft t-small", False))
+        texts += [(text, "t-mono", False) for text in _pieces(place, room, 2, _MONO)]
+    return texts + [(text, "t-soft t-small", False) for text in _pieces(node.detail, room, 2, _SMALL)]
+
+
 def _tag(canvas: _Canvas, x: float, y: float, value: Tag) -> None:
     canvas.add(
-        f'<rect class="member-{value.colour}" x="{x:.4g}" y="{y:.4g}" width="20" height="19" rx="4"/>', y + 19
+        f'<rect class="member-{value.colour}" x="{_n(x)}" y="{_n(y)}" width="20" height="19" rx="4"/>', y + 19
     )
     canvas.text(x + 10, y + 14, value.letter, "t-cell")
 
@@ -220,9 +232,9 @@ def _stage_cards(stage: Stage, width: float) -> list[tuple[Node | None, _Card]]:
     return shown
 
 
-_COLUMNS = {"desktop": 146, "resolvers": 164, "name": 176, "front": 176}
-_MEMBERS_WIDTH = 230
-_GAP = 27
+_COLUMNS = {"desktop": 126, "resolvers": 150, "name": 182, "front": 174}
+_MEMBERS_WIDTH = 260
+_GAP = 26
 
 
 def _path_wide(picture: PathPicture) -> _Canvas:
@@ -274,7 +286,7 @@ def _joined(
 
 
 def _break_mark(canvas: _Canvas, x: float, y: float) -> None:
-    canvas.add(f'<circle class="box" cx="{x:.4g}" cy="{y:.4g}" r="11"/>', y + 11)
+    canvas.add(f'<circle class="box" cx="{_n(x)}" cy="{_n(y)}" r="11"/>', y + 11)
     canvas.mark(x - 9, y - 9, Mark.CRITICAL, 18)
 
 
@@ -321,7 +333,7 @@ def _path_narrow(picture: PathPicture, width: int) -> _Canvas:
             y += card.height + 8
         broken = stage.kind == picture.breaks_at
         style = "broken" if broken else ""
-        canvas.add(f'<path class="wire {style}" d="M{width / 2:.4g} {y - 6:.4g}v22"/>', y + 16)
+        canvas.add(f'<path class="wire {style}" d="M{_n(width / 2)} {_n(y - 6)}v22"/>', y + 16)
         if broken:
             _break_mark(canvas, width / 2, y + 5)
         y += 34
@@ -354,15 +366,15 @@ def _cells(canvas: _Canvas, x: float, y: float, cells: Sequence[tuple[str, Tag |
         for style in dict.fromkeys(_cell_style(cell) for cell in line):
             places = [index for index, cell in enumerate(line) if _cell_style(cell) == style]
             blocks = "".join(
-                f"M{x + index * _CELL + 0.5:.4g} {y:.4g}h{_CELL - 2}v{_CELL_HEIGHT - 3}h-{_CELL - 2}z"
+                f"M{_n(x + index * _CELL + 0.5)} {_n(y)}h{_CELL - 2}v{_CELL_HEIGHT - 3}h-{_CELL - 2}z"
                 for index in places
             )
             canvas.add(f'<path class="{style}" d="{blocks}"/>', y + _CELL_HEIGHT)
-            middles = " ".join(f"{x + index * _CELL + _CELL / 2 - 0.5:.4g}" for index in places)
+            middles = " ".join(f"{_n(x + index * _CELL + _CELL / 2 - 0.5)}" for index in places)
             letters = safe.html("".join(line[index][0] for index in places), None)
             kind = {"void": "t-void", "lost": "t-lost"}.get(style, "t-cell")
             canvas.add(
-                f'<text class="{kind}" x="{middles}" y="{y + 15:.4g}">{letters}</text>', y + _CELL_HEIGHT
+                f'<text class="{kind}" x="{middles}" y="{_n(y + 15)}">{letters}</text>', y + _CELL_HEIGHT
             )
         y += _CELL_HEIGHT
     return y
@@ -461,16 +473,18 @@ def _bar(canvas: _Canvas, bar: ShareBar, y: float, width: int) -> float:
     figure_text = f"{bar.count:,} · {words.percent(bar.share)}"
     if width != WIDE:
         y += 25
-    canvas.add(f'<rect class="track" x="{left}" y="{y:.4g}" width="{room}" height="19" rx="3"/>', y + 19)
+    canvas.add(f'<rect class="track" x="{left}" y="{_n(y)}" width="{room}" height="19" rx="3"/>', y + 19)
     drawn = max(0.0, min(1.0, bar.share)) * room
     if drawn > 0:
         canvas.add(
-            f'<rect class="bar member-{bar.tag.colour}" x="{left}" y="{y:.4g}" width="{drawn:.4g}" height="19" rx="3"/>',
+            f'<rect class="bar member-{bar.tag.colour}" x="{left}" y="{_n(y)}" width="{_n(drawn)}" '
+            'height="19" rx="3"/>',
             y + 19,
         )
     low, high = (left + max(0.0, min(1.0, part)) * room for part in (bar.low, bar.high))
     canvas.add(
-        f'<path class="range" d="M{low:.4g} {y + 9.5:.4g}H{high:.4g}M{low:.4g} {y + 5:.4g}v9M{high:.4g} {y + 5:.4g}v9"/>',
+        f'<path class="range" d="M{_n(low)} {_n(y + 9.5)}H{_n(high)}M{_n(low)} {_n(y + 5)}v9'
+        f'M{_n(high)} {_n(y + 5)}v9"/>',
         y + 19,
     )
     canvas.text(canvas.width - 1, (y if width == WIDE else base) + 14, figure_text, "t-end")
