@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from semscheck.model.events import Finished, Inferred, Observed, Progressed, Started
+from semscheck.model.events import Event, Finished, Inferred, Observed, Progressed, Started
 from semscheck.model.report import Report
 from semscheck.render import jsonl
 from tests.render import reports
@@ -37,7 +37,7 @@ def test_one_object_a_line_in_the_order_of_a_run(make: Callable[[], Report]) -> 
 
 def test_a_live_run_gives_the_same_lines() -> None:
     report = reports.round_robin()
-    events = [
+    events: list[Event] = [
         Started(report.target, report.run),
         Progressed("names", 1, None, 59.0),
         *(Observed(seen) for seen in report.observations),

@@ -11,7 +11,6 @@ import pytest
 from semscheck.model.analysis import Analysis, DnsAnalysis, ResolverAnalysis, Rotation
 from semscheck.model.report import Report
 from semscheck.model.target import Target
-from semscheck.render import pictures
 from semscheck.render.lines import SGR, width
 from semscheck.render.pictures import (
     Picture,
@@ -149,17 +148,12 @@ def test_what_was_not_looked_at_yet_is_not_tested() -> None:
 
 
 def test_members_that_only_answered_have_a_row_and_their_own_letter() -> None:
-    path = reports.balancing([0], 1, *_single())
+    path = reports.healthy().analysis.paths[0]
     arm = replace(path.arms[0], members=("member B", "member A", None))
     picture = path_picture(
         Analysis(paths=(replace(path, members=(), arms=(arm,)),)), Target(fqdn="k.example.com")
     )
     assert [(row.name, row.tag.letter) for row in picture.members] == [("member B", "B"), ("member A", "A")]
-
-
-def _single() -> tuple[pictures.BalancingPath, ...]:
-    whole = reports.healthy().analysis.paths[0]
-    return (whole.method, whole.persistence)  # type: ignore[return-value]
 
 
 def test_an_address_instead_of_a_name_needs_no_name_server() -> None:
