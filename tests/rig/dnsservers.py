@@ -10,6 +10,8 @@ from typing import Literal
 
 from tests.rig.process import Listening, Place, Server, program
 
+Order = Literal["cyclic", "random", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -53,7 +55,7 @@ class Bind:
 
     listen: tuple[tuple[str, int], ...]
     zones: tuple[Zone, ...]
-    order: Literal["cyclic", "random", "none"] | None = None
+    order: Order | None = None
     options: tuple[str, ...] = ()
     broken: Sequence[str] = ()
     name: str = "bind"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -216,22 +216,6 @@ def nginx_quoted(text: str) -> str:
 def bracketed(address: str) -> str:
     """Write an address as it stands before a port."""
     return f"[{address}]" if ":" in address else address
-
-
-def cluster(
-    addresses: Sequence[tuple[str, str, str]],
-    port: int,
-    client_certificate: Issued,
-    own: Mapping[str, Issued],
-) -> tuple[NginxMember, ...]:
-    """Give members as the vendor advises: (name, Interface 1, Interface 2) each, one certificate."""
-    return tuple(
-        NginxMember(
-            name,
-            (Interface(first, port, own[name]), Interface(second, port, client_certificate)),
-        )
-        for name, first, second in addresses
-    )
 
 
 def _is_weak(certificate: Issued) -> bool:

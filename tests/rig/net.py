@@ -252,7 +252,7 @@ class Namespaces:
         self._balanced: list[tuple[str, int, tuple[str, ...], Spread]] = []
         try:
             for place in (self.client, self.servers):
-                _ip("netns", "add", place.namespace or "")
+                _add(place.namespace or "")
                 self._sysctl(place)
             self._join(directory, delay_ms, loss, seed)
         except BaseException:
@@ -455,6 +455,8 @@ class Loopback:
         if port is None or from_client_only:
             raise MissingError("a black hole on loopback is one port; this needs network namespaces")
         listener = socket.socket()
+        # Connections of a server that was here before may still be in TIME_WAIT.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(0)
         self._holes.append(listener)
@@ -570,6 +572,14 @@ def _batch(place: Place, *lines: str) -> None:
         raise RuntimeError(f"ip -batch refused:\n{text}{done.stderr.strip()}")
 
 
+def _add(namespace: str) -> None:
+    # The first two of a machine that are made at once may meet while /run/netns is being set up.
+    with contextlib.suppress(RuntimeError):
+        _ip("netns", "add", namespace)
+        return
+    _ip("netns", "add", namespace)
+
+
 def _remove(namespace: str) -> None:
     pids = subprocess.run(
         [program("ip"), "netns", "pids", namespace], capture_output=True, text=True, check=False
@@ -592,7 +602,8 @@ def _remove_orphans() -> None:
 
 def _claim_loopback() -> tuple[socket.socket, int]:
     # An abstract socket name is held by one process on the machine, and is free again when that ends.
-    for net in range(16, 250):
+    first = os.getpid() + next(_count)
+    for net in (16 + (first + step) % 234 for step in range(234)):
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             claim.bind(f"\0{_PREFIX}-127.{net}")

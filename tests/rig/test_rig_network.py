@@ -155,7 +155,7 @@ def test_a_delayed_link_delays_by_what_it_says(tmp_path: Path) -> None:
 
             for where in (address, ipv6):
                 fastest = min(rig.client.call(round_trip_ms, where) for _ in range(5))
-                assert 40.0 <= fastest < 50.0
+                assert 40.0 <= fastest < 60.0
 
 
 def test_a_lossy_link_loses(tmp_path: Path) -> None:
@@ -234,25 +234,35 @@ def test_a_frozen_server_accepts_and_says_nothing(rig: Rig) -> None:
 
 def test_a_killed_run_leaves_nothing(tmp_path: Path) -> None:
     """Servers die with the process that started them, and its namespaces are removed by the next run."""
-    program = (
-        "import os, sys, pathlib\n"
-        "from tests.rig.net import open_network\n"
-        "from tests.rig.process import Server\n"
-        f"network = open_network(pathlib.Path({str(tmp_path)!r}))\n"
-        f"server = Server(['sleep', '600'], place=network.servers, directory=pathlib.Path({str(tmp_path)!r}))\n"
-        "print(server.pid, network.client.namespace, flush=True)\n"
-        "os.kill(os.getpid(), 9)\n"
-    )
+    program = f"""
+import os, pathlib
+from tests.rig.net import open_network
+from tests.rig.process import Server
+directory = pathlib.Path({str(tmp_path)!r})
+network = open_network(directory)
+command = ["sh", "-c", "echo up; exec sleep 600"]
+server = Server(command, place=network.servers, directory=directory, log_line="^up")
+print(server.pid, network.client.namespace, flush=True)
+os.kill(os.getpid(), 9)
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
     )
     pid, namespace = done.stdout.split()
     deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not Path(f"/proc/{pid}").exists()
+    assert not is_alive(pid)
     with open_rig(tmp_path):
         assert not Path("/run/netns", namespace).exists()
+
+
+def is_alive(pid: str) -> bool:
+    """Say whether a process runs. Where nobody collects orphans, a dead one stays listed as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_places_are_places(rig: Rig) -> None:
