@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import comb, prod
 
-from semscheck.analysis.balancer_cookies import CookieKind, classify_cookie, decode_cookie
+from semscheck.analysis.balancer_cookies import BalancerVendor, CookieKind, classify_cookie, decode_cookie
 from semscheck.analysis.identity import (
     Facts,
     Identity,
@@ -30,7 +30,7 @@ from semscheck.analysis.statistics import (
     other_share_at_most,
     several_members,
 )
-from semscheck.analysis.vendors import fingerprint
+from semscheck.analysis.vendors import fingerprint, remedy_hint
 from semscheck.model.analysis import (
     ArmSequence,
     BalancingPath,
@@ -214,6 +214,7 @@ def _path(
         termination_evidence=evidence,
         vendor=vendor,
         vendor_evidence=vendor_evidence,
+        vendor_hint=_hint(vendor) if direct is None else None,
         cycle=spread.cycle,
         chance=spread.chance,
         certain=spread.certain,
@@ -533,7 +534,7 @@ def _termination(
     facts: Facts, direct: str | None, address: str, shakes: Sequence[Handshake]
 ) -> tuple[Termination, tuple[str, ...]]:
     """Where TLS ends, and by which evidence; unknown without any."""
-    known = [t for sample in facts.samples for t in facts.traces.get(sample.id, ()) if t.token == "tls"]
+    known = [trace for traces in facts.traces.values() for trace in traces if trace.token == "tls"]
     controls = worth(facts.controls, "tls", facts.members)
     if facts.members and controls.usable and any(trace.recognised for trace in known):
         return Termination.PASS_THROUGH, ("a member recognises TLS sessions that the FQDN's address gave",)
@@ -595,6 +596,10 @@ def _vendor(
     kept = sorted(pair for pair in headers if pair[0].lower() != "set-cookie")
     found = fingerprint(kept, sorted(cookies | prefixed))
     return (str(found[0].name), found[0].evidence) if found else (None, ())
+
+
+def _hint(vendor: str | None) -> str:
+    return remedy_hint(BalancerVendor(vendor) if vendor is not None else None)
 
 
 def _disclosed(facts: Facts) -> tuple[str, ...]:

@@ -201,9 +201,16 @@ def _by_balancer_cookie(
             if address is not None and address in facts.addresses:
                 labels[sample.id] = facts.addresses[address]
             elif identity:
-                labels[sample.id] = f"“{identity[:60]}” in cookie {name[:40]}"
+                labels[sample.id] = _named(identity, facts) or f"“{identity[:60]}” in cookie {name[:40]}"
             break
     return labels
+
+
+def _named(label: str, facts: Facts) -> str | None:
+    """The one member whose name, or host label, the balancer uses as it is; None where that is not plain."""
+    wanted = label.lower()
+    fits = [name for name in facts.members if wanted in (name.lower(), name.lower().partition(".")[0])]
+    return fits[0] if len(fits) == 1 else None
 
 
 def _by_exact_cookie(facts: Facts) -> tuple[Labels, str]:

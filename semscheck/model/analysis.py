@@ -198,6 +198,7 @@ class BalancingPath:
     cycle: members in the order of the cycle, empty if there is none. chance: of it under random choice.
     certain: False where identity was only inferred (pairs): findings are then `likely`.
     *_offered, *_returned: connections that presented a cookie or session, and those that came back.
+    vendor_hint: which settings of that balancer to look for, in general words where the maker is not known.
     kept_by: what was seen to keep a client, in words; persistence_lost: such a client was moved; None: not
     measured. requests, requests_moved: on kept connections. sources: addresses of this desktop used.
     errors: connections that ended in 502, 503, 504, a close or silence where others were answered.
@@ -221,6 +222,7 @@ class BalancingPath:
     termination_evidence: tuple[str, ...] = ()
     vendor: str | None = None
     vendor_evidence: tuple[str, ...] = ()
+    vendor_hint: str | None = None
     cycle: tuple[str, ...] = ()
     chance: float | None = None
     certain: bool = True
