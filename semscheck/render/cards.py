@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from semscheck.model.findings import Card, Confidence, Reference
 from semscheck.render import words
 from semscheck.render.lines import Line, Span, ascii_line, to_string, width, wrap
-from semscheck.render.safe import block, markdown, markdown_prose, one_line, url
+from semscheck.render.prose import paragraphs
+from semscheck.render.safe import markdown, markdown_prose, one_line, terminal, url
 from semscheck.render.words import LABELS, SYMBOLS
 
 SCHEMA = "semscheck/rules/1"
@@ -54,8 +55,9 @@ def explain(card: Card, *, width: int = 80, unicode: bool = True, colour: bool =
         facts.append("Confidence: likely, not certain")
     lines += [(Span(line),) for fact in facts for line in wrap(one_line(fact, 1000), columns)]
     for title, field in _SECTIONS:
-        lines += _section(title, block(getattr(card, field)), columns)
-    lines += _section("References", [_reference(entry) for entry in card.references], columns)
+        lines += _section(title, _prose(getattr(card, field), columns))
+    references = [line for entry in card.references for line in wrap(_reference(entry), columns, "  ")]
+    lines += _section("References", references)
     lines = lines if unicode else [ascii_line(line) for line in lines]
     return "".join(to_string(line, colour) + "\n" for line in lines)
 
@@ -65,19 +67,17 @@ def severity(card: Card) -> str:
     return f"{card.severity.value}; {card.severity_note}" if card.severity_note else card.severity.value
 
 
-def _section(title: str, texts: Sequence[str], columns: int) -> list[Line]:
-    texts = [text for text in texts if text.strip()]
-    if not texts:
-        return []
-    body = [line for text in texts for line in _indented(text, columns)]
-    return [(), (Span(title, "strong"),), *((Span(line),) for line in body)]
+def _section(title: str, body: Sequence[str]) -> list[Line]:
+    return [(), (Span(title, "strong"),), *((Span(line),) for line in body)] if body else []
 
 
-def _indented(text: str, columns: int) -> list[str]:
-    """Steps ("1. ", "- ") hang; other text stands two blanks in."""
-    head, _, rest = text.strip().partition(" ")
-    step = rest and (head == "-" or head.rstrip(".").isdigit())
-    return wrap(rest if step else text.strip(), columns, f"  {head} " if step else "  ")
+def _prose(text: str, columns: int) -> list[str]:
+    """Paragraphs two blanks in; steps hang."""
+    return [
+        line
+        for part in paragraphs(text)
+        for line in wrap(terminal(part.text), columns, f"  {part.step} " if part.step else "  ")
+    ]
 
 
 def _reference(reference: Reference) -> str:
@@ -169,18 +169,15 @@ def page(card: Card) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """Lines as they are; steps become a list, other lines paragraphs of their own."""
+    """Steps become a list, the rest paragraphs of their own."""
     lines: list[str] = []
-    was_step = True
-    for line in (line.strip() for line in text.split("\n")):
-        if not line:
-            continue
-        head, _, rest = line.partition(" ")
-        step = bool(rest) and (head == "-" or (head.endswith(".") and head[:-1].isdigit()))
-        if lines and not (step and was_step):
+    was_step = False
+    for part in paragraphs(text):
+        if lines and not (part.step and was_step):
             lines.append("")
-        lines.append(f"{head} {markdown_prose(rest, None)}" if step else markdown_prose(line, None))
-        was_step = step
+        shown = markdown_prose(part.text, None)
+        lines.append(f"{part.step} {shown}" if part.step else shown)
+        was_step = bool(part.step)
     return lines
 
 

@@ -109,11 +109,11 @@ def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> l
     first, rest: what the first line and the others begin with (rest: blanks as wide as `first`).
     """
     rest = " " * width(first) if rest is None else rest
-    room = max(1, columns - max(width(first), width(rest)))
+    rooms = (max(1, columns - width(first)), max(1, columns - width(rest)))
     lines: list[str] = []
     current = ""
-    for piece in (piece for word in text.split(" ") for piece in _pieces(word, room)):
-        if current and width(current) + 1 + width(piece) > room:
+    for piece in (piece for word in text.split(" ") for piece in _pieces(word, min(rooms))):
+        if current and width(current) + 1 + width(piece) > rooms[bool(lines)]:
             lines.append(current)
             current = piece
         else:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from semscheck.model.findings import Confidence, Finding, Owner
+from semscheck.model.findings import Confidence, Owner
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.render import words
-from semscheck.render.folding import folded
+from semscheck.render.folding import Group, grouped
+from semscheck.render.prose import paragraphs
 from semscheck.render.safe import markdown, markdown_code, markdown_prose, one_line
 from semscheck.render.words import LABELS, SYMBOLS, Mark
 
 MAX_FINDINGS = 5  # two lines each, so that the whole stays within twenty
+MAX_ALIKE = 4  # findings of one rule that differ in their subject
 MAX_EXPLAINED = 8
 
 
@@ -66,30 +68,37 @@ def _seen(report: Report) -> str:
 def _findings(report: Report) -> list[str]:
     if not report.findings:
         return ["Nothing was found."]
-    entries = folded(report.findings)
+    groups = grouped(report.findings)
     lines: list[str] = []
-    for number, (found, explained) in enumerate(entries[:MAX_FINDINGS], 1):
-        lines.append(_finding(number, found, explained))
-        if found.severity is not Severity.INFO:
-            lines.append(f"   What to do: {markdown_prose(found.remedy, 300)}")
-    rest = entries[MAX_FINDINGS:]
+    for number, group in enumerate(groups[:MAX_FINDINGS], 1):
+        lines.append(_group(number, group))
+        if group.findings[0].severity is not Severity.INFO:
+            lines.append(f"   What to do: {_remedy(group.findings[0].remedy)}")
+    rest = [found for group in groups[MAX_FINDINGS:] for found in group.findings]
     if rest:
-        codes = list(dict.fromkeys(markdown(found.code, 20) for found, _ in rest))
-        lines.append(
-            f"{MAX_FINDINGS + 1}. And {words.count(len(rest), 'more finding')}: {words.listed(codes, 12)}"
-        )
+        codes = list(dict.fromkeys(markdown(found.code, 20) for found in rest))
+        more = words.count(len(rest), "more finding")
+        lines.append(f"{MAX_FINDINGS + 1}. And {more}: {words.listed(codes, 12)}")
     return lines
 
 
-def _finding(number: int, found: Finding, explained: Sequence[Finding]) -> str:
+def _remedy(remedy: str) -> str:
+    text = " ".join(f"{part.step} {part.text}".strip() for part in paragraphs(remedy))
+    return markdown_prose(text, 400, start=False)
+
+
+def _group(number: int, group: Group) -> str:
+    found = group.findings[0]
     likely = ", likely" if found.confidence is Confidence.LIKELY else ""
     nobody = found.owner is Owner.SEMSCHECK or found.severity is Severity.INFO
     owner = "" if nobody else f", for {words.OWNER[found.owner]}"
+    summaries = [markdown_prose(entry.summary, 400, start=False) for entry in group.findings[:MAX_ALIKE]]
+    more = len(group.findings) - len(summaries)
     text = (
         f"{number}. {_state(words.mark_of(found.severity))} **{markdown(found.code, 20)} "
-        f"{markdown(found.name, 60)}**{likely}{owner}: {markdown_prose(found.summary, 400)}"
+        f"{markdown(found.name, 60)}**{likely}{owner}: {' '.join(summaries)}{f' And {more} more.' if more else ''}"
     )
-    codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in explained))
+    codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in group.explains))
     return f"{text} Explains {words.listed(codes, MAX_EXPLAINED)}." if codes else text
 
 

@@ -146,19 +146,20 @@ def markdown_code(text: str, limit: int | None = LIMIT) -> str:
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
-def markdown_prose(text: str, limit: int | None = LIMIT) -> str:
-    """Like `markdown`, but what stands between backticks becomes a code span, as the writer meant."""
+def markdown_prose(text: str, limit: int | None = LIMIT, *, start: bool = True) -> str:
+    """Like `markdown`, but what stands between backticks becomes a code span, as the writer meant.
+
+    start: False for what follows something else on its line, and so cannot begin a list or a heading.
+    """
     shown = one_line(text, limit) if limit is not None else terminal(text, None)
     parts = shown.split("`")
     if len(parts) % 2 == 0:  # a backtick without a partner is only a character
-        return markdown(text, limit)
-    return "".join(
-        markdown_code(part, None)
-        if index % 2 and part
-        else markdown(part, None)
-        if index == 0
-        else _inside(part)
+        return markdown(shown, None) if start else _inside(shown)
+    first = markdown(parts[0], None) if start else _inside(parts[0])
+    return first + "".join(
+        markdown_code(part, None) if index % 2 and part else _inside(part)
         for index, part in enumerate(parts)
+        if index
     )
 
 

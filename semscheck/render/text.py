@@ -17,10 +17,11 @@ from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.render import words
 from semscheck.render.drawing import draw
-from semscheck.render.folding import folded
+from semscheck.render.folding import Group, grouped
 from semscheck.render.lines import Line, Span, ascii_line, cut, to_string, width, wrap
 from semscheck.render.pictures import Picture, Pictures, pictures_of
-from semscheck.render.safe import block, one_line
+from semscheck.render.prose import Paragraph, paragraphs
+from semscheck.render.safe import one_line
 from semscheck.render.words import LABELS, SYMBOLS, Mark
 
 INDENT = "  "
@@ -119,41 +120,64 @@ class _Writer:
         if not report.findings:
             return self.section("Findings", [(Span(f"{INDENT}Nothing was found."),)])
         body: list[Line] = []
-        for found, explained in folded(report.findings):
-            body += [(), *self.finding(found)] if body else self.finding(found)
-            body += self.explained(explained)
+        for group in grouped(report.findings):
+            body += [(), *self.group(group)] if body else self.group(group)
         return self.section("Findings", body)
 
-    def finding(self, found: Finding) -> list[Line]:
+    def group(self, group: Group) -> list[Line]:
+        """One or more findings of a rule. What is only worth knowing is short unless asked for."""
+        found = group.findings[0]
+        lines = self.title(found)
+        indent = INDENT * 2
+        start = indent if len(group.findings) == 1 else f"{indent}- "
+        for entry in group.findings:
+            lines += self.plain([one_line(entry.summary, 1000)], start)
+        if found.severity is not Severity.INFO or self.verbose:
+            lines += self.action(found)
+        if self.verbose:
+            evidence = dict.fromkeys(
+                one_line(name, 40) for entry in group.findings for name in entry.evidence
+            )
+            lines += self.plain([f"Evidence: {words.listed(list(evidence), 8)}"], indent) if evidence else []
+        return lines + self.explained(group.explains)
+
+    def title(self, found: Finding) -> list[Line]:
         likely = " (likely)" if found.confidence is Confidence.LIKELY else ""
         mark = state(words.mark_of(found.severity))
         start = f"{INDENT}{mark.text}  "
         name = f"{one_line(found.code, 20)} {one_line(found.name, 60)}{likely}"
-        title = wrap(name, self.columns, start)
-        lines: list[Line] = [(Span(INDENT), mark, Span(title[0][len(start) - 2 :], "strong"))]
-        lines += [(Span(line, "strong"),) for line in title[1:]]
+        first, *rest = wrap(name, self.columns, start)
+        head: Line = (Span(INDENT), mark, Span(first[len(start) - 2 :], "strong"))
+        return [head, *((Span(line, "strong"),) for line in rest)]
+
+    def action(self, found: Finding) -> list[Line]:
+        """Who, what, and where to read about it."""
         indent = INDENT * 2
-        lines += self.plain([one_line(found.summary, 1000)], indent)
+        lines: list[Line] = []
         # Where it is ours, the remedy says whom to tell; what is only worth knowing needs nobody.
         if found.owner is not Owner.SEMSCHECK and found.severity is not Severity.INFO:
             lines += self.plain([f"Who fixes it: {words.OWNER[found.owner]}"], indent)
         lines += self.remedy(found.remedy)
         for reference in found.references if self.verbose else found.references[:1]:
             lines += self.plain([f"See: {self.reference(reference)}"], indent)
-        if self.verbose and found.evidence:
-            seen = words.listed([one_line(name, 40) for name in found.evidence], 8)
-            lines += self.plain([f"Evidence: {seen}"], indent)
         return lines
 
     def remedy(self, remedy: str) -> list[Line]:
-        """One paragraph or steps; the words "What to do" stand once."""
-        steps = [step.strip() for step in block(remedy) if step.strip()]
-        if not steps:
+        """The words "What to do" stand once, before a paragraph or above the steps."""
+        parts = [Paragraph(one_line(part.step, 5), one_line(part.text, 1000)) for part in paragraphs(remedy)]
+        if not parts:
             return []
         indent = INDENT * 2
-        first = wrap(steps[0], self.columns, f"{indent}What to do: ", indent + INDENT)
-        rest = [line for step in steps[1:] for line in wrap(step, self.columns, indent + INDENT)]
-        return [(Span(line),) for line in [*first, *rest]]
+        lines: list[str] = []
+        if parts[0].step:
+            lines.append(f"{indent}What to do:")
+        else:
+            lines += wrap(parts.pop(0).text, self.columns, f"{indent}What to do: ", indent + INDENT)
+        for part in parts:
+            lines += wrap(
+                part.text, self.columns, f"{indent}{INDENT}{part.step} " if part.step else indent + INDENT
+            )
+        return [(Span(line),) for line in lines]
 
     def reference(self, reference: Reference) -> str:
         title = one_line(reference.title, 200)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from semscheck.model.findings import Finding
 from semscheck.model.target import Severity
-from semscheck.render.folding import folded
+from semscheck.render.folding import folded, grouped
 from tests.render.reports import finding
 
 
@@ -37,3 +37,18 @@ def test_every_finding_occurs_exactly_once(causes: list[int | None]) -> None:
     findings = [finding(f"F{index}", caused_by=cause) for index, cause in enumerate(causes)]
     shown = [code for root, explained in _codes(findings) for code in (root, *explained)]
     assert sorted(shown) == sorted(found.code for found in findings)
+
+
+def test_findings_that_differ_only_in_their_subject_stand_together() -> None:
+    findings = [
+        finding("DNS014", Severity.INFO, summary="a"),
+        finding("BAL001"),
+        finding("DNS014", Severity.INFO, summary="b"),
+        finding("DNS014", Severity.INFO, summary="c", remedy="another"),
+        finding("X", caused_by=2),
+    ]
+    shown = [
+        ([entry.summary for entry in group.findings], len(group.explains)) for group in grouped(findings)
+    ]
+    assert [names for names, _ in shown[1:]] == [["a", "b"], ["c"]]
+    assert [number for _, number in shown] == [0, 1, 0]

@@ -146,3 +146,24 @@ def test_redaction_is_said() -> None:
 def test_the_headline_alone() -> None:
     assert text.headline(reports.failed()) == "✖ critical  The name keys.example.com does not exist.\n"
     assert text.headline(reports.failed(), unicode=False).startswith("X critical  ")
+
+
+def test_alike_findings_are_put_together_and_information_is_short() -> None:
+    found = tuple(
+        reports.finding("DNS014", Severity.INFO, summary=f"sems{n} does not resolve.", remedy="Nothing.")
+        for n in range(3)
+    )
+    report = replace(reports.healthy(), findings=found)
+    shown = text.render(report)
+    assert shown.count("DNS014") == 1
+    assert "    - sems0 does not resolve.\n    - sems1 does not resolve.\n" in shown
+    assert "What to do" not in shown
+    assert text.render(report, verbose=True).count("What to do: Nothing.") == 1
+
+
+def test_steps_hang_under_what_to_do() -> None:
+    found = reports.finding(remedy="1. Open the\nconsole.\n2. Choose fail-over.\n\nThen wait.")
+    shown = text.render(replace(reports.healthy(), findings=(found,)))
+    assert (
+        "    What to do:\n      1. Open the console.\n      2. Choose fail-over.\n      Then wait.\n" in shown
+    )
