@@ -38,6 +38,7 @@ from semscheck.rules.presented import (
     day,
     described,
     everywhere,
+    interfaces_1,
     issuer,
     listed,
     names_unread,
@@ -466,14 +467,14 @@ def _interfaces(case: Case) -> tuple[Place, ...]:
 def members_differ(case: Case) -> Answers:
     places = _interfaces(case)
     found = presented(case, places)
-    seen = {(place.address, place.port) for one in found for place in one.places}
+    seen = {place for one in found for place in one.places}
     if len(found) > 1:
         yield _difference(found, case)
     elif len(places) < 2:
         yield NotObserved("fewer than two client interfaces are known")
     elif len(seen) < 2:
         yield NotObserved("fewer than two client interfaces presented a certificate")
-    absent = tuple(place for place in places if (place.address, place.port) not in seen)
+    absent = tuple(place for place in places if place not in seen)
     if absent and len(seen) > 1:
         yield NotObserved(f"no certificate came from {where(absent, case)}")
 
@@ -523,8 +524,8 @@ def _unjudged(case: Case, found: tuple[Chain, ...]) -> Answers:
     for chain in hidden:
         why = chain.trust.reason or "another fault of the certificate came first"
         yield NotObserved(f"trust could not be judged at {where(chain.places, case)} ({why})")
-    judged = {(place.address, place.port) for chain in found for place in chain.places}
-    absent = tuple(place for place in case.client_places if (place.address, place.port) not in judged)
+    judged = {place for chain in found for place in chain.places}
+    absent = tuple(place for place in case.client_places if place not in judged)
     if not any(chain.serves_clients for chain in found):
         yield NotObserved(NO_CERTIFICATE)
     elif absent:
@@ -795,7 +796,7 @@ def wrong_usage(case: Case) -> Answers:
 
 
 def _replication(case: Case) -> tuple[Presented, ...]:
-    return presented(case, case.replication_places, replication=True)
+    return presented(case, interfaces_1(case))
 
 
 def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
@@ -911,7 +912,7 @@ def interfaces_share(case: Case) -> Answers:
 
 def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
     place = next(place for place in other.places if name in place.client_of)
-    same_address = name in place.replication_of
+    same_address = any(place.address == own.address for own in one.places if name in own.replication_of)
     how = (
         "has one address for both interfaces"
         if same_address

@@ -23,6 +23,7 @@ from semscheck.rules.presented import (
     NO_CERTIFICATE,
     Presented,
     chains,
+    interfaces_1,
     issuer,
     listed,
     presented,
@@ -103,7 +104,7 @@ def _imitations(case: Case) -> tuple[_Shown, ...]:
     A factory certificate, or one for another name, is no imitation.
     """
     found = [_Shown(case.target.fqdn, one) for one in presented(case, case.client_places)]
-    for one in presented(case, case.replication_places, replication=True):
+    for one in presented(case, interfaces_1(case)):
         hosts = dict.fromkeys(name for place in one.places for name in place.replication_of)
         found += [_Shown(host, one) for host in hosts]
     return tuple(

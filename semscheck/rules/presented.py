@@ -12,7 +12,7 @@ from datetime import datetime
 
 from semscheck.model.analysis import Place
 from semscheck.model.findings import Subject
-from semscheck.model.names import NAMES_CUT
+from semscheck.model.names import NAMES_CUT, is_address
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case, place_name, place_subject
@@ -64,85 +64,80 @@ class Chain:
 
 @dataclass(slots=True)
 class _Group:
-    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+    places: dict[Place, None] = field(default_factory=dict)
     evidence: dict[str, None] = field(default_factory=dict)
 
     def put(self, place: Place, evidence: str) -> None:
-        self.places[place.address, place.port] = place
+        self.places[place] = None
         self.evidence[evidence] = None
 
 
+def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """Every handshake of a place: under its name and without, of one version and of all.
+
+    The place's evidence decides, not its port: Interface 1 may have been read on another one.
+    """
+    own = set(place.evidence)
+    return tuple(shake for shake in case.of(Handshake) if shake.id in own)
+
+
+def named(shake: Handshake, place: Place) -> bool:
+    """Was the place's own name sent? For an address as name there is none to send (RFC 6066 section 3)."""
+    return shake.sni == place.sni or (shake.sni is None and place.sni is not None and is_address(place.sni))
+
+
 def handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
-    """The handshakes at a place under its own name, over the policy's whole range of versions."""
+    """The handshakes of a place under its own name, over the policy's whole range of versions."""
     return tuple(
-        shake
-        for shake in case.of(Handshake)
-        if (shake.address, shake.port) == (place.address, place.port)
-        and shake.offered is None
-        and shake.sni == place.sni
+        shake for shake in all_handshakes(case, place) if shake.offered is None and named(shake, place)
     )
 
 
-def _in_role(case: Case, place: Place, replication: bool) -> tuple[Handshake, ...]:
-    """The same for one role. An address in both roles may be asked under the FQDN and the member's name."""
-    if replication and place.serves_clients:
-        own = tuple(
-            shake
-            for shake in case.of(Handshake)
-            if (shake.address, shake.port) == (place.address, place.port)
-            and shake.offered is None
-            and shake.sni in place.replication_of
-        )
-        if own:
-            return own
-    return handshakes(case, place)
+def interfaces_1(case: Case) -> tuple[Place, ...]:
+    """The replication interfaces, each under its member's name.
+
+    An address of the FQDN that is also an Interface 1 was looked at under both names: two places.
+    """
+    return tuple(place for place in case.replication_places if place.sni in place.replication_of)
 
 
-def _leaves_at(case: Case, place: Place, replication: bool) -> Iterator[tuple[str, str]]:
-    """Fingerprint and observation id of every server certificate seen at a place."""
-    for shake in _in_role(case, place, replication):
-        if shake.chain:
-            yield shake.chain[0], shake.id
-
-
-def presented(case: Case, places: Iterable[Place], *, replication: bool = False) -> tuple[Presented, ...]:
+def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
     """The certificates presented at some places, each once, in the order first seen.
 
-    replication: the places are looked at as Interface 1. Certificates that sampling saw at an address count
-    as presented there.
+    Certificates that sampling saw at an address of the FQDN count as presented there.
     """
     groups: dict[str, _Group] = {}
     chosen = tuple(places)
     for place in chosen:
-        for fingerprint, seen in _leaves_at(case, place, replication):
-            groups.setdefault(fingerprint, _Group()).put(place, seen)
-    if not replication:
-        _add_samples(case, chosen, groups)
+        for shake in handshakes(case, place):
+            if shake.chain:
+                groups.setdefault(shake.chain[0], _Group()).put(place, shake.id)
+    _add_samples(case, chosen, groups)
     found = []
     for fingerprint, group in groups.items():
         certificate = case.certificate(fingerprint)
         if certificate is not None:
             evidence = (certificate.id, *group.evidence)
-            found.append(Presented(certificate, tuple(group.places.values()), evidence))
+            found.append(Presented(certificate, tuple(group.places), evidence))
     return tuple(found)
 
 
 def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
     """What sampling saw of certificates, one observation as evidence for each certificate and place."""
-    at = {(place.address, place.port): place for place in places}
+    at = {(place.address, place.port): place for place in places if place.fqdn}
     for sample in case.of(Sample):
         place = at.get((sample.address, sample.port))
         if place is None or sample.certificate is None:
             continue
         group = groups.setdefault(sample.certificate, _Group())
-        if (place.address, place.port) not in group.places:
+        if place not in group.places:
             group.put(place, sample.id)
 
 
 def everywhere(case: Case) -> tuple[Presented, ...]:
     """Certificates at what serves clients and on replication interfaces; one that is at both counts once."""
     merged: dict[str, Presented] = {}
-    both = (*presented(case, case.client_places), *presented(case, case.replication_places, replication=True))
+    both = (*presented(case, case.client_places), *presented(case, interfaces_1(case)))
     for one in both:
         known = merged.get(one.certificate.fingerprint)
         merged[one.certificate.fingerprint] = one if known is None else _merge(known, one)
@@ -162,8 +157,7 @@ def chains(case: Case) -> tuple[Chain, ...]:
     groups: dict[tuple[tuple[str, ...], bool | None, int | None], _Group] = {}
     trusts: dict[tuple[tuple[str, ...], bool | None, int | None], Trust] = {}
     for place in case.places:
-        replication = bool(place.replication_of) and not place.serves_clients
-        for shake in _in_role(case, place, replication):
+        for shake in handshakes(case, place):
             if shake.trust is None or not shake.chain:
                 continue
             key = shake.chain, shake.trust.trusted, shake.trust.code
@@ -174,17 +168,17 @@ def chains(case: Case) -> tuple[Chain, ...]:
         leaf = case.certificate(key[0][0])
         if leaf is not None:
             evidence = (leaf.id, *group.evidence)
-            found.append(Chain(key[0], trusts[key], tuple(group.places.values()), evidence, leaf))
+            found.append(Chain(key[0], trusts[key], tuple(group.places), evidence, leaf))
     return tuple(found)
 
 
 def unseen(case: Case, found: Iterable[Presented]) -> Iterator[NotObserved]:
     """What serves clients and presented no certificate; silence of a part is not health of the whole."""
-    seen = {(place.address, place.port) for one in found for place in one.places}
+    seen = {place for one in found for place in one.places}
     if not any(place.serves_clients for one in found for place in one.places):
         yield NotObserved(NO_CERTIFICATE)
         return
-    missing = [place for place in case.client_places if (place.address, place.port) not in seen]
+    missing = [place for place in case.client_places if place not in seen]
     if missing:
         yield NotObserved(f"no certificate came from {where(missing, case)}")
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from semscheck.model.analysis import Place
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case, by_subject, place_name, place_subject
-from semscheck.rules.presented import handshakes, listed, subject, title, where
+from semscheck.rules.presented import all_handshakes, handshakes, listed, named, subject, title, where
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
@@ -207,11 +208,7 @@ def _capital(text: str) -> str:
 
 def _at(case: Case, place: Place) -> tuple[Handshake, ...]:
     """Every handshake under the place's own name, probes of one version included."""
-    return tuple(
-        shake
-        for shake in case.of(Handshake)
-        if (shake.address, shake.port) == (place.address, place.port) and shake.sni == place.sni
-    )
+    return tuple(shake for shake in all_handshakes(case, place) if named(shake, place))
 
 
 def _newest(shakes: Sequence[Handshake]) -> str | None:
@@ -455,35 +452,29 @@ def client_certificate_requested(case: Case) -> Answers:
 def needs_sni(case: Case) -> Answers:
     compared = False
     for place in case.client_places:
-        if place.sni is None:
+        if place.sni is None or is_address(place.sni):
             continue
-        named = [shake for shake in handshakes(case, place) if _spoke(shake) and shake.chain]
+        usual_ones = [shake for shake in handshakes(case, place) if _spoke(shake) and shake.chain]
         bare = [shake for shake in _without_name(case, place) if shake.policy != "legacy"]
-        if not named or not bare:
+        if not usual_ones or not bare:
             continue
         compared = True
-        usual = {shake.chain[0] for shake in named}
+        usual = {shake.chain[0] for shake in usual_ones}
         other = next((shake for shake in bare if not _spoke(shake) or shake.chain[:1] != ()), None)
         if other is None or (_spoke(other) and other.chain[0] in usual):
             continue
         if not _spoke(other) and (other.failure is None or other.failure.cause not in _REFUSAL):
             continue
-        yield _sni_hit(place, named[0], other, case)
+        yield _sni_hit(place, usual_ones[0], other, case)
     if not compared:
         yield NotObserved("no handshake without a server name was made beside one with it")
 
 
 def _without_name(case: Case, place: Place) -> Iterator[Handshake]:
-    return (
-        shake
-        for shake in case.of(Handshake)
-        if (shake.address, shake.port) == (place.address, place.port)
-        and shake.sni is None
-        and shake.offered is None
-    )
+    return (shake for shake in all_handshakes(case, place) if shake.sni is None and shake.offered is None)
 
 
-def _sni_hit(place: Place, named: Handshake, other: Handshake, case: Case) -> Hit:
+def _sni_hit(place: Place, usual: Handshake, other: Handshake, case: Case) -> Hit:
     certificate = case.certificate(other.chain[0]) if other.chain else None
     if other.chain:
         what = f"presents another certificate{f', {title(certificate)},' if certificate else ''}"
@@ -492,6 +483,6 @@ def _sni_hit(place: Place, named: Handshake, other: Handshake, case: Case) -> Hi
     return Hit(
         subject=place_subject(place, case.target),
         summary=f"{_capital(place_name(place, case.target))} {what} when the client sends no server name (SNI).",
-        evidence=(named.id, other.id),
+        evidence=(usual.id, other.id),
         args={"place": place_name(place, case.target), "other": other.chain[0] if other.chain else ""},
     )

@@ -257,8 +257,8 @@ def test_members_differ_needs_two() -> None:
 
 
 def test_without_a_profile_the_addresses_of_the_fqdn_are_compared() -> None:
-    scene = Scene(target(0, balancers=()))
-    scene.shake("192.0.2.21", KEYS, fqdn=True).shake("192.0.2.22", ISSUING.issue(FQDN), fqdn=True)
+    scene = Scene(target(0, balancers=()), leads_to=("192.0.2.21", "192.0.2.22"))
+    scene.shake("192.0.2.21", KEYS).shake("192.0.2.22", ISSUING.issue(FQDN))
     assert scene.codes() == {"CRT007"}
 
 
@@ -492,20 +492,37 @@ def test_one_certificate_on_both_interfaces() -> None:
     assert scene.only("CRT014").subject.name == name(1)
 
 
-def test_one_address_in_both_roles_is_judged_in_both() -> None:
+def one_address_for_both(own: Issued) -> Scene:
+    """A member with one address, asked under the clients' name and under its own."""
     both = Member(name(1), (Endpoint(client(1)),), (Endpoint(client(1)),))
-    scene = Scene(target(0, members=(both,), balancers=()))
-    scene.shake(client(1), KEYS, fqdn=True)
+    scene = Scene(target(0, members=(both,), balancers=()), leads_to=(client(1),))
+    return scene.shake(client(1), KEYS).shake(client(1), Shake(own, more={"sni": name(1)}))
+
+
+def test_one_address_in_both_roles_is_judged_in_both() -> None:
+    scene = one_address_for_both(KEYS)
     assert scene.codes() == {"CRT013", "CRT014"}
     assert scene.roots() == {"CRT014"}
     assert "one address for both interfaces" in scene.only("CRT014").summary
 
 
 def test_one_address_may_show_each_name_its_own_certificate() -> None:
-    both = Member(name(1), (Endpoint(client(1)),), (Endpoint(client(1)),))
-    scene = Scene(target(0, members=(both,), balancers=()))
-    scene.shake(client(1), KEYS, fqdn=True).shake(client(1), Shake(OWN[name(1)], more={"sni": name(1)}))
-    assert scene.codes() == set()
+    assert one_address_for_both(OWN[name(1)]).codes() == set()
+
+
+def test_the_fqdn_leads_to_a_replication_interface() -> None:
+    only = Member(name(1), (Endpoint(replication(1)),), (Endpoint(client(1)),))
+    scene = Scene(target(0, members=(only,), balancers=()), leads_to=(replication(1),))
+    scene.shake(replication(1), OWN[name(1)]).shake(
+        replication(1), Shake(OWN[name(1)], more={"sni": name(1)})
+    )
+    assert scene.shake(client(1), KEYS).codes() == {"CRT001", "CRT015"}
+
+
+def test_a_replication_certificate_read_on_the_other_port() -> None:
+    scene = cluster(replications=[None] * 3)
+    scene.shake(replication(2), ISSUING.issue("old2.example.com"), port=444)
+    assert scene.codes() == {"CRT013"}
 
 
 def test_swapped_interfaces_on_one_member() -> None:
@@ -552,8 +569,8 @@ def test_while_a_member_is_unseen_the_balancers_certificate_may_be_its() -> None
 
 def test_balancer_differs_needs_a_balancer_and_members() -> None:
     assert "no member's certificate" in cluster(clients=[None], replications=[None]).state("CRT018")[1]
-    alone = Scene(target(1, balancers=()))
-    alone.shake(client(1), KEYS, fqdn=True)
+    alone = Scene(target(1, balancers=()), leads_to=(client(1),))
+    alone.shake(client(1), KEYS)
     assert alone.state("CRT018") == (State.NOT_OBSERVED, "there is no balancer")
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.analysis.places import places
+from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Finding, State
-from semscheck.model.observations import Certificate, Handshake, Observation, Sample, Trust
+from semscheck.model.findings import Finding, State, Verdict
+from semscheck.model.observations import Certificate, Connection, Handshake, Observation, Sample, Trust
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.probes.certificates import facts
@@ -84,38 +85,27 @@ def failed(cause: Cause, detail: str = "", **more: str | None) -> Shake:
 
 
 class Scene:
-    """Handshakes at places, collected; `codes()` judges them."""
+    """Handshakes, collected; `codes()` lays out the places as the analysis does, and judges."""
 
-    def __init__(self, aim: Target | None = None, now: datetime = NOW) -> None:
+    def __init__(self, aim: Target | None = None, now: datetime = NOW, leads_to: Sequence[str] = ()) -> None:
         self.target = aim or target()
         self.now = now
+        self.leads_to = tuple(leads_to) or self.target.balancers
         self.observations: list[Observation] = []
-        self.places: dict[tuple[str, int], Place] = {}
         self._recorded: set[str] = set()
 
     def _next(self) -> str:
         return f"o{len(self.observations) + 1}"
 
-    def place(self, address: str, port: int = 443, **more: object) -> Place:
-        """A place as the analysis would lay it out: roles by the profile."""
-        clients = tuple(m.name for m in self.target.members if Endpoint(address) in m.client)
-        others = tuple(m.name for m in self.target.members if Endpoint(address) in m.replication)
-        balancer = address in self.target.balancers
-        fqdn = bool(more.pop("fqdn", balancer))
-        only = bool(others) and not (clients or balancer or fqdn)
-        sni = None if self.target.fqdn_is_address else others[0] if only else self.target.fqdn
-        made = Place(
-            address=address,
-            port=port,
-            fqdn=fqdn,
-            balancer=balancer,
-            client_of=clients,
-            replication_of=others,
-            sni=sni,
-        )
-        made = replace(made, **more)  # type: ignore[arg-type]
-        self.places.setdefault((address, port), made)
-        return self.places[address, port]
+    def _sent_name(self, address: str) -> str | None:
+        """The server name that the engine sends to an address, None where the FQDN is an address."""
+        if address not in self.leads_to and not any(
+            Endpoint(address) in m.client for m in self.target.members
+        ):
+            for member in self.target.members:
+                if Endpoint(address) in member.replication:
+                    return member.name
+        return None if self.target.fqdn_is_address else self.target.fqdn
 
     def record(self, certificates: Iterable[bytes]) -> tuple[str, ...]:
         """The certificates as the probe would record them: each once."""
@@ -128,10 +118,12 @@ class Scene:
                 self.observations.append(Certificate(id=self._next(), at_s=0.0, elapsed_s=None, **found))
         return tuple(fingerprints)
 
-    def shake(self, address: str, what: Shake | Issued, port: int = 443, **place: object) -> Scene:
-        """Write down a handshake at an address; the first that presents something is the place's."""
+    def shake(self, address: str, what: Shake | Issued, port: int = 443) -> Scene:
+        """Write down a connection and a handshake at an address."""
         shake = Shake(what) if isinstance(what, Issued) else what
-        at = self.place(address, port, **place)
+        self.observations.append(
+            Connection(id=self._next(), at_s=0.0, elapsed_s=0.01, address=address, port=port)
+        )
         sent: tuple[x509.Certificate, ...] = ()
         if shake.shown is not None:
             sent = (shake.shown.certificate, *shake.shown.above)
@@ -145,11 +137,11 @@ class Scene:
             "version": "TLSv1.3" if sent else None,
             "key_exchange": "x25519" if sent else None,
             "client_certificate_requested": False if failure is None else None,
-            "sni": at.sni,
+            "sni": self._sent_name(address),
             **shake.more,
         }
         self.observations.append(
-            Handshake(  # type: ignore[call-arg]
+            Handshake(
                 id=self._next(),
                 at_s=0.0,
                 elapsed_s=0.01,
@@ -161,9 +153,6 @@ class Scene:
                 **data,  # type: ignore[arg-type]
             )
         )
-        usual = data["sni"] == at.sni and shake.more.get("offered") is None
-        if chain and at.certificate is None and usual:
-            self.places[address, port] = replace(at, certificate=chain[0], reach=Reach.SERVES)
         return self
 
     def _trust(self, shake: Shake, sent: Sequence[x509.Certificate]) -> Trust:
@@ -194,10 +183,14 @@ class Scene:
         run = Run(id="t", started=self.now)
         return Snapshot(target=self.target, run=run, observations=tuple(self.observations))  # type: ignore[arg-type]
 
+    def judged(self) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
+        dns = DnsAnalysis(addresses=self.leads_to)
+        found, verdicts, _ = judge(self.snapshot, Analysis(dns=dns, places=places(self.snapshot, dns)))
+        return found, verdicts
+
     def findings(self) -> tuple[Finding, ...]:
         """What the families of this scene found; other families need other facts."""
-        found, _, _ = judge(self.snapshot, Analysis(places=tuple(self.places.values())))
-        return tuple(f for f in found if f.code.startswith(("TLS", "CRT")) or f.code == "CLT006")
+        return tuple(f for f in self.judged()[0] if f.code.startswith(("TLS", "CRT")) or f.code == "CLT006")
 
     def codes(self) -> set[str]:
         return {finding.code for finding in self.findings()}
@@ -213,8 +206,7 @@ class Scene:
 
     def state(self, code: str) -> tuple[State, str]:
         """What a rule answered, and why where it could not see."""
-        _, verdicts, _ = judge(self.snapshot, Analysis(places=tuple(self.places.values())))
-        verdict = next(verdict for verdict in verdicts if verdict.code == code)
+        verdict = next(verdict for verdict in self.judged()[1] if verdict.code == code)
         return verdict.state, verdict.why or ""
 
 
@@ -239,9 +231,7 @@ def cluster(
     at += [(client(n), shown) for n, shown in enumerate(clients, 1)]
     at += [(replication(n), shown) for n, shown in enumerate(own, 1)]
     for address, shown in at:
-        if shown is None:
-            scene.place(address)
-        else:
+        if shown is not None:
             scene.shake(address, shown)
     return scene
 
