@@ -19,6 +19,14 @@ from semscheck.model.report import Snapshot
 ENOUGH = 5  # one order or address five times running out of two, by chance: 6 %; fewer says nothing
 FAMILY_OF = {"A": 4, "AAAA": 6}
 
+CHANGING = (Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS)
+
+# RFC 1918, RFC 6598, RFC 4193: what an intranet's view of a zone has and the internet's has not.
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+
 _BADNESS = {
     Rotation.NONE: 0,
     Rotation.FIXED: 1,
@@ -196,13 +204,22 @@ def _answer_sets(answers: Sequence[DnsAnswer]) -> tuple[tuple[AnswerSet, ...], t
 def _in_this_view(
     judged: dict[_Key, ResolverAnalysis], servers: dict[_Key, list[DnsAnswer]], system: tuple[str, ...]
 ) -> list[_Key]:
-    """The servers whose answers are what clients here get: all resolvers, and the zone's own servers where they
-    share an address with what the resolvers or the system gave. Others have another view (split horizon)."""
+    """The servers whose answers are what clients here get: all resolvers, and the zone's own servers unless
+    those have another view of the zone (split horizon), or a newer record than the caches."""
     resolvers = [key for key, one in judged.items() if not one.authority]
     authorities = [key for key, one in judged.items() if one.authority]
     here = set(system).union(*(_addresses(servers[key]) for key in resolvers))
     there: set[str] = set().union(*(_addresses(servers[key]) for key in authorities))
-    return resolvers + (authorities if not here or here & there else [])
+    own_view = any("AA" in answer.flags for key in resolvers for answer in servers[key])
+    changing = any(judged[key].rotation in CHANGING for key in authorities)
+    one_of_many = changing and not own_view and _is_private(here) == _is_private(there)
+    return resolvers + (authorities if not here or here & there or one_of_many else [])
+
+
+def _is_private(addresses: Iterable[str]) -> bool:
+    """Any of them is an address that only an intranet knows."""
+    known = [ipaddress.ip_address(address) for address in addresses if family_of(address)]
+    return any(one in network for one in known for network in _PRIVATE if one.version == network.version)
 
 
 def _over_servers(keys: Iterable[_Key], servers: dict[_Key, list[DnsAnswer]], family: int) -> Rotation | None:

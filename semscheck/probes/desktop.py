@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from semscheck.model.failure import Failure, Phase
-from semscheck.model.observations import Bound, Enrolment, HostsEntry, HostsFile, ProxySettings, Route
+from semscheck.model.observations import Enrolment, HostsEntry, HostsFile, ProxySettings
 from semscheck.model.target import Target
 from semscheck.probes import enrolment, proxy
 from semscheck.probes.enrolment import enrolled_servers
 from semscheck.probes.readings import Registry, in_time, read_bytes, too_large, windows_path
 from semscheck.probes.recorder import Recorder
+from semscheck.probes.routes import named_addresses, see_routes
 from semscheck.probes.seam import Desktop, Seam
 from semscheck.probes.trouble import failure
 
-__all__ = ["enrolled_servers", "look_around", "see_routes"]
+__all__ = ["enrolled_servers", "look_around"]
 
 MAX_HOSTS_BYTES = 8_388_608  # lists that block advertisements run to megabytes
 MAX_ENTRIES = 64
-MAX_ROUTES = 64
 
 
 async def look_around(seam: Seam, record: Recorder, target: Target, registry: Registry | None = None) -> None:
@@ -30,7 +29,7 @@ async def look_around(seam: Seam, record: Recorder, target: Target, registry: Re
     registry: what to read in place of Windows' own. Takes two seconds at most; trouble is recorded, not raised.
     """
     desktop = seam.desktop
-    see_routes(seam, record, _named_addresses(target), target.port)
+    see_routes(seam, record, named_addresses(target), target.port)
     began = record.now()
     hosts = await in_time(
         lambda: _hosts_file(desktop, target), lambda why: _HostsFile("hosts file", failure=why)
@@ -63,29 +62,6 @@ async def look_around(seam: Seam, record: Recorder, target: Target, registry: Re
             covers=one.covers,
             failure=one.failure,
         )
-
-
-def see_routes(seam: Seam, record: Recorder, addresses: Iterable[str], port: int) -> None:
-    """Record the source address towards each address; sends nothing. A failure: this desktop has no route."""
-    every = tuple(dict.fromkeys(addresses))
-    for address in every[:MAX_ROUTES]:
-        began = record.now()
-        source: str | None = None
-        trouble: Failure | None = None
-        try:
-            source = seam.dialler.source_for(address, port)
-        except OSError as error:
-            trouble = failure(Phase.CONNECT, error)
-        record.add(Route, began, address=address, source_address=source, failure=trouble)
-    if len(every) > MAX_ROUTES:
-        what = "addresses whose route was looked up"
-        record.add(Bound, record.now(), elapsed_s=None, what=what, seen=len(every), used=MAX_ROUTES)
-
-
-def _named_addresses(target: Target) -> list[str]:
-    members = [one.address for member in target.members for one in (*member.client, *member.replication)]
-    own = [target.fqdn] if target.fqdn_is_address else []
-    return [*own, *target.balancers, *members]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from semscheck.model.target import Target
 from semscheck.probes.dnsmessage import KEPT_RECORDS, Reading, make_query, read
 from semscheck.probes.nameservers import Configuration, Place, configuration
 from semscheck.probes.recorder import Recorder
+from semscheck.probes.routes import named_addresses, see_routes
 from semscheck.probes.seam import Seam
 from semscheck.probes.trouble import failure
 
@@ -49,6 +50,7 @@ AUTHORITY_TIMEOUT_S = 2.0
 MAX_MEMBER_NAMES = 16
 MAX_ZONE_CUTS = 6
 MAX_HEARD = 512
+ROUTES_PER_ANSWER = 8
 
 _ANSWERED = ("NOERROR", "NXDOMAIN")
 _EDNS_REFUSED = ("FORMERR", "NOTIMP", "BADVERS")  # RFC 6891 section 7: servers that do not know EDNS
@@ -78,6 +80,7 @@ class _Look:
         self._types = tuple(kind for family, kind in ((4, "A"), (6, "AAAA")) if family in target.families)
         self._timeout_s = target.limits.timeout_s
         self._known: set[str] = set()
+        self._routed = set(named_addresses(target))  # seen to with the desktop's own facts
         self._silent: Counter[Place] = Counter()
         self._no_edns: set[Place] = set()
         self._turn = asyncio.Lock()  # one server's burst at a time
@@ -121,6 +124,9 @@ class _Look:
         new = tuple(a for a in dict.fromkeys(wanted) if a not in self._known)
         new = new[: max(0, MAX_HEARD - len(self._known))]
         if new:
+            unseen = [a for a in new[:ROUTES_PER_ANSWER] if a not in self._routed]
+            self._routed.update(unseen)
+            see_routes(self._seam, self._record, unseen, self._target.port)
             self._known.update(new)
             self._heard(new)
 
@@ -161,7 +167,7 @@ class _Look:
                 ]
                 await self._seam.clock.sleep(SPACING_S)  # what else is to be asked of it now goes first
                 async with self._turn:
-                    await self._burst(place, [task.result() for task in ready], self._target.fqdn, "resolver")
+                    await self._burst(place, [task.result() for task in ready], "resolver")
 
     async def _ask_first(self, place: Place, kind: str) -> DnsAnswer:
         answer = await self._ask(place, self._target.fqdn, kind)
@@ -172,7 +178,7 @@ class _Look:
         return answer
 
     async def _burst(
-        self, place: Place, firsts: Sequence[DnsAnswer], name: str, role: Literal["resolver", "authority"]
+        self, place: Place, firsts: Sequence[DnsAnswer], role: Literal["resolver", "authority"]
     ) -> list[DnsAnswer]:
         """The rest of the repetitions, families one after another, without waiting for each answer."""
         pending: list[asyncio.Task[DnsAnswer]] = []
@@ -182,7 +188,14 @@ class _Look:
                 if self._is_silent(place):
                     break
                 for repetition in range(1, 1 + _repeats(first)):
-                    work = self._ask(place, name, first.record_type, repetition=repetition, role=role)
+                    work = self._ask(
+                        place,
+                        first.name,
+                        first.record_type,
+                        repetition=repetition,
+                        role=role,
+                        purpose=first.purpose,
+                    )
                     pending.append(group.create_task(work))
                     await self._seam.clock.sleep(SPACING_S)
         answers = [task.result() for task in pending]
@@ -236,7 +249,16 @@ class _Look:
     async def _exchange(
         self, place: Place, name: str, kind: str, repetition: int, role: str
     ) -> tuple[Reading, Literal["udp", "tcp"]]:
-        """Raises OSError (TimeoutError among them) or ValueError (malformed)."""
+        """Raises OSError (TimeoutError among them, which is remembered) or ValueError (malformed)."""
+        try:
+            return await self._exchanged(place, name, kind, repetition, role)
+        except TimeoutError:
+            self._silent[place] += SILENT_TRIES
+            raise
+
+    async def _exchanged(
+        self, place: Place, name: str, kind: str, repetition: int, role: str
+    ) -> tuple[Reading, Literal["udp", "tcp"]]:
         recurse = role == "resolver"
         limit_s = self._timeout_s if recurse else min(self._timeout_s, AUTHORITY_TIMEOUT_S)
         async with asyncio.timeout(limit_s):
@@ -251,7 +273,10 @@ class _Look:
                 return reading, "udp"
             query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
             whole = await self._seam.resolver.ask(query, place.address, place.port, tcp=True)
-            return read(whole, name, kind), "tcp"
+            reading = read(whole, name, kind)
+            if "TC" in reading.flags:
+                raise ValueError("the answer is cut short over TCP as well")
+            return reading, "tcp"
 
     async def _over_udp(
         self, place: Place, question: tuple[str, str, int, bool, bool], limit_s: float
@@ -266,7 +291,6 @@ class _Look:
                     return await self._seam.resolver.ask(query, place.address, place.port, tcp=False)
             if not recurse:
                 break
-        self._silent[place] += SILENT_TRIES
         raise TimeoutError
 
     # --- what comes after the resolvers ------------------------------------------------------------------
@@ -276,16 +300,21 @@ class _Look:
         finished = asyncio.ensure_future(_all(looks))
         try:
             await asyncio.wait((finished, self._guide), return_when=asyncio.FIRST_COMPLETED)
-            if not self._guide.done():
+            guide = self._guide.result() if self._guide.done() else self._any_that_speaks()
+            if guide is None:
                 self._note_no_delegation()
                 return
-            guide = self._guide.result()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._see_zone(guide, looks))
                 group.create_task(self._see_member_names(guide, looks[settings.resolvers.index(guide)]))
                 group.create_task(self._try_suffixes(guide, finished, settings.search))
         finally:
             finished.cancel()
+
+    def _any_that_speaks(self) -> Place | None:
+        """A resolver that answers with errors about the FQDN may still know a suffix, or the members."""
+        speaking = [p for p, answers in self._first.items() if any(a.rcode is not None for a in answers)]
+        return speaking[0] if speaking else None
 
     def _note_no_delegation(self) -> None:
         trouble = Failure(Phase.RESOLVE, Cause.OTHER, "no resolver answered that could tell the zone")
@@ -377,13 +406,19 @@ class _Look:
                 group.create_task(self._ask(place, name, kind, role="authority")) for kind in self._types
             ]
         firsts = [task.result() for task in asked]
-        more = await self._burst(place, [f for f in firsts if f.failure is None], name, "authority")
+        more = await self._burst(place, [f for f in firsts if f.failure is None], "authority")
         return firsts + more
 
     def _tell_of_authorities(self, answers: list[DnsAnswer]) -> None:
-        """Their addresses count where they share one with what resolvers gave: else it is another view."""
+        """Worth connecting to where they share an address with what resolvers gave, or change by themselves (a
+        cache then holds one of many); else it is another view of the zone."""
         given = [address for answer in answers for address in answer.records]
-        if not self._known or self._known.intersection(given):
+        sets: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+        for answer in answers:
+            if answer.records:
+                sets.setdefault((answer.server, answer.record_type), set()).add(answer.records)
+        changing = any(len(one) > 1 for one in sets.values())
+        if changing or not self._known or self._known.intersection(given):
             self._tell(given)
 
     async def _see_member_names(self, guide: Place, its_look: asyncio.Task[None]) -> None:
@@ -419,8 +454,11 @@ class _Look:
                 for kind in self._types
             ]
         )
-        first = next((answer.name for answer in found if answer.records), None)
-        self._tell(address for answer in found if answer.name == first for address in answer.records)
+        name = next((answer.name for answer in found if answer.records), None)
+        firsts = [answer for answer in found if answer.name == name]
+        self._tell(address for answer in firsts for address in answer.records)
+        async with self._turn:
+            await self._burst(guide, firsts, "resolver")
 
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:

@@ -176,7 +176,8 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
         yield AN_ADDRESS
         return
     answers = resolver_answers(case)
-    severity = None if told(case) else Severity.CRITICAL
+    useful = {a.server for a in found_by_suffix(case)}  # some refuse a single label, and nothing else
+    severity = None if told(case) or useful else Severity.CRITICAL
     yield from _no_resolver(case)
     if not answers:
         yield NotObserved("no resolver was asked")
@@ -184,7 +185,7 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
     for server in dict.fromkeys(a.server for a in answers):
         own = [a for a in answers if a.server == server]
         failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
-        if not failing:
+        if not failing or server in useful:
             continue
         bad = [a for a in own if a.record_type in failing]
         reasons = listed(_trouble(a) for a in bad)

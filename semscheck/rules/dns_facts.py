@@ -70,7 +70,7 @@ def untold(case: Case) -> NotObserved | None:
     """Why rules about the answers cannot be judged, None if they can."""
     if case.target.fqdn_is_address:
         return AN_ADDRESS
-    return None if told(case) else NO_ANSWER
+    return None if told(case) or found_by_suffix(case) else NO_ANSWER
 
 
 def servers_here(case: Case) -> tuple[ResolverAnalysis, ...]:

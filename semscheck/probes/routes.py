@@ -1,0 +1,34 @@
+"""The way from this desktop to an address, as its own routing table says; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from semscheck.model.failure import Failure, Phase
+from semscheck.model.observations import Route
+from semscheck.model.target import Target
+from semscheck.probes.recorder import Recorder
+from semscheck.probes.seam import Seam
+from semscheck.probes.trouble import failure
+
+MAX_ROUTES = 64
+
+
+def named_addresses(target: Target) -> tuple[str, ...]:
+    """The addresses that the target names itself, each once, at most as many as are looked at."""
+    members = [one.address for member in target.members for one in (*member.client, *member.replication)]
+    own = [target.fqdn] if target.fqdn_is_address else []
+    return tuple(dict.fromkeys([*own, *target.balancers, *members]))[:MAX_ROUTES]
+
+
+def see_routes(seam: Seam, record: Recorder, addresses: Iterable[str], port: int) -> None:
+    """Record the source address towards each address. A failure: this desktop has no route to it."""
+    for address in addresses:
+        began = record.now()
+        source: str | None = None
+        trouble: Failure | None = None
+        try:
+            source = seam.dialler.source_for(address, port)
+        except OSError as error:
+            trouble = failure(Phase.CONNECT, error)
+        record.add(Route, began, address=address, source_address=source, failure=trouble)
