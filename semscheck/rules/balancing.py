@@ -697,8 +697,8 @@ def tls_session_sticky(case: Case) -> Answers:
             yield Hit(
                 subject=_subject(case, path),
                 summary=(
-                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(case, path)} on their server; "
-                    "a client that makes a full handshake is moved."
+                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(case, path)} "
+                    "on their server; a client that makes a full handshake is moved."
                 ),
                 remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
                 evidence=path.evidence,
