@@ -26,7 +26,7 @@ from semscheck.lab.nameserver import NameServer, Zone
 from semscheck.lab.place import Endpoint, LabError, Place, find_place
 from semscheck.lab.tls import Contexts
 from semscheck.lab.truth import Ledger, Outcome, Served
-from semscheck.lab.world import Behaviour, World
+from semscheck.lab.world import Behaviour, Ipv6, World
 
 __all__ = ["Lab", "LabError", "LabMember", "LabThread"]
 
@@ -132,6 +132,14 @@ class Lab:
         return (*found, "::1") if self.place.ipv6_balancer else found
 
     @property
+    def known_balancers(self) -> tuple[str, ...]:
+        """The addresses that the profile gives as the balancer's: a dead IPv6 address too, it is meant to serve."""
+        if not self.world.profile_balancers:
+            return ()
+        dead = self.world.dns.ipv6 is Ipv6.DEAD and self.world.balancer is not None
+        return (*self.balancer_addresses, "::1") if dead else self.balancer_addresses
+
+    @property
     def truth(self) -> tuple[Served, ...]:
         """Which member answered which connection, in order: for tests, never for a checker."""
         return self._ledger.served()
@@ -149,8 +157,7 @@ class Lab:
 
     def profile_toml(self, ca_file: str | None = None) -> str:
         """Return the profile for this lab as TOML. ca_file: in place of the lab's own path."""
-        known = self.balancer_addresses if self.world.profile_balancers else ()
-        addresses = ", ".join(_quoted(address) for address in known)
+        addresses = ", ".join(_quoted(address) for address in self.known_balancers)
         lines = [
             "[target]",
             f"fqdn = {_quoted(self.fqdn)}",

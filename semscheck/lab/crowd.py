@@ -53,7 +53,7 @@ class Crowd:
                 visit.add_done_callback(self._visits.discard)
 
     async def _visit(self) -> None:
-        sock, address = bound_socket(self._source, self._ledger.others)
+        sock, address = bound_socket(self._source, self._ledger.others.add)
         writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(ONE_VISIT_S):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from semscheck.lab.listener import abort
 from semscheck.lab.place import Endpoint
-from semscheck.lab.truth import Ledger
+from semscheck.lab.truth import Ledger, Source
 
 
-def bound_socket(source: str, own: set[tuple[str, int]]) -> tuple[socket.socket, tuple[str, int]]:
-    """Return a socket bound to a free port of `source`, entered in `own`: who accepts it knows it at once."""
+def bound_socket(source: str, announce: Callable[[Source], None]) -> tuple[socket.socket, Source]:
+    """Return a socket bound to a free port of `source`, announced: who accepts from it knows it at once."""
     sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
@@ -22,7 +22,7 @@ def bound_socket(source: str, own: set[tuple[str, int]]) -> tuple[socket.socket,
         sock.close()
         raise
     address = sock.getsockname()[:2]
-    own.add(address)
+    announce(address)
     return sock, address
 
 
@@ -31,7 +31,7 @@ async def open_to_member(
     member: Endpoint, source: str, ledger: Ledger
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Connect to a member from the balancer's address; closed at the end. Raises OSError."""
-    sock, address = bound_socket(source, ledger.own)
+    sock, address = bound_socket(source, ledger.announce)
     writer: asyncio.StreamWriter | None = None
     try:
         await asyncio.get_running_loop().sock_connect(sock, (member.address, member.port))
@@ -43,6 +43,6 @@ async def open_to_member(
             abort(writer.transport)
         raise
     finally:
-        ledger.own.discard(address)
         if writer is None:
+            ledger.withdraw(address)
             sock.close()

@@ -84,12 +84,11 @@ class _End(asyncio.Protocol):
 class _Back(_End):
     """The end towards the member. Learns the session id from the ServerHello where the balancer keeps by it."""
 
-    def __init__(self, front: _Front, name: str, address: tuple[str, int]) -> None:
+    def __init__(self, front: _Front, name: str) -> None:
         super().__init__()
         self.other = front
         self._relay = front.relay
         self._name = name
-        self._address = address
         self._released = False
         self._relay.pool.busy[name] += 1
         learns = front.relay.pool.declared.persistence is Persistence.TLS_SESSION
@@ -109,10 +108,9 @@ class _Back(_End):
         super().connection_lost(exc)
 
     def release(self) -> None:
-        """Give back what the connection took: its entry in the ledger, its place in the member's count."""
+        """Give back the connection's place in the member's count."""
         if not self._released:
             self._released = True
-            self._relay.ledger.own.discard(self._address)
             self._relay.pool.busy[self._name] -= 1
 
 
@@ -226,9 +224,9 @@ class _Front(_End):
     async def _connect(self, name: str) -> _Back | None:
         """Connect to a member; None where it does not answer."""
         loop, pool = asyncio.get_running_loop(), self.relay.pool
-        sock, address = bound_socket(self.relay.source, self.relay.ledger.own)
+        sock, address = bound_socket(self.relay.source, self.relay.ledger.announce)
         member = pool.members[name]
-        back = _Back(self, name, address)
+        back = _Back(self, name)
         try:
             async with asyncio.timeout(pool.declared.connect_timeout_s):
                 await loop.sock_connect(sock, (member.address, member.port))
@@ -236,6 +234,7 @@ class _Front(_End):
         except BaseException as problem:
             back.release()
             if back.transport is None:
+                self.relay.ledger.withdraw(address)
                 sock.close()
             if isinstance(problem, (OSError, TimeoutError)):
                 return None

@@ -425,7 +425,7 @@ def _balancing() -> tuple[Scenario, ...]:
                 "One member is frozen; the balancer's TCP check keeps it in the pool.",
                 FQDN,
                 (*members()[:1], _client(behaviour=Behaviour.FROZEN), *members()[2:]),
-                replace(ended, health_check=HealthCheck.TCP),
+                replace(ended, health_check=HealthCheck.TCP, connect_timeout_s=0.5),
             ),
             ("BAL012", "CLU002"),
             "critical",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from enum import StrEnum
 
 LIMIT = 20000  # entries kept; older ones are forgotten
+OWN_LIMIT = 8192  # announced connections that no member has accepted yet, frozen ones for example
+Source = tuple[str, int]
 
 
 class Outcome(StrEnum):
@@ -32,7 +34,7 @@ class Served:
     member: str | None
     interface: str
     address: str
-    source: tuple[str, int]
+    source: Source
     via_balancer: bool
     other_client: bool
     outcome: Outcome
@@ -45,8 +47,18 @@ class Ledger:
         self._served: deque[Served] = deque(maxlen=LIMIT)
         self._count = 0
         self._started = time.monotonic()
-        self.own: set[tuple[str, int]] = set()  # the balancer's connections and health checks towards members
-        self.others: set[tuple[str, int]] = set()  # the lab's other clients
+        self._own: OrderedDict[Source, None] = OrderedDict()
+        self.others: set[Source] = set()  # the lab's other clients, while they are connected
+
+    def announce(self, source: Source) -> None:
+        """Say that a connection from this address to a member will be the balancer's own: relayed, or a check."""
+        self._own[source] = None
+        while len(self._own) > OWN_LIMIT:
+            self._own.popitem(last=False)
+
+    def withdraw(self, source: Source) -> None:
+        """Say that the connection was not made after all."""
+        self._own.pop(source, None)
 
     def served(self) -> tuple[Served, ...]:
         """Return what was kept, oldest first."""
@@ -56,14 +68,15 @@ class Ledger:
         self,
         member: str | None,
         address: str,
-        source: tuple[str, int],
+        source: Source,
         *,
         interface: str = "client",
         via_balancer: bool,
         outcome: Outcome = Outcome.ANSWERED,
     ) -> None:
         """Add one connection or request. Connections of the lab's own towards members are left out."""
-        if source in self.own and not via_balancer:
+        if not via_balancer and source in self._own:
+            del self._own[source]  # a member accepts it once, perhaps after the balancer has closed it
             return
         other = source in self.others
         at_s = time.monotonic() - self._started
