@@ -1,0 +1,96 @@
+"""A report in each of the formats that leave the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from semscheck.commands.streams import Face
+from semscheck.model.findings import Status
+from semscheck.model.report import Report
+
+FORMATS = ("text", "json", "jsonl", "html", "markdown", "nagios", "prometheus", "junit")
+
+
+def failing_on(report: Report, fail_on: str) -> Report:
+    """The report with the exit code that `--fail-on` asks for: "critical" makes a warning 0, never an unknown."""
+    if fail_on == "critical" and report.summary.verdict is Status.WARNING:
+        return replace(report, summary=replace(report.summary, exit_code=0))
+    return report
+
+
+def redacted(report: Report) -> Report:
+    """The report with pseudonyms; the words of the rules' own texts are kept."""
+    from semscheck.analysis.redaction import redact
+
+    return redact(report)
+
+
+def encode(report: Report, form: str, face: Face, *, verbose: bool = False, pretty: bool = False) -> bytes:
+    """The report's bytes in one of FORMATS. pretty: JSON with line breaks, for a person's eyes."""
+    if form == "text":
+        return _text(report, face, verbose)
+    if form == "json":
+        from semscheck.render import json
+
+        return json.encode(report, indent=2 if pretty else None).rstrip(b"\n") + b"\n"
+    return _ENCODERS[form](report)
+
+
+def _text(report: Report, face: Face, verbose: bool) -> bytes:
+    from semscheck.render import text
+
+    now = datetime.now(UTC) if report.run.origin == "replay" else None
+    shown = text.render(
+        report, width=face.width, unicode=face.unicode, colour=face.colour, verbose=verbose, now=now
+    )
+    return shown.encode("utf-8" if face.unicode else "ascii", "backslashreplace")
+
+
+def _jsonl(report: Report) -> bytes:
+    from semscheck.render import jsonl
+
+    return jsonl.render(report)
+
+
+def _html(report: Report) -> bytes:
+    from semscheck.render import html
+    from semscheck.rules.registry import cards
+
+    return html.render(report, {card.code: card for card in cards()}).encode()
+
+
+def _markdown(report: Report) -> bytes:
+    from semscheck.render import markdown
+
+    return markdown.render(report).encode()
+
+
+def _nagios(report: Report) -> bytes:
+    from semscheck.render import nagios
+
+    return nagios.render(report).encode()
+
+
+def _prometheus(report: Report) -> bytes:
+    from semscheck.render import prometheus
+
+    return prometheus.render(report).encode()
+
+
+def _junit(report: Report) -> bytes:
+    from semscheck.render import junit
+    from semscheck.rules.registry import cards
+
+    return junit.render(report, {card.code: card.name for card in cards()}).encode()
+
+
+_ENCODERS: dict[str, Callable[[Report], bytes]] = {
+    "jsonl": _jsonl,
+    "html": _html,
+    "markdown": _markdown,
+    "nagios": _nagios,
+    "prometheus": _prometheus,
+    "junit": _junit,
+}
