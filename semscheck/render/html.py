@@ -101,7 +101,8 @@ def table(
 
 
 def fold(summary: str, inner: str, style: str = "") -> str:
-    """What opens when asked for; both are HTML. style "printed": shown on paper though folded."""
+    """What opens when asked for; both are HTML. style: "printed" is shown on paper though folded,
+    "onscreen" is left out there."""
     named = f' class="{style}"' if style else ""
     return f"<details{named}><summary>{summary}</summary>{inner}</details>"
 
@@ -237,11 +238,11 @@ class _Document:
                 if confidence
                 else "."
             )
-            parts.append("<h4>Shares of new connections</h4>" + figure("Shares", shares, caption))
+            parts.append('<h3 class="sub">Shares of new connections</h3>' + figure("Shares", shares, caption))
         for path in self._report.analysis.paths:
             where = esc(words.place(safe.one_line(path.address, 60), path.port))
             facts = ((name, esc(value)) for name, value in balancing_facts(path, verbose=True))
-            parts.append(f"<h4>How {where} spreads connections</h4>{rows(facts)}")
+            parts.append(f'<h3 class="sub">How {where} spreads connections</h3>{rows(facts)}')
         return f'<div class="card long">{"".join(parts)}</div>' if parts else ""
 
     def names(self) -> str:
@@ -258,7 +259,7 @@ class _Document:
             "One block a query, a row a name server; the same number is the same answer in the same order."
         )
         drawn = figure("Answers", strip, caption)
-        return f'<div class="card">{drawn}{legend(strip.legend)}<h4>Facts</h4>{rows(facts)}</div>'
+        return f'<div class="card">{drawn}{legend(strip.legend)}<h3 class="sub">Facts</h3>{rows(facts)}</div>'
 
     def certificates(self) -> str:
         grid = self._pictures.certificates
@@ -295,7 +296,9 @@ class _Document:
             caption="Every address that was looked at",
             numbers=("Connecting", "Handshake"),
         )
-        return f'<div class="card long">{drawn}{self._left_out()}</div>'
+        more = len(places) - SHOWN_ROWS
+        rest = f'<p class="soft small">and {more:,} more in the saved report</p>' if more > 0 else ""
+        return f'<div class="card long">{drawn}{rest}{self._left_out()}</div>'
 
     def _place(self, place: Place) -> str:
         what = [
@@ -380,7 +383,7 @@ class _Document:
             if more > 0
             else ""
         )
-        return fold(f"Evidence: {words.count(len(known), 'observation')}", shown + rest)
+        return fold(f"Evidence: {words.count(len(known), 'observation')}", shown + rest, "onscreen")
 
     def observation(self, seen: AnyObservation) -> str:
         """One fact as it was saved; in full once, afterwards by a link to it."""

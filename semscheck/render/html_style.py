@@ -59,7 +59,7 @@ DARK = {
     "not-tested-bg": "#222c36",
 }
 # Okabe and Ito's colours, told apart by colour-blind people; letters on them are always black.
-MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ea7b2f", "#bcc4cc", "#8fb0ff")
+MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ff8b6e", "#bcc4cc", "#8fb0ff")
 ON_MEMBER = "#10161d"
 
 _SHEET = """
@@ -76,18 +76,19 @@ a:focus-visible,summary:focus-visible,pre:focus-visible{outline:3px solid var(--
 border-radius:4px}
 code,pre,.mono{font-family:var(--mono);font-size:.875em}
 .mono{font-variant-ligatures:none}
-h1,h2,h3,h4{line-height:1.3;text-wrap:balance;margin:0}
+h1,h2,h3{line-height:1.3;text-wrap:balance;margin:0}
 h1{font-size:clamp(1.35rem,1rem + 1.6vw,1.9rem);font-weight:680;letter-spacing:-.012em}
 h2{font-size:1.3rem;font-weight:670;letter-spacing:-.008em;margin:44px 0 14px}
 h3{font-size:1.06rem;font-weight:650}
-h4{font-size:.8rem;font-weight:650;color:var(--soft);letter-spacing:.05em;text-transform:uppercase;margin:20px 0 8px}
+h3.sub{font-size:.8rem;font-weight:650;color:var(--soft);letter-spacing:.05em;text-transform:uppercase;margin:20px 0 8px}
 p{margin:0 0 10px}
 .soft{color:var(--soft)}
 .small{font-size:.875rem}
 .skip{position:absolute;left:-9999px}
 .skip:focus{left:16px;top:12px;background:var(--card);padding:8px 14px;z-index:1}
 .ic{width:1.05em;height:1.05em;flex:none;vertical-align:-.16em}
-.state{display:inline-flex;align-items:center;gap:.4em;font-weight:650;white-space:nowrap}
+.state{display:inline-flex;align-items:baseline;gap:.4em;font-weight:650;white-space:nowrap}
+.state .ic{align-self:center}
 .ok{color:var(--ok)}.info{color:var(--info)}.warning{color:var(--warning)}.critical{color:var(--critical)}
 .unknown{color:var(--unknown)}.not-tested{color:var(--not-tested)}
 .pill{padding:2px 11px 2px 9px;border-radius:99px;font-size:.86rem;border:1px solid currentColor}
@@ -128,6 +129,7 @@ dl.rows dd{margin:0}
 dl.rows dd p:last-child,dl.rows dd ol{margin-bottom:0}
 details{margin-top:14px}
 details details{margin-top:10px}
+.card>details:first-child{margin-top:0}
 summary{cursor:pointer;font-weight:600;padding:2px 0}
 summary .soft{font-weight:400}
 details[open]>summary{margin-bottom:10px}
@@ -146,7 +148,7 @@ caption{text-align:left;color:var(--soft);padding-bottom:8px}
 th,td{text-align:left;vertical-align:top;padding:8px 14px 8px 0;border-bottom:1px solid var(--line)}
 tbody tr:last-child>*{border-bottom:0}
 th{font-weight:600}
-@media (min-width:761px){table.fixed{table-layout:fixed}}
+@media print,(min-width:761px){table.fixed{table-layout:fixed}}
 
 col.w10{width:10%%}col.w12{width:12%%}col.w16{width:16%%}col.w18{width:18%%}col.w20{width:20%%}col.w22{width:22%%}col.w24{width:24%%}col.w26{width:26%%}
 thead th{color:var(--soft);font-size:.8rem;white-space:nowrap}
@@ -192,7 +194,7 @@ svg .i-critical{stroke:var(--critical)}
 svg .i-unknown{stroke:var(--unknown)}svg .i-not-tested{stroke:var(--not-tested)}
 %(members)s
 .worse{color:var(--critical);font-weight:600}.better{color:var(--ok);font-weight:600}.other{font-weight:600}
-@media (max-width:760px){.wrap{padding:0 14px 36px}.head{padding:18px 16px}.card{padding:16px 14px}
+@media screen and (max-width:760px){.wrap{padding:0 14px 36px}.head{padding:18px 16px}.card{padding:16px 14px}
 h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows dd{margin-bottom:10px}}
 @media screen and (max-width:760px){svg.wide{display:none}svg.narrow{display:block}
 .stack thead{position:absolute;left:-9999px}.stack tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
@@ -200,10 +202,10 @@ h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows d
 .stack td.num{text-align:left}}
 @media print{@page{margin:14mm}:root{color-scheme:light;%(light)s}html{font-size:85%%}body{background:#fff}
 .wrap{max-width:none;padding:0}nav,.skip,.back,.no-print{display:none}
-.card,.head,.note{break-inside:avoid;box-shadow:none}.card.long{break-inside:auto}h2,h3,h4{break-after:avoid}
+.card,.head,.note{break-inside:avoid;box-shadow:none}.card.long{break-inside:auto}h2,h3{break-after:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 details.printed::details-content{content-visibility:visible;display:block;block-size:auto;height:auto}
-details:not(.printed):not([open]){display:none}
+details.onscreen:not([open]){display:none}
 a{color:inherit;text-decoration:none}pre{max-height:none}}
 @media (forced-colors:active){.tag,.pill,.head{border:1px solid}}
 """

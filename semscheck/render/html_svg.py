@@ -32,10 +32,13 @@ from semscheck.render.words import Mark
 
 WIDE = 1000
 NARROW = 330
+SHOWN_ROWS = 24  # of one picture; a cluster has six members
 SHOWN_NODES = 8  # of one stage; what is over is counted, so a name with 3,000 addresses stays a picture
 
 # Widths of a character in pixels, on the generous side: no font is known here.
 _SANS, _STRONG, _SMALL, _MONO = 7.6, 8.3, 6.9, 7.4
+_THIN = frozenset("iljtfrI.,:;|!'()[] ")
+_BROAD = frozenset("mw@%#=+<>~_")
 _LINE = 17
 _PAD = 10
 
@@ -112,12 +115,30 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def _fits(text: str, room: float, each: float) -> int:
+    """How many of the first characters take at most `room` pixels, `each` being that of an ordinary one."""
+    left = room / each
+    for index, character in enumerate(text):
+        left -= 1 if each == _MONO and character.isascii() else _weight(character)
+        if left < 0:
+            return index
+    return len(text)
+
+
+def _weight(character: str) -> float:
+    if character in _THIN:
+        return 0.7
+    if character.isupper() or character in _BROAD:
+        return 1.3
+    return 1.0 if character < "\u1100" else 2.0  # East Asian ones take two columns
+
+
 def _pieces(text: str, room: float, lines: int, each: float) -> list[str]:
     """The text on at most `lines` lines of `room` pixels, broken after dots, colons, dashes and blanks."""
     left = safe.one_line(text, 400)
-    columns = max(4, int(room / each))
     shown: list[str] = []
     while left and len(shown) < lines:
+        columns = max(2, _fits(left, room, each))
         if len(left) <= columns:
             return [*shown, left]
         at = max((left.rfind(mark, 0, columns) + 1 for mark in " .:-/@,"), default=0)
@@ -125,7 +146,8 @@ def _pieces(text: str, room: float, lines: int, each: float) -> list[str]:
         shown.append(left[:at].strip())
         left = left[at:].lstrip()
     if left and shown:
-        shown[-1] = shown[-1][: columns - 1] + safe.ELLIPSIS
+        last = shown[-1]
+        shown[-1] = last[: max(1, _fits(last, room - 2 * each, each))] + safe.ELLIPSIS
     return shown or [""]
 
 
@@ -518,8 +540,10 @@ def _grid(picture: CertificateGrid, width: int) -> _Canvas:
         ):
             canvas.text(x, 14, title, "t-soft t-small")
         y = 26.0
-    for row in picture.rows:
+    for row in picture.rows[:SHOWN_ROWS]:
         y = _grid_row(canvas, row, y, columns) if wide else _grid_stack(canvas, row, y, width)
+    if (more := len(picture.rows) - SHOWN_ROWS) > 0:
+        canvas.text(0, y + 14, f"and {more:,} more", "t-soft")
     return canvas
 
 
