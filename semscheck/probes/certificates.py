@@ -1,6 +1,10 @@
 """Presented certificates into facts.
 
 Whatever a server sends ends as an observation: what does not parse is told in `problems`, and nothing raises.
+The library that parses is strict on purpose, and refuses all extensions when one is malformed; TLS clients are
+not, so what it refuses is read a second time, leniently (`probes/der.py`), and the problem says so.
+
+Each problem begins with the field's name; those that the second reading mended begin with "read leniently".
 """
 
 from __future__ import annotations
@@ -8,17 +12,16 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import warnings
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
+from semscheck.probes import der as lenient
 from semscheck.probes.recorder import Recorder
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.x509.oid import ObjectIdentifier
 
 MAX_CHAIN = 10  # certificates looked at per chain; public chains have two to four
 MAX_DER = 131_072  # OpenSSL takes at most 100 KiB for a whole chain (SSL_MAX_CERT_LIST_DEFAULT)
@@ -60,6 +63,7 @@ _KEY_TYPES = {
 }
 
 Found = TypeVar("Found")
+Extension = TypeVar("Extension", bound="x509.ExtensionType")
 
 
 class _Reading:
@@ -76,10 +80,15 @@ class _Reading:
         try:
             return read()
         except BaseException as error:
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
+            _only_of_parsing(error)
             self.problems.append(f"{what}: {_text(str(error), 200) or type(error).__name__}")
             return None
+
+
+def _only_of_parsing(error: BaseException) -> None:
+    """Raise again what is no error of parsing: an interrupt, a cancelled task, an exit."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
 
 
 def fingerprint(der: bytes) -> str:
@@ -93,19 +102,14 @@ def facts(der: bytes) -> dict[str, Any]:
         "fingerprint": fingerprint(der),
         "der": der if len(der) <= MAX_KEPT_DER else None,
     }
-    reading = _Reading()
     if len(der) > MAX_DER:
-        reading.problems.append(f"certificate: {len(der)} bytes, which is over {MAX_DER}; not read")
-    else:
-        from cryptography import x509
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of malformed fields; those that matter end in problems
-            parsed = reading.attempt("certificate", lambda: x509.load_der_x509_certificate(der))
-            if parsed is not None:
-                found |= _names_and_dates(parsed, reading)
-                found |= _key(parsed, reading)
-                found |= _extensions(parsed, reading)
+        problem = f"certificate: {len(der)} bytes, which is over {MAX_DER}; not read"
+        return {**found, "problems": (problem,)}
+    reading = _Reading()
+    fields = _strictly(der, reading)
+    if reading.problems:
+        fields = _again(der, reading) | fields
+    found |= _bounded(fields, reading)
     found["problems"] = tuple(_text(problem, 300) for problem in reading.problems[:MAX_FEW])
     return found
 
@@ -129,45 +133,61 @@ def _text(value: str, limit: int = MAX_TEXT) -> str:
     return value[:limit].encode("utf-8", "replace").decode()
 
 
-def _few(values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_text(value) for value in values[:MAX_FEW])
-
-
-def _common_names(name: x509.Name) -> tuple[str, ...]:
-    from cryptography.x509.oid import NameOID
-
-    values = (attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME))
-    return _few([value if isinstance(value, str) else value.decode("latin-1") for value in values])
-
-
-def _names_and_dates(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
-    subject = reading.attempt("subject", lambda: parsed.subject)
-    issuer = reading.attempt("issuer", lambda: parsed.issuer)
-    found: dict[str, Any] = {
-        "serial": reading.attempt("serial number", lambda: _text(f"{parsed.serial_number:x}", 64)),
-        "not_before": reading.attempt("notBefore", lambda: _moment(parsed.not_valid_before_utc)),
-        "not_after": reading.attempt("notAfter", lambda: _moment(parsed.not_valid_after_utc)),
-        "signature_hash": reading.attempt("signature algorithm", lambda: _signature_hash(parsed)),
-    }
-    if subject is not None:
-        found["subject"] = reading.attempt("subject", lambda: _text(subject.rfc4514_string())) or ""
-        found["common_names"] = reading.attempt("Common Name", lambda: _common_names(subject)) or ()
-    if issuer is not None:
-        found["issuer"] = reading.attempt("issuer", lambda: _text(issuer.rfc4514_string())) or ""
-        found["issuer_common_names"] = reading.attempt("issuer", lambda: _common_names(issuer)) or ()
-    if subject is not None and issuer is not None:
-        found["self_issued"] = subject == issuer
-        found["self_signed"] = _self_signed(parsed) if subject == issuer else False
+def _bounded(fields: dict[str, Any], reading: _Reading) -> dict[str, Any]:
+    """The fields with long texts and long lists cut; names that are left out are told."""
+    found: dict[str, Any] = {}
+    for field, value in fields.items():
+        if isinstance(value, tuple):
+            limit = MAX_NAMES if field in ("dns_names", "ip_names") else MAX_FEW
+            if len(value) > limit and field in ("dns_names", "ip_names"):
+                reading.problems.append(f"{len(value) - limit} {NAMES_CUT}")
+            found[field] = tuple(_text(each) for each in value[:limit])
+        else:
+            found[field] = _text(value) if isinstance(value, str) else value
     return found
 
 
-def _moment(value: datetime) -> datetime:
-    return value.replace(microsecond=0)
+# --- the strict reading ------------------------------------------------------------------------------------
 
 
-def _signature_hash(parsed: x509.Certificate) -> str | None:
-    algorithm = parsed.signature_hash_algorithm  # None where the scheme has a hash of its own (Ed25519)
-    return algorithm.name.lower() if algorithm is not None else None
+def _strictly(der: bytes, reading: _Reading) -> dict[str, Any]:
+    """What the library reads; a field that it refuses is left out, and a problem noted."""
+    from cryptography import x509
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of malformed fields; those that matter end in problems
+        parsed = reading.attempt("certificate", lambda: x509.load_der_x509_certificate(der))
+        if parsed is None:
+            return {}
+        return {
+            **_names(parsed, reading),
+            **_dates_and_signature(parsed, reading),
+            **_key(parsed, reading),
+            **_extensions(parsed, reading),
+        }
+
+
+def _names(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    subject = reading.attempt("subject", lambda: _name(parsed.subject))
+    issuer = reading.attempt("issuer", lambda: _name(parsed.issuer))
+    if subject is not None:
+        found["subject"], found["common_names"] = subject
+    if issuer is not None:
+        found["issuer"], found["issuer_common_names"] = issuer
+    if subject is not None and issuer is not None:
+        found["self_issued"] = parsed.subject == parsed.issuer
+        found["self_signed"] = _self_signed(parsed) if found["self_issued"] else False
+    return found
+
+
+def _name(name: x509.Name) -> tuple[str, tuple[str, ...]]:
+    """As RFC 4514 writes it, and its Common Names in order."""
+    from cryptography.x509.oid import NameOID
+
+    values = [attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    common = tuple(value if isinstance(value, str) else value.decode("latin-1") for value in values)
+    return name.rfc4514_string(), common
 
 
 def _self_signed(parsed: x509.Certificate) -> bool | None:
@@ -179,10 +199,24 @@ def _self_signed(parsed: x509.Certificate) -> bool | None:
     except InvalidSignature:
         return False
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+        _only_of_parsing(error)
         return None
     return True
+
+
+def _dates_and_signature(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
+    readers: dict[str, tuple[str, Callable[[], Any]]] = {
+        "serial": ("serial number", lambda: f"{parsed.serial_number:x}"),
+        "not_before": ("notBefore", lambda: parsed.not_valid_before_utc),
+        "not_after": ("notAfter", lambda: parsed.not_valid_after_utc),
+    }
+    found = {field: reading.attempt(what, read) for field, (what, read) in readers.items()}
+    found = {field: value for field, value in found.items() if value is not None}
+    # None where the scheme has a hash of its own (Ed25519).
+    algorithm = reading.attempt("signature algorithm", lambda: (parsed.signature_hash_algorithm,))
+    if algorithm is not None:
+        found["signature_hash"] = algorithm[0].name.lower() if algorithm[0] is not None else None
+    return found
 
 
 def _key(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
@@ -191,92 +225,146 @@ def _key(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
     key = reading.attempt("public key", parsed.public_key)
     if key is None:
         return {}
-    curve = getattr(key, "curve", None)
-    bits = getattr(key, "key_size", None)
     spki = reading.attempt(
         "public key", lambda: key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     )
+    if spki is None:
+        return {}
+    bits = getattr(key, "key_size", None)
     kind = type(key).__name__
     return {
-        "spki": hashlib.sha256(spki).hexdigest() if spki is not None else None,
+        "spki": hashlib.sha256(spki).hexdigest(),
         "key_type": _KEY_TYPES.get(kind, kind.removesuffix("PublicKey")),
         "key_bits": bits if isinstance(bits, int) else None,
-        "curve": getattr(curve, "name", None),
+        "curve": getattr(getattr(key, "curve", None), "name", None),
     }
 
 
 def _extensions(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
-    from cryptography.x509.oid import ExtensionOID
+    from cryptography import x509
 
-    if reading.attempt("extensions", lambda: len(parsed.extensions)) is None:
+    extensions = reading.attempt("extensions", lambda: parsed.extensions)
+    if extensions is None:
         return {}
 
-    def value(what: str, oid: ObjectIdentifier) -> Any:
-        from cryptography import x509
+    def value(kind: type[Extension]) -> Extension | None:
+        try:
+            return extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
 
-        def read() -> Any:
-            try:
-                return parsed.extensions.get_extension_for_oid(oid).value
-            except x509.ExtensionNotFound:
-                return None
-
-        return reading.attempt(what, read)
-
-    found: dict[str, Any] = _alternative_names(
-        value("subjectAltName", ExtensionOID.SUBJECT_ALTERNATIVE_NAME), reading
-    )
-    constraints = value("basicConstraints", ExtensionOID.BASIC_CONSTRAINTS)
-    usage = value("keyUsage", ExtensionOID.KEY_USAGE)
-    purposes = value("extendedKeyUsage", ExtensionOID.EXTENDED_KEY_USAGE)
-    own_id = value("subjectKeyIdentifier", ExtensionOID.SUBJECT_KEY_IDENTIFIER)
-    issuer_id = value("authorityKeyIdentifier", ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
-    access = value("authorityInfoAccess", ExtensionOID.AUTHORITY_INFORMATION_ACCESS)
-    if constraints is not None:
+    found: dict[str, Any] = {}
+    if (names := value(x509.SubjectAlternativeName)) is not None:
+        found["dns_names"] = tuple(names.get_values_for_type(x509.DNSName))
+        found["ip_names"] = _addresses(names.get_values_for_type(x509.IPAddress))
+    if (constraints := value(x509.BasicConstraints)) is not None:
         found["is_ca"] = bool(constraints.ca)
-    if usage is not None:
+    if (usage := value(x509.KeyUsage)) is not None:
         found["key_usage"] = tuple(word for field, word in _USAGES if getattr(usage, field))
-    if purposes is not None:
-        dotted = [purpose.dotted_string for purpose in purposes]
-        found["extended_key_usage"] = _few([_PURPOSES.get(oid, oid) for oid in dotted])
-    if own_id is not None:
-        found["subject_key_id"] = _text(own_id.digest.hex(), 128)
-    if issuer_id is not None and issuer_id.key_identifier is not None:
-        found["authority_key_id"] = _text(issuer_id.key_identifier.hex(), 128)
-    if access is not None:
+    if (purposes := value(x509.ExtendedKeyUsage)) is not None:
+        found["extended_key_usage"] = _purposes(purpose.dotted_string for purpose in purposes)
+    if (own := value(x509.SubjectKeyIdentifier)) is not None:
+        found["subject_key_id"] = own.digest.hex()
+    if (above := value(x509.AuthorityKeyIdentifier)) is not None and above.key_identifier is not None:
+        found["authority_key_id"] = above.key_identifier.hex()
+    if (access := value(x509.AuthorityInformationAccess)) is not None:
         found["ca_issuers"] = _ca_issuers(access)
     return found
 
 
-def _alternative_names(names: Any, reading: _Reading) -> dict[str, Any]:
-    if names is None:
-        return {}
-    from cryptography import x509
-
-    dns = names.get_values_for_type(x509.DNSName)
-    # A network instead of an address can be encoded; it names no host.
-    addresses = [
-        str(address)
-        for address in names.get_values_for_type(x509.IPAddress)
-        if isinstance(address, ipaddress.IPv4Address | ipaddress.IPv6Address)
-    ]
-    left_out = max(len(dns) - MAX_NAMES, 0) + max(len(addresses) - MAX_NAMES, 0)
-    if left_out:
-        reading.problems.append(f"{left_out} {NAMES_CUT}")
-    return {
-        "dns_names": tuple(_text(name) for name in dns[:MAX_NAMES]),
-        "ip_names": tuple(addresses[:MAX_NAMES]),
-    }
+def _addresses(values: Iterable[object]) -> tuple[str, ...]:
+    """A network instead of an address can be encoded; it names no host."""
+    hosts = (ipaddress.IPv4Address, ipaddress.IPv6Address)
+    return tuple(str(address) for address in values if isinstance(address, hosts))
 
 
-def _ca_issuers(access: Any) -> tuple[str, ...]:
+def _purposes(dotted: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_PURPOSES.get(oid, oid) for oid in dotted)
+
+
+def _ca_issuers(access: x509.AuthorityInformationAccess) -> tuple[str, ...]:
     from cryptography import x509
     from cryptography.x509.oid import AuthorityInformationAccessOID
 
-    return _few(
-        [
-            description.access_location.value
-            for description in access
-            if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
-            and isinstance(description.access_location, x509.UniformResourceIdentifier)
-        ]
+    return tuple(
+        description.access_location.value
+        for description in access
+        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+        and isinstance(description.access_location, x509.UniformResourceIdentifier)
     )
+
+
+# --- the lenient reading -----------------------------------------------------------------------------------
+
+
+def _again(der: bytes, reading: _Reading) -> dict[str, Any]:
+    """What a second, lenient reading gives. Problems of the first that it mends are marked, its own added."""
+    again = _Reading()
+    body = again.attempt("certificate", lambda: lenient.body(der))
+    found = {} if body is None else {**_lenient_body(body, again), **_lenient_extensions(body, again)}
+    failed = {problem.partition(":")[0] for problem in again.problems}
+    if "certificate" in failed:
+        return {}
+    first = reading.problems
+    reading.problems = [
+        problem if problem.partition(":")[0] in failed else f"read leniently: {problem}" for problem in first
+    ]
+    known = {problem.partition(":")[0] for problem in first}
+    reading.problems += [one for one in again.problems if one.partition(":")[0] not in known]
+    return found
+
+
+def _lenient_body(body: lenient.Body, again: _Reading) -> dict[str, Any]:
+    subject = again.attempt("subject", lambda: lenient.name(body.subject))
+    issuer = again.attempt("issuer", lambda: lenient.name(body.issuer))
+    dates = again.attempt("validity", lambda: lenient.validity(body.validity))
+    key = again.attempt("public key", lambda: lenient.key(body.key))
+    digest = again.attempt("signature algorithm", lambda: (lenient.signature_hash(body.algorithm),))
+    found: dict[str, Any] = {"serial": f"{int.from_bytes(body.serial.content, signed=True):x}"}
+    if subject is not None:
+        found |= {"subject": subject.text, "common_names": subject.common_names}
+    if issuer is not None:
+        found |= {"issuer": issuer.text, "issuer_common_names": issuer.common_names}
+    if subject is not None and issuer is not None:
+        found["self_issued"] = subject.whole == issuer.whole
+        found["self_signed"] = None if found["self_issued"] else False  # no signature is verified here
+    if dates is not None:
+        found |= {"not_before": dates[0], "not_after": dates[1]}
+    if key is not None:
+        found |= {"spki": key.spki, "key_type": key.kind, "key_bits": key.bits, "curve": key.curve}
+    if digest is not None:
+        found["signature_hash"] = digest[0]
+    return found
+
+
+def _lenient_extensions(body: lenient.Body, again: _Reading) -> dict[str, Any]:
+    values = again.attempt("extensions", lambda: lenient.extensions(body.extensions)) or {}
+    found: dict[str, Any] = {}
+    names = _value(values, "2.5.29.17", "subjectAltName", lenient.alternative_names, again)
+    if names is not None:
+        found["dns_names"], found["ip_names"] = names
+    bits = _value(values, "2.5.29.15", "keyUsage", lenient.usage_bits, again)
+    if bits is not None:
+        found["key_usage"] = tuple(word for at, (_, word) in enumerate(_USAGES) if at in bits)
+    purposes = _value(values, "2.5.29.37", "extendedKeyUsage", lenient.purposes, again)
+    if purposes is not None:
+        found["extended_key_usage"] = _purposes(purposes)
+    simple: tuple[tuple[str, str, str, Callable[[bytes], Any]], ...] = (
+        ("is_ca", "2.5.29.19", "basicConstraints", lenient.is_authority),
+        ("subject_key_id", "2.5.29.14", "subjectKeyIdentifier", lenient.key_id),
+        ("authority_key_id", "2.5.29.35", "authorityKeyIdentifier", lenient.issuer_key_id),
+        ("ca_issuers", "1.3.6.1.5.5.7.1.1", "authorityInfoAccess", lenient.ca_issuers),
+    )
+    for field, oid, what, read in simple:
+        value = _value(values, oid, what, read, again)
+        if value is not None:
+            found[field] = value
+    return found
+
+
+def _value(
+    values: dict[str, bytes], oid: str, what: str, read: Callable[[bytes], Found], again: _Reading
+) -> Found | None:
+    """An extension's value, None where it is absent or does not parse (then a problem is noted)."""
+    encoded = values.get(oid)
+    return None if encoded is None else again.attempt(what, lambda: read(encoded))

@@ -22,7 +22,7 @@ SHOWN = 60  # characters of a certificate's name in a sentence
 NAMED_PLACES = 3  # more are counted
 NO_CERTIFICATE = "nothing that serves clients presented a certificate"
 # How `Certificate.problems` begins where the names themselves could not be read.
-_NAMELESS = ("certificate:", "extensions:", "subjectAltName:")
+_NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 
 
 @dataclass(frozen=True, slots=True)
