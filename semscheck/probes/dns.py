@@ -224,8 +224,8 @@ class _Look:
         try:
             reading, transport = await self._exchange(place, name, kind, repetition, role)
             data = _as_data(reading, transport)
-            if len(reading.records) > KEPT_RECORDS:
-                self._note_too_many(len(reading.records))
+            if reading.seen > KEPT_RECORDS:
+                self._note_too_many(reading.seen)
         except (OSError, ValueError) as error:
             data["failure"] = failure(Phase.RESOLVE, error)
         return self._record.add(
@@ -494,6 +494,6 @@ def _as_data(reading: Reading, transport: str) -> dict[str, Any]:
         "rcode": reading.rcode,
         "flags": reading.flags,
         "cname": reading.chain,
-        "records": reading.records[:KEPT_RECORDS],
+        "records": reading.records,
         "ttl_s": reading.ttl_s,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import CnameHop
@@ -46,14 +47,16 @@ def make_query(
 class Reading:
     """What an answer says of one name and type.
 
-    chain: aliases in order. records: data in the order received, all of them. ttl_s: the least of the record
-    set's, None if there is none. nearby: (name, address) pairs of the additional section.
+    chain: aliases in order. records: data in the order received, at most `KEPT_RECORDS`; seen: how many there
+    were. ttl_s: the least of the record set's, None if there is none. nearby: (name, address) pairs of the
+    additional section, as many at most.
     """
 
     rcode: str
     flags: tuple[str, ...]
     chain: tuple[CnameHop, ...] = ()
     records: tuple[str, ...] = ()
+    seen: int = 0
     ttl_s: int | None = None
     nearby: tuple[tuple[str, str], ...] = ()
 
@@ -80,13 +83,14 @@ def read(answer: dns.message.Message, name: str, record_type: str) -> Reading:
         rcode=dns.rcode.to_text(answer.rcode()),
         flags=tuple(flag for flag in dns.flags.to_text(answer.flags).split() if flag != "QR"),
         chain=tuple(chain),
-        records=() if found is None else tuple(_data(one) for one in found),
+        records=() if found is None else tuple(_data(one) for one in islice(found, KEPT_RECORDS)),
+        seen=0 if found is None else len(found),
         ttl_s=None if found is None else found.ttl,
         nearby=tuple(
             (_text(one), _data(record))
-            for one in answer.additional
+            for one in answer.additional[:KEPT_RECORDS]
             if one.rdtype.name in ("A", "AAAA")
-            for record in one
+            for record in islice(one, KEPT_RECORDS)
         ),
     )
 

@@ -9,6 +9,7 @@ from semscheck.model.findings import State
 from semscheck.model.observations import Bound, Delegation, DnsAnswer, NameServer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Target
 from tests.probes.dnslook import FQDN, look
+from tests.rig.clients import dig
 from tests.rig.dnsservers import Bind, Dnsmasq, PowerDNS, Unbound, Zone, pick_random
 from tests.rig.rig import Rig
 
@@ -106,6 +107,15 @@ def test_powerdns_shuffles_whatever_it_keeps(rig: Rig, cache_s: int) -> None:
     seen = rig.client.call(look, None, server)
     assert seen.analysis.rotation is Rotation.ORDER
     assert seen.codes() == {"DNS004"}
+
+
+def test_powerdns_without_our_varied_queries_would_look_fixed(rig: Rig) -> None:
+    """The control of the test above: alike queries, as dig sends them, get one kept packet again and again."""
+    server = rig.nameserver("192.0.2.53")
+    rig.start(PowerDNS((server,), (zone(*THREE),), options=("cache-ttl=20",)))
+    assert len({dig(rig, server, FQDN).data() for _ in range(8)}) == 1
+    varied = {dig(rig, server, FQDN, "A", f"+bufsize={1232 - 4 * n}").data() for n in range(8)}
+    assert len(varied) > 1
 
 
 def test_powerdns_that_picks_at_random_flips(rig: Rig) -> None:
