@@ -221,8 +221,8 @@ def _too_old(shakes: Sequence[Handshake]) -> str | None:
     newest = _newest(shakes)
     if newest is not None:
         return newest if _AGE[newest] < _AGE[OLDEST_GOOD] else None
-    refused = [shake for shake in shakes if _by_version(shake)]
-    return "a version older than TLS 1.0" if refused and len(refused) == len(shakes) else None
+    usual = [shake for shake in shakes if shake.offered is None]
+    return "a version older than TLS 1.0" if usual and all(map(_by_version, usual)) else None
 
 
 def _by_version(shake: Handshake) -> bool:

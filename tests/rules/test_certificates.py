@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from semscheck.model.findings import Confidence, Owner, State
+from semscheck.model.observations import Trust
 from semscheck.model.target import Endpoint, Member, Severity, Thresholds
 from tests.rig.certs import Authority, Issued, make_key, self_signed
 from tests.rules.tlsscene import (
@@ -582,3 +585,31 @@ def test_summaries_stay_short_whatever_a_certificate_says() -> None:
     scene = everywhere(Shake(loud, trust=untrusted(20, "z" * 200)))
     for finding in scene.findings():
         assert len(finding.summary) < 700, finding.summary
+
+
+# --- hostile certificates ----------------------------------------------------------------------------------
+
+
+@st.composite
+def tampered(draw: st.DrawFn) -> bytes:
+    """A good certificate with a few bytes changed: parses in part, or not at all."""
+    raw = bytearray(KEYS.der)
+    for _ in range(draw(st.integers(0, 5))):
+        raw[draw(st.integers(0, len(raw) - 1))] = draw(st.integers(0, 255))
+    return bytes(raw)
+
+
+TRUSTS = (None, untrusted(20), untrusted(18), untrusted(10), untrusted(None), hidden())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(tampered(), min_size=1, max_size=4), st.sampled_from(TRUSTS))
+def test_no_certificate_bytes_crash_a_rule(chain: list[bytes], trust: Trust | None) -> None:
+    scene = cluster(clients=[KEYS, None], replications=[OWN[name(1)], None], balancer=None)
+    shake = Shake(raw=tuple(chain), trust=trust)
+    for address in (client(2), replication(2), BALANCER):
+        scene.shake(address, shake)
+    findings, verdicts = scene.judged()
+    crashed = [v for v in verdicts if v.state is State.CRASHED and v.code[:3] in ("TLS", "CRT", "CLT")]
+    assert crashed == []
+    assert all(finding.evidence for finding in findings if finding.code.startswith(("TLS", "CRT")))

@@ -65,9 +65,14 @@ def hidden(code: int = 66) -> Trust:
 
 @dataclass(frozen=True, slots=True)
 class Shake:
-    """One handshake to write down. shown: what is presented; trust: None stands for "trusted by its path"."""
+    """One handshake to write down.
+
+    shown: what is presented; raw: the same as bytes, whatever they are. trust: None stands for "trusted by its
+    path"; judged: False where no chain came before the store.
+    """
 
     shown: Issued | None = None
+    raw: tuple[bytes, ...] = ()
     trust: Trust | None = None
     judged: bool = True
     path: tuple[x509.Certificate, ...] | None = None
@@ -124,10 +129,10 @@ class Scene:
         self.observations.append(
             Connection(id=self._next(), at_s=0.0, elapsed_s=0.01, address=address, port=port)
         )
-        sent: tuple[x509.Certificate, ...] = ()
+        sent = shake.raw
         if shake.shown is not None:
-            sent = (shake.shown.certificate, *shake.shown.above)
-        chain = self.record(map(der, sent))
+            sent = tuple(map(der, (shake.shown.certificate, *shake.shown.above)))
+        chain = self.record(sent)
         trust = self._trust(shake, sent) if shake.judged and sent else None
         failure = shake.failure
         if failure is None and trust is not None and trust.trusted is not True:
@@ -155,11 +160,11 @@ class Scene:
         )
         return self
 
-    def _trust(self, shake: Shake, sent: Sequence[x509.Certificate]) -> Trust:
+    def _trust(self, shake: Shake, sent: Sequence[bytes]) -> Trust:
         if shake.trust is not None:
             return shake.trust
-        path = (*sent, ROOT.certificate) if shake.path is None else shake.path
-        return Trust(True, store="system+ca-file", chain=self.record(map(der, path)))
+        path = (*sent, der(ROOT.certificate)) if shake.path is None else tuple(map(der, shake.path))
+        return Trust(True, store="system+ca-file", chain=self.record(path))
 
     def sample(self, address: str, shown: Issued, port: int = 443) -> Scene:
         """A fresh connection of the sampling that saw a certificate."""
