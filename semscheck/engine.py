@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from semscheck.model.events import Listener, Observed, Progressed
-from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer
+from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look, look_closer
 from semscheck.probes.polite import PoliteDialler
@@ -343,8 +343,11 @@ async def _import_http() -> None:
 
 
 def _session_page(sight: Sight) -> str | None:
-    """The path to ask for again and again: one that sets cookies, else one that answered; None if none did."""
+    """The path to ask for again and again: the one that sets most cookies, since a balancer sets its own on
+    every page; the last of several such; None if nothing answered."""
     answered = [e for e in sight.exchanges if e.failure is None and e.status is not None]
-    setting = [e for e in answered if any(name.lower() == "set-cookie" for name, _ in e.headers)]
-    chosen = setting or answered
-    return chosen[0].path if chosen else None
+
+    def cookies(seen: Exchange) -> int:
+        return sum(name.lower() == "set-cookie" for name, _ in seen.headers)
+
+    return max(reversed(answered), key=cookies).path if answered else None

@@ -67,6 +67,16 @@ class SamplingDecisions:
         """Only a cycle is certain enough to stop: "not sticky" alone leaves the code open."""
         return cycle_is_certain(history)
 
+    def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
+        """The unknown end filled in as a cycle would go on; as it is where none shows."""
+        filled = list(history)
+        end = len(filled)
+        while end and filled[end - 1] is None:
+            end -= 1
+        for at in range(end, len(filled)):
+            filled[at] = _follower(filled[:at])
+        return tuple(filled)
+
     def more(self, history: Sequence[str | None]) -> int:
         """More connections where the shares decide the code and the planned ones left them open."""
         counts = Counter(who for who in history if who is not None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from semscheck.probes.http import Conversation
 
 LOGIN_PATH = "/b/l.e"  # Web Email Protection's login page, in every version that sources name
+RETRY_PAUSES_S = (0.02, 0.1)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
@@ -195,20 +196,35 @@ async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | No
 
 
 async def look(means: Means, errand: Errand) -> Sight:
-    """Connect, shake hands, and (where wanted) ask for the front page; every step an observation."""
+    """Connect, shake hands, and (where wanted) ask for the front page; every step an observation.
+
+    What fails at once is tried again, since one lost connection in fifty says nothing of an address; silence
+    is not, since TCP itself has asked several times.
+    """
+    for pause_s in RETRY_PAUSES_S:
+        sight, quick = await _look_once(means, errand)
+        if sight.version is not None or not quick:
+            return sight
+        await means.seam.clock.sleep(pause_s)
+    sight, _ = await _look_once(means, errand)
+    return sight
+
+
+async def _look_once(means: Means, errand: Errand) -> tuple[Sight, bool]:
+    """One look, and whether it failed in a way that another attempt may not meet again."""
     reached, stream = await connect(means, errand)
     if stream is None:
-        return Sight(errand)
+        return Sight(errand), _is_quick(reached.failure)
     seen, tls = await handshake(means, errand, stream, "default")
     if tls is None:
         tls = await _second_try(means, errand, seen)
     if tls is None:
-        return Sight(errand, connected=True, connect_s=reached.elapsed_s)
+        return Sight(errand, connected=True, connect_s=reached.elapsed_s), _is_quick(seen.failure)
     try:
         exchanges = await converse(means, errand, tls) if errand.web else ()
     finally:
         tls.close()
-    return Sight(
+    sight = Sight(
         errand,
         connected=True,
         version=tls.version,
@@ -216,6 +232,11 @@ async def look(means: Means, errand: Errand) -> Sight:
         handshake_s=seen.elapsed_s,
         exchanges=exchanges,
     )
+    return sight, False
+
+
+def _is_quick(trouble: Failure | None) -> bool:
+    return trouble is not None and trouble.cause in (Cause.REFUSED, Cause.RESET, Cause.CLOSED)
 
 
 async def look_closer(means: Means, errand: Errand) -> None:

@@ -68,6 +68,9 @@ class Decisions(Protocol):
     def enough(self, history: Sequence[str | None], members: int) -> bool:
         """Whether more fresh connections could not change the code."""
 
+    def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
+        """The same with the unknown connections at its end filled in, as what came before suggests."""
+
     def more(self, history: Sequence[str | None]) -> int:
         """How many further fresh connections would settle what the planned ones left open; 0 for none."""
 
@@ -115,6 +118,7 @@ class Sampler:
         self._means = means
         self._path = path
         self._doors = {door.name: door for door in doors}
+        self._askable = dict(self._doors)
         self._decide = decisions
         self._plan = plan
         self._sessions = sessions
@@ -143,6 +147,7 @@ class Sampler:
     async def _with_members(self) -> None:
         controls = await self._controls if self._controls is not None else ()
         self._seen.extend(controls)
+        self._leave_out_the_silent(controls)
         by_session = bool(self._decide.telling(controls, tuple(self._doors)))
         if by_session and await self._by_session():
             return
@@ -151,6 +156,12 @@ class Sampler:
         elif not by_session:
             context = self._sessions.context(None)
             await self._fresh(lambda index: self._fresh_session(index, context, trace=False), foreign=False)
+
+    def _leave_out_the_silent(self, controls: Sequence[Control]) -> None:
+        """Members that could not be asked for their own token are not shown others' either: it would only cost
+        time-outs. A token that nobody else knows is then nobody's for certain."""
+        silent = {c.issuer for c in controls if c.issuer == c.shown_to and c.recognised is None}
+        self._askable = {name: door for name, door in self._doors.items() if name not in silent}
 
     async def _without_members(self) -> None:
         """Pairs of TLS sessions first, which leave nothing behind; then, where there are pages, their sessions."""
@@ -181,7 +192,7 @@ class Sampler:
         self._issued.clear()
         context = self._sessions.context(None)
         if self._doors:
-            controls = await cookie_controls(self._means, self._doors.values(), context, self._plan.page)
+            controls = await cookie_controls(self._means, self._askable.values(), context, self._plan.page)
         else:
             controls = await self._own_cookie_controls(context)
         self._seen.extend(controls)
@@ -204,7 +215,7 @@ class Sampler:
             index += 1
             if foreign and index == FOREIGN_AFTER and await self._nobody_knows():
                 return False
-            if not self._plan.exact and self._may_stop(index):
+            if not self._plan.exact and await self._may_stop(index):
                 break
             if index == planned and not self._plan.exact:
                 await self._settle()
@@ -213,9 +224,17 @@ class Sampler:
         await self._settle()
         return not (foreign and await self._nobody_knows())
 
-    def _may_stop(self, index: int) -> bool:
+    async def _may_stop(self, index: int) -> bool:
+        """Whether the connections so far are enough. Where only the last ones' identity is missing, and they
+        would settle it, it is waited for rather than making more."""
         if index < 4 or (index > 40 and index % 5):
             return False
+        history = self._history()
+        if self._decide.enough(history, len(self._doors)):
+            return True
+        if not self._waits or not self._decide.enough(self._decide.expected(history), len(self._doors)):
+            return False
+        await self._settle()
         return self._decide.enough(self._history(), len(self._doors))
 
     async def _nobody_knows(self) -> bool:
@@ -377,8 +396,8 @@ class Sampler:
         task.add_done_callback(self._waits.discard)
 
     def _order(self) -> tuple[Door, ...]:
-        names = self._decide.first_asked(self._history(), tuple(self._doors))
-        return tuple(self._doors[name] for name in names)
+        names = self._decide.first_asked(self._history(), tuple(self._askable))
+        return tuple(self._askable[name] for name in names)
 
     def _traced(
         self,
@@ -505,7 +524,7 @@ class Sampler:
         """Sessions of an older TLS version, from fresh connections through the FQDN, traced to their members."""
         if all(s.version == newest for s in self._seen if isinstance(s, Sample) and s.version):
             return False  # the arm before was this version already
-        controls = await session_controls(self._means, self._doors.values(), context, newest)
+        controls = await session_controls(self._means, self._askable.values(), context, newest)
         if not self._decide.telling(controls, tuple(self._doors)):
             return False
         self._stock.clear()

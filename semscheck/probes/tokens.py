@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semscheck.model.failure import Failure, Phase
+from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control
 from semscheck.probes.cookies import Cookie, set_by
 from semscheck.probes.endpoint import Errand, Means
@@ -216,6 +216,8 @@ async def _own_session(
         first = await open_tls(means, door.errand, context)
         if first.tls is None:
             trouble = first.failure
+            if _is_silence(trouble):
+                break
             continue
         version = first.tls.version
         session = await first.tls.ticket(ticket_wait_s(first.connect_s))
@@ -226,6 +228,8 @@ async def _own_session(
         again = await open_tls(means, door.errand, context, session=session)
         if again.tls is None:
             trouble = again.failure
+            if _is_silence(trouble):
+                break
             continue
         seen, trouble = again.tls.resumed, None
         session = await again.tls.ticket(ticket_wait_s(again.connect_s)) or session
@@ -247,13 +251,18 @@ async def _own_session(
     return control, Taken(door, session if seen else None, version)
 
 
+def _is_silence(trouble: Failure | None) -> bool:
+    """A server that does not answer is not waited for twice."""
+    return trouble is not None and trouble.cause in (Cause.TIMED_OUT, Cause.STALLED)
+
+
 async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.SSLContext) -> Control:
     began = means.record.now()
     assert taken.session is not None
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
         seen, trouble = await show_session(means, door.errand, context, taken.session)
-        if seen is not None:
+        if seen is not None or _is_silence(trouble):
             break
     return means.record.add(
         Control,
@@ -318,7 +327,7 @@ async def _show_cookie_control(
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
         seen, trouble = await show_cookie(means, door.errand, context, path, cookie)
-        if seen is not None:
+        if seen is not None or _is_silence(trouble):
             break
     return means.record.add(
         Control,

@@ -117,7 +117,7 @@ def _serves(place: Place) -> bool:
         summary="A member's client interface does not serve while another does.",
         why="Clients may work today; the next failure has nothing to fail over to.",
         remedy="Bring the member's client interface back: see what stopped it below.",
-        seen_by="The member was asked directly on its client interface. Not reachable from here is not the same as down.",
+        seen_by="The member was asked directly on Interface 2. Not reachable from here is not the same as down.",
         references=(KB_153721,),
     )
 )
@@ -143,7 +143,10 @@ def redundancy_lost(case: Case) -> Answers:
             others = ", ".join(sorted(up - {name})) or "another interface"
             yield Hit(
                 subject=Subject("member", name, place.address, place.port),
-                summary=f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), while {others} does.",
+                summary=(
+                    f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
+                    f"while {others} does."
+                ),
                 evidence=place.evidence[:4],
                 args={"member": name, "address": place.address, "stopped": stopped},
             )
