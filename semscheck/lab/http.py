@@ -107,7 +107,7 @@ class MessageReader:
 
     async def request(self) -> Message | None:
         """Return the next request, or None where the client closed between two."""
-        head = await self._head(starts_with_letter=True)
+        head = await self._head()
         if head is None:
             return None
         message = _parse(head)
@@ -120,7 +120,7 @@ class MessageReader:
 
     async def response(self, *, to_head: bool) -> Message:
         """Return the response to the request that was sent."""
-        head = await self._head(starts_with_letter=True)
+        head = await self._head()
         if head is None:
             raise BadMessageError(502, "closed in place of an answer")
         message = _parse(head)
@@ -133,7 +133,7 @@ class MessageReader:
             raise BadMessageError(502, "an answer without a length")
         return await self._with_body(message, length)
 
-    async def _head(self, *, starts_with_letter: bool) -> bytes | None:
+    async def _head(self) -> bytes | None:
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > HEAD_LIMIT:
                 raise BadMessageError(431, "the head is too long")
@@ -143,7 +143,7 @@ class MessageReader:
                     raise BadMessageError(400, "broken off in the head")
                 return None
             self._buffer += data
-            if starts_with_letter and not bytes(self._buffer[:1]).isalpha():
+            if not bytes(self._buffer[:1]).isalpha():
                 raise BadMessageError(
                     400, "not HTTP"
                 )  # as real servers notice a ClientHello at its first byte

@@ -428,7 +428,7 @@ def _balancing() -> tuple[Scenario, ...]:
                 replace(ended, health_check=HealthCheck.TCP, connect_timeout_s=0.5),
             ),
             ("BAL012", "CLU002"),
-            "critical",
+            "warning",
         ),
         Scenario(
             World(
@@ -504,7 +504,9 @@ def _reaching() -> tuple[Scenario, ...]:
         ),
         Scenario(
             member(
-                "member-error-page", "One member answers everything with an error page.", Behaviour.ERROR_PAGE
+                "member-error-page",
+                "One member answers everything with an error page, and status 200.",
+                Behaviour.ERROR_PAGE,
             ),
             ("CLU006",),
             "warning",

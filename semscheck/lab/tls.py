@@ -63,11 +63,8 @@ class Contexts:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.load_verify_locations(self._directory / "ca.pem")
         if tls.without_sni is not None:
-            _present_without_sni(context, self._without_sni(tls.without_sni))
+            _present_without_sni(context, self._make(tls.without_sni, Tls()))
         return context
-
-    def _without_sni(self, certificate: Certificate) -> ssl.SSLContext:
-        return self._make(certificate, Tls())
 
     def _paths(self, certificate: Certificate) -> tuple[Path, Path]:
         if certificate not in self._files:

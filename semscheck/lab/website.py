@@ -70,7 +70,7 @@ class Website:
     ) -> tuple[int, http.Fields, bytes]:
         match behaviour:
             case Behaviour.ERROR_PAGE:
-                return 200, (), _page(f"{_TITLE} - Page Not Found", "The page was not found.")
+                return 200, (), _page("Error", "The server encountered an internal error. Try again later.")
             case Behaviour.UNAVAILABLE:
                 return 503, (), _page("503 Service Unavailable", "The service is not available.")
             case Behaviour.BAD_GATEWAY:

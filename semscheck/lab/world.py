@@ -29,7 +29,7 @@ class Behaviour(StrEnum):
     HTTP_SILENT = "http-silent"  # TLS is fine, a request is never answered
     HTTP_GARBAGE = "http-garbage"  # TLS is fine, the answer is no HTTP
     HTTP_BROKEN = "http-broken"  # the answer breaks off in its middle
-    ERROR_PAGE = "error-page"  # "page not found" with status 200, whatever was asked
+    ERROR_PAGE = "error-page"  # an internal error, sent with status 200, whatever was asked
     UNAVAILABLE = "unavailable"  # 503 whatever was asked
     BAD_GATEWAY = "bad-gateway"  # 502 whatever was asked
     OTHER_PRODUCT = "other-product"  # the welcome page of another server

@@ -145,7 +145,7 @@ def test_http_that_is_none_or_breaks_off() -> None:
 @pytest.mark.parametrize(
     ("behaviour", "status", "words"),
     [
-        (Behaviour.ERROR_PAGE, 200, b"Page Not Found"),
+        (Behaviour.ERROR_PAGE, 200, b"internal error"),
         (Behaviour.UNAVAILABLE, 503, b"503"),
         (Behaviour.BAD_GATEWAY, 502, b"502"),
         (Behaviour.OTHER_PRODUCT, 200, b"Welcome to nginx!"),

@@ -133,10 +133,11 @@ def test_members_present_what_the_world_says() -> None:
         assert len({first[0], second[1], third[0], first[1]}) == 4
 
 
-def test_every_kind_of_key_is_served() -> None:
-    for kind in Key:
-        changed = replace(members(1)[0], client=Interface(certificate=Certificate(FQDN, key=kind)))
-        with LabThread(World("w", "s", FQDN, (changed,))) as thread:
-            if kind is Key.EC_P192:
-                continue  # TLS 1.3 has no such group, and OpenSSL 3 offers no such curve; it starts all the same
-            assert visit(thread.lab, thread.lab.members[0].client).status == 200
+@pytest.mark.parametrize("kind", [kind for kind in Key if kind is not Key.EC_P192])
+def test_a_key_is_served(kind: Key) -> None:
+    changed = replace(members(1)[0], client=Interface(certificate=Certificate(FQDN, key=kind)))
+    with LabThread(World("w", "s", FQDN, (changed,))) as thread:
+        answer = visit(thread.lab, thread.lab.members[0].client)
+        served = x509.load_der_x509_certificate(answer.certificate).public_key()
+        assert isinstance(served, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
+        assert str(served.key_size) in kind.value
