@@ -1,0 +1,236 @@
+"""Other ports of the servers, asked only when wanted: does it accept, what does it say first, which version is it.
+
+Never a login and never a port that is not on the list. A greeting is read and not answered; the directory is asked
+one anonymous question, for the entry that tells the software's version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.observations import DnsAnswer, ServiceProbe, SystemResolution
+from semscheck.model.target import Target
+from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.seam import Stream
+from semscheck.probes.tls import Tls
+from semscheck.probes.trouble import failure
+
+State = Literal["open", "closed", "filtered"]
+
+BANNER_BYTES = 512
+BANNER_WAIT_S = 1.5
+ANSWER_BYTES = 64 * 1024
+AT_ONCE = 24
+
+# What listens where: Broadcom KB 154069 (444), nmap-service-probes (25, 110, 143, 9000), KB 180146 (389, 636).
+NAMES = {
+    389: "LDAP",
+    636: "LDAPS",
+    80: "HTTP",
+    25: "SMTP",
+    465: "SMTPS",
+    587: "submission",
+    143: "IMAP",
+    993: "IMAPS",
+    110: "POP3",
+    995: "POP3S",
+    444: "replication",
+    9000: "administration",
+}
+CLIENT_PORTS = (389, 636, 80, 25, 465, 587, 143, 993, 110, 995)
+MANAGEMENT_PORTS = (444, 9000)
+_GREETS = frozenset({25, 587, 143, 110})
+_GREETS_OVER_TLS = frozenset({465, 993, 995})
+_DIRECTORY = frozenset({389, 636})
+_OVER_TLS = _GREETS_OVER_TLS | {636}
+
+# An anonymous search of base cn=pgpServerInfo for pgpSoftware and pgpVersion (RFC 4511 section 4.5), as the public
+# detection script gb_symantec_encryption_server_ldap_version.nasl sends it.
+SERVER_INFO = bytes.fromhex(
+    "304e02010263490410636e3d706770536572766572496e666f0a01020a0100020100020100010100870b6f626a656374"
+    "636c6173733019040b706770536f667477617265040a70677056657273696f6e"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a service told: see ServiceProbe for the fields."""
+
+    banner: str | None = None
+    software: str | None = None
+    version: str | None = None
+    failure: Failure | None = None
+
+
+async def ask_services(means: Means, target: Target) -> None:
+    """Ask every wanted port of every place that serves clients, and the management ports of the members."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(errand: Errand) -> None:
+        async with room:
+            await _ask(means, errand)
+
+    await asyncio.gather(*(one(errand) for errand in wanted(means, target)))
+
+
+def wanted(means: Means, target: Target) -> tuple[Errand, ...]:
+    """Every address and port that is asked, each once."""
+    chosen = dict.fromkeys((*target.services.check, *target.services.require))
+    if target.ask_services:
+        chosen |= dict.fromkeys(CLIENT_PORTS)
+    found: dict[tuple[str, int], Errand] = {}
+    for address in _client_addresses(means, target):
+        for port in chosen:
+            found[address, port] = Errand(address, port, target.fqdn)
+    for address, host in _member_addresses(target) if target.ask_services else ():
+        for port in MANAGEMENT_PORTS:
+            found.setdefault((address, port), Errand(address, port, host))
+    served = {(e.address, e.port or target.port) for m in target.members for e in (*m.client, *m.replication)}
+    return tuple(errand for key, errand in found.items() if key not in served or key[1] in chosen)
+
+
+def _client_addresses(means: Means, target: Target) -> tuple[str, ...]:
+    """Members' client interfaces and the profile's balancers; without either, what the FQDN leads to so far."""
+    known = [e.address for member in target.members for e in member.client]
+    known += target.balancers
+    if not known:
+        for seen in means.record.observations:
+            if isinstance(seen, DnsAnswer) and seen.purpose == "fqdn" and seen.record_type in ("A", "AAAA"):
+                known += seen.records
+            elif isinstance(seen, SystemResolution) and seen.purpose == "fqdn":
+                known += seen.addresses
+    return tuple(dict.fromkeys(known))[:16]
+
+
+def _member_addresses(target: Target) -> Iterator[tuple[str, str]]:
+    for member in target.members:
+        for end in member.client:
+            yield end.address, target.fqdn
+        for end in member.replication:
+            yield end.address, member.name
+
+
+async def _ask(means: Means, errand: Errand) -> None:
+    began = means.record.now()
+    try:
+        async with asyncio.timeout(means.timeout_s):
+            stream = await means.seam.dialler.connect(errand.address, errand.port)
+    except (OSError, TimeoutError) as error:
+        trouble = failure(Phase.CONNECT, error)
+        state: State = "closed" if trouble.cause in (Cause.REFUSED, Cause.RESET) else "filtered"
+        _record(means, errand, began, state, _Said(failure=trouble))
+        return
+    try:
+        said = await _listen(means, errand, stream)
+    finally:
+        stream.close()
+    _record(means, errand, began, "open", said)
+
+
+def _record(means: Means, errand: Errand, began: float, state: State, said: _Said) -> None:
+    means.record.add(
+        ServiceProbe,
+        began,
+        address=errand.address,
+        port=errand.port,
+        service=NAMES.get(errand.port, f"port {errand.port}"),
+        state=state,
+        banner=said.banner,
+        software=said.software,
+        version=said.version,
+        failure=said.failure,
+    )
+
+
+async def _listen(means: Means, errand: Errand, stream: Stream) -> _Said:
+    """The greeting or the directory's answer, where the port is one that has either."""
+    port = errand.port
+    if port not in _GREETS | _GREETS_OVER_TLS | _DIRECTORY:
+        return _Said()
+    wire: Stream | Tls = stream
+    try:
+        if port in _OVER_TLS:
+            tls = Tls(stream, means.contexts.get("legacy"), errand.server_name)
+            async with asyncio.timeout(means.timeout_s):
+                await tls.handshake()
+            wire = tls
+        if port in _DIRECTORY:
+            async with asyncio.timeout(means.timeout_s):
+                return await _server_info(wire)
+        async with asyncio.timeout(min(BANNER_WAIT_S, means.timeout_s)):
+            data = await _receive(wire)
+        return _Said(banner=data[:BANNER_BYTES].decode("latin-1") if data else None)
+    except (OSError, EOFError, ValueError, TimeoutError) as error:
+        return _Said(failure=replace(failure(Phase.SERVICE, error), phase=Phase.SERVICE))
+
+
+async def _receive(wire: Stream | Tls) -> bytes:
+    return await (wire.read(BANNER_BYTES) if isinstance(wire, Tls) else wire.receive())
+
+
+async def _server_info(wire: Stream | Tls) -> _Said:
+    """Ask for cn=pgpServerInfo and read until the result is done, the stream ends, or it is enough."""
+    await (wire.write(SERVER_INFO) if isinstance(wire, Tls) else wire.send(SERVER_INFO))
+    data = b""
+    while len(data) < ANSWER_BYTES:
+        part = await _receive(wire)
+        data += part
+        attributes, done = attributes_in(data)
+        if done or not part:
+            software = attributes.get("pgpsoftware") or attributes.get("software")
+            version = attributes.get("pgpversion") or attributes.get("version")
+            return _Said(software=software, version=version)
+    return _Said(failure=Failure(Phase.SERVICE, Cause.TOO_LARGE, "the directory's answer is over 64 KiB"))
+
+
+# --- a little BER (X.690), as far as an LDAP search answer needs it ------------------------------------------
+
+_ENTRY, _DONE = 0x64, 0x65  # SearchResultEntry, SearchResultDone (RFC 4511 section 4.5.2)
+MAX_DEPTH = 8
+MAX_VALUE = 200
+
+
+def attributes_in(data: bytes) -> tuple[dict[str, str], bool]:
+    """The first value of each attribute of the search entries, names in lower case, and whether the result is done.
+
+    Whatever the bytes are, this does not raise; what is not LDAP has no attributes.
+    """
+    found: dict[str, str] = {}
+    for message in _elements(data):
+        parts = list(_elements(message[1]))
+        if len(parts) < 2:
+            continue
+        operation, body = parts[1]
+        if operation == _DONE:
+            return found, True
+        if operation == _ENTRY:
+            entry = list(_elements(body))
+            for attribute in _elements(entry[1][1]) if len(entry) > 1 else ():
+                pair = list(_elements(attribute[1]))
+                values = list(_elements(pair[1][1])) if len(pair) > 1 else []
+                if values:
+                    name = pair[0][1][:64].decode("latin-1").lower()
+                    found.setdefault(name, values[0][1][:MAX_VALUE].decode("utf-8", "replace"))
+    return found, False
+
+
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(tag, content) of the whole elements in `data`; stops at the first that is not whole."""
+    at = 0
+    while at + 2 <= len(data):
+        tag, size = data[at], data[at + 1]
+        at += 2
+        if size & 0x80:
+            count = size & 0x7F
+            if not 0 < count <= 4 or at + count > len(data):
+                return
+            size = int.from_bytes(data[at : at + count])
+            at += count
+        if at + size > len(data):
+            return
+        yield tag, data[at : at + size]
+        at += size
