@@ -482,9 +482,6 @@ def members_differ(case: Case) -> Answers:
 def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
     keys = {one.certificate.spki for one in found}
     same_key = len(keys) == 1 and None not in keys
-    how = (
-        "all with the same key, so it was renewed and not installed everywhere" if same_key else "other keys"
-    )
     which = listed([f"{title(one.certificate)} at {where(one.places, case)}" for one in found], 3)
     faulty = {chain.leaf.fingerprint for chain in chains(case) if _bad_trust(chain, case)}
     worst = any(
@@ -496,7 +493,8 @@ def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
     )
     return Hit(
         subject=Subject("cluster", case.target.fqdn),
-        summary=f"The client interfaces present {len(found)} different certificates ({how}): {which}.",
+        summary=f"The client interfaces present {len(found)} different certificates, "
+        f"{_how_keys_differ(found, same_key)}: {which}.",
         severity=Severity.CRITICAL if worst else Severity.WARNING,
         evidence=tuple(dict.fromkeys(each for one in found for each in one.evidence)),
         args={
@@ -509,6 +507,14 @@ def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
             ),
         },
     )
+
+
+def _how_keys_differ(found: tuple[Presented, ...], same_key: bool) -> str:
+    if not same_key:
+        return "with different keys"
+    if len({one.certificate.issuer for one in found}) > 1:
+        return "with the same key, from different issuers"
+    return "with the same key, so a renewal was not installed everywhere"
 
 
 # --- trust -------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from semscheck.rules.case import Case, place_name, place_subject
 from semscheck.rules.registry import NotObserved
 
 SHOWN = 60  # characters of a certificate's name in a sentence
-NAMED_PLACES = 3  # more are counted
 NO_CERTIFICATE = "nothing that serves clients presented a certificate"
 # How `Certificate.problems` begins where the names themselves could not be read.
 _NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
@@ -201,10 +200,13 @@ def subject(places: Sequence[Place], case: Case) -> Subject:
 
 
 def where(places: Sequence[Place], case: Case) -> str:
-    """The places in words, the leading one first, at most three by name."""
+    """The places in words: up to two by name, of more the leading one and how many others."""
     first = lead(places)
-    ordered = [first, *(place for place in places if place is not first)]
-    return listed([place_name(place, case.target) for place in ordered], NAMED_PLACES)
+    others = [place for place in places if place is not first]
+    named_first = place_name(first, case.target)
+    if len(others) > 1:
+        return f"{named_first} and {len(others)} other places"
+    return listed([named_first, *(place_name(place, case.target) for place in others)])
 
 
 def listed(words: Sequence[str], at_most: int = 5) -> str:

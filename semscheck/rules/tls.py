@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import Place
 from semscheck.model.failure import Cause, Failure, Phase
@@ -451,38 +451,43 @@ def client_certificate_requested(case: Case) -> Answers:
 )
 def needs_sni(case: Case) -> Answers:
     compared = False
+    groups: dict[str | None, list[tuple[Place, Handshake, Handshake]]] = {}
     for place in case.client_places:
-        if place.sni is None or is_address(place.sni):
-            continue
-        usual_ones = [shake for shake in handshakes(case, place) if _spoke(shake) and shake.chain]
-        bare = [shake for shake in _without_name(case, place) if shake.policy != "legacy"]
-        if not usual_ones or not bare:
+        usual = next((shake for shake in _modern(handshakes(case, place)) if _spoke(shake)), None)
+        bare = next(_modern(_without_name(case, place)), None)
+        if place.sni is None or is_address(place.sni) or usual is None or bare is None or not usual.chain:
             continue
         compared = True
-        usual = {shake.chain[0] for shake in usual_ones}
-        other = next((shake for shake in bare if not _spoke(shake) or shake.chain[:1] != ()), None)
-        if other is None or (_spoke(other) and other.chain[0] in usual):
-            continue
-        if not _spoke(other) and (other.failure is None or other.failure.cause not in _REFUSAL):
-            continue
-        yield _sni_hit(place, usual_ones[0], other, case)
+        if _spoke(bare):
+            others = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
+            if bare.chain and bare.chain[0] not in others:
+                groups.setdefault(bare.chain[0], []).append((place, usual, bare))
+        elif bare.failure is not None and bare.failure.cause in _REFUSAL:
+            groups.setdefault(None, []).append((place, usual, bare))
+    for shown, seen in groups.items():
+        yield _sni_hit(shown, seen, case)
     if not compared:
         yield NotObserved("no handshake without a server name was made beside one with it")
+
+
+def _modern(shakes: Iterable[Handshake]) -> Iterator[Handshake]:
+    """Without those of the permissive policy: with and without a name, the same offer is compared."""
+    return (shake for shake in shakes if shake.policy != "legacy")
 
 
 def _without_name(case: Case, place: Place) -> Iterator[Handshake]:
     return (shake for shake in all_handshakes(case, place) if shake.sni is None and shake.offered is None)
 
 
-def _sni_hit(place: Place, usual: Handshake, other: Handshake, case: Case) -> Hit:
-    certificate = case.certificate(other.chain[0]) if other.chain else None
-    if other.chain:
-        what = f"presents another certificate{f', {title(certificate)},' if certificate else ''}"
-    else:
-        what = "refuses the handshake"
+def _sni_hit(shown: str | None, seen: Sequence[tuple[Place, Handshake, Handshake]], case: Case) -> Hit:
+    """shown: the certificate that is presented without a name, None where the handshake is refused."""
+    certificate = case.certificate(shown)
+    which = f", {title(certificate)}," if certificate else ""
+    what = "the handshake is refused" if shown is None else f"another certificate{which} is presented"
+    places = tuple(place for place, _, _ in seen)
     return Hit(
-        subject=place_subject(place, case.target),
-        summary=f"{_capital(place_name(place, case.target))} {what} when the client sends no server name (SNI).",
-        evidence=(usual.id, other.id),
-        args={"place": place_name(place, case.target), "other": other.chain[0] if other.chain else ""},
+        subject=subject(places, case),
+        summary=f"At {where(places, case)}, {what} when the client sends no server name (SNI).",
+        evidence=tuple(shake.id for _, usual, bare in seen for shake in (usual, bare)),
+        args={"places": ", ".join(place_name(place, case.target) for place in places), "other": shown or ""},
     )

@@ -219,15 +219,27 @@ def bare(shown: Issued | None = KEYS, cause: Cause | None = None) -> Shake:
 @pytest.mark.parametrize(
     ("shake", "words"),
     [
-        (bare(ISSUING.issue("default.example.com")), '"default.example.com", when the client sends no'),
-        (bare(cause=Cause.ALERT), "refuses the handshake when the client sends no"),
-        (bare(cause=Cause.CLOSED), "refuses the handshake"),
+        (bare(ISSUING.issue("default.example.com")), '"default.example.com", is presented when'),
+        (bare(cause=Cause.ALERT), "the handshake is refused when"),
+        (bare(cause=Cause.CLOSED), "the handshake is refused when"),
     ],
 )
 def test_needs_sni(shake: Shake, words: str) -> None:
     scene = cluster().shake(BALANCER, shake)
     assert scene.codes() == {"TLS007"}
     assert words in scene.only("TLS007").summary
+
+
+def test_needs_sni_everywhere_is_one_finding() -> None:
+    other = bare(ISSUING.issue("default.example.com"))
+    scene = cluster().shake(BALANCER, other).shake(client(1), other).shake(client(2), other)
+    assert "and 2 other places" in scene.only("TLS007").summary
+
+
+def test_an_old_server_is_not_said_to_need_sni() -> None:
+    scene = at_client(failed(Cause.ALERT, alert="protocol_version"), legacy(version="TLSv1.1"))
+    scene.shake(client(1), bare(cause=Cause.ALERT))
+    assert "TLS007" not in scene.codes()
 
 
 def test_the_same_certificate_without_sni_is_well() -> None:
