@@ -97,9 +97,9 @@ class Engine:
 
     async def _course(self) -> None:
         self._start("desktop", self._desktop())
-        names = self._start("names", self._names())
-        for errand in self._known_errands():
+        for errand in self._known_errands():  # first: they send without a library that is still to be imported
             self._look(errand)
+        names = self._start("names", self._names())
         controls = self._start("controls", self._controls())
         warm = self._start("warm", _import_http())
         self._start("services", self._services())
@@ -336,9 +336,13 @@ def _chain_recorder() -> ChainRecorder:
 
 
 async def _import_http() -> None:
-    """httpx takes longer to import than a round trip; do it while the first answers are on their way."""
+    """httpx takes longer to import than a round trip; do it while the first answers are on their way.
+
+    Not before the first questions left: imports in two threads slow each other, so it lets the loop go round first.
+    """
     from importlib import import_module
 
+    await asyncio.sleep(0.005)
     await asyncio.to_thread(import_module, "semscheck.probes.http")
 
 

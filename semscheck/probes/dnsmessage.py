@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import CnameHop
+from semscheck.probes import lean
 
 if TYPE_CHECKING:
     import dns.message
@@ -27,6 +28,7 @@ def make_query(
     The announced payload differs from repetition to repetition: PowerDNS keeps whole answers, shuffled as they
     are, and finds them by the bytes of the query behind its id (docs/settings.rst, `cache-ttl`).
     """
+    lean.prepare_dns()
     import dns.exception
     import dns.flags
     import dns.message

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import httpcore
-import httpx
-
+from semscheck.probes.lean import import_httpx
 from semscheck.probes.tls import Tls
+
+import_httpx()  # before the imports below: leaves out what httpx brings for its own command line
+
+import httpcore  # noqa: E402
+import httpx  # noqa: E402
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_HEADERS = 100
