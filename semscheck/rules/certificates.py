@@ -34,14 +34,16 @@ from semscheck.rules.presented import (
     NO_CERTIFICATE,
     Chain,
     Presented,
+    at_clients,
+    at_interfaces_1,
     chains,
     day,
     described,
     everywhere,
-    interfaces_1,
     issuer,
     listed,
     names_unread,
+    once,
     presented,
     short,
     subject,
@@ -140,10 +142,6 @@ def _names_of(certificate: Certificate) -> str:
     return listed([short(name) for name in names], 4) if names else "no name at all"
 
 
-def _clients(case: Case) -> tuple[Presented, ...]:
-    return presented(case, case.client_places)
-
-
 def _days(left: timedelta) -> str:
     hours = left.total_seconds() / 3600
     if hours < 48:
@@ -191,7 +189,7 @@ def _authorities(case: Case) -> tuple[Presented, ...]:
     )
 )
 def name_mismatch(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     if case.target.fqdn_is_address:
         if not all(_covering(one.certificate, case.target.fqdn) for one in found):
             yield NotObserved(_address_given(case))
@@ -231,7 +229,7 @@ def _mismatch(one: Presented, case: Case) -> Hit:
     )
 )
 def common_name_differs(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     if case.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
@@ -270,7 +268,7 @@ def common_name_differs(case: Case) -> Answers:
     )
 )
 def no_alternative_name(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     if case.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
@@ -294,6 +292,7 @@ def no_alternative_name(case: Case) -> Answers:
 # --- validity ----------------------------------------------------------------------------------------------
 
 
+@once
 def _dated(case: Case) -> tuple[Presented, ...]:
     """Server certificates, and those above them where the chain is not trusted or its path is known."""
     leaves = everywhere(case)
@@ -687,6 +686,7 @@ def _article(kind: str) -> str:
     return "an" if kind == "RSA" else "a"
 
 
+@once
 def _sent(case: Case) -> tuple[Presented, ...]:
     """Server certificates and the intermediates that came with them; authorities' roots left aside."""
     groups = {one.certificate.fingerprint: one for one in everywhere(case)}
@@ -749,7 +749,7 @@ def weak(case: Case) -> Answers:
     )
 )
 def wildcard(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     for one in found:
         names = _covering(one.certificate, case.target.fqdn)
         if not names or not all(is_wildcard(name) for name in names):
@@ -779,7 +779,7 @@ def wildcard(case: Case) -> Answers:
     )
 )
 def wrong_usage(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     for one in found:
         faults = []
         if wrong_purpose(one.certificate):
@@ -799,10 +799,6 @@ def wrong_usage(case: Case) -> Answers:
 
 
 # --- which interface presents which ------------------------------------------------------------------------
-
-
-def _replication(case: Case) -> tuple[Presented, ...]:
-    return presented(case, interfaces_1(case))
 
 
 def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
@@ -830,7 +826,7 @@ def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
     )
 )
 def replication_not_unique(case: Case) -> Answers:
-    found = _replication(case)
+    found = at_interfaces_1(case)
     for one in found:
         members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
         if len(members) < 2:
@@ -861,7 +857,7 @@ def replication_not_unique(case: Case) -> Answers:
     )
 )
 def replication_name_mismatch(case: Case) -> Answers:
-    found = _replication(case)
+    found = at_interfaces_1(case)
     for one in found:
         if names_unread(one.certificate):
             yield NotObserved(f"the names in the certificate at {where(one.places, case)} do not parse")
@@ -900,7 +896,7 @@ def _not_its_own(one: Presented, place: Place, name: str, case: Case) -> Hit:
     )
 )
 def interfaces_share(case: Case) -> Answers:
-    replication, clients = _replication(case), presented(case, case.client_places)
+    replication, clients = at_interfaces_1(case), at_clients(case)
     at_client = {one.certificate.fingerprint: one for one in clients}
     for one in replication:
         other = at_client.get(one.certificate.fingerprint)
@@ -949,7 +945,7 @@ def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
     )
 )
 def interfaces_swapped(case: Case) -> Answers:
-    found = _clients(case)
+    found = at_clients(case)
     if case.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
@@ -998,7 +994,7 @@ def _capital(text: str) -> str:
 def balancer_differs(case: Case) -> Answers:
     balancers = tuple(place for place in case.places if place.balancer and not place.client_of)
     members = tuple(place for place in case.places if place.client_of)
-    on_members = {one.certificate.fingerprint for one in (*presented(case, members), *_replication(case))}
+    on_members = {one.certificate.fingerprint for one in (*presented(case, members), *at_interfaces_1(case))}
     at_balancer = presented(case, balancers)
     if not balancers or not at_balancer:
         yield NotObserved(

@@ -22,11 +22,12 @@ from semscheck.rules.chains import Answer, answer, is_self_signed
 from semscheck.rules.presented import (
     NO_CERTIFICATE,
     Presented,
+    at_clients,
+    at_interfaces_1,
     chains,
-    interfaces_1,
+    everywhere,
     issuer,
     listed,
-    presented,
     where,
 )
 from semscheck.rules.registry import Answer as RuleAnswer
@@ -103,8 +104,8 @@ def _imitations(case: Case) -> tuple[_Shown, ...]:
 
     A factory certificate, or one for another name, is no imitation.
     """
-    found = [_Shown(case.target.fqdn, one) for one in presented(case, case.client_places)]
-    for one in presented(case, interfaces_1(case)):
+    found = [_Shown(case.target.fqdn, one) for one in at_clients(case)]
+    for one in at_interfaces_1(case):
         hosts = dict.fromkeys(name for place in one.places for name in place.replication_of)
         found += [_Shown(host, one) for host in hosts]
     return tuple(
@@ -218,7 +219,7 @@ def _by_making(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
     )
 )
 def tls_intercepted(case: Case) -> Iterator[RuleAnswer]:
-    if not presented(case, case.places):
+    if not everywhere(case):
         yield NotObserved(NO_CERTIFICATE)
         return
     shown = _imitations(case)

@@ -6,9 +6,12 @@ with its places. A place may present several: a balancer that passes TLS through
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from semscheck.model.analysis import Place
 from semscheck.model.findings import Subject
@@ -19,6 +22,8 @@ from semscheck.rules.case import Case, place_name, place_subject
 from semscheck.rules.registry import NotObserved
 
 SHOWN = 60  # characters of a certificate's name in a sentence
+Made = TypeVar("Made")
+Key = tuple[str, int, str | None]
 NO_CERTIFICATE = "nothing that serves clients presented a certificate"
 # How `Certificate.problems` begins where the names themselves could not be read.
 _NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
@@ -71,13 +76,35 @@ class _Group:
         self.evidence[evidence] = None
 
 
-def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
-    """Every handshake of a place: under its name and without, of one version and of all.
+def once(make: Callable[[Case], Made]) -> Callable[[Case], Made]:
+    """The view of a case that many rules want, made for the first of them."""
+    kept: WeakKeyDictionary[Case, Made] = WeakKeyDictionary()
 
-    The place's evidence decides, not its port: Interface 1 may have been read on another one.
-    """
-    own = set(place.evidence)
-    return tuple(shake for shake in case.of(Handshake) if shake.id in own)
+    @wraps(make)
+    def remembered(case: Case) -> Made:
+        if case not in kept:
+            kept[case] = make(case)
+        return kept[case]
+
+    return remembered
+
+
+def _key(place: Place) -> Key:
+    return place.address, place.port, place.sni
+
+
+@once
+def _handshakes_at(case: Case) -> dict[Key, tuple[Handshake, ...]]:
+    """By place. The place's evidence decides, not its port: Interface 1 may have been read on another one."""
+    by_id = {shake.id: shake for shake in case.of(Handshake)}
+    return {
+        _key(place): tuple(by_id[each] for each in place.evidence if each in by_id) for place in case.places
+    }
+
+
+def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """Every handshake of a place: under its name and without, of one version and of all."""
+    return _handshakes_at(case)[_key(place)]
 
 
 def named(shake: Handshake, place: Place) -> bool:
@@ -90,14 +117,6 @@ def handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
     return tuple(
         shake for shake in all_handshakes(case, place) if shake.offered is None and named(shake, place)
     )
-
-
-def interfaces_1(case: Case) -> tuple[Place, ...]:
-    """The replication interfaces, each under its member's name.
-
-    An address of the FQDN that is also an Interface 1 was looked at under both names: two places.
-    """
-    return tuple(place for place in case.replication_places if place.sni in place.replication_of)
 
 
 def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
@@ -121,23 +140,48 @@ def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
     return tuple(found)
 
 
+@once
+def _sampled(case: Case) -> dict[tuple[str, int], dict[str, str]]:
+    """By address and port: the certificates that sampling saw, each with the first sample that did."""
+    found: dict[tuple[str, int], dict[str, str]] = {}
+    for sample in case.of(Sample):
+        if sample.certificate is not None:
+            found.setdefault((sample.address, sample.port), {}).setdefault(sample.certificate, sample.id)
+    return found
+
+
 def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
     """What sampling saw of certificates, one observation as evidence for each certificate and place."""
-    at = {(place.address, place.port): place for place in places if place.fqdn}
-    for sample in case.of(Sample):
-        place = at.get((sample.address, sample.port))
-        if place is None or sample.certificate is None:
+    for place in places:
+        if not place.fqdn:
             continue
-        group = groups.setdefault(sample.certificate, _Group())
-        if place not in group.places:
-            group.put(place, sample.id)
+        for fingerprint, sample in _sampled(case).get((place.address, place.port), {}).items():
+            group = groups.setdefault(fingerprint, _Group())
+            if place not in group.places:
+                group.put(place, sample)
 
 
+@once
+def at_clients(case: Case) -> tuple[Presented, ...]:
+    """The certificates at what serves clients."""
+    return presented(case, case.client_places)
+
+
+@once
+def at_interfaces_1(case: Case) -> tuple[Presented, ...]:
+    """The certificates on replication interfaces.
+
+    An address of the FQDN that is also an Interface 1 was looked at under both names and is two places; here
+    the one under the member's name counts.
+    """
+    return presented(case, (place for place in case.replication_places if place.sni in place.replication_of))
+
+
+@once
 def everywhere(case: Case) -> tuple[Presented, ...]:
     """Certificates at what serves clients and on replication interfaces; one that is at both counts once."""
     merged: dict[str, Presented] = {}
-    both = (*presented(case, case.client_places), *presented(case, interfaces_1(case)))
-    for one in both:
+    for one in (*at_clients(case), *at_interfaces_1(case)):
         known = merged.get(one.certificate.fingerprint)
         merged[one.certificate.fingerprint] = one if known is None else _merge(known, one)
     return tuple(merged.values())
@@ -151,6 +195,7 @@ def _merge(one: Presented, other: Presented) -> Presented:
     )
 
 
+@once
 def chains(case: Case) -> tuple[Chain, ...]:
     """Every chain that was sent and put before the trust store, with the store's answer."""
     groups: dict[tuple[tuple[str, ...], bool | None, int | None], _Group] = {}
