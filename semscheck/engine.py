@@ -97,7 +97,8 @@ class Engine:
 
     async def _course(self) -> None:
         self._start("desktop", self._desktop())
-        for errand in self._known_errands():  # first: they send without a library that is still to be imported
+        # Known places first: to contact them takes no library that is still to be imported, as DNS does.
+        for errand in self._known_errands():
             self._look(errand)
         names = self._start("names", self._names())
         controls = self._start("controls", self._controls())
