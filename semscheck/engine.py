@@ -263,7 +263,7 @@ class Engine:
     async def _sample(self, address: str, controls: asyncio.Task[tuple[Control, ...]]) -> None:
         errand = Errand(address, self._target.port, self._target.fqdn)
         sight = await self._look(errand)
-        if sight is None or sight.version is None:
+        if sight is None or sight.version is None or self._target.connections < 1:
             return
         doors = self._doors()
         direct = any(door.errand == errand for door in doors)
