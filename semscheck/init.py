@@ -139,8 +139,8 @@ def profile_text(found: Found) -> str:
     """The profile in TOML, with comments that say what was seen, what is a guess, and what to fill in."""
     target = found.target
     lines = [
-        f"# A profile for {_comment(target.fqdn_shown or target.fqdn)}, written by semscheck init. Look at every line,",
-        "# fill in what is missing, and check with: semscheck check --profile THIS-FILE",
+        f"# A profile for {_comment(target.fqdn_shown or target.fqdn)}, written by semscheck init.",
+        "# Look at every line, fill in what is missing, and run: semscheck check --profile THIS-FILE",
         "",
         "[target]",
         f"fqdn = {_text(target.fqdn)}",

@@ -202,24 +202,29 @@ async def look(means: Means, errand: Errand) -> Sight:
     is not, since TCP itself has asked several times.
     """
     for pause_s in RETRY_PAUSES_S:
-        sight, quick = await _look_once(means, errand)
-        if sight.version is not None or not quick:
+        sight, again = await _look_once(means, errand, last=False)
+        if not again:
             return sight
         await means.seam.clock.sleep(pause_s)
-    sight, _ = await _look_once(means, errand)
+    sight, _ = await _look_once(means, errand, last=True)
     return sight
 
 
-async def _look_once(means: Means, errand: Errand) -> tuple[Sight, bool]:
-    """One look, and whether it failed in a way that another attempt may not meet again."""
+async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, bool]:
+    """One look, and whether it failed in a way that another attempt may not meet again.
+
+    An older policy is tried only where the modern one was refused for a reason, or every time.
+    """
     reached, stream = await connect(means, errand)
     if stream is None:
         return Sight(errand), _is_quick(reached.failure)
     seen, tls = await handshake(means, errand, stream, "default")
+    if tls is None and _is_quick(seen.failure) and not last:
+        return Sight(errand, connected=True, connect_s=reached.elapsed_s), True
     if tls is None:
         tls = await _second_try(means, errand, seen)
     if tls is None:
-        return Sight(errand, connected=True, connect_s=reached.elapsed_s), _is_quick(seen.failure)
+        return Sight(errand, connected=True, connect_s=reached.elapsed_s), False
     try:
         exchanges = await converse(means, errand, tls) if errand.web else ()
     finally:
