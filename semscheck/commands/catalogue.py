@@ -19,9 +19,9 @@ _INDEX = "README.md"
 
 def explain(options: Namespace) -> int:
     """`semscheck explain`: cards in words, or all of them as pages. Raises CommandError."""
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
-    known = tuple(cards())
+    known = cards()
     if options.markdown is not None:
         if not options.all:
             raise CommandError("--markdown writes the pages of all rules: add --all")
@@ -94,7 +94,7 @@ def _content(path: Path) -> str | None:
 def rules(options: Namespace) -> int:
     """`semscheck rules`: the catalogue as a table, or as JSON."""
     from semscheck.render import cards as render
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     if options.json:
         _print(render.catalogue(cards()))

@@ -130,7 +130,7 @@ def read(profile: Path | None, given: Options) -> Target:
 
 def severities() -> Mapping[str, Severity]:
     """The catalogue's default severities by code."""
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     return {card.code: card.severity for card in cards()}
 

@@ -56,7 +56,7 @@ def _jsonl(report: Report) -> bytes:
 
 def _html(report: Report) -> bytes:
     from semscheck.render import html
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     return html.render(report, {card.code: card for card in cards()}).encode()
 
@@ -81,7 +81,7 @@ def _prometheus(report: Report) -> bytes:
 
 def _junit(report: Report) -> bytes:
     from semscheck.render import junit
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     return junit.render(report, {card.code: card.name for card in cards()}).encode()
 

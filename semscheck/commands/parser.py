@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import IO, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from semscheck import __version__
 from semscheck.commands.errors import UNKNOWN
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
             self._print_message(message, sys.stderr)
         raise SystemExit(status)
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """Help goes to standard output as a report does: a reader that left is no traceback."""
         if not message:
             return

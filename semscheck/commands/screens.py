@@ -149,7 +149,7 @@ def _screens_target(fqdn: str | None, profile: Path | None) -> Target:
 
 
 def _cards() -> Mapping[str, Card]:
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     return {card.code: card for card in cards()}
 

@@ -6,16 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from semscheck.commands.errors import CommandError
 
 MIN_WIDTH, PLAIN_WIDTH, MAX_WIDTH = 40, 80, 120
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(NamedTuple):  # a dataclass would cost every command the import of dataclasses
     """How text is shown. width: columns. unicode: more than ASCII can be shown. colour: SGR sequences."""
 
     width: int = PLAIN_WIDTH
