@@ -51,7 +51,7 @@ def configuration(target: Target, desktop: Desktop) -> Configuration:
         return Configuration("option", given[:MAX_RESOLVERS], left_out=max(0, len(given) - MAX_RESOLVERS))
     try:
         return _windows() if desktop.platform == "win32" else _posix(desktop)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, AttributeError) as error:
         return Configuration("system", failure=failure(Phase.READ, error))
 
 

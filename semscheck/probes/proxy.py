@@ -58,7 +58,9 @@ def _safely(source: str, reader: Callable[[], Setting]) -> Setting:
 
 def without_credentials(url: str) -> str:
     """A proxy's address as it may be written into a report."""
-    return re.sub(r"//[^/]*@", "//", url[:MAX_VALUE_CHARACTERS])
+    return re.sub(
+        r"^([a-z][a-z0-9+.-]{0,15}://)?[^/]*@", r"\1", url[:MAX_VALUE_CHARACTERS], flags=re.IGNORECASE
+    )
 
 
 # --- environment -------------------------------------------------------------------------------------------

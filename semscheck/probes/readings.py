@@ -28,7 +28,10 @@ class Registry(Protocol):
 
 class WindowsRegistry:
     def read(self, hive: str, key: str, value: str, bits: int | None = None) -> str | int:
-        winreg: Any = import_module("winreg")  # exists on Windows only
+        try:
+            winreg: Any = import_module("winreg")  # exists on Windows only
+        except ImportError as error:
+            raise OSError("this system has no registry") from error
         root = winreg.HKEY_LOCAL_MACHINE if hive == "HKLM" else winreg.HKEY_CURRENT_USER
         view = {64: winreg.KEY_WOW64_64KEY, 32: winreg.KEY_WOW64_32KEY}.get(bits or 0, 0)
         with winreg.OpenKey(root, key, 0, winreg.KEY_READ | view) as opened:

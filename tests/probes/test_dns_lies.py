@@ -353,3 +353,32 @@ def test_no_resolver_and_a_name_that_dns_cannot_carry(tmp_path: Path) -> None:
     (tmp_path / "etc" / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     seen = look(Target(fqdn="a" * 70 + ".test"), timeout_s=1, change=lonely)
     assert {one.failure.cause for one in seen.of(DnsAnswer) if one.failure} == {Cause.MALFORMED}
+
+
+def test_windows_resolvers_without_its_placeholders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    import types
+
+    import dns.name
+
+    info = types.SimpleNamespace(
+        nameservers=["192.0.2.53", "fec0:0:0:ffff::1", "nonsense", "192.0.2.53"],
+        domain=dns.name.from_text("corp.test"),
+        search={dns.name.from_text("example.test")},
+    )
+    fake = types.SimpleNamespace(get_dns_info=lambda: info)
+    monkeypatch.setitem(sys.modules, "dns.win32util", fake)  # type: ignore[arg-type]
+    monkeypatch.setattr(dns, "win32util", fake, raising=False)
+    settings = configuration(Target(fqdn=FQDN), desktop(tmp_path, "win32"))
+    assert settings.resolvers == (Place("192.0.2.53"),)
+    assert settings.search == ("corp.test", "example.test")
+    info.nameservers = []
+    failure = configuration(Target(fqdn=FQDN), desktop(tmp_path, "win32")).failure
+    assert failure is not None
+    assert failure.cause is Cause.NOT_FOUND
+
+
+def test_windows_surprises_are_failures(tmp_path: Path) -> None:
+    """Here dnspython has no such function: whatever is missing is said, not raised."""
+    failure = configuration(Target(fqdn=FQDN), desktop(tmp_path, "win32")).failure
+    assert failure is not None
