@@ -31,6 +31,8 @@ from semscheck.render.pictures import (
 from semscheck.render.safe import one_line
 from semscheck.render.words import SYMBOLS, Mark
 
+MAX_NODES = 12  # of one step; the analysis contacts at most 8 addresses a family
+
 
 def draw(picture: Picture, columns: int) -> list[Line]:
     """The picture in at most `columns`, which is 40 or more, with Unicode symbols."""
@@ -74,18 +76,18 @@ def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
     if not stage.nodes:
         head = (Span(pad(stage.title, label_columns + 2)), _marked(Mark.NOT_TESTED))
         return [_rest(head, " not tested", columns, "dim")]
-    wide = max((width(_node_name(node)) for node in stage.nodes), default=0)
-    for index, node in enumerate(stage.nodes):
+    shown = stage.nodes[:MAX_NODES]
+    wide = max((width(_node_name(node)) for node in shown), default=0)
+    for index, node in enumerate(shown):
         label = Span(pad(stage.title, label_columns + 2)) if index == 0 else _continued(label_columns)
         name = pad(_node_name(node), min(wide, max(12, columns // 2))) if node.detail else _node_name(node)
-        line: Line = (
-            label,
-            _marked(node.mark),
-            Span(" "),
-            Span(name, "strong" if stage.kind == "name" else ""),
-        )
+        style = "strong" if stage.kind == "name" else ""
+        line: Line = (label, _marked(node.mark), Span(" "), Span(name, style))
         detail = f"  {_node_words(node, columns - line_width(line) - 2)}" if node.detail else ""
         lines.append(_rest(cut(line, columns), detail, columns))
+    if len(stage.nodes) > MAX_NODES:
+        more = f"and {len(stage.nodes) - MAX_NODES:,} more"
+        lines.append(_rest((_continued(label_columns),), more, columns, "dim"))
     return lines
 
 
@@ -94,6 +96,8 @@ def _continued(label_columns: int) -> Span:
 
 
 def _node_name(node: Node) -> str:
+    if node.role == "member":
+        return one_line(node.label, 60)  # its address stands in the member's own row
     where = words.place(node.address, node.port) if node.address else ""
     if node.role == "resolver":
         return one_line(node.label, 60)

@@ -631,10 +631,15 @@ def certificate_grid(
         else {certificate.fingerprint: certificate for certificate in certificates}
     )
     drawer = _GridMaker(known, target, now, findings, _certificate_tags(analysis))
-    rows = [
-        GridRow("front", _front_name(place), (drawer.cell(place),))
+    fronts = [
+        place
         for place in analysis.places
-        if _front_role(place) != "member" and (place.fqdn or place.balancer)
+        if _front_role(place) != "member"
+        and (place.fqdn or place.balancer)
+        and place.reach is not Reach.NOT_TRIED
+    ]
+    rows = [
+        GridRow("front", _front_name(place, only=len(fronts) == 1), (drawer.cell(place),)) for place in fronts
     ]
     for name, tag in member_tags(analysis, target).items():
         client = tuple(drawer.cell(place) for place in analysis.places if name in place.client_of)
@@ -645,8 +650,8 @@ def certificate_grid(
     return CertificateGrid(tuple(rows), legend, _grid_words(rows, legend))
 
 
-def _front_name(place: Place) -> str:
-    return "load balancer" if place.balancer else words.place(place.address, place.port)
+def _front_name(place: Place, *, only: bool) -> str:
+    return "load balancer" if place.balancer and only else words.place(place.address, place.port)
 
 
 def _certificate_tags(analysis: Analysis) -> dict[str, Tag]:

@@ -201,10 +201,10 @@ TERMINATION: dict[Termination, str] = {
 
 ROTATION: dict[Rotation, str] = {
     Rotation.NONE: "one address, always the same",
-    Rotation.FIXED: "several addresses, always in one order",
-    Rotation.ORDER: "several addresses, the order changes",
+    Rotation.FIXED: "several addresses in one fixed order",
+    Rotation.ORDER: "several addresses in changing order",
     Rotation.SUBSET: "the set of addresses changes",
-    Rotation.FLIPS: "one address at a time, not always the same",
+    Rotation.FLIPS: "one address, not always the same",
     Rotation.UNKNOWN: "could not be told",
 }
 

@@ -271,3 +271,24 @@ def test_an_interface_that_presented_none_says_why() -> None:
     grid = pictures_of(reports.round_robin()).certificates
     cell = grid.rows[3].client[0]
     assert (cell.tag, cell.fingerprint, cell.detail) == (None, None, "connection refused")
+
+
+def test_three_thousand_addresses_are_counted_not_drawn() -> None:
+    front = reports.places(0)[0]
+    crowd = tuple(
+        replace(front, address=f"2001:db8::{number:x}", reach=front.reach.NOT_TRIED, certificate=None)
+        for number in range(3000)
+    )
+    analysis = replace(reports.healthy().analysis, places=(front, *crowd))
+    path = as_text(path_picture(analysis, reports.target()))
+    assert any(line.endswith("and 2,989 more") for line in path)
+    assert len(path) < 40
+    assert len(certificate_grid(analysis, {}, reports.target(), reports.STARTED).rows) == 1
+
+
+def test_addresses_that_are_members_are_named_once() -> None:
+    whole = reports.healthy().analysis
+    direct = tuple(replace(place, fqdn=bool(place.client_of)) for place in whole.places if not place.balancer)
+    picture = path_picture(replace(whole, places=direct), reports.target())
+    assert picture.stages[3].title == "directly to"
+    assert "directly to          ✔ sems1.example.com, Interface 2  serves, 4.2 ms" in _text(picture)
