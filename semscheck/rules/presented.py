@@ -104,7 +104,7 @@ def _handshakes_at(case: Case) -> dict[Key, tuple[Handshake, ...]]:
 
 def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
     """Every handshake of a place: under its name and without, of one version and of all."""
-    return _handshakes_at(case)[_key(place)]
+    return _handshakes_at(case).get(_key(place), ())
 
 
 def named(shake: Handshake, place: Place) -> bool:

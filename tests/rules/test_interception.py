@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from semscheck.analysis.redaction import redact
 from semscheck.model.findings import Confidence, Owner, State
+from semscheck.model.report import Snapshot
 from semscheck.model.target import Severity
+from semscheck.run import judge_snapshot
 from tests.rig.certs import Authority, make_key, self_signed
 from tests.rules.tlsscene import FQDN, ISSUING, KEYS, Scene, Shake, cluster, name, untrusted
 
@@ -171,3 +174,13 @@ def test_a_factory_certificate_is_no_imitation() -> None:
 def test_not_observed_without_a_certificate() -> None:
     scene = cluster(clients=[None], replications=[None], balancer=None)
     assert scene.state("CLT006")[0] is State.NOT_OBSERVED
+
+
+@pytest.mark.parametrize("issuer", ["Zscaler Root CA", "ESET SSL Filter CA", "Avast Web/Mail Shield Root"])
+def test_a_redacted_report_gives_the_same_finding(issuer: str) -> None:
+    authority = _authority(issuer, None)
+    made = Shake(authority.issue(FQDN, starts_days=-30))
+    scene = cluster(clients=[made], balancer=made, replications=[None])
+    report = redact(judge_snapshot(scene.snapshot))
+    again = judge_snapshot(Snapshot(target=report.target, run=report.run, observations=report.observations))
+    assert "CLT006" in {finding.code for finding in again.findings}
