@@ -93,7 +93,7 @@ SP_800_57 = Reference(
     "https://doi.org/10.6028/NIST.SP.800-57pt1r5",
 )
 
-AT_MOST_WARNING = "On a replication interface at most a warning, since clients do not go there."
+AT_MOST_WARNING = "at most a warning on a replication interface, since clients do not go there"
 NO_REVOCATION = "Whether the certificate was revoked is not checked."
 INSTALL = (
     "Install one certificate for the clients' name on the client interface (Interface 2) of every member. "
@@ -402,7 +402,7 @@ def is_not_yet_valid(case: Case) -> Answers:
         code="CRT006",
         name="expires-soon",
         severity=Severity.WARNING,
-        severity_note="Critical under the second threshold (7 days unless the profile says otherwise). "
+        severity_note="critical under the second threshold (7 days unless the profile says otherwise); "
         + AT_MOST_WARNING,
         owner=Owner.SERVER,
         summary="The certificate will expire within the threshold (30 days unless the profile says otherwise).",
@@ -450,8 +450,8 @@ def _interfaces(case: Case) -> tuple[Place, ...]:
         code="CRT007",
         name="members-differ",
         severity=Severity.WARNING,
-        severity_note="Critical if one of the certificates has a fault that is critical by itself: CRT001, "
-        "CRT004, CRT005, CRT008 or CRT009.",
+        severity_note="critical if one of the certificates has a fault that is critical by itself: CRT001, "
+        "CRT004, CRT005, CRT008 or CRT009",
         owner=Owner.SERVER,
         summary="The members' client interfaces present different certificates.",
         why="The vendor's advice is one certificate, for the clients' name, on every client interface. "
@@ -598,7 +598,7 @@ def _chain_args(chain: Chain, case: Case) -> dict[str, str]:
         code="CRT009",
         name="self-signed",
         severity=Severity.CRITICAL,
-        severity_note="Not reported where this very certificate was made trusted on this desktop. "
+        severity_note="not reported where this very certificate was made trusted on this desktop; "
         + AT_MOST_WARNING,
         owner=Owner.SERVER,
         summary="The server's certificate is signed with its own key and was not made trusted explicitly.",
@@ -630,9 +630,9 @@ def self_signed(case: Case) -> Answers:
         code="CRT010",
         name="incomplete-chain",
         severity=Severity.WARNING,
-        severity_note="Critical where it is certain that the missing certificate is what makes the chain "
-        "untrusted here: it then explains CRT008. Where that is only likely it stays a warning beside "
-        "CRT008, so that it never hides the worse finding. " + AT_MOST_WARNING,
+        severity_note="critical where it is certain that the missing certificate is what makes the chain "
+        "untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside "
+        "CRT008, so that it never hides the worse finding; " + AT_MOST_WARNING,
         owner=Owner.SERVER,
         summary="The server does not send an intermediate certificate that leads from its own to the root.",
         why="A server has to send every certificate between its own and the root. A client that happens to "
@@ -978,7 +978,7 @@ def _capital(text: str) -> str:
         code="CRT018",
         name="balancer-differs",
         severity=Severity.WARNING,
-        severity_note="Likely only, while a member's certificate could not be seen: it may be that one's.",
+        severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
         owner=Owner.BALANCER,
         summary="The certificate at the balancer address is on no member.",
         why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "

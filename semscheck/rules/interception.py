@@ -212,7 +212,7 @@ def _by_making(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
         "separate keys under an unknown name is not seen.",
         references=(
             Reference(
-                "RFC 8446: TLS 1.3, section 9.3 (what a TLS-terminating middlebox does)",
+                "RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)",
                 "https://www.rfc-editor.org/rfc/rfc8446#section-9.3",
             ),
         ),

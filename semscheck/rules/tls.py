@@ -35,8 +35,8 @@ KB_156803 = Reference(
 )
 
 BY_SUBJECT = (
-    "Critical where the FQDN leads there, a warning for another client interface, "
-    "info for a replication interface."
+    "critical where the FQDN leads there, a warning for another client interface, "
+    "info for a replication interface"
 )
 NO_HANDSHAKE = "no connection got as far as a TLS handshake"
 OLDEST_GOOD = "TLSv1.2"
