@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,8 @@ def test_the_documentation_has_every_metric() -> None:
     table = prometheus.table()
     assert all(f"| `{metric.name}` | {metric.type} |" in table for metric in prometheus.METRICS)
     assert all(metric.help and not metric.help.startswith(metric.name) for metric in prometheus.METRICS)
+
+
+def test_the_stored_documentation_is_not_stale() -> None:
+    document = Path(__file__).parents[2] / "docs" / "report.md"
+    assert document.read_text(encoding="utf-8").endswith("\n\n" + prometheus.table())
