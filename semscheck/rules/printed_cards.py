@@ -82,7 +82,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'seen_by': "An issuer whose name is that of an inspection product, for a certificate that fits the name asked for; or certificates for different hosts, from one issuer, that share one private key, or were made within minutes of the run by an issuer that is not trusted. A private authority that issued all of a cluster's certificates is no sign. An inspector that copies dates and keeps separate keys under an unknown name is not seen.",
         'confidence': 'likely',
         'severity_note': '',
-        'references': (('RFC 8446: TLS 1.3, section 9.3 (what a TLS-terminating middlebox does)', 'https://www.rfc-editor.org/rfc/rfc8446#section-9.3'),),
+        'references': (('RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)', 'https://www.rfc-editor.org/rfc/rfc8446#section-9.3'),),
     },
     {
         'code': 'DNS001',
@@ -380,7 +380,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Find out what listens at this address and port. On a load balancer check the members' port in the pool and that TLS is passed through or spoken, not plain HTTP.",
         'seen_by': 'The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what they say is in the evidence.',
         'confidence': 'certain',
-        'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
+        'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8446: TLS 1.3', 'https://www.rfc-editor.org/rfc/rfc8446'),),
     },
     {
@@ -393,7 +393,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "For an alert, compare versions and ciphers of the server with those of the clients, and check that a certificate is assigned to the interface. For a close, check the load balancer's pool and its health checks.",
         'seen_by': "The alert, or the orderly close, that came after our ClientHello, with a modern and with a permissive policy. A refusal by this program's own library (small keys, old versions) is never reported as this.",
         'confidence': 'certain',
-        'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
+        'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8446: TLS 1.3, section 6 (alerts)', 'https://www.rfc-editor.org/rfc/rfc8446#section-6'),),
     },
     {
@@ -406,7 +406,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Try from a desktop in the server's own network. If it works there, look for a smaller MTU or filtered ICMP on the way (VPN, tunnels) and for TLS inspection. If it does not, restart or relieve the server, and let the balancer's health check do a TLS handshake or an HTTP request.",
         'seen_by': "A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within the step's time-out.",
         'confidence': 'certain',
-        'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
+        'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8899: packetization layer path MTU discovery', 'https://www.rfc-editor.org/rfc/rfc8899'),),
     },
     {
@@ -523,7 +523,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Renew the certificate. Install one certificate for the clients' name on the client interface (Interface 2) of every member. Certificates are not replicated between members: do it on each.",
         'seen_by': "The end of validity against this desktop's clock at the start of the run; a clock that is wrong is CLT004. Authorities above the server's certificate are looked at too. Whether the certificate was revoked is not checked.",
         'confidence': 'certain',
-        'severity_note': 'On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
     },
     {
@@ -536,7 +536,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Compare this desktop's clock with a reliable one first. If it is right, have the certificate issued again with a validity that has begun. Install one certificate for the clients' name on the client interface (Interface 2) of every member. Certificates are not replicated between members: do it on each.",
         'seen_by': "The beginning of validity against this desktop's clock at the start of the run.",
         'confidence': 'certain',
-        'severity_note': 'On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
     },
     {
@@ -549,7 +549,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Renew the certificate in time. Install one certificate for the clients' name on the client interface (Interface 2) of every member. Certificates are not replicated between members: do it on each.",
         'seen_by': "The end of validity against this desktop's clock at the start of the run; of the server's certificate and of the authorities on the path that was verified.",
         'confidence': 'certain',
-        'severity_note': 'Critical under the second threshold (7 days unless the profile says otherwise). On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'critical under the second threshold (7 days unless the profile says otherwise); at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
     },
     {
@@ -562,7 +562,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Decide which certificate is the right one. Install one certificate for the clients' name on the client interface (Interface 2) of every member. Certificates are not replicated between members: do it on each.",
         'seen_by': "The certificates' fingerprints. The same key in both means a renewal that did not reach every member. Where no member is known, the FQDN's own addresses are compared.",
         'confidence': 'certain',
-        'severity_note': 'Critical if one of the certificates has a fault that is critical by itself: CRT001, CRT004, CRT005, CRT008 or CRT009.',
+        'severity_note': 'critical if one of the certificates has a fault that is critical by itself: CRT001, CRT004, CRT005, CRT008 or CRT009',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
     },
     {
@@ -575,7 +575,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "If the issuer is the organisation's own authority, install its root certificate in the trusted roots of the desktops (and name it to this check with --ca-file). Otherwise use a certificate of an authority that the desktops trust already. If CRT010 is reported too, have the server send the missing certificate first.",
         'seen_by': "The chain as sent, put before this desktop's own store and the file given with --ca-file. Dates and names are judged by other rules. Whether the certificate was revoked is not checked. Other desktops may trust other roots.",
         'confidence': 'certain',
-        'severity_note': 'On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6'), ('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803')),
     },
     {
@@ -588,7 +588,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "Have a certificate issued by an authority that the desktops trust. Install one certificate for the clients' name on the client interface (Interface 2) of every member. Certificates are not replicated between members: do it on each.",
         'seen_by': 'Issuer and subject are the same and its own key verifies the signature, and the store does not trust it.',
         'confidence': 'certain',
-        'severity_note': 'Not reported where this very certificate was made trusted on this desktop. On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'not reported where this very certificate was made trusted on this desktop; at most a warning on a replication interface, since clients do not go there',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6')),
     },
     {
@@ -601,7 +601,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "On the member (and on a load balancer that ends TLS) install the certificate together with its chain: the server's certificate first, then each intermediate. The root need not be sent.",
         'seen_by': 'Certain if the path that was verified contains a certificate that was not sent, or if another server of the run sends it. Likely if the issuer is unknown here and the certificate says where to fetch it, or was sent alone. The missing one is named from the issuer field; it is never fetched.',
         'confidence': 'certain',
-        'severity_note': 'Critical where it is certain that the missing certificate is what makes the chain untrusted here: it then explains CRT008. Where that is only likely it stays a warning beside CRT008, so that it never hides the worse finding. On a replication interface at most a warning, since clients do not go there.',
+        'severity_note': 'critical where it is certain that the missing certificate is what makes the chain untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside CRT008, so that it never hides the worse finding; at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)', 'https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2'), ('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6')),
     },
     {
@@ -705,7 +705,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'remedy': "If TLS is meant to end at the load balancer, keep its certificate in step with the members'. If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's addresses.",
         'seen_by': 'Fingerprints at the balancer addresses against those on both interfaces of all members.',
         'confidence': 'certain',
-        'severity_note': "Likely only, while a member's certificate could not be seen: it may be that one's.",
+        'severity_note': "likely only, while a member's certificate could not be seen: it may be that one's",
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
     },
     {
