@@ -68,7 +68,8 @@ TABLE: tuple[Row, ...] = (
     *(row for code in ("TLS004", "TLS008") for row in rows(code, Relation.ANY, "TLS005")),
     *rows("DNS004", Relation.ANY, "DNS005", "DNS013"),
     *rows("DNS006", Relation.ANY, "DNS007", "DNS013"),
-    *rows("CLT003", Relation.ANY, "DNS013", "DNS010"),
+    *rows("CLT003", Relation.ANY, "DNS013"),
+    *rows("CLT003", Relation.PLACE, "DNS010"),
     *(row for code in ("BAL001", "BAL002", "BAL003") for row in rows(code, Relation.ADDRESS, "BAL007")),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from semscheck.model.analysis import ResolverAnalysis
 from semscheck.model.findings import Reference, Subject
-from semscheck.model.observations import DnsAnswer
+from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.model.target import Target
 from semscheck.rules.case import Case
 from semscheck.rules.registry import NotObserved
@@ -81,3 +81,14 @@ def servers_here(case: Case) -> tuple[ResolverAnalysis, ...]:
         for one in case.analysis.dns.resolvers
         if any(here.intersection(answer.addresses) for answer in (*one.answers_v4, *one.answers_v6))
     )
+
+
+def pinned_addresses(case: Case) -> set[str]:
+    """What the hosts file of this desktop gives for the FQDN."""
+    names = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    return {
+        entry.address
+        for one in case.of(HostsFile)
+        for entry in one.entries
+        if not names.isdisjoint(name.lower().rstrip(".") for name in entry.names)
+    }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from semscheck.model.analysis import Place, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Owner, Subject
-from semscheck.model.observations import DnsAnswer, HostsFile, Route, SystemResolution
+from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.rules.case import Case
 from semscheck.rules.dns_facts import (
@@ -23,6 +23,7 @@ from semscheck.rules.dns_facts import (
     fqdn_subject,
     ids,
     listed,
+    pinned_addresses,
     resolver_answers,
     told,
     untold,
@@ -140,17 +141,21 @@ def points_to_stranger(case: Case) -> Iterator[Answer]:
         yield missing
         return
     strangers = [address for address in case.analysis.dns.addresses if address not in known]
-    if not strangers:
-        return
-    one = strangers[0] if len(strangers) == 1 else None
-    yield Hit(
-        subject=Subject("fqdn", target.fqdn, one),
+    pinned = [address for address in strangers if address in pinned_addresses(case)]
+    for some in (pinned, [address for address in strangers if address not in pinned]):
+        if some:
+            yield _strangers(case, some)
+
+
+def _strangers(case: Case, addresses: list[str]) -> Hit:
+    return Hit(
+        subject=Subject("fqdn", case.target.fqdn, addresses[0] if len(addresses) == 1 else None),
         summary=(
-            f"{fqdn_shown(target)} resolves to {listed(strangers)}, which the profile knows neither as a "
+            f"{fqdn_shown(case.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
             "balancer nor as a member."
         ),
-        evidence=_evidence(case, set(strangers)),
-        args={"addresses": listed(strangers), "count": str(len(strangers))},
+        evidence=_evidence(case, set(addresses)),
+        args={"addresses": listed(addresses), "count": str(len(addresses))},
     )
 
 
@@ -285,12 +290,7 @@ def system_differs(case: Case) -> Iterator[Answer]:
         if answer.purpose in ("fqdn", "suffix")
         for address in answer.records
     }
-    by_hosts = {
-        entry.address
-        for one in case.of(HostsFile)
-        for entry in one.entries
-        if case.target.fqdn in (name.lower().rstrip(".") for name in entry.names)
-    }
+    by_hosts = pinned_addresses(case)
     asked = {4: "A", 6: "AAAA"}
     kinds = {answer.record_type for answer in told(case)}
     strange = [

@@ -386,6 +386,17 @@ def test_the_hosts_file_explains_what_the_system_says() -> None:
     assert scene.state("DNS013") is State.PASS
 
 
+def test_the_hosts_file_explains_its_own_stranger_and_no_other() -> None:
+    hosts = HostsFile(id=new_id(), at_s=0, path="/etc/hosts", entries=(HostsEntry(3, "192.0.2.77", (FQDN,)),))
+    scene = Scene(CLUSTER, said("192.0.2.78"), members_said(), system("192.0.2.77"), hosts)
+    assert scene.codes() == {"CLT003", "DNS010"}
+    root = scene.findings.index(scene.finding("CLT003"))
+    assert {one.subject.address: one.caused_by for one in scene.every("DNS010")} == {
+        "192.0.2.77": root,
+        "192.0.2.78": None,
+    }
+
+
 def test_with_other_resolvers_the_system_is_not_compared() -> None:
     asked = replace(BARE, resolvers=(Endpoint("192.0.2.53"),))
     scene = Scene(asked, said(BALANCER), system("192.0.2.77"))
