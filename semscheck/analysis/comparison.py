@@ -43,7 +43,12 @@ def compare(reports: Sequence[Report], *, card: Card | None = None) -> Compariso
     sites = judge_sites(groups, card=card, severity=severity)
     pairs = _pairs(runs, groups)
     changed = tuple(change for earlier, later in pairs for change in changes(earlier, later))
-    differing = tuple(contrast for _, group in groups for contrast in contrasts(group))
+    differing = tuple(
+        contrast
+        for _, group in groups
+        for contrast in contrasts(group)
+        if sites.finding is None or contrast.kind != "members"  # BAL014 says that already
+    )
     outcome = _outcome(pairs, changed, differing, sites)
     return Comparison(
         tool=reports[0].tool,

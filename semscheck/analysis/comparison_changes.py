@@ -16,6 +16,19 @@ _BAD_ROTATION = (Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS)
 _BAD_METHOD = (Method.ROTATING, Method.EVEN)
 _ORDER = (Severity.INFO, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL)
 _STATUS = (Status.OK, Status.WARNING, Status.UNKNOWN, Status.CRITICAL)
+_METHOD = {
+    Method.SINGLE: "one server answers all",
+    Method.ROTATING: "round robin",
+    Method.EVEN: "spread evenly",
+    Method.WEIGHTED: "spread by weights",
+    Method.UNKNOWN: "could not be told",
+}
+_KEEPS = {
+    Persistence.NONE: "nothing",
+    Persistence.COOKIE: "a cookie",
+    Persistence.TLS_SESSION: "the TLS session",
+    Persistence.SOURCE_ADDRESS: "the client's address",
+}
 _REACH = {
     Reach.NO_CONNECTION: "no connection",
     Reach.NO_TLS: "no TLS",
@@ -194,6 +207,12 @@ def _places(earlier: Seat, later: Seat) -> Iterator[Change]:
             yield from _certificate(before, after[key], earlier, later)
 
 
+def method_words(path: BalancingPath) -> str:
+    """How servers are chosen and what keeps a client on one, as far as one desktop can tell."""
+    kept = _KEEPS.get(path.persistence)
+    return _METHOD[path.method] + (f", {kept} keeps a client" if kept else "")
+
+
 def where(place: Place) -> str:
     """What a place is called: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
     spot = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
@@ -289,22 +308,16 @@ def _members(old: BalancingPath, new: BalancingPath, earlier: Seat, later: Seat)
 def _methods(old: BalancingPath, new: BalancingPath) -> Iterator[Change]:
     if Method.UNKNOWN not in (old.method, new.method) and old.method is not new.method:
         worse, better = new.method in _BAD_METHOD, old.method in _BAD_METHOD
-        summary = (
-            f"{new.address} chooses servers in another way: {new.method.value}, before {old.method.value}."
-        )
-        yield _change(
-            "method", new.address, summary, before=old.method.value, after=new.method.value,
-            direction=_way(worse and not better, better and not worse),
-        )  # fmt: skip
-    known = Persistence.UNKNOWN not in (old.persistence, new.persistence)
-    if known and old.persistence is not new.persistence:
-        lost, won = new.persistence is Persistence.NONE, old.persistence is Persistence.NONE
-        ways = f"{new.persistence.value}, before {old.persistence.value}"
-        summary = f"{new.address} keeps clients in another way: {ways}."
-        yield _change(
-            "persistence", new.address, summary, before=old.persistence.value, after=new.persistence.value,
-            direction=_way(lost, won),
-        )  # fmt: skip
+        before, after = _METHOD[old.method], _METHOD[new.method]
+        summary = f"{new.address} chooses servers in another way: {after}, before {before}."
+        way = _way(worse and not better, better and not worse)
+        yield _change("method", new.address, summary, before=before, after=after, direction=way)
+    kept = (old.persistence, new.persistence)
+    if kept[0] is not kept[1] and all(persistence in _KEEPS for persistence in kept):
+        before, after = _KEEPS[kept[0]], _KEEPS[kept[1]]
+        summary = f"{new.address} keeps clients by other means: {after}, before {before}."
+        way = _way(kept[1] is Persistence.NONE, kept[0] is Persistence.NONE)
+        yield _change("persistence", new.address, summary, before=before, after=after, direction=way)
     if (
         Termination.UNKNOWN not in (old.termination, new.termination)
         and old.termination is not new.termination

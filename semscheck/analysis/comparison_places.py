@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from semscheck.analysis.comparison_changes import certificate_words, reach_words, where, works
+from semscheck.analysis.comparison_changes import certificate_words, method_words, reach_words, where, works
 from semscheck.analysis.comparison_sides import SAME_TIME_S, Seat, served_alike, worst
 from semscheck.model.analysis import Method
 from semscheck.model.comparison import Contrast, Gathering, Seen
@@ -73,7 +73,7 @@ def _members(group: Sequence[Seat]) -> Iterator[Contrast]:
 
 def _methods(group: Sequence[Seat]) -> Iterator[Contrast]:
     pairs = [
-        (seat, f"{path.method.value}, persistence {path.persistence.value}")
+        (seat, method_words(path))
         for seat in group
         if (path := seat.report.analysis.balancing) is not None and path.method is not Method.UNKNOWN
     ]

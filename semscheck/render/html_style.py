@@ -62,6 +62,19 @@ DARK = {
 MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ff8b6e", "#bcc4cc", "#8fb0ff")
 ON_MEMBER = "#10161d"
 
+WIDTHS = (
+    6,
+    10,
+    12,
+    14,
+    16,
+    18,
+    20,
+    22,
+    24,
+    26,
+)  # of tables' columns in per cent; a style attribute is refused
+
 _SHEET = """
 :root{color-scheme:light dark;%(light)s
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans",sans-serif;
@@ -80,7 +93,9 @@ h1,h2,h3{line-height:1.3;text-wrap:balance;margin:0}
 h1{font-size:clamp(1.35rem,1rem + 1.6vw,1.9rem);font-weight:680;letter-spacing:-.012em}
 h2{font-size:1.3rem;font-weight:670;letter-spacing:-.008em;margin:44px 0 14px}
 h3{font-size:1.06rem;font-weight:650}
-h3.sub{font-size:.8rem;font-weight:650;color:var(--soft);letter-spacing:.05em;text-transform:uppercase;margin:20px 0 8px}
+h3.sub{font-size:.8rem;font-weight:650;color:var(--soft);letter-spacing:.05em;text-transform:uppercase;
+margin:20px 0 8px}
+.card>h3.sub:first-child{margin-top:0}
 p{margin:0 0 10px}
 .soft{color:var(--soft)}
 .small{font-size:.875rem}
@@ -150,7 +165,7 @@ tbody tr:last-child>*{border-bottom:0}
 th{font-weight:600}
 @media print,(min-width:761px){table.fixed{table-layout:fixed}}
 
-col.w10{width:10%%}col.w12{width:12%%}col.w16{width:16%%}col.w18{width:18%%}col.w20{width:20%%}col.w22{width:22%%}col.w24{width:24%%}col.w26{width:26%%}
+%(widths)s
 thead th{color:var(--soft);font-size:.8rem;white-space:nowrap}
 td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:8px 22px;list-style:none;margin:16px 0 0;padding:0;font-size:.9rem}
@@ -233,7 +248,9 @@ def sheet() -> str:
         f".tag.member-{index}{{background:{colour}}}svg .member-{index}{{fill:{colour}}}"
         for index, colour in enumerate(MEMBERS)
     )
+    widths = "".join(f"col.w{share}{{width:{share}%}}" for share in WIDTHS)
     return _SHEET % {
+        "widths": widths,
         "light": _variables(LIGHT),
         "dark": _variables(DARK),
         "members": members,

@@ -11,7 +11,7 @@ import pytest
 from semscheck.analysis.comparison import compare
 from semscheck.analysis.comparison_sides import SAME_TIME_S
 from semscheck.analysis.redaction import redact
-from semscheck.model.analysis import Method, Persistence, Reach, Rotation
+from semscheck.model.analysis import DnsAnalysis, Method, Persistence, Reach, Rotation
 from semscheck.model.comparison import Change, Comparison, Contrast, Direction, Outcome
 from semscheck.model.findings import (
     EXIT_CODES,
@@ -97,7 +97,8 @@ def only(things: Sequence[Change], kind: str) -> Change:
 def test_two_runs_that_saw_the_same_are_the_same() -> None:
     found = compare([at(steady()), at(steady(), later=DAY)])
     assert (found.outcome, found.exit_code) == (Outcome.SAME, 0)
-    assert found.changes == found.contrasts == ()
+    assert found.changes == ()
+    assert found.contrasts == ()
     assert "nothing that was measured differs" in found.headline
     assert [side.label for side in found.sides] == ["A", "B"]
 
@@ -119,7 +120,7 @@ def test_what_was_not_measured_is_no_change() -> None:
     bare = at(steady(), later=DAY)
     analysis = replace(
         bare.analysis,
-        dns=reports.Analysis().dns,
+        dns=DnsAnalysis(),
         places=tuple(
             replace(place, reach=Reach.NOT_TRIED, certificate=None) for place in bare.analysis.places
         ),
@@ -435,7 +436,8 @@ def refused(*runs: Report) -> str:
     found = compare(runs)
     assert (found.outcome, found.exit_code) == (Outcome.NOT_COMPARABLE, 3)
     assert found.headline.startswith("These reports cannot be compared: ")
-    assert found.changes == found.contrasts == ()
+    assert found.changes == ()
+    assert found.contrasts == ()
     assert found.sites_verdict.state is State.NOT_OBSERVED
     return found.headline
 
