@@ -1,0 +1,55 @@
+# semscheck. `make` alone shows what there is.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+SCENARIO ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint docs docs-check bench accuracy clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+# A stamp says which project file an environment was made for; a changed one updates it.
+$(VENV)/.for-use: pyproject.toml
+	@.ci/venv $(VENV) .
+	@touch $@
+
+$(VENV)/.for-work: pyproject.toml
+	@.ci/venv $(VENV) '.[dev]'
+	@touch $@ $(VENV)/.for-use
+
+.PHONY: debian
+debian:
+	@.ci/debian make $$(sed 's/#.*//' tests/rig/debian-packages.txt)
+
+demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME for another one
+	@$(BIN)/semscheck demo $(SCENARIO) || case $$? in 1|2) echo "(exit code $$?, as monitoring plugins have it)" ;; *) exit $$? ;; esac
+
+test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, all tests
+	@$(BIN)/python -m pytest -n 2
+
+quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a minute
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/python -m pytest -n 2 -m 'not real and not slow'
+
+lint: $(VENV)/.for-work ## style, types, and who may import whom
+	@echo "ruff" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@echo "mypy" && $(BIN)/mypy --no-error-summary
+	@echo "import-linter" && $(BIN)/lint-imports > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+
+docs: $(VENV)/.for-work ## writes the generated pages again
+	@$(BIN)/python docs/generate.py
+
+docs-check: $(VENV)/.for-work ## says which generated pages are stale
+	@echo "generated pages" && $(BIN)/python docs/generate.py --check
+
+bench: $(VENV)/.for-work ## the figures, as ratios in one run
+	@$(BIN)/python -m tests.bench
+
+accuracy: $(VENV)/.for-work ## the confusion table over lab worlds, in docs/accuracy.md
+	@$(BIN)/python -m tests.accuracy
+
+clean: ## everything that was made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
