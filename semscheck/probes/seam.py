@@ -188,6 +188,8 @@ async def _over_udp(raw: socket.socket, query: dns.message.Message) -> dns.messa
         if wrong is None:
             raise
         raise wrong from None
+    except ConnectionResetError as error:  # Windows' word for "port unreachable" on UDP (WSAECONNRESET)
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "port unreachable") from error
 
 
 async def _over_tcp(raw: socket.socket, wire: bytes) -> bytes:
