@@ -5,13 +5,16 @@ Standard library only. A number that was not measured is said so, never shown as
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from semscheck.model.analysis import Method, Persistence, Reach, Rotation, Share, Termination
-from semscheck.model.failure import Cause
 from semscheck.model.findings import Confidence, Owner, State, Status
 from semscheck.model.target import Severity
+
+if TYPE_CHECKING:  # `semscheck explain` needs none of these, and they cost a fifth of its start
+    from datetime import datetime
+
+    from semscheck.model.analysis import Share
 
 NOT_MEASURED = "not measured"
 DAY_S = 86_400
@@ -157,75 +160,73 @@ def days_left(not_after: datetime | None, now: datetime) -> str:
     """Of a certificate: "200 days left", "5 hours left", "expired 3 days ago"."""
     if not_after is None:
         return NOT_MEASURED
-    left = not_after - now
-    if left < timedelta(0):
-        passed = -left
-        amount = count(passed.days, "day") if passed.days else count(passed.seconds // 3600, "hour")
-        return f"expired {amount} ago"
-    return f"{count(left.days, 'day')} left" if left.days else f"{count(left.seconds // 3600, 'hour')} left"
+    left_s = (not_after - now).total_seconds()
+    days, hours = int(abs(left_s) // DAY_S), int(abs(left_s) // 3600)
+    amount = count(days, "day") if days else count(hours, "hour")
+    return f"expired {amount} ago" if left_s < 0 else f"{amount} left"
 
 
-# --- closed lists in plain words ---------------------------------------------------------------------------
+# --- closed lists in plain words, keyed by the members' values: a StrEnum's member finds its words ----------
 
-REACH: dict[Reach, str] = {
-    Reach.NOT_TRIED: "not tested",
-    Reach.NO_CONNECTION: "no connection",
-    Reach.NO_TLS: "connects, but no TLS",
-    Reach.NO_HTTP: "TLS works, but no web answer",
-    Reach.SERVES: "serves",
+REACH: dict[str, str] = {
+    "not-tried": "not tested",
+    "no-connection": "no connection",
+    "no-tls": "connects, but no TLS",
+    "no-http": "TLS works, but no web answer",
+    "serves": "serves",
 }
 
-METHOD: dict[Method, str] = {
-    Method.SINGLE: "every new connection goes to one and the same server",
-    Method.ROTATING: "round robin: each new connection goes to the next server",
-    Method.EVEN: "new connections are spread evenly, in no fixed order",
-    Method.WEIGHTED: "new connections are spread unevenly, by weights",
-    Method.UNKNOWN: "could not be told",
+METHOD: dict[str, str] = {
+    "single": "every new connection goes to one and the same server",
+    "rotating": "round robin: each new connection goes to the next server",
+    "even": "new connections are spread evenly, in no fixed order",
+    "weighted": "new connections are spread unevenly, by weights",
+    "unknown": "could not be told",
 }
 
-PERSISTENCE: dict[Persistence, str] = {
-    Persistence.NONE: "nothing keeps a client on one server",
-    Persistence.COOKIE: "a cookie keeps a client on its server",
-    Persistence.TLS_SESSION: "the TLS session keeps a client on its server",
-    Persistence.SOURCE_ADDRESS: "the client's address decides its server",
-    Persistence.NOT_SEPARABLE: "cannot be told from one desktop (fail-over, an ordered list and persistence "
+PERSISTENCE: dict[str, str] = {
+    "none": "nothing keeps a client on one server",
+    "cookie": "a cookie keeps a client on its server",
+    "tls-session": "the TLS session keeps a client on its server",
+    "source-address": "the client's address decides its server",
+    "not-separable": "cannot be told from one desktop (fail-over, an ordered list and persistence "
     "by source address look the same)",
-    Persistence.UNKNOWN: "could not be told",
+    "unknown": "could not be told",
 }
 
-TERMINATION: dict[Termination, str] = {
-    Termination.PASS_THROUGH: "passed through to the servers",
-    Termination.TERMINATED: "ended in front of the servers",
-    Termination.UNKNOWN: "could not be told",
+TERMINATION: dict[str, str] = {
+    "pass-through": "passed through to the servers",
+    "terminated": "ended in front of the servers",
+    "unknown": "could not be told",
 }
 
-ROTATION: dict[Rotation, str] = {
-    Rotation.NONE: "one address, always the same",
-    Rotation.FIXED: "several addresses in one fixed order",
-    Rotation.ORDER: "several addresses in changing order",
-    Rotation.SUBSET: "the set of addresses changes",
-    Rotation.FLIPS: "one address, not always the same",
-    Rotation.UNKNOWN: "could not be told",
+ROTATION: dict[str, str] = {
+    "none": "one address, always the same",
+    "fixed": "several addresses in one fixed order",
+    "order": "several addresses in changing order",
+    "subset": "the set of addresses changes",
+    "flips": "one address, not always the same",
+    "unknown": "could not be told",
 }
 
-CAUSE: dict[Cause, str] = {
-    Cause.REFUSED: "connection refused",
-    Cause.TIMED_OUT: "no answer",
-    Cause.NO_ROUTE: "no route to it",
-    Cause.RESET: "connection reset",
-    Cause.CLOSED: "closed by the other side",
-    Cause.NOT_TLS: "does not speak TLS",
-    Cause.ALERT: "TLS handshake refused",
-    Cause.STALLED: "connected, then silence",
-    Cause.LOCAL_POLICY: "refused by this desktop's TLS library",
-    Cause.UNTRUSTED: "certificate not trusted",
-    Cause.MALFORMED: "answer cannot be read",
-    Cause.TOO_LARGE: "answer too large",
-    Cause.NOT_FOUND: "not found",
-    Cause.DENIED: "no permission",
-    Cause.NO_ADDRESS: "no address",
-    Cause.CANCELLED: "cancelled",
-    Cause.OTHER: "failed",
+CAUSE: dict[str, str] = {
+    "refused": "connection refused",
+    "timed-out": "no answer",
+    "no-route": "no route to it",
+    "reset": "connection reset",
+    "closed": "closed by the other side",
+    "not-tls": "does not speak TLS",
+    "alert": "TLS handshake refused",
+    "stalled": "connected, then silence",
+    "local-policy": "refused by this desktop's TLS library",
+    "untrusted": "certificate not trusted",
+    "malformed": "answer cannot be read",
+    "too-large": "answer too large",
+    "not-found": "not found",
+    "denied": "no permission",
+    "no-address": "no address",
+    "cancelled": "cancelled",
+    "other": "failed",
 }
 
 OWNER: dict[Owner, str] = {
@@ -267,7 +268,7 @@ def failure(cause: str | None) -> str:
     """A failure's cause in plain words; a cause of a newer version as it is."""
     if cause is None:
         return NOT_MEASURED
-    return CAUSE[Cause(cause)] if cause in Cause._value2member_map_ else cause
+    return CAUSE.get(cause, cause)
 
 
 def arm(name: str) -> str:
