@@ -9,6 +9,7 @@ own servers, which may be behind the same addresses.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -228,6 +229,8 @@ class _Look:
                 self._note_too_many(reading.seen)
         except (OSError, ValueError) as error:
             data["failure"] = failure(Phase.RESOLVE, error)
+            if isinstance(error, TimeoutError):
+                self._silent[place] += SILENT_TRIES
         return self._record.add(
             DnsAnswer,
             began,
@@ -249,16 +252,7 @@ class _Look:
     async def _exchange(
         self, place: Place, name: str, kind: str, repetition: int, role: str
     ) -> tuple[Reading, Literal["udp", "tcp"]]:
-        """Raises OSError (TimeoutError among them, which is remembered) or ValueError (malformed)."""
-        try:
-            return await self._exchanged(place, name, kind, repetition, role)
-        except TimeoutError:
-            self._silent[place] += SILENT_TRIES
-            raise
-
-    async def _exchanged(
-        self, place: Place, name: str, kind: str, repetition: int, role: str
-    ) -> tuple[Reading, Literal["udp", "tcp"]]:
+        """Raises OSError (TimeoutError among them) or ValueError (malformed)."""
         recurse = role == "resolver"
         limit_s = self._timeout_s if recurse else min(self._timeout_s, AUTHORITY_TIMEOUT_S)
         async with asyncio.timeout(limit_s):
@@ -394,7 +388,11 @@ class _Look:
         }
         chosen = []
         for server in servers[:AUTHORITIES]:
-            usable = [a for a in server.addresses if (6 if ":" in a else 4) in self._target.families]
+            usable = [
+                one
+                for one in server.addresses
+                if (6 if ":" in one else 4) in self._target.families and _is_a_hosts(one)
+            ]
             if usable and not own.intersection(usable):
                 chosen.append(Place(min(usable, key=lambda a: ":" in a), name=server.name))
         return list({place.address: place for place in chosen}.values())
@@ -428,6 +426,8 @@ class _Look:
         if not names:
             return
         await asyncio.wait((its_look,), timeout=PATIENCE_S)  # the FQDN's burst goes first
+        if self._is_silent(guide):
+            return
         await self._side_by_side(
             [
                 self._ask(guide, name, kind, purpose="member")
@@ -440,13 +440,17 @@ class _Look:
         self, guide: Place, finished: asyncio.Future[None], search: tuple[str, ...]
     ) -> None:
         """What the system's search list makes of a name that does not stand for itself (resolv.conf(5))."""
-        if not search:
+        dotted = "." in self._target.fqdn
+        # Windows leaves names of several labels as they are (its policy to append suffixes to them is off).
+        if not search or (dotted and self._seam.desktop.platform == "win32"):
             return
-        if "." in self._target.fqdn:
+        if dotted:
             await asyncio.wait((finished,))
             answers = [answer for answers in self._first.values() for answer in answers]
             if any(answer.rcode == "NOERROR" for answer in answers):
                 return
+        if self._is_silent(guide):
+            return
         found = await self._side_by_side(
             [
                 self._ask(guide, f"{self._target.fqdn}.{suffix}", kind, purpose="suffix")
@@ -467,6 +471,12 @@ async def _all(tasks: list[asyncio.Task[None]]) -> None:
 
 async def _awaited(work: Awaitable[Any]) -> Any:
     return await work
+
+
+def _is_a_hosts(address: str) -> bool:
+    """Not an address that stands for nobody or for many: a zone may name any."""
+    one = ipaddress.ip_address(address)
+    return not (one.is_multicast or one.is_unspecified or address == "255.255.255.255")
 
 
 def _rcode(answer: dns.message.Message) -> str:

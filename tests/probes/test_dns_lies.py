@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from semscheck.model.analysis import Rotation
 from semscheck.model.failure import Cause
-from semscheck.model.observations import Bound, DnsAnswer, ResolverConfig
+from semscheck.model.observations import Bound, DnsAnswer, ResolverConfig, SystemResolution
 from semscheck.model.target import Target
 from semscheck.probes.dns import look_up
 from semscheck.probes.dnsmessage import make_query, read
-from semscheck.probes.nameservers import Place, configuration, parse_resolv_conf
+from semscheck.probes.nameservers import Configuration, Place, configuration, parse_resolv_conf
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.seam import NetworkResolver, Seam, real_seam
 from tests.probes.dnslook import FQDN, desktop, look
@@ -234,6 +234,50 @@ async def test_cancelling_leaves_what_was_seen_and_nothing_running() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task()] == []
+
+
+@pytest.mark.parametrize(("platform", "asked"), [("linux", True), ("win32", False)])
+async def test_windows_leaves_a_name_of_several_labels_as_it_is(
+    platform: str, asked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: set[str] = set()
+
+    def unknown(query: dns.message.Message) -> bytes:
+        names.add(query.question[0].name.to_text(omit_final_dot=True))
+        return reply(query, rcode=3)
+
+    class NoSystem(NetworkResolver):
+        async def system(self, name: str) -> tuple[str, ...]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with Scripted(unknown) as server:
+        place = Place(*server.address)
+        given = Configuration("system", (place,), ("corp.test",))
+        monkeypatch.setattr("semscheck.probes.dns.configuration", lambda *_: given)
+        seam = replace(real_seam(1), desktop=desktop(tmp_path, platform), resolver=NoSystem())
+        record = Recorder(seam.clock)
+        await look_up(seam, record, Target(fqdn=FQDN, families=(4,)), lambda _: None)
+    assert (f"{FQDN}.corp.test" in names) is asked
+    [system] = [one for one in record.observations if isinstance(one, SystemResolution)]
+    assert system.failure is not None
+    assert system.failure.cause is Cause.NO_ADDRESS
+
+
+async def test_name_servers_at_addresses_of_nobody_are_not_asked() -> None:
+    def odd(query: dns.message.Message) -> bytes:
+        answer = dns.message.from_wire(reply(query, "192.0.2.100"))
+        if query.question[0].rdtype.name == "NS":
+            name = query.question[0].name
+            answer.answer.append(
+                dns.rrset.from_text(name, 60, "IN", "NS", "a.example.test.", "b.example.test.")
+            )
+            for owner, address in (("a.example.test.", "224.0.0.1"), ("b.example.test.", "0.0.0.0")):
+                answer.additional.append(dns.rrset.from_text(owner, 60, "IN", "A", address))
+        return answer.to_wire()
+
+    async with Scripted(odd) as server:
+        answers = await ask(server)
+    assert {one.role for one in answers} == {"resolver"}
 
 
 async def test_an_address_is_not_looked_up() -> None:
