@@ -3,7 +3,7 @@
     python docs/generate.py [--check]
 
 - docs/rules/: a page per rule, and the catalogue
-- docs/report.schema.json: the JSON Schema of reports
+- docs/report.schema.json, docs/compare.schema.json: the JSON Schemas of reports and of comparisons
 - docs/metrics.md: the table of metrics
 - semscheck/rules/printed_cards.py: the cards as data
 """
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from semscheck.render import cards, prometheus, schema
+from semscheck.render import cards, comparison, prometheus, schema
 from semscheck.rules import printed, registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,7 @@ def generated() -> Mapping[Path, str]:
     return {
         ROOT / "semscheck" / "rules" / "printed_cards.py": printed.module(known),
         ROOT / "docs" / "report.schema.json": schema.encode().decode(),
+        ROOT / "docs" / "compare.schema.json": comparison.encode_schema().decode(),
         ROOT / "docs" / "metrics.md": metrics(),
         **{RULES / name: text for name, text in cards.pages(known).items()},
     }

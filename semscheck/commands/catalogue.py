@@ -105,10 +105,12 @@ def rules(options: Namespace) -> int:
 
 
 def schema(options: Namespace) -> int:
-    """`semscheck schema`: the report's JSON Schema."""
-    from semscheck.render import schema as render
-
-    streams.write_report(render.encode())
+    """`semscheck schema`: the JSON Schema of reports, or of comparisons."""
+    if options.document == "compare":
+        from semscheck.render.comparison import encode_schema as encode
+    else:
+        from semscheck.render.schema import encode
+    streams.write_report(encode())
     return 0
 
 

@@ -110,12 +110,12 @@ def target_of(options: Namespace) -> Target:
         balancers=tuple(options.balancer),
         ca_file=options.ca_file,
         resolvers=tuple(options.resolver),
-        connections=options.connections,
+        connections=getattr(options, "connections", None),  # not an option of `init`
         deadline_s=options.deadline,
         timeout_s=options.timeout,
-        services=options.services,
+        services=getattr(options, "services", False),
         families=tuple(options.families or ()),
-        severities=tuple(options.severity),
+        severities=tuple(getattr(options, "severity", ())),
     )
     return read(Path(options.profile) if options.profile is not None else None, given)
 

@@ -106,12 +106,19 @@ def _target_options(parser: Parser) -> None:
     )
     group.add_argument("-4", dest="families", action="append_const", const=4, help="IPv4 only")
     group.add_argument("-6", dest="families", action="append_const", const=6, help="IPv6 only")
+
+
+def _limit_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--deadline", type=_seconds, metavar="SECONDS", help="for the whole run (default 60)")
+    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for one step (default 5)")
+
+
+def _check_options(parser: Parser) -> None:
     group = parser.add_argument_group("how to check")
     group.add_argument(
         "--connections", type=_whole, metavar="N", help="fresh connections to make, 1 to 200 (default 32)"
     )
-    group.add_argument("--deadline", type=_seconds, metavar="SECONDS", help="for the whole run (default 60)")
-    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for one step (default 5)")
+    _limit_options(group)
     group.add_argument(
         "--services", action="store_true", help="also ask the product's other ports (LDAP, SMTP, ...)"
     )
@@ -180,6 +187,7 @@ def _check(commands: Commands) -> None:
         " Without an FQDN and without a profile, the server that this desktop is enrolled with is checked.",
     )
     _target_options(parser)
+    _check_options(parser)
     parser.add_argument("--seed", type=_whole, help=argparse.SUPPRESS)
     _output_options(parser)
 
@@ -261,7 +269,26 @@ def _rules(commands: Commands) -> None:
 
 
 def _schema(commands: Commands) -> None:
-    _add(commands, "schema", "catalogue:schema", "prints the report's JSON Schema")
+    parser = _add(commands, "schema", "catalogue:schema", "prints the report's JSON Schema")
+    parser.add_argument(
+        "document", nargs="?", choices=("report", "compare"), default="report", help="default: report"
+    )
+
+
+def _init(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "init",
+        "init:init",
+        "finds the enrolled server, members and balancer, and writes a profile to edit",
+        " Members are found by the names in certificates and by the usual pattern (sems1, sems2, ...).",
+    )
+    _target_options(parser)
+    _limit_options(parser.add_argument_group("how to look"))
+    group = parser.add_argument_group("what to write")
+    group.add_argument("--output", metavar="FILE", help="the profile; default: standard output")
+    group.add_argument("--force", action="store_true", help="also where the file is there already")
+    group.add_argument("--quiet", action="store_true", help="no notes on standard error")
 
 
 _COMMANDS: tuple[Callable[[Commands], None], ...] = (
@@ -273,5 +300,6 @@ _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _demo,
     _explain,
     _rules,
+    _init,
     _schema,
 )

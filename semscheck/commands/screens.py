@@ -92,6 +92,7 @@ def doors() -> Doors:
         profiles=_profiles,
         scenarios=_scenarios(),
         check_lab=in_thread(_check_lab),
+        compare=_compare,
     )
 
 
@@ -177,6 +178,20 @@ def _ticket(report: Report) -> str:
     from semscheck.render.markdown import render
 
     return render(report)
+
+
+def _compare(report: Report, path: Path) -> str:
+    """The report on screen against a saved one, the older first."""
+    from semscheck.commands.compare import comparison
+    from semscheck.commands.saved import read_report
+    from semscheck.render.comparison import text
+    from semscheck.tui.doors import ReportError
+
+    try:
+        both = sorted((report, read_report(str(path))), key=lambda one: one.run.started)
+        return text(comparison(both))
+    except CommandError as problem:
+        raise ReportError(str(problem)) from problem
 
 
 def _profiles() -> tuple[Path, ...]:
