@@ -12,6 +12,7 @@ import os
 import re
 import ssl
 import sys
+import warnings
 from pathlib import Path
 
 # Where distributions keep the bundle, for a program whose OpenSSL was built for another one. The list is the
@@ -78,8 +79,10 @@ def permissive(
     """A context that speaks with old and weak servers: TLS 1.0 up, OpenSSL's security level 0."""
     context = seeing()
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = oldest
-    context.maximum_version = newest
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what this is for
+        context.minimum_version = oldest
+        context.maximum_version = newest
     context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
     return context
 

@@ -85,6 +85,11 @@ def place_name(place: Place, target: Target) -> str:
     return f"{target.fqdn_shown or target.fqdn} at {where}"
 
 
+def sentence_start(text: str) -> str:
+    """ "the balancer address" begins a sentence with a capital; a host's name is left as it is."""
+    return f"T{text[1:]}" if text.startswith("the ") else text
+
+
 def place_subject(place: Place, target: Target) -> Subject:
     """The subject of a finding about a place: a member's interface, else an address."""
     names = place.client_of or place.replication_of

@@ -15,7 +15,7 @@ from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.names import is_wildcard, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
-from semscheck.rules.case import Case, place_name
+from semscheck.rules.case import Case, place_name, sentence_start
 from semscheck.rules.chains import (
     EXPIRED,
     NO_ISSUER,
@@ -960,17 +960,12 @@ def interfaces_swapped(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"{_capital(where(one.places, case))} presents the own certificate of {listed(owners, 3)}, "
+            summary=f"{sentence_start(where(one.places, case))} presents the own certificate of {listed(owners, 3)}, "
             f"not one for {_shown(case)}.",
             evidence=one.evidence,
             args=described(one, case, members=", ".join(owners), expected=case.target.fqdn),
         )
     yield from unseen(case, found)
-
-
-def _capital(text: str) -> str:
-    """ "the balancer address" begins a sentence; a host's name is left as it is."""
-    return text[:1].upper() + text[1:] if text.startswith("the ") else text
 
 
 @rule(

@@ -9,7 +9,7 @@ from semscheck.model.analysis import Place, Reach
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
-from semscheck.rules.case import Case, by_subject, place_name, place_subject
+from semscheck.rules.case import Case, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -344,8 +344,7 @@ def no_answer(case: Case) -> Answers:
         }.get(seen[0].failure.cause.value, "no usable answer comes")
         yield Hit(
             subject=place_subject(place, case.target),
-            summary=f"{place_name(place, case.target)[0].upper()}{place_name(place, case.target)[1:]} speaks TLS, "
-            f"but to a request {how}.",
+            summary=f"{sentence_start(place_name(place, case.target))} speaks TLS, but to a request {how}.",
             severity=by_subject(place),
             evidence=(seen[0].id,),
             args={"how": how, "address": place.address},

@@ -10,7 +10,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.observations import Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
-from semscheck.rules.case import Case, by_subject, place_name, place_subject
+from semscheck.rules.case import Case, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 RFC_9293 = Reference(
@@ -63,7 +63,7 @@ def _hit(case: Case, place: Place, seen: Connection, words: str) -> Hit:
     name = place_name(place, case.target)
     return Hit(
         subject=place_subject(place, case.target),
-        summary=f"{name[0].upper()}{name[1:]} {words}.",
+        summary=f"{sentence_start(name)} {words}.",
         severity=by_subject(place),
         evidence=(seen.id,),
         args={"address": place.address, "port": str(place.port)},
@@ -180,7 +180,7 @@ def reset(case: Case) -> Answers:
             name = place_name(place, case.target)
             yield Hit(
                 subject=place_subject(place, case.target),
-                summary=f"{name[0].upper()}{name[1:]} accepts the connection and resets it before sending a byte.",
+                summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte.",
                 severity=by_subject(place),
                 evidence=(first.id,),
                 args={"address": place.address, "port": str(place.port)},

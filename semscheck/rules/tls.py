@@ -10,7 +10,7 @@ from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
-from semscheck.rules.case import Case, by_subject, place_name, place_subject
+from semscheck.rules.case import Case, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.presented import all_handshakes, handshakes, listed, named, subject, title, where
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
@@ -190,17 +190,13 @@ def handshake_stalled(case: Case) -> Answers:
     for place, shake, failure in _failed_at(case, _SILENCE):
         yield Hit(
             subject=place_subject(place, case.target),
-            summary=f"{_capital(place_name(place, case.target))} accepts connections and then does not "
+            summary=f"{sentence_start(place_name(place, case.target))} accepts connections and then does not "
             "answer the first TLS message.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, case, failure),
         )
     yield from _unless_tried(case)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith("the ") else text
 
 
 # --- versions and what is negotiated -----------------------------------------------------------------------
@@ -263,7 +259,7 @@ def legacy_protocol(case: Case) -> Answers:
             continue
         yield Hit(
             subject=place_subject(place, case.target),
-            summary=f"{_capital(place_name(place, case.target))} speaks nothing newer than {_shown(version)}.",
+            summary=f"{sentence_start(place_name(place, case.target))} speaks nothing newer than {_shown(version)}.",
             evidence=tuple(shake.id for shake in shakes),
             args={"place": place_name(place, case.target), "version": version},
         )
@@ -302,7 +298,7 @@ def legacy_cryptography(case: Case) -> Answers:
         chosen = spoken[0]
         yield Hit(
             subject=place_subject(place, case.target),
-            summary=f"{_capital(place_name(place, case.target))} connects only with "
+            summary=f"{sentence_start(place_name(place, case.target))} connects only with "
             f"{chosen.cipher or 'a cipher'}, which current TLS libraries refuse.",
             evidence=tuple(shake.id for shake in shakes),
             args={
