@@ -65,7 +65,6 @@ def test_a_lie_is_a_failure_or_an_answer_without_addresses(
     assert {one.rcode for one in answers} == {rcode}
     assert seen.addresses == ()
     assert all(len(one.cname) <= 16 for one in answers)
-    assert seen.took_s < 6
 
 
 @pytest.mark.real
@@ -223,7 +222,9 @@ async def test_one_type_that_is_dropped_does_not_hold_the_other() -> None:
     by_kind = {kind: [a for a in answers if a.record_type == kind] for kind in ("A", "AAAA")}
     assert len(by_kind["A"]) == 8
     assert [a.failure.cause for a in by_kind["AAAA"] if a.failure] == [Cause.TIMED_OUT]
-    assert max(a.at_s + (a.elapsed_s or 0) for a in by_kind["A"]) < 0.9
+    [dropped] = by_kind["AAAA"]
+    ends_s = [a.at_s + (a.elapsed_s or 0) for a in by_kind["A"]]
+    assert max(ends_s) < dropped.at_s + (dropped.elapsed_s or 0)
 
 
 async def test_cancelling_leaves_what_was_seen_and_nothing_running() -> None:

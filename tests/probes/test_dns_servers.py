@@ -236,10 +236,11 @@ def test_a_silent_resolver_is_left_alone_and_does_not_hold_the_other(namespaced_
     seen = rig.client.call(look, None, ("192.0.2.66", 53), live, timeout_s=2)
     silent = [one for one in seen.of(DnsAnswer) if one.server == "192.0.2.66:53"]
     assert {(one.record_type, one.repetition) for one in silent} == {("A", 0), ("AAAA", 0)}
-    assert seen.heard[0][0] < 1.0
+    given_up_s = min(one.at_s + (one.elapsed_s or 0) for one in silent)
+    assert seen.heard[0][0] < given_up_s
+    assert all(one.at_s < given_up_s for one in seen.of(DnsAnswer))  # nothing waited for it
     assert seen.codes() == {"DNS003"}
     assert [f.severity.value for f in seen.judged()[0] if f.code == "DNS003"] == ["warning"]
-    assert 2.0 <= seen.took_s < 2.0 + 1.0
 
 
 def test_no_resolver_at_all_is_critical(namespaced_rig: Rig) -> None:
@@ -320,8 +321,7 @@ def test_an_answer_too_large_for_a_datagram_comes_over_tcp_and_is_bounded(rig: R
     assert seen.codes() == {"DNS004"}
 
 
-def test_with_a_forty_millisecond_round_trip_it_takes_four(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Of the time only a wide bound is asserted; `make bench` measures it."""
+def test_a_burst_is_sent_without_waiting_for_each_answer(tmp_path_factory: pytest.TempPathFactory) -> None:
     from tests.rig.process import MissingError
     from tests.rig.rig import open_rig
 
@@ -333,7 +333,9 @@ def test_with_a_forty_millisecond_round_trip_it_takes_four(tmp_path_factory: pyt
             seen = min((rig.client.call(look, None, server) for _ in range(3)), key=lambda one: one.took_s)
     except MissingError as missing:
         pytest.skip(str(missing))
-    waves = sorted(one.at_s for one in seen.answers())
+    first, *burst = sorted(seen.answers(), key=lambda one: one.at_s)
     assert seen.heard[0][0] >= 0.04
-    # The burst does not wait for one answer after the other: seven queries leave within one round trip.
-    assert waves[-1] - waves[1] < 7 * 0.04
+    assert first.elapsed_s is not None
+    # The burst does not wait for one answer after the other: most of it has left before its first answer comes.
+    answered_s = min(one.at_s + (one.elapsed_s or 0) for one in burst)
+    assert sum(one.at_s < answered_s for one in burst) >= 4
