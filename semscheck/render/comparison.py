@@ -12,7 +12,7 @@ from semscheck.model.comparison import COMPARE_SCHEMA, Change, Comparison, Contr
 from semscheck.model.findings import Card, Finding
 from semscheck.render import words
 from semscheck.render.drawing import draw
-from semscheck.render.html import fold, legend, paragraphs, reference, rows, state, table
+from semscheck.render.html import Column, fold, legend, paragraphs, reference, rows, state, table
 from semscheck.render.html_style import page
 from semscheck.render.html_svg import figure
 from semscheck.render.lines import COLOURS, Line, Span, ascii_line, to_string, wrap
@@ -278,18 +278,18 @@ def _head(comparison: Comparison) -> str:
 
 def _runs(comparison: Comparison) -> str:
     columns = (
-        ("Run", 10),
-        ("When", 16),
-        ("From", 18),
-        ("Verdict", 12),
-        ("Served by", 22),
-        ("In a sentence", 0),
-    )
+        Column("Run", 6, names=True), Column("When", 14), Column("From", 16), Column("Verdict", 12),
+        Column("Served by", 18), Column("In a sentence"),
+    )  # fmt: skip
     lines = (
-        f'<tr><th scope="row">{esc(side.label, 8)}</th><td>{esc(words.stamp(side.started))}</td>'
-        f"<td>{esc(side.place, 253)}</td><td>{state(words.mark_of(side.verdict))}</td>"
-        f"<td>{esc(words.listed(side.served_by), 300) if side.served_by else words.NOT_MEASURED}</td>"
-        f"<td>{esc(side.headline, 500)}</td></tr>"
+        (
+            esc(side.label, 8),
+            esc(words.stamp(side.started)),
+            esc(side.place, 253),
+            state(words.mark_of(side.verdict)),
+            esc(words.listed(side.served_by), 300) if side.served_by else words.NOT_MEASURED,
+            esc(side.headline, 500),
+        )
         for side in comparison.sides
     )
     picture = strip(comparison)
@@ -332,12 +332,9 @@ def _site(found: Finding) -> str:
 
 def _contrast(contrast: Contrast) -> str:
     mark = _mark(contrast)
-    lines = (
-        f'<tr><th scope="row">{esc(one.label, 8)}</th><td>{esc(one.value, 600)}</td></tr>'
-        for one in contrast.seen
-    )
+    lines = ((esc(one.label, 8), esc(one.value, 600)) for one in contrast.seen)
     code = f'<span class="tagline">{esc(contrast.code, 20)}</span>' if contrast.code else ""
-    seen = fold("What each run saw", table((("Run", 6), ("Saw", 0)), lines), "printed")
+    seen = fold("What each run saw", table((Column("Run", 6, names=True), Column("Saw")), lines), "printed")
     return (
         f'<article class="card long finding is-{mark.value}"><header>{state(mark, pill=True)}'
         f'<span class="tagline">{esc(contrast.kind, 30)}</span>{code}</header>'
@@ -347,7 +344,7 @@ def _contrast(contrast: Contrast) -> str:
 
 def _changes(comparison: Comparison) -> str:
     parts = []
-    columns = (("For users", 12), ("What", 0), ("Before", 22), ("After", 22))
+    columns = (Column("For users", 12), Column("What"), Column("Before", 22), Column("After", 22))
     for (earlier, later), changes in _by_pair(comparison.changes[:SHOWN]).items():
         lines = (_change(change) for change in changes)
         title = f"From {esc(earlier, 8)} to {esc(later, 8)}"
@@ -357,11 +354,12 @@ def _changes(comparison: Comparison) -> str:
     return f'<div class="card long">{"".join(parts)}{rest}</div>' if parts else ""
 
 
-def _change(change: Change) -> str:
-    mark = _DIRECTION_MARK[change.direction]
+def _change(change: Change) -> Sequence[str]:
     return (
-        f"<tr><td>{state(mark, _DIRECTION_WORDS[change.direction])}</td><td>{esc(_coded(change), 1000)}</td>"
-        f"<td>{esc(change.before or '-', 400)}</td><td>{esc(change.after or '-', 400)}</td></tr>"
+        state(_DIRECTION_MARK[change.direction], _DIRECTION_WORDS[change.direction]),
+        esc(_coded(change), 1000),
+        esc(change.before or "-", 400),
+        esc(change.after or "-", 400),
     )
 
 

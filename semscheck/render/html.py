@@ -7,7 +7,7 @@ to fold, link and print is in the document itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ from semscheck.render.words import LABELS, Mark
 
 SHOWN_ROWS = 128  # of one table
 SHOWN_EVIDENCE = 10  # of one finding, in full; the saved report has the rest
-_NUM = ' class="num"'
 _STATE_MARK = {
     State.PASS: Mark.OK,
     State.FOUND: Mark.CRITICAL,
@@ -79,25 +78,42 @@ def rows(facts: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="rows">{inner}</dl>'
 
 
-def table(
-    columns: Sequence[tuple[str, int]],
-    lines: Iterable[str],
-    *,
-    caption: str = "",
-    numbers: Iterable[str] = (),
-) -> str:
-    """A table that becomes a list on a narrow page. columns: titles with widths in per cent that the style
-    sheet knows, 0 for what is left; lines: rows that are HTML already; numbers: titles of figures."""
-    figures = frozenset(numbers)
-    widths = "".join(f'<col class="w{width}">' if width else "<col>" for _, width in columns)
-    head = "".join(
-        f'<th scope="col"{_NUM if name in figures else ""}>{esc(name)}</th>' for name, _ in columns
-    )
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. share: of its width in per cent, one that the style sheet knows, 0 for what is left.
+
+    style: "num" for figures, "mono" for addresses and fingerprints. names: its cells name their rows.
+    """
+
+    title: str
+    share: int = 0
+    style: str = ""
+    names: bool = False
+
+
+def table(columns: Sequence[Column], lines: Iterable[Sequence[str]], *, caption: str = "") -> str:
+    """A table that becomes a list, each cell with its column's title, on a narrow page. Cells are HTML."""
+    widths = "".join(f'<col class="w{column.share}">' if column.share else "<col>" for column in columns)
+    head = "".join(f'<th scope="col"{_classed(column.style)}>{esc(column.title)}</th>' for column in columns)
     said = f"<caption>{esc(caption)}</caption>" if caption else ""
+    body = "".join(
+        "<tr>" + "".join(_cell(column, cell) for column, cell in zip(columns, line, strict=True)) + "</tr>"
+        for line in lines
+    )
     return (
         f'<table class="stack fixed">{said}<colgroup>{widths}</colgroup><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table>"
+        f"<tbody>{body}</tbody></table>"
     )
+
+
+def _classed(style: str) -> str:
+    return f' class="{style}"' if style else ""
+
+
+def _cell(column: Column, content: str) -> str:
+    if column.names:
+        return f'<th scope="row"{_classed(column.style)}>{content}</th>'
+    return f'<td{_classed(column.style)} data-title="{esc(column.title)}">{content}</td>'
 
 
 def fold(summary: str, inner: str, style: str = "") -> str:
@@ -273,13 +289,19 @@ class _Document:
         if not seen:
             return ""
         lines = (
-            f"<tr><td>{esc(one.subject, 400)}</td>"
-            f"<td>{esc(words.listed(one.dns_names or (), 8), 600) or 'none'}</td><td>{esc(one.issuer, 400)}</td>"
-            f"<td>{esc(words.date(one.not_before))} to {esc(words.date(one.not_after))}</td>"
-            f'<td class="mono">{esc(words.fingerprint(one.fingerprint))}</td></tr>'
+            (
+                esc(one.subject, 400),
+                esc(words.listed(one.dns_names or (), 8), 600) or "none",
+                esc(one.issuer, 400),
+                f"{esc(words.date(one.not_before))} to {esc(words.date(one.not_after))}",
+                esc(words.fingerprint(one.fingerprint)),
+            )
             for one in seen[:SHOWN_ROWS]
         )
-        columns = (("Subject", 24), ("Names", 22), ("Issuer", 24), ("Valid", 0), ("SHA-256", 18))
+        columns = (
+            Column("Subject", 24, names=True), Column("Names", 22), Column("Issuer", 24), Column("Valid"),
+            Column("SHA-256", 18, "mono"),
+        )  # fmt: skip
         return fold(f"{words.count(len(seen), 'certificate')} in full", table(columns, lines))
 
     def addresses(self) -> str:
@@ -287,20 +309,17 @@ class _Document:
         if not places:
             return ""
         columns = (
-            ("Address", 22), ("What it is", 26), ("How far a client gets", 20), ("TLS", 10),
-            ("Connecting", 0), ("Handshake", 0),
+            Column("Address", 22, "mono", names=True), Column("What it is", 26),
+            Column("How far a client gets", 20), Column("TLS", 10), Column("Connecting", 0, "num"),
+            Column("Handshake", 0, "num"),
         )  # fmt: skip
-        drawn = table(
-            columns,
-            (self._place(place) for place in places[:SHOWN_ROWS]),
-            caption="Every address that was looked at",
-            numbers=("Connecting", "Handshake"),
-        )
+        lines = (self._place(place) for place in places[:SHOWN_ROWS])
+        drawn = table(columns, lines, caption="Every address that was looked at")
         more = len(places) - SHOWN_ROWS
         rest = f'<p class="soft small">and {more:,} more in the saved report</p>' if more > 0 else ""
         return f'<div class="card long">{drawn}{rest}{self._left_out()}</div>'
 
-    def _place(self, place: Place) -> str:
+    def _place(self, place: Place) -> Sequence[str]:
         what = [
             name for name, is_it in (("the FQDN", place.fqdn), ("load balancer", place.balancer)) if is_it
         ]
@@ -310,11 +329,12 @@ class _Document:
         if place.failure_cause:
             reach += f": {words.failure(place.failure_cause)}"
         return (
-            f'<tr><th scope="row" class="mono">{esc(words.place(place.address, place.port), 100)}</th>'
-            f"<td>{esc('; '.join(what), 300)}</td><td>{esc(reach, 200)}</td>"
-            f"<td>{esc(place.version or words.NOT_MEASURED, 40)}</td>"
-            f'<td class="num">{esc(words.duration(place.connect_s))}</td>'
-            f'<td class="num">{esc(words.duration(place.handshake_s))}</td></tr>'
+            esc(words.place(place.address, place.port), 100),
+            esc("; ".join(what), 300),
+            esc(reach, 200),
+            esc(place.version or words.NOT_MEASURED, 40),
+            esc(words.duration(place.connect_s)),
+            esc(words.duration(place.handshake_s)),
         )
 
     def _left_out(self) -> str:
@@ -424,14 +444,17 @@ class _Document:
 
     def _verdict_table(self, group: Sequence[Verdict]) -> str:
         reasons = any(verdict.why for verdict in group)
+        columns = [Column("Code", 12, "mono", names=True), Column("Rule", 24), Column("Answer", 16)]
+        columns += [Column("Why")] if reasons else []
         lines = (
-            f'<tr><th scope="row" class="mono">{esc(verdict.code, 20)}</th><td>{self._rule_name(verdict.code)}</td>'
-            f"<td>{words.STATE[verdict.state]}</td>"
-            + (f"<td>{esc(verdict.why or '', 300)}</td>" if reasons else "")
-            + "</tr>"
+            (
+                esc(verdict.code, 20),
+                self._rule_name(verdict.code),
+                esc(words.STATE[verdict.state]),
+                *((esc(verdict.why or "", 300),) if reasons else ()),
+            )
             for verdict in group
         )
-        columns = (("Code", 12), ("Rule", 24), ("Answer", 16), *((("Why", 0),) if reasons else ()))
         return table(columns, lines)
 
     def _rule_name(self, code: str) -> str:

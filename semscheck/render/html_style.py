@@ -212,12 +212,16 @@ svg .i-unknown{stroke:var(--unknown)}svg .i-not-tested{stroke:var(--not-tested)}
 @media screen and (max-width:760px){.wrap{padding:0 14px 36px}.head{padding:18px 16px}.card{padding:16px 14px}
 h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows dd{margin-bottom:10px}}
 @media screen and (max-width:760px){svg.wide{display:none}svg.narrow{display:block}
-.stack thead{position:absolute;left:-9999px}.stack tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
+.stack,.stack tbody,.stack caption{display:block}.stack colgroup{display:none}
+.stack thead{position:absolute;left:-9999px}
+.stack tr{display:block;padding:10px 0;border-bottom:1px solid var(--line)}
 .stack tbody tr:last-child{border-bottom:0}.stack th,.stack td{display:block;border:0;padding:1px 0}
-.stack td.num{text-align:left}}
+.stack td.num{text-align:left}.stack td[data-title]{display:grid;grid-template-columns:6.8rem minmax(0,1fr);
+gap:10px}
+.stack td[data-title]::before{content:attr(data-title);color:var(--soft);font:400 .9rem var(--sans)}}
 @media print{@page{margin:14mm}:root{color-scheme:light;%(light)s}html{font-size:85%%}body{background:#fff}
 .wrap{max-width:none;padding:0}nav,.skip,.back,.no-print{display:none}
-.card,.head,.note{break-inside:avoid;box-shadow:none}.card.long{break-inside:auto}h2,h3{break-after:avoid}
+.card,.head,.note{break-inside:avoid;box-shadow:none}.card.long{break-inside:auto}h2,h3,thead{break-after:avoid}tr{break-inside:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 details.printed::details-content{content-visibility:visible;display:block;block-size:auto;height:auto}
 details.onscreen:not([open]){display:none}
