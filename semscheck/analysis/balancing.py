@@ -391,7 +391,9 @@ def _nothing_tells(identity: Identity, facts: Facts) -> str:
 def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination: Termination) -> _Kept:
     shares = Counter(label for label in spread.labels if label is not None)
     cookie = _returns(facts, identity, spread, "cookie")
-    session = _returns(facts, identity, spread, "resume")
+    # What ends TLS in front knows its own sessions; that says nothing of the members behind it.
+    passed = termination is Termination.PASS_THROUGH
+    session = _returns(facts if passed else _with_pages_only(facts), identity, spread, "resume")
     requests = _moved_requests(facts)
     seen = _Kept(
         Persistence.UNKNOWN,
@@ -423,6 +425,12 @@ def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination:
     if (cookie and all(cookie)) or (session and all(session)):
         return seen  # all came back, but chance could do that as well
     return replace(seen, persistence=Persistence.NONE, lost=False)
+
+
+def _with_pages_only(facts: Facts) -> Facts:
+    """The facts without connections that stopped at the handshake, in the resume arm."""
+    kept = tuple(s for s in facts.samples if s.arm != "resume" or s.status is not None)
+    return replace(facts, samples=kept)
 
 
 def _all_returned(returned: Sequence[bool], chance: float) -> bool:
