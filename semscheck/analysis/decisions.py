@@ -68,13 +68,10 @@ class SamplingDecisions:
         return cycle_is_certain(history)
 
     def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
-        """The unknown end filled in as a cycle would go on; as it is where none shows."""
-        filled = list(history)
-        end = len(filled)
-        while end and filled[end - 1] is None:
-            end -= 1
-        for at in range(end, len(filled)):
-            filled[at] = _follower(filled[:at])
+        """The unknown ones filled in as a cycle would go on; left as they are where none shows."""
+        filled: list[str | None] = []
+        for who in history:
+            filled.append(who if who is not None else _follower(filled))
         return tuple(filled)
 
     def more(self, history: Sequence[str | None]) -> int:

@@ -69,7 +69,7 @@ class Decisions(Protocol):
         """Whether more fresh connections could not change the code."""
 
     def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
-        """The same with the unknown connections at its end filled in, as what came before suggests."""
+        """The same with the unknown connections filled in, as what came before them suggests."""
 
     def more(self, history: Sequence[str | None]) -> int:
         """How many further fresh connections would settle what the planned ones left open; 0 for none."""
