@@ -81,7 +81,7 @@ class HAProxy:
             "  timeout queue 5s",
             f"  mode {'tcp' if self.certificate is None else 'http'}",
             "  log global",
-            "  log-format chose:%s:%b:%ci",
+            "  log-format chose:%s:%b:%ci:%cp",
             "frontend in",
             *(f"  bind {address}:{port}{self._ending(directory)}" for address, port in self.listen),
             "  default_backend members",
@@ -185,7 +185,7 @@ class NginxStream:
 {_nginx_head(directory)}
 stream {{
 {_chosen(self.members)}
-log_format rig 'chose:$chosen:$remote_addr';
+log_format rig 'chose:$chosen:members:$remote_addr:$remote_port';
 access_log /dev/stdout rig;
 {_upstream(self.method, self.members)}
 server {{
@@ -226,7 +226,7 @@ class NginxHttp:
 http {{
 {nginx_scratch(directory)}
 {_chosen(self.members)}
-log_format rig 'chose:$chosen:$remote_addr';
+log_format rig 'chose:$chosen:members:$remote_addr:$remote_port';
 access_log /dev/stdout rig;
 {_upstream(self.method, self.members)}
 server {{
