@@ -62,7 +62,7 @@ class SemscheckApp(App[int]):
     CSS = """
     House { background: $background; color: $foreground; }
     VerticalScroll > Drawn { padding-right: 1; }
-    * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    VerticalScroll, OptionList, LineList, #pictures { scrollbar-size: 1 1; }
     OptionList { background: $background; }
     OptionList:focus { background-tint: $foreground 0%; }
     Button, Button:hover { background: $panel; color: $foreground; text-style: none; }

@@ -77,14 +77,16 @@ def rows(findings: Sequence[Finding], target: Target | None, view: View) -> tupl
 
 def root_of(findings: Sequence[Finding], index: int) -> int:
     """The finding that explains this one in the end; itself if none does. A saved report may be wrong here:
-    an index out of range or a circle ends the search."""
-    seen = {index}
+    an index out of range ends the search, and what leads into a circle stands for itself."""
+    seen, at = {index}, index
     while True:
-        cause = findings[index].caused_by
-        if cause is None or not 0 <= cause < len(findings) or cause in seen:
+        cause = findings[at].caused_by
+        if cause is None or not 0 <= cause < len(findings):
+            return at
+        if cause in seen:
             return index
         seen.add(cause)
-        index = cause
+        at = cause
 
 
 def member_of(finding: Finding, target: Target | None) -> str | None:

@@ -93,7 +93,7 @@ class CheckScreen(House[None]):
         yield Drawn(id="banner")
         yield ViewBar(VIEWS)
         with Container(id="views"):
-            yield Summary(id="summary")
+            yield Summary(id="view-summary")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -175,7 +175,7 @@ class CheckScreen(House[None]):
     def _paint(self) -> None:
         self._paint_banner()
         self._paint_title()
-        view = self.query_one(f"#{self.view}")
+        view = self.query_one(f"#view-{self.view}")
         if isinstance(view, View) and self._painted.get(self.view) is not self.shown:
             self._painted[self.view] = self.shown
             view.show(self.shown, self.house.cards)
@@ -211,10 +211,10 @@ class CheckScreen(House[None]):
     async def action_view(self, view: str) -> None:
         if view not in MAKERS or view == self.view:
             return
-        if not self.query(f"#{view}"):
-            await self.query_one("#views").mount(MAKERS[view](id=view))
+        if not self.query(f"#view-{view}"):
+            await self.query_one("#views").mount(MAKERS[view](id=f"view-{view}"))
         for it in self.query_one("#views").children:
-            it.display = it.id == view
+            it.display = it.id == f"view-{view}"
         self.view = view
         self.query_one(ViewBar).show(view)
         self._paint()
@@ -223,7 +223,7 @@ class CheckScreen(House[None]):
 
     def _focus_view(self) -> None:
         """The list of the view, or the view itself to scroll it; nothing that is not seen."""
-        view = self.query_one(f"#{self.view}")
+        view = self.query_one(f"#view-{self.view}")
         seen = [
             it
             for it in view.query("OptionList, LineList")

@@ -47,7 +47,7 @@ class ExportScreen(Window[None]):
     ExportScreen > Vertical { width: 76; max-width: 96%; height: auto; background: $surface; padding: 1 2; }
     ExportScreen Chooser { margin-bottom: 1; }
     ExportScreen Input { background: $panel; margin-bottom: 1; }
-    ExportScreen #export-note { height: auto; margin-top: 1; color: $state-dim; }
+    ExportScreen #export-note { width: 1fr; height: auto; margin-top: 1; color: $state-dim; }
     """
 
     def __init__(self, report: Report) -> None:

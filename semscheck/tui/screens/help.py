@@ -10,7 +10,11 @@ from semscheck.render.lines import Line, Span, wrap
 from semscheck.tui.screens.text import TextScreen
 from semscheck.tui.widgets.bars import key_name
 
-_KEY_COLUMNS = 12
+_KEY_COLUMNS = 15
+_MOVING = (
+    *("app.focus", "screen.copy", "cursor_", "page", "scroll", "first", "last", "move", "quit"),
+    *("command_palette", "select_all", "delete", "cut", "copy_to", "paste", "home", "end", "suspend"),
+)
 STATES = (
     ("✔", "ok", "ok"),
     ("▲", "warning", "warning: redundancy is lost, or it will break at a known date"),
@@ -55,11 +59,17 @@ def _keys(screen: Screen[Any]) -> list[tuple[str, str]]:
     for it in active:
         if not it.enabled or not it.binding.description or it.binding.system:
             continue
-        if it.binding.action.startswith(("app.focus", "screen.copy")):
+        if it.binding.action.startswith(_MOVING):
             continue  # Textual's own, said below in other words
         display = key_name(screen.app, it.binding)
         keys, _ = by_action.setdefault(it.binding.action, ([], it.binding.tooltip or it.binding.description))
         if display not in keys:
             keys.append(display)
     own = [(" ".join(keys), what) for keys, what in by_action.values()]
-    return [*own, ("Tab", "To the next part of the screen"), ("^p", "All commands"), ("^q", "Quit")]
+    return [
+        *own,
+        ("↑ ↓ PgUp PgDn", "Move, also with Home and End"),
+        ("Tab", "To the next part of the screen"),
+        ("^p", "All commands"),
+        ("^q q", "Quit; q only outside of text fields"),
+    ]

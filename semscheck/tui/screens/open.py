@@ -53,6 +53,7 @@ class OpenScreen(Window[Path | None]):
             Option(Content.assemble(one_line(path.name), (f"  {words.age(at, now)}", "$state-dim")))
             for path, at in found
         )
+        options.highlighted = 0 if found else None
         options.display = bool(found)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -37,7 +37,7 @@ class SettingsScreen(Window[None]):
     SettingsScreen Horizontal Input { width: 14; background: $panel; }
     SettingsScreen #numbers { height: auto; margin: 1 0; }
     SettingsScreen Button { margin-top: 1; }
-    SettingsScreen #settings-note { height: auto; color: $state-dim; margin-top: 1; }
+    SettingsScreen #settings-note { width: 1fr; height: auto; color: $state-dim; margin-top: 1; }
     """
 
     def compose(self) -> ComposeResult:

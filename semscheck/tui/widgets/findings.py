@@ -157,7 +157,7 @@ class FilterBar(Horizontal):
         """The members that findings are about."""
         members = dict.fromkeys(member_of(it, report.target) for it in report.findings)
         chooser = self.query(Chooser).last()
-        chooser.offer(tuple((it, one_line(it, 30)) for it in members if it))
+        chooser.offer(tuple((it, one_line(it, 30)) for it in sorted(filter(None, members))))
 
     def open(self) -> None:
         self.add_class("-open")

@@ -238,6 +238,7 @@ class ChecksView(Container):
         options = self.query_one(Checks)
         options.verdicts = tuple(sorted(listed, key=lambda it: (_STATE_ORDER.index(it.state), it.code)))
         options.set_options(self._prompt(it, cards.get(it.code)) for it in options.verdicts)
+        options.highlighted = 0 if listed else None
         if not listed:
             options.add_option(Option("The checks are made when the run has ended.", disabled=True))
 

@@ -1,0 +1,813 @@
+"""Each key and each way through the screens, as a person goes them."""
+
+import asyncio
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from semscheck.model.findings import Status
+from semscheck.tui.app import Opening
+from semscheck.tui.doors import DoorError
+from semscheck.tui.screens.check import CheckScreen
+from semscheck.tui.screens.start import StartScreen
+from semscheck.tui.store import Recent, Settings
+from tests.tui import reports
+from tests.tui.reading import lines, shows, text, until
+
+SMALL, LARGE = (80, 24), (120, 40)
+SAVED = Path("saved.json")
+
+
+# --- start -------------------------------------------------------------------------------------------------
+
+
+async def test_enter_runs_the_server_this_desktop_is_enrolled_with(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled with keys.example.com", "Run")
+        assert app.focused is not None
+        assert app.focused.id == "run"
+        await pilot.press("enter")
+        await shows(pilot, "CRITICAL", "round robin", "load balancer's administrator")
+    assert ("target", (reports.FQDN, None)) in play.asked
+
+
+async def test_enter_before_the_enrolment_is_known_runs_when_it_is(play):
+    doors = play.doors(enrolled=lambda: play.go.wait() and reports.FQDN)
+    app = play.app(doors=doors)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "Looking for the server")
+        await pilot.press("enter")
+        play.go.set()
+        await shows(pilot, "CRITICAL")
+
+
+async def test_without_enrolment_enter_asks_for_a_name(play):
+    play.enrolled = None
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "not enrolled")
+        await pilot.press("enter")
+        assert app.focused is not None
+        assert app.focused.id == "fqdn"
+        await pilot.press(*"keys2.example.org", "enter")
+        await shows(pilot, "CRITICAL")
+    assert ("target", ("keys2.example.org", None)) in play.asked
+
+
+async def test_an_enrolment_that_breaks_is_no_reason_to_stop(play):
+    def broken():
+        raise ZeroDivisionError
+
+    app = play.app(doors=play.doors(enrolled=broken))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "not enrolled")
+    assert "ZeroDivisionError" in play.store.log_file.read_text()
+
+
+async def test_a_name_that_cannot_be_used_is_said_in_words(play):
+    play.enrolled = None
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "not enrolled")
+        await pilot.press("enter", *"a b", "enter")
+        await shows(pilot, "is no server name")
+        assert isinstance(app.screen, StartScreen)
+
+
+async def test_letters_are_text_in_a_field_and_keys_elsewhere(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("shift+tab", "end", "q", "o")
+        assert app.is_running
+        assert app.screen.query_one("#fqdn").value == "keys.example.comqo"
+        await pilot.press("tab", "q")
+        await until(pilot, lambda: not app.is_running, "quit")
+
+
+async def test_what_was_typed_is_not_replaced_by_the_enrolment(play):
+    app = play.app(doors=play.doors(enrolled=lambda: play.go.wait() and "late.example.com"))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await pilot.press("shift+tab", *"mine.example.com", "tab")
+        play.go.set()
+        await shows(pilot, "enrolled with late.example.com")
+        assert app.screen.query_one("#fqdn").value == "mine.example.com"
+
+
+async def test_recent_targets_profiles_and_scenarios_are_offered_and_run(play):
+    play.store.add_recent(Recent(fqdn="old.example.com", at=reports.STARTED, verdict=Status.WARNING))
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        seen = await shows(pilot, "Checked before", "Profiles found", "Try the lab", "Saved reports")
+        assert "▲ old.example.com" in seen
+        assert "warning, 3 days ago" in seen
+        await pilot.press("tab", "down", "enter")
+        await shows(pilot, "CRITICAL")
+        assert ("target", ("old.example.com", None)) in play.asked
+
+
+async def test_a_profile_found_is_used(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "cluster.toml")
+        await pilot.press("tab", "down", "enter")
+        await shows(pilot, "CRITICAL")
+    assert ("target", (None, Path("/etc/semscheck/cluster.toml"))) in play.asked
+
+
+async def test_the_lab_runs_a_scenario_and_is_not_remembered(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "round-robin")
+        await pilot.press("tab", "end", "enter")
+        await shows(pilot, "CRITICAL", "lab")
+    assert ("lab", "round-robin") in play.asked
+    assert play.store.load_recent() == ()
+
+
+async def test_without_a_lab_none_is_offered(play):
+    app = play.app(doors=play.doors(check_lab=None))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        assert "lab" not in await shows(pilot, "enrolled")
+
+
+async def test_a_live_target_is_remembered(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "CRITICAL")
+        await pilot.press("escape")
+        await shows(pilot, "Checked before", "✖ keys.example.com")
+    assert play.store.load_recent()[0].verdict is Status.CRITICAL
+
+
+async def test_opening_a_saved_report(play, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.json").write_text('{"schema": "semscheck/report/1"}')
+    (tmp_path / "other.json").write_text("{}")
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("o")
+        seen = await shows(pilot, "Open a saved report", "one.json")
+        assert "other.json" not in seen
+        await pilot.press("tab", "enter")
+        await shows(pilot, "CRITICAL", "saved report, 2 days ago")
+    assert ("load", tmp_path / "one.json") in play.asked
+
+
+async def test_a_file_that_is_no_report_is_said_in_words(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("o", *"bad.json", "enter")
+        await shows(pilot, "bad.json: not a report")
+
+
+# --- running -----------------------------------------------------------------------------------------------
+
+
+async def test_the_pictures_fill_while_it_runs(play):
+    play.hold = True
+    app = play.app()
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        seen = await shows(pilot, "RUNNING", "12 of 32", "new connections", "s left")
+        assert "ABABAB" in seen
+        assert "days left" in seen
+        assert "Copy ticket" not in seen
+        play.go.set()
+        await shows(pilot, "CRITICAL", "Findings", "Copy ticket")
+
+
+async def test_escape_ends_early_and_keeps_what_there_is(play):
+    play.hold = True
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "RUNNING", "End early")
+        await pilot.press("escape")
+        await shows(pilot, "CRITICAL", "Findings")
+    assert ("cancelled", None) in play.asked
+
+
+async def test_views_can_be_changed_while_it_runs(play):
+    play.hold = True
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "RUNNING")
+        for key, wanted in (
+            ("2", "load balancer"),
+            ("4", "Time to live"),
+            ("5", "Interface 1"),
+            ("6", "run has"),
+        ):
+            await pilot.press(key)
+            await shows(pilot, wanted, "RUNNING")
+        play.go.set()
+        await shows(pilot, "CRITICAL", "not tested: services")
+
+
+async def test_quitting_does_not_wait_for_the_check(play):
+    play.hold = True
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "RUNNING")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running, "quit")
+    assert not play.go.is_set()
+    play.go.set()
+
+
+async def test_wrong_input_found_only_by_the_run_is_said(play):
+    play.error = DoorError("corp-root.pem: no certificate in it")
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "STOPPED", "corp-root.pem: no certificate in it")
+        play.error = None
+        await pilot.press("r")
+        await shows(pilot, "CRITICAL")
+
+
+async def test_a_defect_of_the_check_is_said_with_its_log_and_the_screen_lives(play):
+    play.error = ZeroDivisionError("division by zero")
+    app = play.app()
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "STOPPED", "ZeroDivisionError", "crash.log")
+        await pilot.press("escape")
+        await shows(pilot, "enrolled")
+    assert "ZeroDivisionError" in play.store.log_file.read_text()
+
+
+async def test_settings_reach_the_target(play):
+    play.store.save_settings(Settings(timeout_s=2.0, deadline_s=30.0, connections=8, services=True))
+    app = play.app(Opening(fqdn="keys.example.com", run=True))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+    target = dict(play.asked)["check"]
+    assert (target.limits.timeout_s, target.limits.deadline_s) == (2.0, 30.0)
+    assert (target.connections, target.connections_given, target.ask_services) == (8, True, True)
+
+
+async def test_without_settings_the_profile_decides(play):
+    app = play.app(Opening(fqdn="keys.example.com", run=True))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+    assert dict(play.asked)["check"] == replace(reports.TARGET, fqdn_shown="keys.example.com")
+
+
+# --- report ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(play):
+    return play.app(Opening(report=play.report, source=SAVED))
+
+
+async def test_verdict_first_then_path_then_findings(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        rows = lines(opened)
+    order = [
+        next(number for number, row in enumerate(rows) if wanted in row)
+        for wanted in ("CRITICAL", "load balancer ─", "Findings", "BAL001", "Who fixes it")
+    ]
+    assert order == sorted(order)
+
+
+async def test_nothing_is_wider_or_higher_than_the_screen(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        rows = lines(opened)
+    assert len(rows) == 24
+    assert max(len(row) for row in rows) <= 80
+
+
+async def test_moving_in_the_list_changes_the_detail(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "the load balancer's administrator")
+        await pilot.press("down")
+        await shows(pilot, "the network's administrator")
+
+
+async def test_consequences_are_folded_under_their_cause(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        seen = await shows(pilot, "BAL001", "1 consequence")
+        assert "└" not in seen
+        await pilot.press("space")
+        await shows(pilot, "└ ✖ BAL007")
+        await pilot.press("left")
+        await until(pilot, lambda: "└" not in text(opened), "folded")
+        await pilot.press("right")
+        await shows(pilot, "└ ✖ BAL007")
+
+
+async def test_filtering_by_text_and_clearing(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "BAL001", "CRT006")
+        await pilot.press("slash", *"expires")
+        await shows(pilot, "filtered: 1 shown", "CRT006")
+        await until(pilot, lambda: "BAL001" not in text(opened), "filtered")
+        await pilot.press("enter", "escape")
+        await shows(pilot, "BAL001", "CRT006", "NET002")
+
+
+async def test_filtering_by_severity_owner_and_member(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "BAL001")
+        await pilot.press("slash", "shift+tab", "right")
+        await shows(pilot, "member ‹ sems2.example.com ›", "filtered: 1 shown", "CRT006")
+        await pilot.press("left", "shift+tab", "right", "right")
+        await shows(pilot, "owner ‹ network ›", "filtered: 1 shown", "NET002")
+        await pilot.press("left", "left", "shift+tab", "right")
+        await shows(pilot, "severity ‹ critical ›", "filtered: 2 shown")
+        await pilot.press("escape")
+        await shows(pilot, "NET002", "CRT006")
+
+
+async def test_nothing_passes_the_filter(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "BAL001")
+        await pilot.press("slash", *"zzz")
+        await shows(pilot, "Nothing passes the filter", "filtered: 0 shown")
+
+
+async def test_sorting_goes_round(opened):
+    def first() -> str:
+        row = next(
+            row for row in lines(opened) if row.lstrip(" ✖▲?i└").startswith(("BAL", "NET", "CRT", "CLU"))
+        )
+        return row.split()[1]
+
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "BAL001")
+        for order, code in (
+            ("owner", "NET002"),
+            ("about", "CRT007"),
+            ("code", "BAL001"),
+            ("severity", "BAL001"),
+        ):
+            await pilot.press("s")
+            if order != "severity":
+                await shows(pilot, f"sorted by {order}")
+            await until(pilot, lambda code=code: first() == code, order)
+
+
+async def test_down_to_the_raw_observation(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "BAL001")
+        await pilot.press("enter")
+        await shows(pilot, "Finding 1 of 5", "Evidence", "2 certificates, trusted")
+        await pilot.press("tab", "home", "down", "down", "enter")
+        await shows(pilot, "-----BEGIN CERTIFICATE-----", "CN=keys.example.com")
+        await pilot.press("escape", "down", "enter")
+        await shows(pilot, "< HTTP/1.1 200", "< Server: Apache")
+        await pilot.press("escape", "down", "enter")
+        await shows(pilot, "IN CNAME", "IN A 192.0.2.100")
+        await pilot.press("escape", "escape")
+        await shows(pilot, "Findings")
+
+
+async def test_next_and_previous_finding(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "BAL001")
+        await pilot.press("enter", "n")
+        await shows(pilot, "Finding 2 of 5", "NET002")
+        await pilot.press("p", "p")
+        await shows(pilot, "Finding 5 of 5", "BAL015")
+
+
+async def test_all_views_and_their_numbers(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        for key, wanted in (
+            ("2", ("Interface 2", "198.51.100.13")),
+            ("3", ("round robin: each new connection", "cookie kept", "12 of 24")),
+            ("4", ("one address, always the same", "203.0.113.54:53", "11111111")),
+            ("5", ("200 days left", "12 days left", "Issued by")),
+            ("6", ("TLS005", "crashed: ZeroDivisionError", "CRT001", "passed")),
+            ("7", ("name servers: 203.0.113.53:53", "new connection 1 to")),
+            ("1", ("Findings",)),
+        ):
+            await pilot.press(key)
+            await shows(pilot, *wanted)
+
+
+async def test_a_click_on_a_view_and_on_a_finding(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.click("ViewBar", offset=(41, 0))
+        await shows(pilot, "Time to live")
+        await pilot.click("ViewBar", offset=(4, 0))
+        await shows(pilot, "Findings")
+        await pilot.click("#findings", offset=(10, 4))
+        await shows(pilot, "expires-soon")
+        assert isinstance(opened.screen, CheckScreen)
+        await pilot.click("#findings", offset=(10, 4))
+        await shows(pilot, "Finding 3 of 5")
+
+
+async def test_a_click_on_a_key(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "? Help")
+        at = lines(opened)[-1].index("Help")
+        await pilot.click("KeyBar", offset=(at, 0))
+        await shows(pilot, "At the top the verdict")
+
+
+async def test_facts_have_their_whole_text(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("7", "down", "enter")
+        await shows(pilot, "DNS answer", "server: 203.0.113.53:53")
+
+
+async def test_checks_are_explained(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("6", "down", "enter")
+        await shows(pilot, "BAL001 round-robin", "How seen")
+
+
+async def test_the_chosen_finding_is_explained(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("i")
+        await shows(pilot, "Fresh connections cycle through the members", "Severity")
+        await pilot.press("escape", "down", "i")
+        await shows(pilot, "NET002 is not in the catalogue")
+
+
+async def test_the_ticket_goes_to_the_clipboard_and_to_a_file(opened, play):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        sent = []
+        opened._driver.write = sent.append
+        await pilot.press("c")
+        await shows(pilot, "Ticket copied", "ticket.md")
+    expected = f"## {play.report.summary.headline}\nTarget: {reports.FQDN}\n"
+    assert play.store.ticket_file.read_text() == expected
+    osc = next(it for it in sent if it.startswith("\x1b]52;c;"))
+    assert base64.b64decode(osc.removeprefix("\x1b]52;c;").removesuffix("\a")).decode() == expected
+
+
+async def test_the_ticket_can_be_read(opened):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("t")
+        await shows(pilot, "Text for the ticket", "Target: keys.example.com")
+
+
+@pytest.mark.parametrize(
+    ("steps", "format_", "suffix"), [(0, "html", "html"), (1, "json", "json"), (2, "markdown", "md")]
+)
+async def test_exporting(play, tmp_path, monkeypatch, steps, format_, suffix):
+    monkeypatch.chdir(tmp_path)
+    app = play.app(Opening(report=play.report))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("e")
+        await shows(pilot, "Export this report")
+        await pilot.press(
+            "shift+tab", "shift+tab", "shift+tab", *["right"] * steps, "tab", "tab", "tab", "enter"
+        )
+        await shows(pilot, "Written to")
+    name = f"semscheck-keys.example.com-20261122-0930.{suffix}"
+    assert (tmp_path / name).read_text().startswith(f"{format_} False ")
+
+
+async def test_exporting_over_a_file_asks_and_redacts(play, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "semscheck-keys.example.com-20261122-0930.html"
+    path.write_text("mine")
+    app = play.app(Opening(report=play.report))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("e")
+        await shows(pilot, "Export this report")
+        await pilot.press("shift+tab", "shift+tab", "right", "tab", "tab", "enter")
+        await shows(pilot, "exists")
+        assert path.read_text() == "mine"
+        button = app.screen.query_one("#export-go")
+        await until(pilot, lambda: not button.has_class("-active"), "ready for another press")
+        await pilot.press("enter")
+        await shows(pilot, "Written to")
+    assert path.read_text().startswith("html True ")
+
+
+async def test_a_failed_export_is_said_and_the_window_stays(play, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    app = play.app(Opening(report=play.report), doors=play.doors(export=full))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("e", "enter")
+        await shows(pilot, "could not be written", "space left", "Export this report")
+
+
+async def test_running_again_what_a_saved_report_is_about(opened, play):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "saved report")
+        await pilot.press("r")
+        await until(pilot, lambda: play.asked, "asked")
+        await until(pilot, lambda: "saved report" not in text(opened) and "CRITICAL" in text(opened), "live")
+    assert play.asked == [("check", reports.TARGET)]
+
+
+@pytest.mark.parametrize("change", [{"origin": "lab"}, {"redacted": True}])
+async def test_what_cannot_be_run_again_is_not_offered(play, change):
+    report = replace(play.report, run=replace(play.report.run, **change))
+    app = play.app(Opening(report=report, source=SAVED))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        assert "Again" not in await shows(pilot, "CRITICAL")
+        await pilot.press("r")
+        await pilot.pause()
+    assert play.asked == []
+
+
+async def test_compare_and_drill_are_not_offered_without_their_doors(opened):
+    async with opened.run_test(size=(140, 40), notifications=True) as pilot:
+        seen = await shows(pilot, "CRITICAL", "Esc Back")
+        assert "Compare" not in seen
+        assert "Drill" not in seen
+        await pilot.press("x", "d")
+        await pilot.pause()
+        assert isinstance(opened.screen, CheckScreen)
+
+
+async def test_comparing_with_another_report(play):
+    app = play.app(
+        Opening(report=play.report),
+        doors=play.doors(compare=lambda report, path: f"{path.name}: sites differ"),
+    )
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("x")
+        await shows(pilot, "Compare with a saved report")
+        await pilot.press(*"other.json", "enter")
+        await shows(pilot, "Compared with other.json", "sites differ")
+
+
+async def test_a_drill_shows_what_comes_and_ends_with_escape(play):
+    async def drill(target, listen, cancel):
+        listen("sems1 answers\nnow sems2")
+        await cancel.wait()
+        return "outage 12 s"
+
+    app = play.app(Opening(report=play.report), doors=play.doors(drill=drill))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("d")
+        await shows(pilot, "Drill: keys.example.com", "now sems2")
+        await pilot.press("escape")
+        await shows(pilot, "outage 12 s")
+        await pilot.press("escape")
+        await shows(pilot, "CRITICAL")
+
+
+async def test_a_healthy_report_says_so(play):
+    app = play.app(Opening(report=replace(reports.healthy(), findings=())))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "✔ OK", "works", "Nothing was found. 2 checks passed.")
+
+
+async def test_a_report_without_anything_is_shown(play):
+    empty = replace(
+        play.report,
+        analysis=type(play.report.analysis)(),
+        findings=(),
+        verdicts=(),
+        observations=(),
+        target=replace(play.report.target, members=(), balancers=()),
+    )
+    app = play.app(Opening(report=empty))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        for key in "234567":
+            await pilot.press(key)
+            await pilot.pause()
+        await shows(pilot, "The facts are listed")
+
+
+async def test_causes_that_go_in_a_circle_or_nowhere_are_shown(play):
+    findings = (
+        replace(play.report.findings[0], caused_by=1),
+        replace(play.report.findings[1], caused_by=0),
+        replace(play.report.findings[2], caused_by=99),
+        replace(play.report.findings[3], caused_by=3),
+    )
+    app = play.app(Opening(report=replace(play.report, findings=findings)))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "BAL001", "NET002", "CLU002", "CRT006")
+
+
+# --- help, palette, settings, size, colours ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["question_mark", "f1"])
+async def test_help_of_the_screen_and_of_the_focused_part(opened, key):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press(key)
+        await shows(
+            pilot, "At the top the verdict", "Here: The findings", "Copy the text for the ticket", "Signs"
+        )
+        await pilot.press("escape")
+        await shows(pilot, "Findings")
+
+
+async def test_f1_helps_inside_a_field_too(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("shift+tab", "f1")
+        await shows(pilot, "Enter runs the check of the server above")
+
+
+async def test_the_palette_does_what_the_keys_do(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("ctrl+p")
+        await shows(pilot, "Search")
+        await pilot.press(*"view: names")
+        await shows(pilot, "View: Names")
+        await pilot.press("down", "enter")
+        await shows(pilot, "Time to live")
+
+
+async def test_the_palette_explains_any_rule(play):
+    app = play.app()
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("ctrl+p")
+        await shows(pilot, "Search")
+        await pilot.press(*"clu002")
+        await shows(pilot, "Explain CLU002")
+        await pilot.press("down", "enter")
+        await shows(pilot, "The next failure takes the service down")
+
+
+async def test_settings_are_saved_and_used(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("p")
+        await shows(pilot, "Settings", "Colours")
+        await pilot.press("right")
+        await until(pilot, lambda: app.theme == "light", "theme")
+        await pilot.press("tab", "tab", *"2.5", "enter")
+        await until(pilot, play.store.settings_file.exists, "saved")
+    assert play.store.load_settings() == Settings(theme="light", timeout_s=2.5)
+
+
+async def test_settings_out_of_range_are_not_saved(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("p", "tab", "tab", "tab", "tab", *"500", "enter")
+        await shows(pilot, "Not saved", "from 1 to 200")
+        await pilot.press("escape")
+        await shows(pilot, "enrolled")
+    assert not play.store.settings_file.exists()
+
+
+async def test_leaving_the_settings_puts_the_colours_back(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("p", "right", "escape")
+        await until(pilot, lambda: app.theme == "dark", "back")
+
+
+async def test_damaged_settings_are_told_and_do_not_stop(play):
+    play.store.config.mkdir(parents=True)
+    play.store.settings_file.write_text("{")
+    app = play.app()
+    assert any("damaged" in it for it in play.told)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+
+
+@pytest.mark.parametrize("view", list("1234567"))
+async def test_any_size_at_any_moment(opened, view):
+    async with opened.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press(view)
+        for size in ((200, 60), (120, 40), (40, 10), (20, 5), (1, 1), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        await shows(pilot, "CRITICAL")
+
+
+async def test_ascii_only_where_the_terminal_has_no_more(play):
+    app = play.app(Opening(report=play.report), ascii_only=True)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL", "Findings")
+        for key in ("1", "2", "3", "4", "5", "6", "7"):
+            await pilot.press(key)
+            await pilot.pause()
+            drawn = [
+                segment.text
+                for strip in app.screen._compositor.render_strips()
+                for segment in strip.apply_filter(app.get_line_filters()[-1], app.screen.background_colors[1])
+            ]
+            assert all(it.isascii() for it in drawn), [it for it in drawn if not it.isascii()]
+
+
+async def test_no_color_means_no_colour_and_states_stay_readable(play, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = play.app(Opening(report=play.report))
+    assert app.no_color
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "✖ CRITICAL", "▲ CRT006")
+        ground = app.screen.background_colors[1]
+        for strip in app.screen._compositor.render_strips():
+            segments = list(strip)
+            for one in app.get_line_filters():
+                segments = one.apply(segments, ground)
+            for segment in segments:
+                colours = (segment.style.color, segment.style.bgcolor) if segment.style else ()
+                assert all(it is None or it.is_default for it in colours)
+
+
+async def test_a_defect_of_the_screens_leaves_a_log_with_no_values_in_it(play):
+    secret = "do-not-log-me"
+    app = play.app()
+
+    async def crash():
+        local = secret  # noqa: F841 - what a traceback with locals would show
+        raise ZeroDivisionError("oops")
+
+    async def use():
+        async with app.run_test(size=SMALL, notifications=True) as pilot:
+            await shows(pilot, "enrolled")
+            app.call_later(crash)
+            await until(pilot, lambda: app.crash_log, "crash")
+
+    with pytest.raises(ZeroDivisionError):
+        await use()
+    assert str(play.store.log_file) in app.crash_log
+    log = play.store.log_file.read_text()
+    assert "ZeroDivisionError: oops" in log
+    assert secret not in log.replace("local = secret", "")
+
+
+# --- hostile text ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", list("1234567"))
+async def test_hostile_text_is_shown_harmless(play, view):
+    app = play.app(Opening(report=reports.hostile()))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "CRITICAL" in text(app), "shown")
+        await pilot.press(view)
+        await pilot.pause()
+        drawn = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        assert not set(drawn) & set("\x1b\x07\u202e\u2066\u200b\x00")
+        rows = lines(app)
+        assert len(rows) == 40
+        assert max(len(row) for row in rows) <= 120
+    assert app.return_code in {None, 0}
+
+
+async def test_hostile_text_in_detail_evidence_and_notifications(play):
+    play.report = reports.hostile()
+    app = play.app(Opening(report=play.report, source=SAVED))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "CRITICAL" in text(app), "shown")
+        await pilot.press("enter", "tab", "end", "up", "enter")
+        await pilot.pause()
+        await pilot.press("escape", "escape")
+        app.tell(reports.NASTY)
+        await pilot.pause()
+        assert "[bold]" in text(app)
+        await pilot.press("question_mark", "escape", "c", "t", "escape")
+        await until(pilot, lambda: "CRITICAL" in text(app), "still there")
+
+
+async def test_markup_in_names_does_not_run_actions(play):
+    app = play.app(Opening(report=reports.hostile()))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "CRITICAL" in text(app), "shown")
+        for row in range(0, 40, 2):
+            for column in (20, 60, 100):
+                await pilot.click(offset=(column, row))
+        await asyncio.sleep(0)
+        assert app.is_running
