@@ -2,8 +2,8 @@
 
 The same original has the same pseudonym everywhere in the document, networks stay networks, suffixes and
 wildcards keep matching, and addresses inside balancer cookies still decode, so that a replay gives the same
-codes. What becomes of each field is written in one table; a field that is not in it is an error, so a new one
-cannot slip through.
+codes. What becomes of each field is written in one table; a text field that is not in it loses every unknown
+word, so a new one cannot slip through.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ TABLE: dict[str, dict[str, Part]] = {
     "ArmSequence": {"arm": K, "members": M, "evidence": W},
     "Signal": {"name": W, "verdict": K, "why": Part.DETAIL, "strength": K},
     "BalancingPath": {
-        "address": A, "identified_by": K, "termination_evidence": W, "vendor": K, "vendor_evidence": W,
+        "address": A, "identified_by": K, "termination_evidence": W, "vendor": K, "vendor_hint": W,
+        "vendor_evidence": W,
         "cycle": M, "kept_by": W, "why_unknown": W, "cookies": W, "discloses": W, "evidence": W,
     },
     "Failure": {"detail": Part.DETAIL, "alert": K, "said": Part.SPEECH},
@@ -318,11 +319,10 @@ class _Walker:
         if is_dataclass(content):
             return self.rewritten(content)
         if isinstance(content, str) and not isinstance(content, Enum):
-            if part is None:
-                raise TypeError("a text field that the table of redaction does not name")
-            known = self._done.get((part, content))
+            chosen = part or Part.FOREIGN  # a field that was forgotten in the table gives nothing away
+            known = self._done.get((chosen, content))
             if known is None:
-                known = self._done[part, content] = self._rewriters[part](content)
+                known = self._done[chosen, content] = self._rewriters[chosen](content)
             return known
         return content
 

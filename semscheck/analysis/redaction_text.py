@@ -37,6 +37,7 @@ _SLASH = re.compile(r"[\\/]")
 _HEX_FROM = 8  # shorter runs of hex digits are words as often as not
 _HEX_PREFIX_FROM = 6  # a fingerprint shortened in our own text
 _DIGITS_FROM = 6
+_SECTION = ("section ", "sections ", "Section ")
 _LONG_WORD = 16  # longer tokens keep their length, shorter ones become words that can be spoken
 _WORD_FROM = 3  # a label of one or two letters is no word to look for in sentences
 
@@ -340,7 +341,14 @@ class Scrubber:
                 text = text.replace(phrase, redacted)
         if self._tokens:
             text = re.sub(r"[^\s\"'<>(),;]+", self._own_token, text)
-        return self._scan(text, _Manner(self._own_word, own=True))
+        manner = _Manner(self._own_word, own=True)
+
+        def run(match: re.Match[str]) -> str:
+            """ "RFC 5280 section 4.1.2.5" looks like an address and is none."""
+            numbered = text.endswith(_SECTION, 0, match.start())
+            return match.group() if numbered else self._run(match.group(), manner)
+
+        return _RUN.sub(run, text)
 
     def _own_token(self, match: re.Match[str]) -> str:
         token = match.group()

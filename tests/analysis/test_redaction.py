@@ -438,6 +438,22 @@ def test_standard_words_are_not_mangled() -> None:
     assert after.target.profile.endswith(r"\profile.toml")
 
 
+def test_the_number_of_a_section_is_no_address() -> None:
+    scrubber = Scrubber(Pseudonyms(KEY))
+    assert scrubber.own("RFC 5280 section 4.1.2.5, at 4.1.2.5.").startswith("RFC 5280 section 4.1.2.5, at ")
+    assert "at 4.1.2.5" not in scrubber.own("RFC 5280 section 4.1.2.5, at 4.1.2.5.")
+
+
+def test_a_field_that_the_table_forgot_gives_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    from semscheck.analysis import redaction
+
+    monkeypatch.delitem(redaction.TABLE["Summary"], "headline")
+    monkeypatch.setattr(redaction, "_plans", {})
+    secret = "Contoso runs on sems1.acme-keys.de"
+    after = redact(replace(acme(), summary=replace(acme().summary, headline=secret)), key=KEY)
+    assert not re.search("contoso|sems1|acme", after.summary.headline, re.IGNORECASE)
+
+
 def test_a_member_with_a_plain_word_for_a_name_keeps_it_everywhere() -> None:
     base = reports.round_robin()
     named = replace(base.target, members=(Member("A"), Member("server")))

@@ -1,0 +1,70 @@
+"""Redacted evidence of real runs against the lab judges to the same codes, and names nobody in any output."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from semscheck import run
+from semscheck.analysis.redaction import redact
+from semscheck.lab.scenarios import SCENARIOS
+from semscheck.model.report import Report
+from semscheck.render import html, text
+from semscheck.render.json import decode, encode
+from semscheck.rules.registry import cards
+from tests.analysis.test_redaction import texts
+from tests.lab.test_expectations import check
+
+# One of each kind of evidence; the whole list goes through the same check in tests/lab.
+CHOSEN = (
+    "healthy",
+    "dns-round-robin",
+    "dns-dangling-alias",
+    "bound-to-member",
+    "round-robin",
+    "round-robin-sticky",
+    "certificate-expired",
+    "certificate-wrong-usage",
+    "dns-to-replication",
+)
+
+
+def answers(report: Report) -> tuple[object, ...]:
+    """All that was judged, without the words."""
+    found = Counter(
+        (one.code, one.severity, one.confidence, one.owner, one.caused_by is None, one.subject.kind)
+        for one in report.findings
+    )
+    return report.summary.verdict, found, [(verdict.code, verdict.state) for verdict in report.verdicts]
+
+
+def outputs(report: Report) -> str:
+    known = {card.code: card for card in cards()}
+    return "\n".join(
+        (
+            encode(report).decode(),
+            text.render(report, verbose=True),
+            html.render(report, known),
+            *texts(report),
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHOSEN)
+async def test_a_redacted_run_is_judged_the_same_and_names_nobody(name: str) -> None:
+    report = await check(SCENARIOS[name])
+    redacted = redact(report)
+    again = run.replay(redacted)
+    assert answers(again) == answers(run.replay(report))
+    assert answers(run.replay(decode(encode(redacted)))) == answers(again)
+    target = report.target
+    names = {target.fqdn, *(member.name for member in target.members), report.run.vantage.host}
+    addresses = {one.address for member in target.members for one in member.client + member.replication}
+    shown = outputs(redacted) + outputs(again)
+    for original in (*names, *addresses, *target.balancers):
+        assert not re.search(rf"(?<![\w.-]){re.escape(original)}(?![\w.-])", shown), original
+    for label in {name.split(".")[0] for name in names if re.search(r"\d", name.split(".")[0])}:
+        assert not re.search(rf"\b{re.escape(label)}\b", shown), label
