@@ -12,7 +12,7 @@ import asyncio
 import ipaddress
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -324,13 +324,17 @@ class _Look:
             return None
         return reading
 
-    async def _side_by_side(self, work: Sequence[Awaitable[Any]]) -> list[Any]:
+    async def _side_by_side(self, work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
         """Start all at once, not between the queries of a burst, and wait for all."""
         if not work:
             return []
-        async with asyncio.TaskGroup() as group, self._sending:
-            tasks = [group.create_task(_awaited(one)) for one in work]
-            await asyncio.sleep(0)
+        try:
+            async with asyncio.TaskGroup() as group, self._sending:
+                tasks = [group.create_task(one) for one in work]
+                await asyncio.sleep(0)
+        finally:
+            for one in work:
+                one.close()  # one that never began, since the run was ended first: Python would complain
         return [task.result() for task in tasks]
 
     async def _see_zone(self, guide: Place, looks: list[asyncio.Task[None]]) -> None:
@@ -467,10 +471,6 @@ class _Look:
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
-
-
-async def _awaited(work: Awaitable[Any]) -> Any:
-    return await work
 
 
 def _is_a_hosts(address: str) -> bool:
