@@ -17,9 +17,9 @@ from semscheck.model.events import Listener, Observed, Progressed
 from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look, look_closer
-from semscheck.probes.polite import PoliteDialler
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.sampling import Decisions, Plan, Sampler
+from semscheck.probes.deciding import Decisions
+from semscheck.probes.sampling import Plan, Sampler
 from semscheck.probes.seam import Seam
 from semscheck.probes.tokens import Door, Sessions, session_controls
 from semscheck.probes.trust import Contexts
@@ -46,7 +46,7 @@ class Engine:
 
     def __init__(self, order: Order, listener: Listener | None = None) -> None:
         self._target = order.target
-        self._seam = replace(order.seam, dialler=PoliteDialler(order.seam.dialler))
+        self._seam = order.seam
         self._decisions = order.decisions
         self._listener = listener
         self.record = Recorder(self._seam.clock, self._heard)
@@ -59,12 +59,14 @@ class Engine:
             record_chain=_chain_recorder(),
         )
         self._sessions = Sessions()
+        self._controls_made: dict[str | None, asyncio.Task[tuple[Control, ...] | None]] = {}
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
         self._looks: dict[tuple[str, int, str], asyncio.Task[Sight | None]] = {}
         self._to_sample: list[str] = []
+        self._sampled = 0  # of these, done
         self._families: dict[int, int] = {4: 0, 6: 0}
-        self._left_out = 0
+        self._left_out: set[str] = set()
         self._news = asyncio.Event()
         self._named = False
         self._done: dict[str, int] = {}
@@ -86,13 +88,11 @@ class Engine:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not course.done():
-                await self._cut(course, "cancelled" if stop is not None and stop.done() else "deadline")
+                self._cut("cancelled" if stop is not None and stop.done() else "deadline")
             elif (error := course.exception()) is not None:
                 self._crashed("engine", error)
         finally:
-            if stop is not None:
-                stop.cancel()
-            await self._wind_down()
+            await self._wind_down(course, stop)
         return self.record.observations
 
     async def _course(self) -> None:
@@ -101,11 +101,11 @@ class Engine:
         for errand in self._known_errands():
             self._look(errand)
         names = self._start("names", self._names())
-        controls = self._start("controls", self._controls())
+        controls = self._controls(None)
         warm = self._start("warm", _import_http())
-        self._start("services", self._services())
+        self._start("services", self._services(names))
         names.add_done_callback(lambda _: self._news.set())
-        await self._sample_addresses(names, controls)
+        await self._sample_addresses(names)
         await asyncio.gather(names, warm, *self._looks.values(), *self._tasks, return_exceptions=True)
 
     def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -135,15 +135,22 @@ class Engine:
             trace=stack,
         )
 
-    async def _cut(self, course: asyncio.Task[None], reason: Literal["cancelled", "deadline"]) -> None:
-        unfinished = tuple(dict.fromkeys(self._tasks.values()))
-        self.record.add(Cut, self.record.now(), elapsed_s=None, reason=reason, unfinished=unfinished)
-        course.cancel()
-        with suppress(asyncio.CancelledError):
-            await course
+    def _cut(self, reason: Literal["cancelled", "deadline"]) -> None:
+        self.record.add(Cut, self.record.now(), elapsed_s=None, reason=reason, unfinished=self._unfinished())
 
-    async def _wind_down(self) -> None:
-        pending = [task for task in self._tasks if not task.done()]
+    def _unfinished(self) -> tuple[str, ...]:
+        """What is under way, in the order in which it was begun, and what had still to begin."""
+        under_way = [name for task, name in self._tasks.items() if not task.done() and name != "warm"]
+        left = [f"connections to {address}" for address in self._to_sample[self._sampled :]]
+        if not self._named:
+            under_way.insert(0, "names")
+            left.append("connections to the addresses of the FQDN")
+        return tuple(dict.fromkeys((*under_way, *left)))
+
+    async def _wind_down(self, *others: asyncio.Task[Any] | None) -> None:
+        """End whatever is still under way, waiting for it only so long: a task that does not end is left."""
+        known = (*self._tasks, *(task for task in others if task is not None))
+        pending = [task for task in known if not task.done()]
         for task in pending:
             task.cancel()
         if pending:
@@ -165,7 +172,7 @@ class Engine:
                     self.record.now(),
                     elapsed_s=None,
                     what="addresses of the FQDN that were contacted",
-                    seen=kept + self._left_out,
+                    seen=kept + len(self._left_out),
                     used=kept,
                 )
 
@@ -178,7 +185,7 @@ class Engine:
             if family not in self._target.families:
                 continue
             if self._families[family] >= ADDRESSES_PER_FAMILY:
-                self._left_out += 1
+                self._left_out.add(address)
                 continue
             self._families[family] += 1
             self._to_sample.append(address)
@@ -236,23 +243,30 @@ class Engine:
             for client in member.client[:1]
         )
 
-    async def _controls(self) -> tuple[Control, ...]:
+    def _controls(self, newest: str | None) -> asyncio.Task[tuple[Control, ...] | None]:
+        """The controls of TLS sessions, made once for each newest version of TLS."""
+        if newest not in self._controls_made:
+            self._controls_made[newest] = self._start("controls", self._make_controls(newest))
+        return self._controls_made[newest]
+
+    async def _make_controls(self, newest: str | None) -> tuple[Control, ...]:
         doors = self._doors()
         if not doors or self._target.connections < 1:
             return ()
-        return await session_controls(self._means, doors, self._sessions.context(None), None)
+        return await session_controls(self._means, doors, self._sessions.context(newest), newest)
 
-    async def _sample_addresses(
-        self, names: asyncio.Task[Any], controls: asyncio.Task[tuple[Control, ...]]
-    ) -> None:
+    async def _controls_for(self, newest: str | None) -> tuple[Control, ...]:
+        return await asyncio.shield(self._controls(newest)) or ()
+
+    async def _sample_addresses(self, names: asyncio.Task[Any]) -> None:
         """Sample the FQDN's addresses one after another, as they become known."""
         at = 0
         while True:
             while at < len(self._to_sample):
                 address = self._to_sample[at]
                 at += 1
-                task = self._start(f"connections to {address}", self._sample(address, controls))
-                await task
+                await self._start(f"connections to {address}", self._sample(address))
+                self._sampled = at
             if names.done():
                 if at == len(self._to_sample):
                     return
@@ -260,7 +274,7 @@ class Engine:
             self._news.clear()
             await self._news.wait()
 
-    async def _sample(self, address: str, controls: asyncio.Task[tuple[Control, ...]]) -> None:
+    async def _sample(self, address: str) -> None:
         errand = Errand(address, self._target.port, self._target.fqdn)
         sight = await self._look(errand)
         if sight is None or sight.version is None or self._target.connections < 1:
@@ -274,9 +288,10 @@ class Engine:
             exact=self._target.connections_given,
             page=_session_page(sight),
             sources=self._other_sources(address),
+            version=sight.version,
         )
         sampler = Sampler(
-            self._means, errand, doors, self._decisions, plan, self._sessions, controls if doors else None
+            self._means, errand, doors, self._decisions, plan, self._sessions, self._controls_for
         )
         await sampler.run()
 
@@ -296,10 +311,12 @@ class Engine:
             return ()
         return tuple(other for other in self._seam.desktop.addresses(usual) if other != usual)
 
-    async def _services(self) -> None:
+    async def _services(self, names: asyncio.Task[Any]) -> None:
         wanted = self._target.services
         if not (self._target.ask_services or wanted.check or wanted.require):
             return
+        if not (self._target.members or self._target.balancers):
+            await asyncio.wait((names,))  # only the name says where to ask
         from semscheck.probes.services import ask_services
 
         await ask_services(self._means, self._target)

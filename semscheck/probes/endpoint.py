@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
+from semscheck.probes.polite import Places, dial
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.seam import Seam, Stream
 from semscheck.probes.tls import Tls, Watch, watched
+from semscheck.probes.together import together
 from semscheck.probes.trouble import failure
 from semscheck.probes.trust import Contexts, permissive
 
@@ -56,6 +58,7 @@ class Means:
     timeout_s: float
     agent: str
     record_chain: ChainRecorder
+    places: Places = field(default_factory=Places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +83,17 @@ def _is_address(host: str) -> bool:
 
 async def connect(means: Means, errand: Errand) -> tuple[Connection, Stream | None]:
     """A TCP connection and its observation. The stream is None where it failed."""
-    began = means.record.now()
-    try:
-        async with asyncio.timeout(means.timeout_s):
-            stream = await means.seam.dialler.connect(errand.address, errand.port)
-    except (OSError, TimeoutError) as error:
-        seen = means.record.add(
-            Connection,
-            began,
-            address=errand.address,
-            port=errand.port,
-            failure=failure(Phase.CONNECT, error),
-        )
-        return seen, None
+    dialled = await dial(means, errand.address, errand.port)
     seen = means.record.add(
-        Connection, began, address=errand.address, port=errand.port, local_address=stream.local_address
+        Connection,
+        dialled.began_s,
+        elapsed_s=dialled.took_s,
+        address=errand.address,
+        port=errand.port,
+        local_address=dialled.stream.local_address if dialled.stream is not None else None,
+        failure=dialled.failure,
     )
-    return seen, stream
+    return seen, dialled.stream
 
 
 async def handshake(
@@ -114,18 +111,25 @@ async def handshake(
     context, offered: for a probe of one protocol version; else the policy's own.
     """
     watch = Watch()
-    if context is None:
-        context = watched(means.contexts.get(policy))
     name = errand.server_name if send_name else None
-    tls = Tls(stream, context, name, watch=watch)
     began = means.record.now()
     trouble: Failure | None = None
     error: BaseException | None = None
+    tls: Tls | None = None
     try:
+        chosen = watched(means.contexts.get(policy)) if context is None else context
+        tls = Tls(stream, chosen, name, watch=watch)
+        began = means.record.now()
         async with asyncio.timeout(means.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as caught:
+        if tls is None:
+            stream.close()
+            raise
         error, trouble = caught, tls.failure(caught)
+    except BaseException:
+        stream.close()
+        raise
     took = means.record.now() - began
     chain = tls.chain
     fingerprints = means.record_chain(means.record, chain, began) if chain else ()
@@ -226,7 +230,8 @@ async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, b
     if tls is None:
         return Sight(errand, connected=True, connect_s=reached.elapsed_s), False
     try:
-        exchanges = await converse(means, errand, tls) if errand.web else ()
+        policy = "unverified" if seen.failure is None else "legacy"
+        exchanges = await converse(means, errand, tls, policy) if errand.web else ()
     finally:
         tls.close()
     sight = Sight(
@@ -250,10 +255,8 @@ async def look_closer(means: Means, errand: Errand) -> None:
         ("TLSv1.1", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1),
         ("TLSv1.2", *(ssl.TLSVersion.TLSv1_2,) * 2),
     )
-    await asyncio.gather(
-        _nameless(means, errand),
-        *(_one_version(means, errand, offered, oldest, newest) for offered, oldest, newest in older),
-    )
+    versions = [_one_version(means, errand, offered, oldest, newest) for offered, oldest, newest in older]
+    await together((_nameless(means, errand), *versions))
 
 
 async def _nameless(means: Means, errand: Errand) -> None:
@@ -277,8 +280,11 @@ async def _one_version(
             tls.close()
 
 
-async def converse(means: Means, errand: Errand, tls: Tls) -> tuple[Exchange, ...]:
-    """GET /, then where it leads on the same host, else the product's login page; on one connection."""
+async def converse(means: Means, errand: Errand, tls: Tls, policy: str) -> tuple[Exchange, ...]:
+    """GET /, then where it leads on the same host, else the product's login page.
+
+    On one connection; on a second one, made under `policy`, where the server closes after each answer.
+    """
     from semscheck.probes.http import Conversation
 
     talk = Conversation(tls, errand.host, errand.port, means.agent)
@@ -289,8 +295,20 @@ async def converse(means: Means, errand: Errand, tls: Tls) -> tuple[Exchange, ..
     path = onward or LOGIN_PATH
     if path == "/":
         return (first,)
-    second = await exchange(means, errand, talk, path, follows=first.id if onward else None)
-    return first, second
+    follows = first.id if onward else None
+    if talk.is_open:
+        return first, await exchange(means, errand, talk, path, follows)
+    _, stream = await connect(means, errand)
+    if stream is None:
+        return (first,)
+    _, again = await handshake(means, errand, stream, policy)
+    if again is None:
+        return (first,)
+    try:
+        talk = Conversation(again, errand.host, errand.port, means.agent)
+        return first, await exchange(means, errand, talk, path, follows)
+    finally:
+        again.close()
 
 
 async def exchange(

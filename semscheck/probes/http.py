@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
+from http.cookiejar import CookieJar
 from typing import Any
 
 from semscheck.probes.lean import import_httpx
@@ -23,7 +24,9 @@ import httpx  # noqa: E402
 MAX_BODY_BYTES = 256 * 1024
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 4096
-_TITLE = re.compile(rb"<title[^>]*>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
+TITLE_WITHIN_BYTES = 64 * 1024
+MAX_TITLE_BYTES = 2000
+_TITLE = re.compile(rb"<title(?:\s[^<>]{0,200})?>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,24 @@ class _Body(httpx.AsyncByteStream):
             await self._parts.aclose()
 
 
+class _NoJar(CookieJar):
+    """Keeps nothing and sends nothing; httpx would send the cookies of one answer with the next request."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        return
+
+    def add_cookie_header(self, request: Any) -> None:
+        return
+
+
 class _OneConnection(httpx.AsyncBaseTransport):
     def __init__(self, tls: Tls, host: str, port: int) -> None:
         origin = httpcore.Origin(b"https", host.encode("ascii"), port)
         self._connection = httpcore.AsyncHTTP11Connection(origin=origin, stream=_Wire(tls))
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.is_available()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self._connection.handle_async_request(
@@ -108,35 +125,42 @@ class Conversation:
 
     def __init__(self, tls: Tls, host: str, port: int, user_agent: str) -> None:
         self._base = f"https://{_bracketed(host)}:{port}"
+        self._transport = _OneConnection(tls, host, port)
         self._client = httpx.AsyncClient(
-            transport=_OneConnection(tls, host, port),
+            transport=self._transport,
             trust_env=False,
             follow_redirects=False,
+            cookies=_NoJar(),
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
         )
 
     async def get(self, path: str, cookie: str | None = None) -> Answer:
-        """GET `path`. cookie: the Cookie header to send, None for none.
+        """GET `path`. cookie: the Cookie header to send, its bytes as Latin-1, None for none.
 
-        Raises httpx.TransportError and its kin as OSError or ValueError, and EOFError where the peer closed.
+        Raises OSError as it came, EOFError where the peer closed without an answer (or had closed before), and
+        ValueError for what is no HTTP, or cannot be asked for.
         """
-        request = self._client.build_request("GET", self._base + path)
-        if cookie:
-            request.headers["Cookie"] = cookie
+        headers = [(b"Cookie", cookie.encode("latin-1", "replace"))] if cookie else []
         try:
+            request = self._client.build_request("GET", self._base + path, headers=headers)
             response = await self._client.send(request, stream=True)
             try:
                 return await self._read(response)
             finally:
                 await response.aclose()
+        except httpcore.ConnectionNotAvailable as error:
+            raise EOFError("closed after the answer before") from error
         except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError) as error:
             if "without sending" in str(error) or "incomplete" in str(error):
                 raise EOFError(str(error)) from error
             raise ValueError(str(error)) from error
-        except (httpx.HTTPError, httpcore.ProtocolError, httpcore.NetworkError) as error:
+        except (httpx.HTTPError, httpcore.ProtocolError, httpcore.NetworkError, httpx.InvalidURL) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
-        except httpx.InvalidURL as error:
-            raise ValueError(str(error)) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another request can be made: not where the server closes after each answer."""
+        return self._transport.is_open
 
     async def _read(self, response: httpx.Response) -> Answer:
         body, truncated = bytearray(), False
@@ -146,16 +170,25 @@ class Conversation:
                 truncated = True
                 del body[MAX_BODY_BYTES:]
                 break
-        title = _TITLE.search(body)
         return Answer(
             status=response.status_code,
             http_version=response.extensions.get("http_version", b"HTTP/1.1").decode("latin-1"),
             headers=_headers(response.headers.raw),
-            title=title.group(1).decode("utf-8", "replace").strip() if title else None,
+            title=_title(bytes(body[:TITLE_WITHIN_BYTES])),
             body_sha256=sha256(body).hexdigest(),
             body_bytes=len(body),
             truncated=truncated,
         )
+
+
+def _title(page: bytes) -> str | None:
+    """The text of the page's first title element, cut at 2000 bytes; None where there is none."""
+    start = _TITLE.search(page)
+    if start is None:
+        return None
+    text = page[start.end() : start.end() + MAX_TITLE_BYTES]
+    end = text.lower().find(b"</title")
+    return (text if end < 0 else text[:end]).decode("utf-8", "replace").strip()
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:

@@ -1,16 +1,39 @@
-"""Politeness: at most so many connections open to one address at a time."""
+"""Politeness: at most so many connections open to one address at a time.
+
+Waiting for a place is no part of connecting: it counts against no step's time-out and into no measured time. It
+ends because whoever holds a place gives it back within the deadlines of its own steps, and with the run at the
+latest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from semscheck.probes.seam import Dialler, Stream
+from semscheck.model.failure import Failure, Phase
+from semscheck.probes.seam import Stream
+from semscheck.probes.trouble import failure
+
+if TYPE_CHECKING:
+    from semscheck.probes.endpoint import Means
 
 OPEN_TO_ONE_ADDRESS = 8
 
 
-class _Counted:
+class Places:
+    """The places of one run: so many at each address, given to those who ask first."""
+
+    def __init__(self, most: int = OPEN_TO_ONE_ADDRESS) -> None:
+        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(most))
+
+    def at(self, address: str) -> asyncio.Semaphore:
+        """To acquire before connecting to an address, and to release after closing."""
+        return self._rooms[address]
+
+
+class _Placed:
     """A stream that gives its place back when it is closed, once."""
 
     __slots__ = ("_inner", "_room", "_taken")
@@ -31,27 +54,48 @@ class _Counted:
         await self._inner.send(data)
 
     def close(self, last: bytes = b"") -> None:
-        if self._taken:
-            self._taken = False
+        if not self._taken:
+            return
+        self._taken = False
+        try:
             self._inner.close(last)
+        finally:
             self._room.release()
 
 
-class PoliteDialler:
-    """A dialler that waits for a place where eight connections to an address are open already."""
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A connection that was made, or why not. began_s: on the run's clock, when a place was free; took_s: from
+    then until it was made or failed."""
 
-    def __init__(self, inner: Dialler, most: int = OPEN_TO_ONE_ADDRESS) -> None:
-        self._inner = inner
-        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(most))
+    stream: Stream | None
+    began_s: float
+    took_s: float
+    failure: Failure | None = None
 
-    async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream:
-        room = self._rooms[address]
-        await room.acquire()
-        try:
-            return _Counted(await self._inner.connect(address, port, source_address), room)
-        except BaseException:
-            room.release()
-            raise
 
-    def source_for(self, address: str, port: int) -> str:
-        return self._inner.source_for(address, port)
+async def dial(
+    means: Means,
+    address: str,
+    port: int,
+    *,
+    timeout_s: float | None = None,
+    source_address: str | None = None,
+) -> Dialled:
+    """Wait for a place at the address, then connect within the time-out (the run's for one step if None).
+
+    Network trouble is in `failure`. The stream, if any, has to be closed.
+    """
+    room = means.places.at(address)
+    await room.acquire()
+    began = means.record.now()
+    try:
+        async with asyncio.timeout(means.timeout_s if timeout_s is None else timeout_s):
+            inner = await means.seam.dialler.connect(address, port, source_address)
+    except (OSError, TimeoutError) as error:
+        room.release()
+        return Dialled(None, began, means.record.now() - began, failure(Phase.CONNECT, error))
+    except BaseException:
+        room.release()
+        raise
+    return Dialled(_Placed(inner, room), began, means.record.now() - began)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import dns.message
 
 RECEIVE_BYTES = 65536
+YIELD_EVERY = 8  # receptions; a handshake and a page take fewer
 RIGHT_ANSWER_S = 0.5  # how long the right DNS answer may still come after a wrong one
 
 T = TypeVar("T")
@@ -84,14 +85,20 @@ class SystemClock:
 class SocketStream:
     """A non-blocking socket under the running loop: no transport, no buffers but the kernel's."""
 
-    __slots__ = ("_loop", "_socket", "local_address")
+    __slots__ = ("_loop", "_received", "_socket", "local_address")
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
+        self._received = 0
         self.local_address: str = connected.getsockname()[0]
 
     async def receive(self) -> bytes:
+        self._received += 1
+        if self._received % YIELD_EVERY == 0:
+            # sock_recv does not suspend while bytes are there: a server that sends without end would keep
+            # the loop, and with it every time-out, from ever running.
+            await asyncio.sleep(0)
         return await self._loop.sock_recv(self._socket, RECEIVE_BYTES)
 
     async def send(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ one anonymous question, for the entry that tells the software's version.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,8 +16,10 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import DnsAnswer, ServiceProbe, SystemResolution
 from semscheck.model.target import Target
 from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.polite import OPEN_TO_ONE_ADDRESS, Dialled, dial
 from semscheck.probes.seam import Stream
 from semscheck.probes.tls import Tls
+from semscheck.probes.together import together
 from semscheck.probes.trouble import failure
 
 State = Literal["open", "closed", "filtered"]
@@ -25,6 +28,7 @@ BANNER_BYTES = 512
 BANNER_WAIT_S = 1.5
 ANSWER_BYTES = 64 * 1024
 AT_ONCE = 24
+AT_ONE_ADDRESS = OPEN_TO_ONE_ADDRESS // 2  # filtered ports hold their places for a time-out; the rest goes on
 
 # What listens where: Broadcom KB 154069 (444), nmap-service-probes (25, 110, 143, 9000), KB 180146 (389, 636).
 NAMES = {
@@ -69,12 +73,13 @@ class _Said:
 async def ask_services(means: Means, target: Target) -> None:
     """Ask every wanted port of every place that serves clients, and the management ports of the members."""
     room = asyncio.Semaphore(AT_ONCE)
+    here: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONE_ADDRESS))
 
     async def one(errand: Errand) -> None:
-        async with room:
+        async with here[errand.address], room:
             await _ask(means, errand)
 
-    await asyncio.gather(*(one(errand) for errand in wanted(means, target)))
+    await together(one(errand) for errand in wanted(means, target))
 
 
 def wanted(means: Means, target: Target) -> tuple[Errand, ...]:
@@ -115,26 +120,23 @@ def _member_addresses(target: Target) -> Iterator[tuple[str, str]]:
 
 
 async def _ask(means: Means, errand: Errand) -> None:
-    began = means.record.now()
-    try:
-        async with asyncio.timeout(means.timeout_s):
-            stream = await means.seam.dialler.connect(errand.address, errand.port)
-    except (OSError, TimeoutError) as error:
-        trouble = failure(Phase.CONNECT, error)
-        state: State = "closed" if trouble.cause in (Cause.REFUSED, Cause.RESET) else "filtered"
-        _record(means, errand, began, state, _Said(failure=trouble))
+    dialled = await dial(means, errand.address, errand.port)
+    if dialled.stream is None:
+        refused = dialled.failure is not None and dialled.failure.cause in (Cause.REFUSED, Cause.RESET)
+        state: State = "closed" if refused else "filtered"
+        _record(means, errand, dialled, state, _Said(failure=dialled.failure))
         return
     try:
-        said = await _listen(means, errand, stream)
+        said = await _listen(means, errand, dialled.stream)
     finally:
-        stream.close()
-    _record(means, errand, began, "open", said)
+        dialled.stream.close()
+    _record(means, errand, dialled, "open", said)
 
 
-def _record(means: Means, errand: Errand, began: float, state: State, said: _Said) -> None:
+def _record(means: Means, errand: Errand, dialled: Dialled, state: State, said: _Said) -> None:
     means.record.add(
         ServiceProbe,
-        began,
+        dialled.began_s,
         address=errand.address,
         port=errand.port,
         service=NAMES.get(errand.port, f"port {errand.port}"),

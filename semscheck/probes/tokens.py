@@ -17,8 +17,9 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control
 from semscheck.probes.cookies import Cookie, set_by
 from semscheck.probes.endpoint import Errand, Means
-from semscheck.probes.seam import Stream
+from semscheck.probes.polite import dial
 from semscheck.probes.tls import Tls
+from semscheck.probes.together import together
 from semscheck.probes.trouble import failure
 from semscheck.probes.trust import seeing
 
@@ -76,25 +77,21 @@ async def open_tls(
 ) -> Opened:
     """Connect and shake hands, offering `session` where one is given. Network trouble is in `failure`."""
     limit = means.timeout_s if timeout_s is None else timeout_s
-    began = means.record.now()
-    stream: Stream | None = None
-    try:
-        async with asyncio.timeout(limit):
-            stream = await means.seam.dialler.connect(errand.address, errand.port, source_address)
-    except (OSError, TimeoutError) as error:
-        return Opened(None, failure=failure(Phase.CONNECT, error))
+    dialled = await dial(means, errand.address, errand.port, timeout_s=limit, source_address=source_address)
+    if dialled.stream is None:
+        return Opened(None, failure=dialled.failure)
     connected = means.record.now()
-    tls = Tls(stream, context, errand.server_name, session=session)
+    tls = Tls(dialled.stream, context, errand.server_name, session=session)
     try:
         async with asyncio.timeout(limit):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         tls.close()
-        return Opened(None, connected - began, failure=tls.failure(error))
+        return Opened(None, dialled.took_s, failure=tls.failure(error))
     except BaseException:
         tls.close()
         raise
-    return Opened(tls, connected - began, means.record.now() - connected)
+    return Opened(tls, dialled.took_s, means.record.now() - connected)
 
 
 def ticket_wait_s(connect_s: float | None) -> float:
@@ -196,11 +193,11 @@ async def session_controls(
     One direction of each pair is enough, since sharing keys or a cache is mutual.
     """
     doors = tuple(doors)
-    own = await asyncio.gather(*(_own_session(means, door, context, newest) for door in doors))
+    own = await together(_own_session(means, door, context, newest) for door in doors)
     controls = [control for control, _ in own]
     ready = [taken for _, taken in own if taken.session is not None]
     pairs = [(one, other.door) for at, one in enumerate(ready) for other in ready[at + 1 :]]
-    shown = await asyncio.gather(*(_foreign_session(means, taken, door, context) for taken, door in pairs))
+    shown = await together(_foreign_session(means, taken, door, context) for taken, door in pairs)
     return (*controls, *shown)
 
 
@@ -268,9 +265,7 @@ async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.
         Control,
         began,
         token="tls",
-        version="TLSv1.2"
-        if taken.session.timeout and context.maximum_version == ssl.TLSVersion.TLSv1_2
-        else None,
+        version=taken.version,
         issuer=taken.door.name,
         issuer_address=taken.door.errand.address,
         shown_to=door.name,
@@ -286,7 +281,7 @@ async def cookie_controls(
 ) -> tuple[Control, ...]:
     """The same with HTTP session cookies: each member's own, shown to itself and then to the others."""
     doors = tuple(doors)
-    own = await asyncio.gather(*(_own_cookies(means, door, context, path) for door in doors))
+    own = await together(_own_cookies(means, door, context, path) for door in doors)
     controls = [control for made, _ in own for control in made]
     ready = [taken for _, taken in own if taken.cookies]
     pairs = [
@@ -295,8 +290,8 @@ async def cookie_controls(
         for cookie in one.cookies
         for other in ready[at + 1 :]
     ]
-    shown = await asyncio.gather(
-        *(_show_cookie_control(means, issuer, cookie, door, context, path) for issuer, cookie, door in pairs)
+    shown = await together(
+        _show_cookie_control(means, issuer, cookie, door, context, path) for issuer, cookie, door in pairs
     )
     return (*controls, *shown)
 

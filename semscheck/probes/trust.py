@@ -88,9 +88,14 @@ def permissive(
 
 
 class Contexts:
-    """The contexts of one run, each made when it is first wanted (a store takes tens of milliseconds)."""
+    """The contexts of one run, each made when it is first wanted (a store takes tens of milliseconds).
+
+    Raises OSError or ssl.SSLError at once for a `ca_file` that holds no certificate.
+    """
 
     def __init__(self, ca_file: str | None) -> None:
+        if ca_file is not None:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca_file)
         self._ca_file = ca_file
         self.store = "system+ca-file" if ca_file else "system"
         self._made: dict[str, ssl.SSLContext] = {}
