@@ -57,5 +57,5 @@ def headline(case: Case, findings: tuple[Finding, ...], verdicts: tuple[Verdict,
     if worst[0].owner is Owner.SEMSCHECK or severity is Severity.UNKNOWN:
         return first
     others = len({f.code for f in worst}) - 1
-    more = f" {others} more of this severity." if others else ""
+    more = f" {others} more {severity.value} finding{'s' if others > 1 else ''}." if others else ""
     return f"{first} To be mended by {_owners(worst[:1])}.{more}"
