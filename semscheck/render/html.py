@@ -6,6 +6,7 @@ to fold, link and print is in the document itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -55,8 +56,13 @@ def paragraphs(text: str) -> str:
     lines = [line for line in safe.block(text) if line.strip()]
     steps = [_step(line) for line in lines]
     if len(lines) > 1 and all(steps):
-        return "<ol>" + "".join(f"<li>{esc(step or '')}</li>" for step in steps) + "</ol>"
-    return "".join(f"<p>{esc(line.strip())}</p>" for line in lines)
+        return "<ol>" + "".join(f"<li>{_spans(step or '')}</li>" for step in steps) + "</ol>"
+    return "".join(f"<p>{_spans(line.strip())}</p>" for line in lines)
+
+
+def _spans(text: str) -> str:
+    """A line in which `words in backticks` are commands or settings."""
+    return re.sub(r"`([^`]{1,120})`", r"<code>\1</code>", esc(text))
 
 
 def _step(line: str) -> str | None:
@@ -94,7 +100,10 @@ class Column:
 def table(columns: Sequence[Column], lines: Iterable[Sequence[str]], *, caption: str = "") -> str:
     """A table that becomes a list, each cell with its column's title, on a narrow page. Cells are HTML."""
     widths = "".join(f'<col class="w{column.share}">' if column.share else "<col>" for column in columns)
-    head = "".join(f'<th scope="col"{_classed(column.style)}>{esc(column.title)}</th>' for column in columns)
+    head = "".join(
+        f'<th scope="col"{_classed(column.style if column.style == "num" else "")}>{esc(column.title)}</th>'
+        for column in columns
+    )
     said = f"<caption>{esc(caption)}</caption>" if caption else ""
     body = "".join(
         "<tr>" + "".join(_cell(column, cell) for column, cell in zip(columns, line, strict=True)) + "</tr>"

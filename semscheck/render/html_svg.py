@@ -170,11 +170,9 @@ def _node_card(node: Node, width: float) -> _Card:
     room = width - 2 * _PAD - 20
     name = node.label or (words.place(node.address, node.port) if node.address else "")
     address = words.place(node.address, node.port) if node.address and node.label else ""
-    rows = (
-        [(line, "t-strong" if node.label else "t-mono") for line in _pieces(name, room, 3, _STRONG)]
-        if name
-        else []
-    )
+    plain = not node.label or node.label == node.address
+    style, each = ("t-mono", _MONO) if plain else ("t-strong", _STRONG)
+    rows = [(line, style) for line in _pieces(name, room, 3, each)] if name else []
     if address and node.address != node.label:
         rows += [(line, "t-mono") for line in _pieces(address, room, 2, _MONO)]
     if node.detail:
@@ -227,7 +225,7 @@ def _interface_lines(number: int, node: Node, room: float) -> list[tuple[str, st
     place = words.place(node.address, node.port) if node.address else ""
     label = f"Interface {number}"
     texts: list[tuple[str, str, bool]] = []
-    if len(place) * _MONO + len(label) * _SMALL + 8 <= room:
+    if len(place) * _MONO + len(label) * 6.2 + 8 <= room:
         texts += [(place, "t-mono t-end", True), (label, "t-soft t-small", False)]
     else:
         texts.append((label, "t-soft t-small", False))
@@ -254,7 +252,7 @@ def _stage_cards(stage: Stage, width: float) -> list[tuple[Node | None, _Card]]:
     return shown
 
 
-_COLUMNS = {"desktop": 126, "resolvers": 150, "name": 182, "front": 174}
+_COLUMNS = {"desktop": 126, "resolvers": 156, "name": 182, "front": 168}
 _MEMBERS_WIDTH = 260
 _GAP = 26
 
