@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from semscheck.model.events import Listener, Observed, Progressed
 from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
 from semscheck.model.target import REPLICATION_PORT, Target
+from semscheck.probes.deciding import Decisions
 from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look, look_closer
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.deciding import Decisions
 from semscheck.probes.sampling import Plan, Sampler
 from semscheck.probes.seam import Seam
 from semscheck.probes.tokens import Door, Sessions, session_controls
