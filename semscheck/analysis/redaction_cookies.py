@@ -56,11 +56,10 @@ class CookieScrubber:
 
     def value(self, name: str, value: str) -> str:
         """An address inside keeps its place and its encoding; anything else becomes tokens."""
-        for decoded in self._with_address(name, value):
-            return decoded
-        return self._scrubber.token(value)
+        encoded = self._with_address(name, value)
+        return self._scrubber.token(value) if encoded is None else encoded
 
-    def _with_address(self, name: str, value: str) -> list[str]:
+    def _with_address(self, name: str, value: str) -> str | None:
         lower = name.lower()
         forms: tuple[tuple[bool, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
             (True, _BIGIP_V4, self._bigip),
@@ -74,8 +73,8 @@ class CookieScrubber:
         )
         for applies, pattern, encode in forms:
             if applies and (found := pattern.fullmatch(value)):
-                return [encode(found)]
-        return []
+                return encode(found)
+        return None
 
     def _mapped(self, packed: bytes) -> bytes:
         address = ipaddress.ip_address(packed)

@@ -12,7 +12,18 @@ from semscheck.model.comparison import COMPARE_SCHEMA, Change, Comparison, Contr
 from semscheck.model.findings import Card, Finding
 from semscheck.render import words
 from semscheck.render.drawing import draw
-from semscheck.render.html import Column, fold, legend, paragraphs, reference, rows, state, table
+from semscheck.render.html import (
+    Column,
+    body,
+    explanation,
+    fold,
+    legend,
+    paragraphs,
+    reference,
+    rows,
+    state,
+    table,
+)
 from semscheck.render.html_style import page
 from semscheck.render.html_svg import figure
 from semscheck.render.lines import COLOURS, Line, Span, ascii_line, to_string, wrap
@@ -240,19 +251,10 @@ def html(comparison: Comparison, cards: Mapping[str, Card] | None = None) -> str
         ("changes", "What changed", _changes(comparison)),
         ("explanations", "Explanations", _explanations(comparison, cards or {})),
     )
-    present = [(name, title, body) for name, title, body in sections if body]
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in present)
-    main = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{body}</section>'
-        for name, title, body in present
-    )
     tool = f"{esc(comparison.tool.name, 60)} {esc(comparison.tool.version, 60)}"
-    body = (
-        f'<a class="skip" href="#main">To the comparison</a>\n<div class="wrap">{_head(comparison)}'
-        f'<nav aria-label="Parts of the comparison"><ul>{links}</ul></nav>\n<main id="main">{main}</main>'
-        f"<footer>{tool} · schema {esc(comparison.schema, 60)}</footer></div>"
-    )
-    return page(f"{OUTCOME_WORDS[comparison.outcome]}: {one_line(comparison.fqdn, 253)} - semscheck", body)
+    foot = f"<footer>{tool} · schema {esc(comparison.schema, 60)}</footer>"
+    title = f"{OUTCOME_WORDS[comparison.outcome]}: {one_line(comparison.fqdn, 253)} - semscheck"
+    return page(title, body("comparison", _head(comparison), sections, foot))
 
 
 def _head(comparison: Comparison) -> str:
@@ -366,24 +368,7 @@ def _change(change: Change) -> Sequence[str]:
 def _explanations(comparison: Comparison, cards: Mapping[str, Card]) -> str:
     codes = {change.code for change in comparison.changes} | {one.code for one in comparison.contrasts}
     codes |= {comparison.sites.code} if comparison.sites else set()
-    return "".join(_explanation(card) for code, card in sorted(cards.items()) if code in codes)
-
-
-def _explanation(card: Card) -> str:
-    facts = rows(
-        (
-            ("Why it matters", paragraphs(card.why)),
-            ("Who fixes it", esc(words.OWNER[card.owner])),
-            ("What to do", paragraphs(card.remedy)),
-            ("How it is seen", paragraphs(card.seen_by)),
-            ("Sources", "<br>".join(reference(source) for source in card.references)),
-        )
-    )
-    return (
-        f'<article class="card long explain" id="explain-{esc(card.code, 20)}">'
-        f"<h3>{esc(card.code, 20)} {esc(card.name.replace('-', ' '), 60)}</h3><p>{esc(card.summary, 600)}</p>{facts}"
-        "</article>"
-    )
+    return "".join(explanation(card) for code, card in sorted(cards.items()) if code in codes)
 
 
 if __name__ == "__main__":

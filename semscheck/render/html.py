@@ -144,6 +144,42 @@ def legend(entries: Sequence[Legend]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
+def body(what: str, head: str, sections: Iterable[tuple[str, str, str]], foot: str) -> str:
+    """The body of a document. what: "report" or "comparison"; sections: id, title and HTML, left out if empty."""
+    present = [section for section in sections if section[2]]
+    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in present)
+    main = "".join(
+        f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{inner}</section>'
+        for name, title, inner in present
+    )
+    return (
+        f'<a class="skip" href="#main">To the {what}</a>\n<div class="wrap">{head}'
+        f'<nav aria-label="Parts of the {what}"><ul>{links}</ul></nav>\n'
+        f'<main id="main">{main}</main>{foot}</div>'
+    )
+
+
+def explanation(card: Card, tail: str = "") -> str:
+    """A rule's card in full, where `#explain-CODE` leads. tail: HTML below it."""
+    severity = esc(LABELS[words.mark_of(card.severity)])
+    severity += f" ({esc(card.severity_note, 300)})" if card.severity_note else ""
+    facts = rows(
+        (
+            ("Why it matters", paragraphs(card.why)),
+            ("Who fixes it", esc(words.OWNER[card.owner])),
+            ("What to do", paragraphs(card.remedy)),
+            ("How it is seen", paragraphs(card.seen_by)),
+            ("Severity", severity),
+            ("Sources", "<br>".join(reference(source) for source in card.references)),
+        )
+    )
+    return (
+        f'<article class="card long explain" id="explain-{esc(card.code, 20)}">'
+        f"<h3>{esc(card.code, 20)} {esc(card.name.replace('-', ' '), 60)}</h3>"
+        f"<p>{esc(card.summary, 600)}</p>{facts}{tail}</article>"
+    )
+
+
 class _Document:
     def __init__(self, report: Report, cards: Mapping[str, Card], now: datetime | None) -> None:
         self._report = report
@@ -169,19 +205,10 @@ class _Document:
             ("explanations", "Explanations", self.explanations()),
             ("run", "About this run", self.about()),
         )
-        present = [(name, title, body) for name, title, body in sections if body]
-        links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in present)
-        main = "".join(
-            f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{body}</section>'
-            for name, title, body in present
-        )
-        body = (
-            f'<a class="skip" href="#main">To the report</a>\n<div class="wrap">{self.head()}'
-            f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav>\n'
-            f'<main id="main">{main}</main>{self.foot()}</div>'
-        )
         verdict = LABELS[words.mark_of(report.summary.verdict)]
-        return page(f"{verdict}: {self._name()} - semscheck", body)
+        return page(
+            f"{verdict}: {self._name()} - semscheck", body("report", self.head(), sections, self.foot())
+        )
 
     def _name(self) -> str:
         return safe.one_line(self._report.target.fqdn_shown or self._report.target.fqdn, 253)
@@ -471,32 +498,12 @@ class _Document:
         return esc(card.name.replace("-", " "), 60) if card else ""
 
     def explanations(self) -> str:
-        return "".join(self.explanation(card) for card in self._cards.values())
+        return "".join(explanation(card, self._back(card)) for card in self._cards.values())
 
-    def explanation(self, card: Card) -> str:
-        mark = words.mark_of(card.severity)
-        severity = esc(LABELS[mark]) + (f" ({esc(card.severity_note, 300)})" if card.severity_note else "")
-        facts = rows(
-            (
-                ("Why it matters", paragraphs(card.why)),
-                ("Who fixes it", esc(words.OWNER[card.owner])),
-                ("What to do", paragraphs(card.remedy)),
-                ("How it is seen", paragraphs(card.seen_by)),
-                ("Severity", severity),
-                ("Sources", "<br>".join(reference(source) for source in card.references)),
-            )
-        )
-        back = [
-            f'<a href="#finding-{self._number[id(found)]}">finding {self._number[id(found)]}</a>'
-            for found in self._report.findings
-            if found.code == card.code
-        ]
-        return (
-            f'<article class="card long explain" id="explain-{esc(card.code, 20)}">'
-            f"<h3>{esc(card.code, 20)} {esc(card.name.replace('-', ' '), 60)}</h3>"
-            f"<p>{esc(card.summary, 600)}</p>{facts}"
-            f'<p class="back">Back to {", ".join(back[:12])}</p></article>'
-        )
+    def _back(self, card: Card) -> str:
+        numbers = [self._number[id(found)] for found in self._report.findings if found.code == card.code]
+        links = ", ".join(f'<a href="#finding-{number}">finding {number}</a>' for number in numbers[:12])
+        return f'<p class="back">Back to {links}</p>'
 
     # --- the run -------------------------------------------------------------------------------------------
 
