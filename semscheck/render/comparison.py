@@ -8,7 +8,16 @@ from typing import Any
 
 import msgspec
 
-from semscheck.model.comparison import COMPARE_SCHEMA, Change, Comparison, Contrast, Direction, Outcome, Side
+from semscheck.model.comparison import (
+    COMPARE_SCHEMA,
+    Change,
+    Comparison,
+    Contrast,
+    Direction,
+    Outcome,
+    Side,
+    SidePath,
+)
 from semscheck.model.findings import Card, Finding
 from semscheck.render import words
 from semscheck.render.drawing import draw
@@ -110,33 +119,44 @@ def strip(comparison: Comparison) -> ConnectionStrip:
 
     Names that a run made up get the run's letter before them, since they mean nothing in another.
     """
-    tags: dict[str, Tag] = {}
-    found: list[StripRow] = []
-    for side in comparison.sides:
-        for path in side.paths:
-            if not path.members:
-                continue
-            label = f"{side.label} {side.place}"
-            broken = set(path.failed)
-            cells = tuple(
-                _cell(_meaning(side, name, path.named), index in broken, tags)
-                for index, name in enumerate(path.members)
-            )
-            found.append(StripRow("fresh", label, path.address, path.port, cells))
+    names = {
+        name
+        for side in comparison.sides
+        for path in side.paths
+        for answered in path.members
+        if (name := _meaning(side, answered, path.named)) is not None
+    }
+    tags = {name: _tag(number) for number, name in enumerate(sorted(names))}
+    found = tuple(
+        StripRow("fresh", f"{side.label} {side.place}", path.address, path.port, _cells(side, path, tags))
+        for side in comparison.sides
+        for path in side.paths
+        if path.members
+    )
     entries = tuple(Legend(tag, name) for name, tag in tags.items())
-    return ConnectionStrip(tuple(found), entries, _strip_words(comparison.sides))
+    return ConnectionStrip(found, entries, _strip_words(comparison.sides))
+
+
+def _tag(number: int) -> Tag:
+    return Tag(chr(65 + number) if number < 26 else "#", number % COLOURS)
 
 
 def _meaning(side: Side, name: str | None, named: bool) -> str | None:
     return name if name is None or named or side.served_by is not None else f"{side.label}: {name}"
 
 
-def _cell(name: str | None, failed: bool, tags: dict[str, Tag]) -> Cell:
+def _cells(side: Side, path: SidePath, tags: Mapping[str, Tag]) -> tuple[Cell, ...]:
+    broken = set(path.failed)
+    return tuple(
+        _cell(_meaning(side, name, path.named), index in broken, tags)
+        for index, name in enumerate(path.members)
+    )
+
+
+def _cell(name: str | None, failed: bool, tags: Mapping[str, Tag]) -> Cell:
     if name is None:
         return Cell("✖", "failed") if failed else Cell("?", "unidentified")
-    number = len(tags)
-    tag = tags.setdefault(name, Tag(chr(65 + number) if number < 26 else "#", number % COLOURS))
-    return Cell(tag.letter, "answered", name, tag)
+    return Cell(tags[name].letter, "answered", name, tags[name])
 
 
 def _strip_words(sides: Sequence[Side]) -> str:
