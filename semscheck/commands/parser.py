@@ -291,6 +291,17 @@ def _init(commands: Commands) -> None:
     group.add_argument("--quiet", action="store_true", help="no notes on standard error")
 
 
+def _selftest(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "selftest",
+        "selftest:selftest",
+        "tries every part of this program on its own lab",
+        " Nothing leaves this machine. Exit codes: 0 everything works, 2 something does not.",
+    )
+    parser.add_argument("--quiet", action="store_true", help="only what does not work")
+
+
 _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _check,
     _tui,
@@ -302,4 +313,5 @@ _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _rules,
     _init,
     _schema,
+    _selftest,
 )
