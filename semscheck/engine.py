@@ -100,7 +100,7 @@ class Engine:
         for errand in self._known_errands():
             self._look(errand)
         names = self._start("names", self._names())
-        controls = self._controls(None)
+        self._controls(None)
         warm = self._start("warm", _import_http())
         self._start("services", self._services(names))
         names.add_done_callback(lambda _: self._news.set())
@@ -290,9 +290,16 @@ class Engine:
             version=sight.version,
         )
         sampler = Sampler(
-            self._means, errand, doors, self._decisions, plan, self._sessions, self._controls_for
+            self._means, errand, doors, self._decisions, plan, self._sessions, self._controls_for, self._pages
         )
         await sampler.run()
+
+    def _pages(self) -> tuple[Exchange, ...]:
+        """What the places that were looked at have answered by now."""
+        sights = [look.result() for look in self._looks.values() if look.done() and not look.cancelled()]
+        return tuple(
+            page for sight in sights if sight is not None for page in sight.exchanges if page.failure is None
+        )
 
     def _share(self, direct: bool) -> int:
         """Fresh connections for one of the addresses known so far: all of them share what was asked for."""

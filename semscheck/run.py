@@ -42,7 +42,6 @@ async def check(
     analysis from time to time, which costs time of its own.
     """
     from semscheck.analysis.decisions import SamplingDecisions
-    from semscheck.analysis.identity import member_addresses
     from semscheck.engine import Engine, Order
     from semscheck.probes.seam import real_seam
 
@@ -58,8 +57,7 @@ async def check(
     )
     tell = _Teller(target, run, listener, infer)
     tell.event(Started(target, run))
-    members = tuple(member.name for member in target.members if member.client)
-    decisions = SamplingDecisions(members, member_addresses(target))
+    decisions = SamplingDecisions(target)
     engine = Engine(Order(target, through, decisions, AGENT), tell.event if listener else None)
     tell.clock = engine.record.now
     observations = await engine.run(cancel)

@@ -16,6 +16,8 @@ from semscheck.analysis.identity import (
     cookies_of,
     identify,
     member_addresses,
+    repeated_cookies,
+    set_in_front,
     unique_certificates,
     worth,
 )
@@ -114,36 +116,30 @@ def _facts(
     client = {e.address: member.name for member in target.members for e in member.client}
     sampled = {sample.address for sample in samples}
     own = any(control.issuer_address in client and control.issuer for control in controls)
+    main, earlier = _main_run(samples)
     return Facts(
         members=tuple(member.name for member in target.members if member.client),
         addresses=member_addresses(target),
-        samples=_main_run(samples),
+        samples=main,
         traces={sample.id: tuple(traces.get(sample.id, ())) for sample in samples},
-        controls=tuple(
-            control
-            for control in controls
-            if (control.issuer if own else control.issuer_address in sampled) and _same_tls(control, samples)
-        ),
+        controls=tuple(c for c in controls if (c.issuer if own else c.issuer_address in sampled)),
         own_certificates=unique_certificates(target, shakes),
         own_pages=tuple((client[page.address], page) for page in pages if page.address in client),
+        pages=tuple(page for page in pages if page.address in sampled and page.address not in client),
+        earlier=earlier,
         started=snapshot.run.started,
     )
 
 
-def _main_run(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Where tracing by one token was given up for another, the fresh arm began anew: only the last one counts."""
+def _main_run(samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Where tracing by one token was given up for another, the fresh arm began anew: the last one counts. What
+    was connected before it, and could be told, comes second."""
     starts = [at for at, sample in enumerate(samples) if sample.arm == "fresh" and sample.index == 0]
     if len(starts) < 2:
-        return tuple(samples)
-    return tuple(s for at, s in enumerate(samples) if s.arm not in ("fresh", "pairs") or at >= starts[-1])
-
-
-def _same_tls(control: Control, samples: Sequence[Sample]) -> bool:
-    """Controls count for the TLS version that the samples speak; each version has keys of its own."""
-    if control.token != "tls":
-        return True
-    versions = {sample.version for sample in samples if sample.arm == "fresh" and sample.version}
-    return control.version is None or not versions or control.version in versions
+        return tuple(samples), ()
+    before = tuple(s for s in samples[: starts[-1]] if s.arm in ("fresh", "pairs"))
+    dropped = {sample.id for sample in before}
+    return tuple(s for s in samples if s.id not in dropped), before
 
 
 # --- one path ----------------------------------------------------------------------------------------------
@@ -160,6 +156,7 @@ class _Spread:
     certain: bool = True
     why: str | None = None
     labels: tuple[str | None, ...] = ()
+    match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,18 +280,58 @@ def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
     if identity.by is None and direct is not None and any(_succeeded(sample) for sample in fresh):
         # The address is one member's own interface, and nothing that was seen says otherwise.
         labels = tuple(direct if _succeeded(sample) else None for sample in fresh)
-    if not any(labels):
-        return _from_pairs(facts, identity)
+    if facts.members or direct is not None:
+        if not any(labels):
+            return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+    else:
+        unnamed = _without_names(facts, identity, labels)
+        if unnamed is not None:
+            return unnamed
     against = contradiction(identity)
     if against is not None:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
-    return _from_labels(labels, fresh, len(facts.members), identity.strength != "weak")
+    certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
+    return _from_labels(labels, fresh, certain)
 
 
-def _from_labels(
-    labels: tuple[str | None, ...], fresh: Sequence[Sample], members: int, certain: bool
-) -> _Spread:
+# Without members: told by what the FQDN itself recognises.
+_INFERRED = ("http-cookie",)
+
+
+def _without_names(facts: Facts, identity: Identity, labels: Sequence[str | None]) -> _Spread | None:
+    """Members unknown: what pairs of connections say; None where the labels say it better.
+
+    Sessions that are known to some connections and not to others show several servers, whatever the labels say:
+    servers may share their HTTP sessions. That a session cookie is always known shows one server only where no
+    balancer can have led it back (see `probes.pairs`).
+    """
+    if len({label for label in labels if label is not None}) > 1:
+        return None
+    by_session = _from_trials(_session_trials(facts))
+    if by_session is not None and by_session.method is not Method.UNKNOWN:
+        return by_session if facts.earlier else _with_places(by_session, facts)
+    if any(labels) and identity.by not in _INFERRED:
+        return None
+    by_cookie = _from_cookie_pairs(facts)
+    if by_cookie is not None:
+        return by_cookie if by_cookie.method is not Method.SINGLE else None
+    if by_session is not None:
+        return by_session
+    return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+
+
+def _with_places(spread: _Spread, facts: Facts) -> _Spread:
+    """A cycle without names: each connection's place in it."""
+    if not spread.cycle:
+        return spread
+    order = sorted((s for s in facts.samples if s.arm in ("fresh", "pairs")), key=lambda s: s.index)
+    names = spread.cycle
+    labels = tuple(names[s.index % len(names)] if _succeeded(s) else None for s in order)
+    return replace(spread, labels=labels)
+
+
+def _from_labels(labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool) -> _Spread:
     known = [label for label in labels if label is not None]
     counts = Counter(known)
     if len(known) < LEAST:
@@ -302,6 +339,8 @@ def _from_labels(
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     if len(counts) == 1:
         return _single(labels, known, fresh, certain)
+    if any(" or " in label for label in counts):
+        return _from_groups(labels, counts)
     found = cycle(labels)
     if found is not None:
         method = _BY_CYCLE[found.kind]
@@ -314,6 +353,29 @@ def _from_labels(
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=ALPHA)
     return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
+
+
+def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> _Spread:
+    """Some members share their keys, so that connections to any of them carry one label.
+
+    Equal shares of the members are shares of the labels by their sizes. A cycle counts as round robin if each
+    label has its size in one period. What happens within a group cannot be seen, so nothing is certain.
+    """
+    sizes = {label: len(label.split(" or ")) for label in counts}
+    found = cycle(labels)
+    if found is not None:
+        places = Counter(found.order)
+        even = len({places[label] / sizes[label] for label in counts}) == 1
+        method = Method.ROTATING if even else Method.WEIGHTED
+        return _Spread(method, found.order, found.chance, certain=False, labels=labels)
+    total, all_members = sum(counts.values()), sum(sizes.values())
+    # Each label against its equal share, both ways, together at 1 % (Bonferroni).
+    least = min(
+        min(binomial_at_least(count, total, share), binomial_at_least(total - count, total, 1 - share))
+        for count, share in ((counts[label], sizes[label] / all_members) for label in counts)
+    )
+    uneven = least <= ALPHA / (2 * len(counts))
+    return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=False, labels=labels)
 
 
 def _single(
@@ -337,17 +399,24 @@ def _switched(known: Sequence[str]) -> bool:
     return changes == 1 and 2 / comb(len(known), first) < ALPHA
 
 
-def _from_pairs(facts: Facts, identity: Identity) -> _Spread:
-    """Without names: sessions of earlier connections, recognised or refused, at known distances."""
-    index = {s.id: s.index for s in facts.samples if s.arm in ("fresh", "pairs")}
-    offered = [s for s in facts.samples if s.arm == "pairs" and s.resumed is not None and s.offered in index]
-    trials = [
-        PairTrial(earlier=index[s.offered], later=s.index, recognised=bool(s.resumed))
-        for s in offered
-        if s.offered is not None
+# --- method, members unknown -------------------------------------------------------------------------------
+
+
+def _session_trials(facts: Facts) -> list[PairTrial]:
+    """TLS sessions of earlier connections, offered to later ones, at known distances."""
+    run = facts.earlier or facts.samples
+    index = {s.id: s.index for s in run if s.arm in ("fresh", "pairs")}
+    return [
+        PairTrial(earlier=index[s.offered], later=s.index, recognised=s.resumed)
+        for s in run
+        if s.arm == "pairs" and s.resumed is not None and s.offered in index
     ]
+
+
+def _from_trials(trials: Sequence[PairTrial]) -> _Spread | None:
+    """Tokens of earlier connections, recognised or refused. None where there are none."""
     if not trials:
-        return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+        return None
     seen = lag_matches(trials)
     refused = seen.tried - seen.recognised
     if seen.always_recognised or not seen.recognised:
@@ -358,14 +427,48 @@ def _from_pairs(facts: Facts, identity: Identity) -> _Spread:
         )
     if seen.cycle_members is not None:
         names = tuple(f"server {chr(ord('A') + at)}" for at in range(seen.cycle_members))
-        order = sorted((s for s in facts.samples if s.arm in ("fresh", "pairs")), key=lambda s: s.index)
-        labels = tuple(names[s.index % seen.cycle_members] if _succeeded(s) else None for s in order)
         return _Spread(
-            Method.ROTATING, names, seen.cycle_chance, seen.effective_members, certain=False, labels=labels
+            Method.ROTATING,
+            names,
+            seen.cycle_chance,
+            seen.effective_members,
+            certain=False,
+            match_rate=seen.match_rate_high,
         )
     uneven = seen.match_rate_low is not None and seen.match_rate_low > 0.5  # two equal shares give 1/2
     method = Method.WEIGHTED if uneven else Method.EVEN
-    return _Spread(method, effective=seen.effective_members, certain=False)
+    return _Spread(method, effective=seen.effective_members, certain=False, match_rate=seen.match_rate_high)
+
+
+def _from_cookie_pairs(facts: Facts) -> _Spread | None:
+    """Session cookies shown beside made-up values, in two orders. None where none were.
+
+    An order in which none was recognised is one that the application does not read, and says nothing. Refusals
+    in an order that it reads are several servers. One server is shown only by both orders, always recognised.
+    """
+    index = {s.id: s.index for s in facts.samples if s.arm in ("fresh", "pairs")}
+    labels = repeated_cookies(facts)
+    orders: tuple[list[PairTrial], list[PairTrial]] = ([], [])
+    for s in facts.samples:
+        if s.arm != "pairs" or s.cookie_recognised is None or s.offered not in index or not s.cookies_sent:
+            continue
+        if s.cookies_sent[-1].partition(" ")[0] not in labels:
+            made_up_first = " " in s.cookies_sent[0]
+            orders[made_up_first].append(PairTrial(index[s.offered], s.index, s.cookie_recognised))
+    if not any(orders):
+        return None
+    read = [trials for trials in orders if any(trial.recognised for trial in trials)]
+    chosen_anew = [trials for trials in read if not all(trial.recognised for trial in trials)]
+    for trials in chosen_anew:
+        found = _from_trials(trials)
+        if found is not None and found.method is not Method.UNKNOWN:
+            return found
+    if not read:
+        return _Spread(Method.UNKNOWN, why="no session cookie was ever recognised on another connection")
+    if chosen_anew or len(read) < 2 or sum(map(len, read)) < LEAST * 2:
+        why = "every session cookie was recognised again: one server, or a balancer that keeps clients by it"
+        return _Spread(Method.UNKNOWN, why=why)
+    return _Spread(Method.SINGLE)
 
 
 def _pairs_say_nothing(always: bool) -> str:
@@ -388,103 +491,147 @@ def _nothing_tells(identity: Identity, facts: Facts) -> str:
 # --- persistence -------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """A connection that presented something: did it come back to its member, and how likely by chance alone?"""
+
+    returned: bool
+    chance: float
+
+
 def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination: Termination) -> _Kept:
-    shares = Counter(label for label in spread.labels if label is not None)
-    cookie = _returns(facts, identity, spread, "cookie")
-    # What ends TLS in front knows its own sessions; that says nothing of the members behind it.
-    passed = termination is Termination.PASS_THROUGH
-    session = _returns(facts if passed else _with_pages_only(facts), identity, spread, "resume")
-    requests = _moved_requests(facts)
+    cookie = _cookie_returns(facts, identity, spread)
+    session = _session_returns(facts, identity, spread, termination)
     seen = _Kept(
         Persistence.UNKNOWN,
-        cookie=(len(cookie), sum(cookie)),
-        session=(len(session), sum(session)),
-        requests=requests,
+        cookie=(len(cookie), sum(back.returned for back in cookie)),
+        session=(len(session), sum(back.returned for back in session)),
+        requests=_moved_requests(facts),
     )
     if spread.method is Method.SINGLE:
         by_source = _by_source(facts, identity, spread)
         kind = Persistence.SOURCE_ADDRESS if by_source else Persistence.NOT_SEPARABLE
         return replace(seen, persistence=kind)
-    if spread.method is Method.UNKNOWN or not shares:
+    if spread.method is Method.UNKNOWN:
         return seen
-    likely = max(shares.values()) / sum(shares.values())
-    least = min(shares.values()) / sum(shares.values())
-    chance = least if spread.method is Method.WEIGHTED else likely
     balancer_cookie = _presented_balancer_cookie(facts)
-    lost = _lost(cookie, chance, balancer_cookie)
-    if _all_returned(cookie, chance):
+    lost = _lost(cookie, balancer_cookie)
+    if _all_returned(cookie):
         by = balancer_cookie or "a cookie"
         return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False)
-    if _all_returned(session, chance):
+    if _all_returned(session):
         return replace(seen, persistence=Persistence.TLS_SESSION, by=_session_versions(facts), lost=False)
     if lost:
         return replace(seen, persistence=Persistence.NONE, by=balancer_cookie or "a cookie", lost=True)
-    measured = (bool(cookie) or termination is Termination.PASS_THROUGH) and (bool(session) or bool(cookie))
-    if not measured:
+    if not _cookies_measured(facts, cookie, termination) or not (session or cookie):
         return seen
-    if (cookie and all(cookie)) or (session and all(session)):
+    if any(arm and all(back.returned for back in arm) for arm in (cookie, session)):
         return seen  # all came back, but chance could do that as well
     return replace(seen, persistence=Persistence.NONE, lost=False)
 
 
-def _with_pages_only(facts: Facts) -> Facts:
-    """The facts without connections that stopped at the handshake, in the resume arm."""
-    kept = tuple(s for s in facts.samples if s.arm != "resume" or s.status is not None)
-    return replace(facts, samples=kept)
+def _cookies_measured(facts: Facts, cookie: Sequence[_Back], termination: Termination) -> bool:
+    """Whether persistence by cookie is settled: measured, or impossible, since the balancer cannot read them or
+    nobody sets any."""
+    if cookie or termination is Termination.PASS_THROUGH:
+        return True
+    answers = [s.headers for s in facts.samples if s.status is not None]
+    answers += [page.headers for page in facts.pages if page.status is not None]
+    return bool(answers) and not any(cookies_of(headers) for headers in answers)
 
 
-def _all_returned(returned: Sequence[bool], chance: float) -> bool:
+def _all_returned(arm: Sequence[_Back]) -> bool:
     """All came back, which chance alone would do in under 1 %."""
-    return len(returned) >= 3 and all(returned) and prod([chance] * len(returned)) < ALPHA
+    return len(arm) >= 3 and all(back.returned for back in arm) and prod(back.chance for back in arm) < ALPHA
 
 
-def _lost(returned: Sequence[bool], chance: float, balancer_cookie: str | None) -> bool:
+def _lost(arm: Sequence[_Back], balancer_cookie: str | None) -> bool:
     """Something keeps clients (a balancer's cookie was presented, or more came back than chance explains), and
     a client that presented it was moved."""
-    if not returned or all(returned):
+    returned = sum(back.returned for back in arm)
+    if not arm or returned == len(arm):
         return False
     if balancer_cookie is not None:
         return True
-    mostly = sum(returned) * 2 > len(returned)
-    return mostly and binomial_at_least(sum(returned), len(returned), chance) < ALPHA
+    chance = max(back.chance for back in arm)
+    return returned * 2 > len(arm) and binomial_at_least(returned, len(arm), chance) < ALPHA
 
 
-def _returns(facts: Facts, identity: Identity, spread: _Spread, arm: str) -> list[bool]:
-    """For each connection of a persistence arm that could be judged: did it come back to its member?
+def _cookie_returns(facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
+    """The arm that sends cookies back."""
+    offered = [s for s in facts.samples if s.arm == "cookie" and s.offered is not None and _succeeded(s)]
+    return _returns(offered, facts, identity, spread)
 
-    Of several TLS versions in the resume arm only the last one tried is judged, which is the one that was
-    not settled by the one before.
+
+def _session_returns(
+    facts: Facts, identity: Identity, spread: _Spread, termination: Termination
+) -> list[_Back]:
+    """The arm that offers TLS sessions; without members, the pairs that did.
+
+    Each version of TLS is judged by itself: a balancer may see the session's id in one and not in the other.
+    If the sessions of one version all came back it is that one which is reported, else all of them. What ends
+    TLS in front knows its own sessions, which says nothing of the members behind it.
     """
-    origins = {s.id: label for s, label in zip(facts.fresh, spread.labels, strict=False)}
-    samples = [s for s in facts.samples if s.arm == arm and s.offered is not None and _succeeded(s)]
-    if arm == "resume" and samples:
-        last = samples[-1].version
-        samples = [s for s in samples if s.version == last]
-    found: list[bool] = []
-    for sample in samples:
-        came_back = _came_back(sample, identity, origins, arm)
-        if came_back is not None:
-            found.append(came_back)
+    trials = _session_trials(facts)
+    if trials and not facts.members:
+        chance = spread.match_rate or 0.5
+        pairs = [_Back(trial.recognised, chance) for trial in trials]
+        if not all(back.returned for back in pairs):
+            return pairs
+    offered = [s for s in facts.samples if s.arm == "resume" and s.offered is not None and _succeeded(s)]
+    if termination is not Termination.PASS_THROUGH:
+        offered = [s for s in offered if s.status is not None]
+    version = {s.id: s.version for s in facts.samples}
+    groups: dict[str | None, list[Sample]] = {}
+    for sample in offered:
+        groups.setdefault(version.get(sample.offered or ""), []).append(sample)
+    judged = [_returns(group, facts, identity, spread) for group in groups.values()]
+    kept = [arm for arm in judged if _all_returned(arm)]
+    return kept[0] if kept else [back for arm in judged for back in arm]
+
+
+def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
+    """For each connection that presented something and could be judged: did it come back to its member?"""
+    origins = _origins(facts, identity, spread)
+    counts = Counter(label for label in spread.labels if label is not None)
+    total = sum(counts.values())
+    found = []
+    for sample in offered:
+        returned = _came_back(sample, identity, origins)
+        if returned is not None:
+            owner = origins.get(sample.offered or "", "")
+            chance = counts[owner] / total if owner in counts else spread.match_rate or 0.5
+            found.append(_Back(returned, chance))
     return found
 
 
-def _came_back(
-    sample: Sample, identity: Identity, origins: Mapping[str, str | None], arm: str
-) -> bool | None:
-    if arm == "cookie" and sample.cookie_recognised is not None:
+def _origins(facts: Facts, identity: Identity, spread: _Spread) -> dict[str, str]:
+    """Who answered the connection whose tokens are presented again, by its id."""
+    origins = dict(identity.labels)
+    origins.update({s.id: who for s, who in zip(facts.fresh, spread.labels, strict=False) if who is not None})
+    return origins
+
+
+def _came_back(sample: Sample, identity: Identity, origins: Mapping[str, str]) -> bool | None:
+    if sample.arm in ("cookie", "keep-alive") and sample.cookie_recognised is not None:
         return sample.cookie_recognised
-    if arm == "resume" and sample.status is None:
+    if sample.arm == "resume" and sample.status is None:
         return sample.resumed
     here, there = identity.of(sample), origins.get(sample.offered or "")
     if here is not None and there is not None:
         return here == there
-    if arm == "cookie" and sample.status is not None and there is not None:
+    if sample.arm in ("cookie", "keep-alive") and sample.status is not None and there is not None:
         # The balancer's cookie was accepted as it was: not set anew (a moved client gets a new one).
         names = {name for name, _ in cookies_of(sample.headers)}
-        kept = [name for name in sample.cookies_sent if decode_cookie(name, "x") is not None]
+        kept = [name for name in sample.cookies_sent if _is_balancers(name)]
         if kept:
             return not names.intersection(kept)
     return None
+
+
+def _is_balancers(name: str) -> bool:
+    known = decode_cookie(name, "x")
+    return known is not None and known.kind is CookieKind.PERSISTENCE
 
 
 def _presented_balancer_cookie(facts: Facts) -> str | None:
@@ -494,23 +641,31 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
         for name, value in cookies_of(sample.headers):
             values.setdefault(name, []).append(value)
     direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    in_front = set_in_front(facts)
     sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
     for name in sorted(sent):
         for value in values.get(name, ())[:1]:
             cookie = classify_cookie(name, value, values[name])
             if cookie is None:
                 continue
-            if cookie.kind is CookieKind.PREFIX or (
-                cookie.kind is CookieKind.PERSISTENCE and name not in direct
+            if (
+                cookie.kind is CookieKind.PREFIX
+                or (cookie.kind is CookieKind.PERSISTENCE and name not in direct)
+                or (cookie.kind is CookieKind.CANDIDATE and name in in_front)
             ):
                 return f"the balancer's cookie {name[:40]}"
     return None
 
 
 def _session_versions(facts: Facts) -> str:
-    versions = sorted(
-        {s.version for s in facts.samples if s.arm == "resume" and s.resumed and s.version is not None}
-    )
+    """The TLS session, with the versions in which all came back."""
+    version = {s.id: s.version for s in facts.samples}
+    results: dict[str, list[bool]] = {}
+    for sample in facts.samples:
+        offered = version.get(sample.offered or "")
+        if sample.arm == "resume" and sample.resumed is not None and offered is not None:
+            results.setdefault(offered, []).append(sample.resumed)
+    versions = sorted(name for name, each in results.items() if all(each))
     return f"the TLS session ({', '.join(v.replace('v', ' ') for v in versions)})"
 
 
@@ -564,16 +719,17 @@ def _termination(
 
 def _cookies_in_front(facts: Facts) -> list[str]:
     direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    in_front = set_in_front(facts)
     found: dict[str, None] = {}
-    for sample in facts.samples:
-        for name, value in cookies_of(sample.headers):
-            cookie = decode_cookie(name, value)
-            if cookie is None or not cookie.set_in_front:
-                continue
-            if cookie.kind is CookieKind.PREFIX or name not in direct:
-                found[f"the cookie {name[:40]} is set by a balancer, which it can do only where TLS ends"] = (
-                    None
-                )
+    answers = [*(s.headers for s in facts.samples), *(page.headers for page in facts.pages)]
+    for name, value in (cookie for headers in answers for cookie in cookies_of(headers)):
+        cookie = decode_cookie(name, value)
+        known = cookie is not None and cookie.set_in_front
+        prefixed = cookie is not None and cookie.kind is CookieKind.PREFIX
+        if known and (prefixed or name not in direct):
+            found[f"the cookie {name[:40]} is set by a balancer, which it can do only where TLS ends"] = None
+        elif name in in_front:
+            found[f"the cookie {name[:40]} is set here, and by no member on the same page"] = None
     return list(found)
 
 
@@ -625,7 +781,7 @@ def _disclosed(facts: Facts) -> tuple[str, ...]:
 
 def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
     found = []
-    origins = {s.id: label for s, label in zip(facts.fresh, spread.labels, strict=False)}
+    origins = _origins(facts, identity, spread)
     for arm in ARMS:
         samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
         if not samples:
@@ -635,7 +791,7 @@ def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequenc
         elif arm == "pairs":
             labels = _padded(spread.labels[len(facts.fresh) :], len(samples))
         else:
-            labels = _arm_labels(samples, identity, origins, arm)
+            labels = _arm_labels(samples, identity, origins)
         failed = tuple(at for at, sample in enumerate(samples) if not _succeeded(sample))
         ids = tuple(sample.id for sample in samples)
         found.append(ArmSequence(arm=arm, members=labels, failed=failed, evidence=ids))
@@ -647,18 +803,17 @@ def _padded(labels: Sequence[str | None], size: int) -> tuple[str | None, ...]:
 
 
 def _arm_labels(
-    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str | None], arm: str
+    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str]
 ) -> tuple[str | None, ...]:
+    """Who answered, where it was traced, or where the connection came back to the one it had its token from."""
+    known = dict(origins)
     labels: list[str | None] = []
-    first: dict[int, str | None] = {}
     for sample in samples:
         label = identity.of(sample)
-        if label is None and sample.offered is not None and _came_back(sample, identity, origins, arm):
-            label = origins.get(sample.offered)
-        if arm == "keep-alive" and sample.request == 0:
-            first[sample.index] = label
-        if arm == "keep-alive" and sample.cookie_recognised and label is None:
-            label = first.get(sample.index)
+        if label is None and sample.offered is not None and _came_back(sample, identity, known):
+            label = known.get(sample.offered)
+        if label is not None:
+            known[sample.id] = label
         labels.append(label)
     return tuple(labels)
 

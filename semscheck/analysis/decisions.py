@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from semscheck.analysis.identity import Facts, Identity, identify, worth
+from semscheck.analysis.balancer_cookies import CookieKind, decode_cookie
+from semscheck.analysis.identity import Facts, Identity, identify, member_addresses, worth
 from semscheck.analysis.statistics import cycle, cycle_is_certain, equal_shares_p_value
-from semscheck.model.observations import Control, Sample, Trace
+from semscheck.model.observations import Control, Exchange, Sample, Trace
+from semscheck.model.target import Target
 
 LEFT_OPEN = 0.1  # equal shares not rejected at 1 %, but at 10 %: more connections are worth their while
 EXTENSION = 32
 
 
 def facts_of(
-    seen: Iterable[Sample | Trace | Control], members: tuple[str, ...], addresses: dict[str, str]
+    seen: Iterable[Sample | Trace | Control | Exchange],
+    members: tuple[str, ...],
+    addresses: dict[str, str],
+    client: Mapping[str, str],
 ) -> Facts:
-    """The facts of a path while it is being sampled."""
-    samples, controls = [], []
+    """The facts of a path while it is being sampled. client: address of a client interface to the member's name."""
+    samples: list[Sample] = []
+    controls: list[Control] = []
+    pages: list[Exchange] = []
     traces: dict[str, list[Trace]] = {}
     for each in seen:
-        if isinstance(each, Sample):
-            samples.append(each)
-        elif isinstance(each, Trace):
-            traces.setdefault(each.sample, []).append(each)
-        else:
-            controls.append(each)
+        match each:
+            case Sample():
+                samples.append(each)
+            case Trace():
+                traces.setdefault(each.sample, []).append(each)
+            case Control():
+                controls.append(each)
+            case Exchange():
+                pages.append(each)
+    here = {sample.address for sample in samples} - set(client)
     return Facts(
         members=members,
         addresses=addresses,
         samples=tuple(samples),
         traces={key: tuple(value) for key, value in traces.items()},
         controls=tuple(controls),
+        own_pages=tuple((client[page.address], page) for page in pages if page.address in client),
+        pages=tuple(page for page in pages if page.address in here),
     )
 
 
 class SamplingDecisions:
-    """What `probes.sampling.Decisions` asks for, for one target. Holds nothing but the members' names."""
+    """What `probes.deciding.Decisions` asks for, for one target. Holds nothing but the members' names."""
 
-    def __init__(self, members: Sequence[str], addresses: dict[str, str]) -> None:
-        self._members = tuple(members)
-        self._addresses = addresses
+    def __init__(self, target: Target) -> None:
+        self._members = tuple(member.name for member in target.members if member.client)
+        self._addresses = member_addresses(target)
+        self._client = {e.address: member.name for member in target.members for e in member.client}
 
     def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
         """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""
@@ -51,9 +65,14 @@ class SamplingDecisions:
                 names.update(name or token for name in value.names)
         return frozenset(names)
 
-    def history(self, seen: Sequence[Sample | Trace | Control]) -> tuple[str | None, ...]:
+    def may_be_session(self, name: str, value: str) -> bool:
+        """Not a cookie that a balancer keeps clients by, or a device's own."""
+        known = decode_cookie(name, value)
+        return known is None or known.kind in (CookieKind.ROUTE, CookieKind.PREFIX)
+
+    def history(self, seen: Sequence[Sample | Trace | Control | Exchange]) -> tuple[str | None, ...]:
         """Who answered each fresh connection so far."""
-        facts = facts_of(seen, self._members, self._addresses)
+        facts = facts_of(seen, self._members, self._addresses, self._client)
         identity: Identity = identify(facts)
         return tuple(identity.of(sample) for sample in facts.fresh)
 
@@ -81,12 +100,16 @@ class SamplingDecisions:
             return 0
         return EXTENSION if 0.01 < equal_shares_p_value(tuple(counts.values())) < LEFT_OPEN else 0
 
-    def unlikely_next(self, history: Sequence[str | None], candidates: Sequence[str]) -> int:
-        """The candidate with the smallest share, and never the one that a cycle would choose next."""
+    def unlikely_next(
+        self, history: Sequence[str | None], candidates: Sequence[str], used: Sequence[int]
+    ) -> int:
+        """Never the one that a cycle would choose next, if there is another; then the least used so far, then the
+        smallest share."""
         counts = Counter(who for who in history if who is not None)
         follower = _follower(history)
         return min(
-            range(len(candidates)), key=lambda at: (candidates[at] == follower, counts[candidates[at]])
+            range(len(candidates)),
+            key=lambda at: (candidates[at] == follower, used[at], counts[candidates[at]]),
         )
 
     def spread(self, history: Sequence[str | None]) -> bool:

@@ -30,7 +30,11 @@ _WORTH_COMPARING = ("server", "x-powered-by", "etag", "last-modified", "location
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The observations that bear on one path, by what they are. members: names in the profile's order."""
+    """The observations that bear on one path, by what they are. members: names in the profile's order.
+
+    earlier: the connections before the fresh arm began anew for another kind of token. pages: what the address
+    itself answered when it was looked at; own_pages: what each member answered when asked directly.
+    """
 
     members: tuple[str, ...]
     addresses: Mapping[str, str]  # member's address -> name
@@ -39,6 +43,8 @@ class Facts:
     controls: tuple[Control, ...]
     own_certificates: Mapping[str, str] = field(default_factory=dict)  # fingerprint -> member, where unique
     own_pages: tuple[tuple[str, Exchange], ...] = ()  # (member, exchange) asked directly
+    pages: tuple[Exchange, ...] = ()
+    earlier: tuple[Sample, ...] = ()
     started: datetime | None = None
 
     @property
@@ -96,7 +102,8 @@ def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Wo
 
 def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str]) -> Worth:
     own = [control for control in controls if control.issuer == control.shown_to]
-    sure = {control.issuer for control in own if control.recognised}
+    # Known once and unknown another time: something stands between, and recognition says nothing.
+    sure = {c.issuer for c in own if c.recognised} - {c.issuer for c in own if c.recognised is False}
     if not sure:
         return Worth(False, _no_own(own, token))
     shared: dict[str, set[str]] = {name: {name} for name in sure}
@@ -117,6 +124,8 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
 
 
 def _no_own(own: Sequence[Control], token: str) -> str:
+    if not any(control.issuer for control in own) and any(control.recognised for control in own):
+        return "a session is known to some requests and unknown to others"
     if all(control.recognised is None for control in own):
         return "no member's client interface could be reached"
     if token == "tls":
@@ -132,16 +141,20 @@ Labels = dict[str, str]
 def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
     """Labels from tokens shown to members (or, without members, to the connections of others)."""
     known = facts.members or ("",)
-    value = worth(facts.controls, token, known)
-    if not value.usable:
-        return {}, value.why
+    values = _worth_by_version(facts, token, known)
+    if not any(value.usable for value in values.values()):
+        return {}, next(iter(values.values())).why
+    stable = frozenset() if facts.members else repeated_cookies(facts)
     labels: Labels = {}
     strangers: list[str] = []
     for sample in facts.samples:
+        value = values.get(sample.version if token == "tls" else None)
+        if value is None or not value.usable:
+            continue
         traces = [
             trace
             for trace in facts.traces.get(sample.id, ())
-            if trace.token == token and trace.name in value.names
+            if trace.token == token and trace.name in value.names and trace.name not in stable
         ]
         owner = next((trace.member for trace in traces if trace.recognised), None)
         if owner is not None:
@@ -152,6 +165,34 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
         return {}, "no member recognises what the FQDN's address gives" if strangers else "nothing was traced"
     labels.update(dict.fromkeys(strangers, UNLISTED))
     return labels, ""
+
+
+def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[str | None, Worth]:
+    """What the controls allow, for each version of TLS that samples speak: each version has keys of its own.
+
+    A member that speaks an older version than the others has its controls in that one, so all controls count
+    for a pool that speaks several; those of a version that only a later arm spoke count for that arm alone.
+    """
+    if token != "tls":
+        return {None: worth(facts.controls, token, members)}
+    usual = {sample.version for sample in facts.fresh if sample.version}
+    usual = usual or {sample.version for sample in facts.samples if sample.version}
+    found: dict[str | None, Worth] = {}
+    for version in sorted({sample.version for sample in facts.samples if sample.version}):
+        wanted = usual if version in usual else {version}
+        controls = [c for c in facts.controls if c.version is None or c.version in wanted]
+        found[version] = worth(controls, token, members)
+    return found or {None: worth(facts.controls, token, members)}
+
+
+def repeated_cookies(facts: Facts) -> frozenset[str | None]:
+    """Names of cookies that came with one value on several fresh connections: labels, not sessions. Shown through
+    the FQDN they may lead back to their member, whoever would have been chosen."""
+    seen: dict[str, list[str]] = defaultdict(list)
+    for sample in facts.fresh:
+        for name, value in cookies_of(sample.headers):
+            seen[name].append(value)
+    return frozenset(name for name, values in seen.items() if len(set(values)) < len(values))
 
 
 def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: Worth) -> bool:
@@ -188,6 +229,7 @@ def _by_balancer_cookie(
     for sample in facts.fresh:
         for name, value in cookies_of(sample.headers):
             seen[name].append(value)
+    in_front = set_in_front(facts) if CookieKind.CANDIDATE in kinds else frozenset()
     labels: Labels = {}
     for sample in facts.samples:
         for name, value in cookies_of(sample.headers):
@@ -196,6 +238,8 @@ def _by_balancer_cookie(
                 continue
             if name in direct and cookie.kind is CookieKind.PERSISTENCE:
                 continue  # the members set it themselves: not the balancer's
+            if cookie.kind is CookieKind.CANDIDATE and name not in in_front:
+                continue  # an application may set few values too
             address = str(cookie.backend_address) if cookie.backend_address is not None else None
             identity = cookie.identity
             if address is not None and address in facts.addresses:
@@ -204,6 +248,22 @@ def _by_balancer_cookie(
                 labels[sample.id] = _named(identity, facts) or f"“{identity[:60]}” in cookie {name[:40]}"
             break
     return labels
+
+
+def set_in_front(facts: Facts) -> frozenset[str]:
+    """Cookies that the FQDN's address sets on a page on which every member, asked directly, sets none of that name:
+    something in front sets them. Empty where the members were not all asked for that page."""
+    direct: dict[str, dict[str, set[str]]] = defaultdict(dict)  # path -> member -> names
+    for member, page in facts.own_pages:
+        names = {name for name, _ in cookies_of(page.headers)}
+        direct[page.path].setdefault(member, set()).update(names)
+    found: set[str] = set()
+    for page in facts.pages:
+        asked = direct.get(page.path, {})
+        if facts.members and set(asked) == set(facts.members):
+            here = {name for name, _ in cookies_of(page.headers)}
+            found |= here - set().union(*asked.values())
+    return frozenset(found)
 
 
 def _named(label: str, facts: Facts) -> str | None:
@@ -220,7 +280,7 @@ def _by_exact_cookie(facts: Facts) -> tuple[Labels, str]:
 
 
 def _by_compared_cookie(facts: Facts) -> tuple[Labels, str]:
-    kinds = (CookieKind.PERSISTENCE, CookieKind.PREFIX)
+    kinds = (CookieKind.PERSISTENCE, CookieKind.PREFIX, CookieKind.CANDIDATE)
     labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), kinds)
     return labels, "" if labels else "no balancer's cookie that may be compared"
 
@@ -318,7 +378,18 @@ SIGNALS: tuple[tuple[str, str, Callable[[Facts], tuple[Labels, str]]], ...] = (
     ("page", WEAK, _by_page),
     ("clock", WEAK, _by_clock),
 )
-_RANK = {STRONG: 0, FAIR: 1, WEAK: 2}
+# Without members a session cookie is shown through the balancer itself, which may keep clients by it; what the
+# balancer says of its choice, or the server of itself, goes first then.
+_WITHOUT_MEMBERS = (
+    "tls-session",
+    "balancer-cookie",
+    "certificate",
+    "balancer-cookie-value",
+    "session-route",
+    "http-cookie",
+    "page",
+    "clock",
+)
 ENOUGH_COVERED = 0.6  # of the fresh connections that were answered, for a signal to be the one that is used
 
 
@@ -327,7 +398,7 @@ def identify(facts: Facts) -> Identity:
     answered = [sample for sample in facts.fresh if sample.failure is None]
     signals: list[Signal] = []
     chosen: tuple[str, str, Labels] | None = None
-    for name, strength, see in SIGNALS:
+    for name, strength, see in _signals(facts):
         labels, why = see(facts)
         covered = sum(sample.id in labels for sample in answered)
         if not labels or not answered or covered / len(answered) < ENOUGH_COVERED:
@@ -353,6 +424,12 @@ def identify(facts: Facts) -> Identity:
     if chosen is None:
         return Identity({}, signals=tuple(signals))
     return Identity(chosen[2], chosen[0], chosen[1], tuple(signals))
+
+
+def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[Labels, str]]]]:
+    if facts.members:
+        return SIGNALS
+    return sorted(SIGNALS, key=lambda signal: _WITHOUT_MEMBERS.index(signal[0]))
 
 
 def consistent(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

@@ -297,7 +297,10 @@ async def converse(means: Means, errand: Errand, tls: Tls, policy: str) -> tuple
         return (first,)
     follows = first.id if onward else None
     if talk.is_open:
-        return first, await exchange(means, errand, talk, path, follows)
+        second = await exchange(means, errand, talk, path, follows)
+        if second.failure is None or second.failure.cause not in (Cause.CLOSED, Cause.RESET):
+            return first, second
+        # A server may close an idle connection whenever it likes (RFC 9112 section 9.5): ask on a new one.
     _, stream = await connect(means, errand)
     if stream is None:
         return (first,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import ssl
 
 from semscheck.model.failure import Cause, Failure, Phase
@@ -102,12 +103,19 @@ def failure(phase: Phase, error: BaseException) -> Failure:
         return _tls_failure(phase, error)
     if isinstance(error, OSError):
         cause = _BY_ERRNO.get(error.errno or 0, Cause.OTHER)
-        return Failure(phase, cause, error.strerror or str(error), errno=error.errno)
+        return Failure(phase, cause, _words(error)[:500], errno=error.errno)
     if isinstance(error, EOFError):
         return Failure(phase, Cause.CLOSED, str(error) or "closed without an answer")
     if isinstance(error, ValueError):
         return Failure(phase, Cause.MALFORMED, str(error)[:500])
     return Failure(phase, Cause.OTHER, f"{type(error).__name__}: {error}"[:500])
+
+
+def _words(error: OSError) -> str:
+    """The system's own words: asyncio puts "Connect call failed" and the address in their place."""
+    if error.errno is not None and (error.strerror or "").startswith("Connect call failed"):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _tls_failure(phase: Phase, error: ssl.SSLError) -> Failure:

@@ -1,0 +1,166 @@
+"""Tokens that the FQDN gave, shown to the members, beside what goes on: who recognises one is who answered."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Sequence
+
+from semscheck.model.failure import Failure
+from semscheck.model.observations import Control, Sample, Trace
+from semscheck.probes.cookies import Cookie
+from semscheck.probes.line import Issued, Line
+from semscheck.probes.tokens import Door, Opened, open_tls, show_cookie, ticket_wait_s
+
+TRACES_AT_ONCE = 6
+STOCK = 4  # unused sessions kept of each member, for the arm that offers them
+
+
+class Tracer:
+    """Shows tokens to members. What it finds goes to the recorder, and to the line's own list."""
+
+    def __init__(self, line: Line, doors: Sequence[Door]) -> None:
+        self._line = line
+        self._doors = {door.name: door for door in doors}
+        self._askable = dict(self._doors)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(TRACES_AT_ONCE)
+        self._cookies: frozenset[str] = frozenset()
+        self._page: str | None = None
+        self.stock: dict[str, list[tuple[ssl.SSLSession, str]]] = {}
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return tuple(self._doors)
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The members that can be asked."""
+        return tuple(self._askable.values())
+
+    def leave_out_the_silent(self, controls: Sequence[Control]) -> None:
+        """Members that could not be asked for their own token are not shown others' either: it would only cost
+        time-outs. A token that nobody else knows is then nobody's for certain."""
+        silent = {c.issuer for c in controls if c.issuer == c.shown_to and c.recognised is None}
+        self._askable = {name: door for name, door in self._doors.items() if name not in silent}
+
+    def use_cookies(self, names: frozenset[str], page: str) -> None:
+        """Which cookies name a member here, and the path to show them on."""
+        self._cookies, self._page = names, page
+
+    # --- beside what goes on -------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._under_way)
+
+    async def settle(self) -> None:
+        """Wait for the traces that are under way."""
+        while self._under_way:
+            await asyncio.gather(*tuple(self._under_way))
+
+    def cancel(self) -> None:
+        for task in self._under_way:
+            task.cancel()
+
+    def _later(self, work: Awaitable[None]) -> None:
+        async def bounded() -> None:
+            async with self._room:
+                await work
+
+        task = asyncio.create_task(bounded())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def session_later(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
+        self._later(self._trace_session(sample, session, context))
+
+    def cookies_later(self, issued: Issued, context: ssl.SSLContext) -> None:
+        if any(cookie.name in self._cookies for cookie in issued.cookies):
+            self._later(self._trace_cookies(issued, context))
+
+    # --- one token -----------------------------------------------------------------------------------------
+
+    def _order(self) -> tuple[Door, ...]:
+        line = self._line
+        names = line.decide.first_asked(line.history(), tuple(self._askable))
+        return tuple(self._askable[name] for name in names)
+
+    def write_down(
+        self,
+        began: float,
+        sample: Sample,
+        door: Door,
+        token: str,
+        known: bool | None,
+        trouble: Failure | None,
+        name: str | None = None,
+    ) -> None:
+        trace = self._line.means.record.add(
+            Trace,
+            began,
+            sample=sample.id,
+            token=token,
+            name=name,
+            member=door.name,
+            address=door.errand.address,
+            port=door.errand.port,
+            recognised=known,
+            failure=trouble,
+        )
+        self._line.seen.append(trace)
+
+    async def _trace_session(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
+        """Show a session to the members, the likeliest first, until one recognises it."""
+        for door in self._order():
+            began = self._line.means.record.now()
+            opened = await open_tls(self._line.means, door.errand, context, session=session)
+            if opened.tls is None:
+                self.write_down(began, sample, door, "tls", None, opened.failure)
+                continue
+            known = opened.tls.resumed
+            try:
+                if known:
+                    await self._restock(door.name, sample, session, opened)
+            finally:
+                opened.tls.close()
+            self.write_down(began, sample, door, "tls", known, None)
+            if known:
+                return
+
+    async def _restock(self, member: str, sample: Sample, session: ssl.SSLSession, opened: Opened) -> None:
+        """Keep a session of this member that was not used yet, for the resume arm: some servers take each only
+        once. A TLS 1.2 session keeps its id, which is what a balancer may have learnt, so it is kept itself."""
+        stock = self.stock.setdefault(member, [])
+        if len(stock) >= STOCK or opened.tls is None:
+            return
+        if opened.tls.version == "TLSv1.3":
+            newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s))
+            if newer is None:
+                return
+            session = newer
+        stock.append((session, sample.id))
+
+    async def _trace_cookies(self, issued: Issued, context: ssl.SSLContext) -> None:
+        """Show each session cookie to the members, until one recognises it."""
+        if self._page is None:
+            return
+        for cookie in issued.cookies:
+            if cookie.name not in self._cookies:
+                continue
+            for value in bare_values(cookie.value):
+                for door in self._order():
+                    began = self._line.means.record.now()
+                    shown = Cookie(cookie.name, value)
+                    known, trouble = await show_cookie(
+                        self._line.means, door.errand, context, self._page, shown
+                    )
+                    self.write_down(began, issued.sample, door, "cookie", known, trouble, cookie.name)
+                    if known:
+                        return
+
+
+def bare_values(value: str) -> tuple[str, ...]:
+    """The values to show for a session cookie: without a prefix that a balancer may have put before it (HAProxy's
+    `cookie ... prefix` writes server~value), then as it came."""
+    return (value.partition("~")[2], value) if "~" in value else (value,)
