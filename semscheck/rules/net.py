@@ -223,6 +223,11 @@ def slow(case: Case) -> Answers:
             )
 
 
+def _not_made(trouble: Failure | None) -> bool:
+    """A reset while connecting came after the connection was made, only sooner than we looked: NET004 is about that."""
+    return trouble is not None and trouble.phase is Phase.CONNECT and trouble.cause is not Cause.RESET
+
+
 @rule(
     Card(
         code="NET006",
@@ -242,12 +247,9 @@ def slow(case: Case) -> Answers:
 def flaky(case: Case) -> Answers:
     """Mixed success in connecting to one address."""
     tried: dict[tuple[str, int], list[tuple[str, bool]]] = {}
-    for seen in case.of(Connection):
-        tried.setdefault((seen.address, seen.port), []).append((seen.id, seen.failure is None))
-    for sample in case.of(Sample):
-        if sample.request == 0:
-            failed = sample.failure is not None and sample.failure.phase is Phase.CONNECT
-            tried.setdefault((sample.address, sample.port), []).append((sample.id, not failed))
+    for seen in (*case.of(Connection), *case.of(Sample)):
+        if isinstance(seen, Connection) or seen.request == 0:
+            tried.setdefault((seen.address, seen.port), []).append((seen.id, not _not_made(seen.failure)))
     if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
         yield NotObserved("no address was connected to often enough")
         return

@@ -26,6 +26,7 @@ StreamLie = Literal[
     "huge-body",
     "endless-chunks",
     "slow-drip",  # one byte each `pace_s`
+    "endless-continue",  # 100 Continue for ever: interim answers, none of them final
 ]
 DNSLie = Literal[
     "dns-silent",

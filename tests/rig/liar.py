@@ -88,28 +88,41 @@ async def _garbage(_: Entry, streams: Streams) -> None:
     await asyncio.sleep(_FOREVER_S)
 
 
+async def _drained(streams: Streams) -> None:
+    """Wait until more may be written, and let the loop see that the client left: drain() alone may not."""
+    await streams[1].drain()
+    await asyncio.sleep(0)
+
+
 async def _endless_header(_: Entry, streams: Streams) -> None:
     await streams[0].read(_READ_BYTES)
     streams[1].write(b"HTTP/1.1 200 OK\r\n")
-    while True:
+    while not streams[1].is_closing():
         streams[1].write(b"X-Filler: " + b"a" * 990 + b"\r\n")
-        await streams[1].drain()
+        await _drained(streams)
 
 
 async def _huge_body(_: Entry, streams: Streams) -> None:
     await streams[0].read(_READ_BYTES)
     streams[1].write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000000000000\r\n\r\n")
-    while True:
+    while not streams[1].is_closing():
         streams[1].write(b"<p>" + b"a" * 16_381)
-        await streams[1].drain()
+        await _drained(streams)
 
 
 async def _endless_chunks(_: Entry, streams: Streams) -> None:
     await streams[0].read(_READ_BYTES)
     streams[1].write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
+    while not streams[1].is_closing():
         streams[1].write(b"1000\r\n" + b"a" * 4_096 + b"\r\n")
-        await streams[1].drain()
+        await _drained(streams)
+
+
+async def _endless_continue(_: Entry, streams: Streams) -> None:
+    await streams[0].read(_READ_BYTES)
+    while not streams[1].is_closing():
+        streams[1].write(b"HTTP/1.1 100 Continue\r\n\r\n" * 500)
+        await _drained(streams)
 
 
 async def _slow_drip(entry: Entry, streams: Streams) -> None:
@@ -117,6 +130,8 @@ async def _slow_drip(entry: Entry, streams: Streams) -> None:
     for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"a" * 1_000_000:
         streams[1].write(bytes([byte]))
         await streams[1].drain()
+        if streams[1].is_closing():
+            return
         await asyncio.sleep(entry["pace_s"])
 
 
@@ -135,6 +150,7 @@ STREAM_LIES: dict[str, Callable[[Entry, Streams], Awaitable[None]]] = {
     "huge-body": _huge_body,
     "endless-chunks": _endless_chunks,
     "slow-drip": _slow_drip,
+    "endless-continue": _endless_continue,
 }
 
 
