@@ -227,6 +227,27 @@ def _compare(commands: Commands) -> None:
     _talk_options(group)
 
 
+def _exporter(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "exporter",
+        "exporter:exporter",
+        "Prometheus exporter: probes the targets of its configuration when it is scraped",
+        " It runs until Ctrl-C or SIGTERM; SIGHUP makes it read its configuration again.",
+    )
+    parser.add_argument("--config", metavar="FILE", required=True, help="the exporter's configuration (TOML)")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        default=[],
+        metavar="IP:PORT",
+        help="in place of the configuration's address (default 127.0.0.1:9797); repeatable",
+    )
+    parser.add_argument(
+        "--check-config", action="store_true", help="only read the configuration and every profile in it"
+    )
+
+
 def _lab(commands: Commands) -> None:
     parser = _add(commands, "lab", "lab:lab", "an embedded cluster on loopback, healthy or broken on purpose")
     parser.add_argument("scenario", nargs="?", default="healthy", metavar="SCENARIO", help="default: healthy")
@@ -307,6 +328,7 @@ _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _tui,
     _replay,
     _compare,
+    _exporter,
     _lab,
     _demo,
     _explain,

@@ -1,0 +1,73 @@
+"""`exporter`: the Prometheus exporter, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semscheck.commands import streams
+from semscheck.commands.check import severities
+from semscheck.commands.errors import CommandError
+from semscheck.profile import Options, read_target
+
+if TYPE_CHECKING:
+    from semscheck.model.report import Report
+    from semscheck.model.target import Target
+    from semscheck.monitor.doors import Doors
+
+EXTRA = ("uvicorn", "bcrypt", "yaml")
+
+
+def exporter(options: Namespace) -> int:
+    """`semscheck exporter --config FILE`: serves until SIGINT or SIGTERM. Raises CommandError."""
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise CommandError(
+            f"the exporter needs {', '.join(missing)}: install semscheck with its extra, semscheck[exporter]"
+        )
+    from semscheck.monitor.exporter import serve
+    from semscheck.monitor.settings import SettingsError, listen_address, read_settings
+    from semscheck.monitor.webconfig import read_web_config
+
+    path = Path(options.config)
+    try:
+        listen = tuple(listen_address(text, "--listen") for text in options.listen)
+        if options.check_config:
+            settings = read_settings(path, _target)
+            if settings.web_config is not None:
+                read_web_config(settings.web_config)
+            streams.say(f"{path}: {len(settings.targets)} targets, everything can be read")
+            return 0
+        asyncio.run(serve(path, doors(), listen))
+    except (SettingsError, OSError) as problem:
+        raise CommandError(str(problem)) from problem
+    return 0
+
+
+def doors() -> Doors:
+    """The pipeline, as the exporter is given it."""
+    from semscheck import run
+    from semscheck.monitor.doors import Doors
+
+    return Doors(check=run.check, judge=run.judge_snapshot, html=_html, read_target=_target, say=_say)
+
+
+def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:
+    target = read_target(profile, Options(resolvers=resolvers), severities)
+    # Not as an option of the command line: sampling may then still stop as soon as the answer is certain.
+    return target if connections is None else replace(target, connections=connections)
+
+
+def _html(report: Report) -> str:
+    from semscheck.render import html
+    from semscheck.rules.printed import cards
+
+    return html.render(report, {card.code: card for card in cards()})
+
+
+def _say(words: str) -> None:
+    streams.say(f"semscheck exporter: {words}")
