@@ -224,7 +224,7 @@ def slow(case: Case) -> Answers:
 
 
 def _not_made(trouble: Failure | None) -> bool:
-    """A reset while connecting came after the connection was made, only sooner than we looked: NET004 is about that."""
+    """A reset met while connecting came after the connection was made; NET004 is about that."""
     return trouble is not None and trouble.phase is Phase.CONNECT and trouble.cause is not Cause.RESET
 
 
