@@ -148,12 +148,17 @@ class Engine:
 
     async def _wind_down(self, *others: asyncio.Task[Any] | None) -> None:
         """End whatever is still under way, waiting for it only so long: a task that does not end is left."""
-        known = (*self._tasks, *(task for task in others if task is not None))
-        pending = [task for task in known if not task.done()]
-        for task in pending:
-            task.cancel()
-        if pending:
-            await asyncio.wait(pending, timeout=WIND_DOWN_S)
+        wanted = [task for task in others if task is not None]
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + WIND_DOWN_S
+        # Again, since what is ending may have started something on its way.
+        while pending := [task for task in (*self._tasks, *wanted) if not task.done()]:
+            for task in pending:
+                task.cancel()
+            left_s = until_s - loop.time()
+            if left_s <= 0:
+                return
+            await asyncio.wait(pending, timeout=left_s)
 
     # --- names and addresses -------------------------------------------------------------------------------
 
