@@ -4,7 +4,7 @@ Pure. A cookie's name and value come from the network: nothing here raises on th
 values over `LONGEST_VALUE` characters are not read at all.
 
 Where TLS passes through the balancer it cannot set a cookie, so a balancer's cookie proves that TLS ends in
-front of the members (domain.md section 4). Which member answered, it tells in degrees, see `Strength`.
+front of the members (docs/domain.md section 4). Which member answered, it tells in degrees, see `Strength`.
 
 Sources are named at each decoder. `Basis.INFERRED` marks what rests on samples and not on a vendor's
 documentation: worth an identity that other signals confirm, not worth a sentence that begins with "the vendor".
@@ -278,7 +278,7 @@ def _letter_before(character: str) -> str:
 
 
 # --- A10 -------------------------------------------------------------------------------------------------
-# Inferred from public samples whose group names carry the port (domain.md section 4.3); no vendor document.
+# Inferred from public samples whose group names carry the port (docs/domain.md section 4.3); no vendor document.
 
 _A10_NAME = re.compile(r"sto-id-(\d{1,5})(?:-(.*))?", re.DOTALL)
 _A10_VALUE = re.compile(r"[A-P]{12}")
@@ -308,7 +308,7 @@ def _a10(name: str, value: str) -> BalancerCookie | None:
 
 
 # --- Barracuda -------------------------------------------------------------------------------------------
-# Old form inferred from samples (domain.md section 4.4); names from wafw00f.
+# Old form inferred from samples (docs/domain.md section 4.4); names from wafw00f.
 
 _BARRACUDA_VALUE = re.compile(r"0{24}([0-9a-f]{8})0000([0-9a-f]{4})", re.IGNORECASE)
 
@@ -335,7 +335,7 @@ def _barracuda(name: str, value: str) -> BalancerCookie | None:
 
 
 # --- Radware ---------------------------------------------------------------------------------------------
-# Both forms inferred, the old one from a single sample, without a port (domain.md section 4.5).
+# Both forms inferred, the old one from a single sample, without a port (docs/domain.md section 4.5).
 
 _RADWARE_OLD = re.compile(r"([0-9a-f]{8})[0-9a-f]{12}", re.IGNORECASE)
 _RADWARE_NEW = re.compile(r"[A-Za-z0-9+/_=-]{20,32}\$\$")

@@ -52,7 +52,7 @@ class _HeaderSign:
 
 _ANY = re.compile(r"")
 
-# Headers: wafw00f's plugins (github.com/EnableSecurity/wafw00f) and domain.md section 4, except where said.
+# Headers: wafw00f's plugins (github.com/EnableSecurity/wafw00f) and docs/domain.md section 4, except where said.
 _HEADERS = (
     _HeaderSign("x-cnection", re.compile(r"^close$", re.I), BalancerVendor.F5, False),
     _HeaderSign("server", re.compile(r"^BIG-?IP$", re.I), BalancerVendor.F5, True),

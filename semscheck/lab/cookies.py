@@ -1,4 +1,4 @@
-"""The persistence cookies of balancers: made as their vendors make them (domain.md section 4, with its vectors)."""
+"""The persistence cookies of balancers: as their vendors make them (docs/domain.md section 4, with its vectors)."""
 
 from __future__ import annotations
 

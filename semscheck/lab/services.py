@@ -1,6 +1,6 @@
 """Further ports of a member: the LDAP entry that tells the version, mail proxies' banners, redirects.
 
-Forms: domain.md sections 3.3 and 3.4 (nmap's and Greenbone's probes, GnuPG's dirmngr).
+Forms: docs/domain.md sections 3.3 and 3.4 (nmap's and Greenbone's probes, GnuPG's dirmngr).
 """
 
 from __future__ import annotations

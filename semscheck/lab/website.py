@@ -1,6 +1,6 @@
 """The web application of one member: pages that are the same on all members, sessions that are its own.
 
-Titles, paths and shapes of the answers: domain.md section 3.2 (nuclei, recog and nmap fingerprints of the product).
+Titles, paths and shapes of the answers: docs/domain.md section 3.2 (nuclei, recog and nmap).
 """
 
 from __future__ import annotations

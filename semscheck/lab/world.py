@@ -133,7 +133,7 @@ class Interface:
 
 
 class Root(StrEnum):
-    """What `GET /` gives. Titles and shapes: domain.md section 3.2."""
+    """What `GET /` gives. Titles and shapes: docs/domain.md section 3.2."""
 
     REDIRECT = "redirect"  # 302 to the login page
     LOGIN = "login"  # the login page itself
@@ -165,7 +165,7 @@ class ServiceKind(StrEnum):
     HTTP_REDIRECT = "http-redirect"
 
 
-# What the product's proxies say (nmap's service probes; domain.md section 3.3)
+# What the product's proxies say (nmap's service probes; docs/domain.md section 3.3)
 SMTP_BANNER = "220 {host} PGP Universal service ready (proxied server greeted us with: ready)"
 IMAP_BANNER = "* OK PGP Universal IMAP4rev1 service ready (proxied server greeted us with: ready)"
 POP_BANNER = "+OK ready (PGP Universal service is proxying this connection)"
@@ -225,7 +225,7 @@ class TlsEnd(StrEnum):
 
 
 class CookieStyle(StrEnum):
-    """The forms of balancer cookie of domain.md section 4, made from the member's name or address."""
+    """The forms of balancer cookie of docs/domain.md section 4, made from the member's name or address."""
 
     HAPROXY = "haproxy"  # the server's keyword
     HAPROXY_PREFIX = "haproxy-prefix"  # put before the application's own cookie: <server>~<value>

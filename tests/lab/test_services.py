@@ -16,7 +16,7 @@ from semscheck.lab.services import ldap_answer
 from semscheck.lab.world import IMAP_BANNER, SMTP_BANNER, Interface, Service, ServiceKind, World
 from tests.lab.clients import TIMEOUT_S, context, visit
 
-# The request that Greenbone's check sends (domain.md section 3.4)
+# The request that Greenbone's check sends (docs/domain.md section 3.4)
 ASKS_VERSION = bytes.fromhex(
     "304e02010263490410636e3d706770536572766572496e666f0a01020a0100020100020100010100"
     "870b6f626a656374636c6173733019040b706770536f667477617265040a70677056657273696f6e"

@@ -65,7 +65,7 @@ def test_listing_scenarios_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     ("style", "address", "port", "expected"),
-    [  # vectors of domain.md section 4
+    [  # vectors of docs/domain.md section 4
         (CookieStyle.BIGIP, "10.1.1.100", 8080, "1677787402.36895.0000"),
         (CookieStyle.BIGIP, "172.18.234.134", 50443, "2263487148.3013.0000"),
         (CookieStyle.BIGIP, "192.0.2.11", 443, "184680640.47873.0000"),
