@@ -247,7 +247,8 @@ def _not_made(trouble: Failure | None) -> bool:
 def flaky(case: Case) -> Answers:
     """Mixed success in connecting to one address."""
     tried: dict[tuple[str, int], list[tuple[str, bool]]] = {}
-    for seen in (*case.of(Connection), *case.of(Sample)):
+    attempts_seen: tuple[Connection | Sample, ...] = (*case.of(Connection), *case.of(Sample))
+    for seen in attempts_seen:
         if isinstance(seen, Connection) or seen.request == 0:
             tried.setdefault((seen.address, seen.port), []).append((seen.id, not _not_made(seen.failure)))
     if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
