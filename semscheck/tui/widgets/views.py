@@ -48,8 +48,8 @@ class Summary(Vertical):
     Summary FindingsPane { display: none; }
     Summary.-judged FindingsPane { display: block; }
     Summary.-wide #pictures { layout: horizontal; }
-    Summary.-wide #pictures > #path { margin-right: 3; width: 3fr; }
-    Summary.-wide #strips { width: 2fr; max-height: 16; overflow: hidden hidden; }
+    Summary.-wide #pictures > #path { margin-right: 2; width: 74; }
+    Summary.-wide #strips { width: 1fr; max-height: 16; overflow: hidden hidden; }
     Summary.-wide #shares { display: none; }
     Summary.-broad #shares { display: block; }
     Summary.-wide.-high #pictures, Summary.-running #pictures { display: block; }
@@ -92,8 +92,8 @@ class Summary(Vertical):
             self.query_one(FindingsPane).show(shown.report, cards)
 
     def set_room(self, columns: int, rows: int) -> None:
-        self.set_class(columns >= 100, "-wide")
-        self.set_class(columns >= 140, "-broad")
+        self.set_class(columns >= 118, "-wide")
+        self.set_class(columns >= 136, "-broad")
         self.set_class(rows >= 34, "-high")
         self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
 
