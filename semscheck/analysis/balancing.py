@@ -593,11 +593,12 @@ def _session_returns(
 def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
     """For each connection that presented something and could be judged: did it come back to its member?"""
     origins = _origins(facts, identity, spread)
+    keeping = _balancers_cookies(facts)
     counts = Counter(label for label in spread.labels if label is not None)
     total = sum(counts.values())
     found = []
     for sample in offered:
-        returned = _came_back(sample, identity, origins)
+        returned = _came_back(sample, identity, origins, keeping)
         if returned is not None:
             owner = origins.get(sample.offered or "", "")
             chance = counts[owner] / total if owner in counts else spread.match_rate or 0.5
@@ -612,7 +613,10 @@ def _origins(facts: Facts, identity: Identity, spread: _Spread) -> dict[str, str
     return origins
 
 
-def _came_back(sample: Sample, identity: Identity, origins: Mapping[str, str]) -> bool | None:
+def _came_back(
+    sample: Sample, identity: Identity, origins: Mapping[str, str], keeping: frozenset[str]
+) -> bool | None:
+    """keeping: names of the balancer's own cookies."""
     if sample.arm in ("cookie", "keep-alive") and sample.cookie_recognised is not None:
         return sample.cookie_recognised
     if sample.arm == "resume" and sample.status is None:
@@ -623,15 +627,18 @@ def _came_back(sample: Sample, identity: Identity, origins: Mapping[str, str]) -
     if sample.arm in ("cookie", "keep-alive") and sample.status is not None and there is not None:
         # The balancer's cookie was accepted as it was: not set anew (a moved client gets a new one).
         names = {name for name, _ in cookies_of(sample.headers)}
-        kept = [name for name in sample.cookies_sent if _is_balancers(name)]
+        kept = keeping.intersection(sample.cookies_sent)
         if kept:
-            return not names.intersection(kept)
+            return not names & kept
     return None
 
 
-def _is_balancers(name: str) -> bool:
-    known = decode_cookie(name, "x")
-    return known is not None and known.kind is CookieKind.PERSISTENCE
+def _balancers_cookies(facts: Facts) -> frozenset[str]:
+    """Names of cookies that a balancer keeps clients by: known ones, and what only something in front sets."""
+    sent = {name for sample in facts.samples for name in sample.cookies_sent}
+    known = {name: decode_cookie(name, "x") for name in sent}
+    named = {n for n, cookie in known.items() if cookie is not None and cookie.kind is CookieKind.PERSISTENCE}
+    return frozenset(named) | (set_in_front(facts) & sent)
 
 
 def _presented_balancer_cookie(facts: Facts) -> str | None:
@@ -782,6 +789,7 @@ def _disclosed(facts: Facts) -> tuple[str, ...]:
 def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
     found = []
     origins = _origins(facts, identity, spread)
+    keeping = _balancers_cookies(facts)
     for arm in ARMS:
         samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
         if not samples:
@@ -791,7 +799,7 @@ def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequenc
         elif arm == "pairs":
             labels = _padded(spread.labels[len(facts.fresh) :], len(samples))
         else:
-            labels = _arm_labels(samples, identity, origins)
+            labels = _arm_labels(samples, identity, origins, keeping)
         failed = tuple(at for at, sample in enumerate(samples) if not _succeeded(sample))
         ids = tuple(sample.id for sample in samples)
         found.append(ArmSequence(arm=arm, members=labels, failed=failed, evidence=ids))
@@ -803,14 +811,14 @@ def _padded(labels: Sequence[str | None], size: int) -> tuple[str | None, ...]:
 
 
 def _arm_labels(
-    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str]
+    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str], keeping: frozenset[str]
 ) -> tuple[str | None, ...]:
     """Who answered, where it was traced, or where the connection came back to the one it had its token from."""
     known = dict(origins)
     labels: list[str | None] = []
     for sample in samples:
         label = identity.of(sample)
-        if label is None and sample.offered is not None and _came_back(sample, identity, known):
+        if label is None and sample.offered is not None and _came_back(sample, identity, known, keeping):
             label = known.get(sample.offered)
         if label is not None:
             known[sample.id] = label

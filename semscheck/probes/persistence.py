@@ -296,6 +296,7 @@ class _Turns:
 
     def __init__(self, line: Line) -> None:
         self._decide = line.decide
+        self._random = line.means.seam.random
         self._history = [*line.history()]
         self._members: dict[str, int] = {}
         self._choices: dict[int, int] = {}
@@ -306,7 +307,9 @@ class _Turns:
         used = [self._members.get(name, 0) for name in candidates]
         first = self._decide.unlikely_next(expected, candidates, used)
         same = [at for at, name in enumerate(candidates) if name == candidates[first]]
-        chosen = min(same, key=lambda at: self._choices.get(at, 0))
+        least = min(self._choices.get(at, 0) for at in same)
+        # By lot: connections that are presented in the order in which they were made go round with the cycle.
+        chosen = self._random.choice([at for at in same if self._choices.get(at, 0) == least])
         self._choices[chosen] = self._choices.get(chosen, 0) + 1
         self._members[candidates[chosen]] = self._members.get(candidates[chosen], 0) + 1
         return chosen

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -24,12 +24,14 @@ from semscheck.probes.seam import Seam, SocketDialler, SocketStream, Stream, Sys
 from tests.rig.balancers import Backend
 from tests.rig.certs import Issued
 from tests.rig.dnsservers import Bind, Zone
+from tests.rig.members import Interface, NginxMember
 from tests.rig.process import Server
 from tests.rig.rig import Rig, Software
+from tests.rig.tomcat import Tomcat, TomcatMember
 
 DOMAIN = "example.test"
 FQDN = f"keys.{DOMAIN}"
-VIP, SECOND_VIP = "192.0.2.100", "192.0.2.101"
+VIP, SECOND_VIP, KERNEL_VIP = "192.0.2.100", "192.0.2.101", "192.0.2.102"
 SEED = 7
 # The servers answer at once here: what takes two seconds does not answer.
 LIMITS = Limits(timeout_s=2.0, deadline_s=60.0)
@@ -53,6 +55,8 @@ class Notes:
 
     dialled: list[Dialled] = field(default_factory=list)
     zero_s: float | None = None
+    # To be done before the connection of that number (from 1) to that address is made.
+    before: dict[tuple[str, int], Callable[[], None]] = field(default_factory=dict)
 
     def port_of(self, sample: Sample) -> int | None:
         """The local port of a sample's connection: the first one made to its address after it began."""
@@ -80,6 +84,9 @@ class NotingDialler(SocketDialler):
         self._notes = notes
 
     async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream:
+        number = sum(one.address == address for one in self._notes.dialled) + 1
+        if (address, number) in self._notes.before:
+            self._notes.before.pop((address, number))()
         began = monotonic()
         stream = await super().connect(address, port, source_address)
         assert isinstance(stream, SocketStream)
@@ -147,16 +154,19 @@ class Checked:
             lines += [f"  {signal.name}: {signal.verdict} ({signal.why})" for signal in path.signals]
         return "\n".join(lines)
 
-    def truth(self) -> dict[str, list[str]]:
-        """Sample ids to the members that answered their connections, as the balancer says."""
+    def truth(self) -> dict[str, str]:
+        """Sample ids to the member that answered, as the balancer says; the first request of each connection, or
+        the sample's own on a connection that was kept."""
         assert self.balancer is not None
         chosen = chosen_by_port(self.balancer)
-        found = {}
-        for arm in ("fresh", "pairs", "cookie", "resume", "keep-alive", "source"):
-            for sample in self.samples(arm):
-                port = self.notes.port_of(sample)
-                if port is not None and port in chosen:
-                    found[sample.id] = chosen[port]
+        found: dict[str, str] = {}
+        kept: dict[int, int | None] = {}
+        for sample in (s for s in self.report.observations if isinstance(s, Sample)):
+            port = self.notes.port_of(sample) if sample.request == 0 else kept.get(sample.index)
+            if sample.arm == "keep-alive":
+                kept[sample.index] = port
+            if port is not None and len(chosen.get(port, ())) > sample.request:
+                found[sample.id] = chosen[port][sample.request]
         return found
 
     def attributed(self) -> list[tuple[str, str, str]]:
@@ -167,7 +177,7 @@ class Checked:
             for sample_id, who in zip(arm.evidence, arm.members, strict=True):
                 answered = truth.get(sample_id)
                 if who is not None and answered:
-                    found.append((arm.arm, _only(answered), who))
+                    found.append((arm.arm, answered, who))
         return found
 
     def assert_attributed_rightly(self, least: int) -> None:
@@ -186,36 +196,126 @@ class Checked:
         assert len(judged) >= least, f"{len(judged)} attributed\n{self.said}"
 
 
-def _only(answered: Sequence[str]) -> str:
-    """The member of a connection: that of its first request, the one a sample's label stands for."""
-    return answered[0]
-
-
 def _short(who: str | None) -> str:
     return "-" if who is None else who.removesuffix(f".{DOMAIN}").removeprefix("sems")
+
+
+# --- what is expected --------------------------------------------------------------------------------------
+
+SPREADING = {"BAL001", "BAL002", "BAL003"}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a check must say, exactly. codes: all findings of the family BAL. least: connections of which the member
+    must have been named, and rightly; 0 where nothing can be named."""
+
+    method: str
+    persistence: str
+    termination: str
+    by: str | None
+    codes: tuple[str, ...]
+    verdict: str
+    least: int = 8
+
+    def hold(self, checked: Checked) -> None:
+        path = checked.path
+        found = (str(path.method), str(path.persistence), str(path.termination), path.identified_by)
+        wanted = (self.method, self.persistence, self.termination, self.by)
+        assert found == wanted, f"{found}, not {wanted}\n{checked.said}"
+        assert checked.balancing_codes == set(self.codes), checked.said
+        assert str(checked.report.summary.verdict) == self.verdict, checked.said
+        exits = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+        assert checked.report.summary.exit_code == exits[self.verdict]
+        if checked.balancer is not None:
+            checked.assert_attributed_rightly(self.least)
 
 
 # --- the stand ---------------------------------------------------------------------------------------------
 
 
+NAMES = ("sems1", "sems2", "sems3")
+_SHARED_KEY = bytes(range(80))
+
+# Kinds of nginx members, by what they do with TLS sessions. One entry per member where they differ.
+NGINX: dict[str, tuple[dict[str, object], ...]] = {
+    "tickets": ({},) * 3,
+    "tickets12": ({"protocols": ("TLSv1.2",)},) * 3,
+    "cache": ({"tickets": False, "cache": True},) * 3,
+    "cache12": ({"tickets": False, "cache": True, "protocols": ("TLSv1.2",)},) * 3,
+    "mute": ({"tickets": False},) * 3,
+    "shared": ({"ticket_key": _SHARED_KEY},) * 3,
+    "two share": ({"ticket_key": _SHARED_KEY}, {"ticket_key": _SHARED_KEY}, {}),
+    "one is old": ({}, {}, {"protocols": ("TLSv1.2",)}),
+    # Tickets that say nothing, and pages that differ in their ETag.
+    "pages differ": tuple({"tickets": False, "modified_s": 1_700_000_000 + n} for n in range(3)),
+}
+# Kinds of Tomcat members. All are Services of one Java machine, and know nothing of each other.
+TOMCAT: dict[str, dict[str, object]] = {
+    "sessions": {},
+    "routes": {"route": True},
+    "renewing": {"renews": True},
+}
+
+
 class Stand:
-    """A rig with a name server whose FQDN leads to the balancer. Members are started by whoever needs them."""
+    """A rig with a name server whose FQDN leads to the balancer. Members start when first asked for, and stay."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.vip, self.port = rig.address(VIP), rig.port(443)
-        self.certificate: Issued = rig.authority.issue(FQDN)
+        self.second_vip = rig.address(SECOND_VIP)
+        self.certificate: Issued = rig.authority.issue(FQDN, [FQDN, f"two.{DOMAIN}", f"kernel.{DOMAIN}"])
         self.nameserver = rig.nameserver("192.0.2.53")
+        self._groups: dict[str, tuple[Backend, ...]] = {}
+        self.servers: dict[str, Server] = {}
         zone = Zone(
             DOMAIN,
             (
                 f"keys 60 IN A {self.vip}",
                 f"two 60 IN A {self.vip}",
-                f"two 60 IN A {rig.address(SECOND_VIP)}",
+                f"two 60 IN A {self.second_vip}",
+                f"kernel 60 IN A {KERNEL_VIP}",
             ),
             nameservers=(("ns1", self.nameserver[0]),),
         )
         rig.start(Bind((self.nameserver,), (zone,), order="fixed"))
+
+    def members(self, kind: str) -> tuple[Backend, ...]:
+        """Three members of a kind, sems1 to sems3, that end TLS themselves."""
+        if kind not in self._groups:
+            if kind in TOMCAT:
+                self._start_tomcat()
+            else:
+                self._groups[kind] = self._start_nginx(kind, 11 + 3 * list(NGINX).index(kind))
+        return self._groups[kind]
+
+    def _start_nginx(self, kind: str, first: int) -> tuple[Backend, ...]:
+        found = []
+        for number, (name, settings) in enumerate(zip(NAMES, NGINX[kind], strict=True)):
+            address = self.rig.address(f"198.51.100.{first + number}")
+            here = (Interface(address, self.port, self.certificate),)
+            self.servers[f"{kind} {name}"] = self.rig.start(NginxMember(name, here, **settings))  # type: ignore[arg-type]
+            found.append(Backend(name, address, self.port))
+        return tuple(found)
+
+    def _start_tomcat(self) -> None:
+        started: list[TomcatMember] = []
+        for at, (kind, settings) in enumerate(TOMCAT.items()):
+            members = [
+                TomcatMember(
+                    name,
+                    self.rig.address(f"198.51.100.{101 + 3 * at + number}"),
+                    self.port,
+                    self.certificate,
+                    route=name if settings.get("route") else "",
+                    renews=bool(settings.get("renews")),
+                )
+                for number, name in enumerate(NAMES)
+            ]
+            started += members
+            self._groups[kind] = tuple(Backend(one.name, one.address, one.port) for one in members)
+        self.servers["tomcat"] = self.rig.start(Tomcat(tuple(started)))
 
     @property
     def listen(self) -> tuple[tuple[str, int], ...]:
@@ -239,9 +339,18 @@ class Stand:
         )
         return replace(base, **changes)  # type: ignore[arg-type]
 
-    def check(self, target: Target, balancer: Server | None = None, seed: int = SEED) -> Checked:
-        """Run the check where the client is, and give its report with the notes of every connection."""
-        notes = Notes()
+    def check(
+        self,
+        target: Target,
+        balancer: Server | None = None,
+        seed: int = SEED,
+        before: dict[tuple[str, int], Callable[[], None]] | None = None,
+    ) -> Checked:
+        """Run the check where the client is, and give its report with the notes of every connection.
+
+        before: what to do before the connection of a number (from 1) to an address is made.
+        """
+        notes = Notes(before=dict(before or {}))
 
         async def checked() -> Report:
             return await run.check(target, seed=seed, seam=_noting(notes, seed))
