@@ -634,11 +634,15 @@ def _came_back(
 
 
 def _balancers_cookies(facts: Facts) -> frozenset[str]:
-    """Names of cookies that a balancer keeps clients by: known ones, and what only something in front sets."""
-    sent = {name for sample in facts.samples for name in sample.cookies_sent}
-    known = {name: decode_cookie(name, "x") for name in sent}
-    named = {n for n, cookie in known.items() if cookie is not None and cookie.kind is CookieKind.PERSISTENCE}
-    return frozenset(named) | (set_in_front(facts) & sent)
+    """Names of cookies that a balancer keeps clients by: known ones, those whose values carry its prefix, and what
+    only something in front sets."""
+    found = set(set_in_front(facts))
+    for sample in facts.samples:
+        for name, value in (*cookies_of(sample.headers), *((name, "x") for name in sample.cookies_sent)):
+            cookie = decode_cookie(name, value)
+            if cookie is not None and cookie.kind in (CookieKind.PERSISTENCE, CookieKind.PREFIX):
+                found.add(name)
+    return frozenset(found)
 
 
 def _presented_balancer_cookie(facts: Facts) -> str | None:

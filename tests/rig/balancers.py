@@ -15,7 +15,7 @@ from tests.rig.members import bracketed, nginx_scratch
 from tests.rig.process import Listening, Place, Server, program
 
 HAProxyMethod = Literal["roundrobin", "static-rr", "leastconn", "first", "source", "random"]
-HAProxyStick = Literal["", "source", "tls-session"]
+HAProxyStick = Literal["", "source", "tls-session", "session"]
 HAProxyCookie = Literal["", "insert", "prefix", "dynamic"]
 
 
@@ -34,7 +34,7 @@ class Backend:
 class HAProxy:
     """HAProxy. In TCP mode it passes TLS through; a certificate makes it end TLS (HTTP mode).
 
-    `stick` keeps clients by source address or by TLS session id, in a table; `cookie` (HTTP mode) keeps them
+    `stick` keeps clients by source address, by TLS session id, or by Tomcat's session cookie, in a table; `cookie` (HTTP mode) keeps them
     by a cookie named `cookie_name`: inserted, put before the value of the application's own, or inserted with
     a value computed from the member's address. `check` probes the members with TCP connections. `speak_tls`
     encrypts again towards the members; else they get plain HTTP.
@@ -104,6 +104,12 @@ class HAProxy:
     def _sticking(self) -> list[str]:
         if self.stick == "source":
             return ["  stick-table type ip size 10k expire 30m", "  stick on src"]
+        if self.stick == "session":
+            return [
+                "  stick-table type string len 64 size 10k expire 30m",
+                "  stick match cookie(JSESSIONID)",
+                "  stick store-response cookie(JSESSIONID)",
+            ]
         if self.stick == "tls-session":
             # The recipe of HAProxy's configuration manual, "stick store-response": the session id stands at
             # offset 43 of both hello messages, after its length. It keeps clients only where the members hand
