@@ -131,7 +131,7 @@ class App:
         target = self.settings.targets.get(name)
         if target is None:
             raise RefusalError(
-                404, f"no target is called {one_line(name, 128)!r}; / shows those of the configuration"
+                404, f'no target is called "{one_line(name, 128)}"; / shows those of the configuration'
             )
         timeout_s = _timeout(request.headers)
         self._check_open()
@@ -223,7 +223,9 @@ def _target_name(query: bytes) -> str:
         raise RefusalError(400, "the query is not /probe?target=NAME") from None
     unknown = [key for key, _ in pairs if key != "target"]
     if unknown:
-        raise RefusalError(400, f"unknown parameter {one_line(unknown[0], 80)!r}; there is target alone")
+        raise RefusalError(400, f'unknown parameter "{one_line(unknown[0], 80)}"; there is target alone')
+    if not pairs:
+        raise RefusalError(400, "a target is needed: /probe?target=NAME")
     if len(pairs) != 1:
         raise RefusalError(400, "the parameter target is there more than once; one is needed")
     if not pairs[0][1]:

@@ -83,10 +83,13 @@ class Connection(H11Protocol):
                 self._refuse(503, b"too many connections", b"retry-after: 10\r\n")
 
     def data_received(self, data: bytes) -> None:
-        if self._linger_until_s is None:
-            super().data_received(data)
-            return
-        self._lingered_bytes += len(data)
+        # h11 bounds what is incomplete only; in pieces, a head that came all at once is bounded too.
+        for at in range(0, len(data), MAX_HEAD_BYTES):
+            piece = data[at : at + MAX_HEAD_BYTES]
+            if self._linger_until_s is None:
+                super().data_received(piece)
+            else:
+                self._lingered_bytes += len(piece)
         if self._lingered_bytes > LINGER_BYTES:
             self.transport.abort()
 
