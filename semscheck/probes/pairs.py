@@ -20,6 +20,7 @@ from semscheck.probes.tokens import Door, Sessions, recognised
 from semscheck.probes.tracing import Tracer, bare_values
 
 LAGS = 6  # the vendor supports six members (KB 153476): a cycle is no longer than that
+LEFT_UNUSED = 4  # connections that are offered nothing: then 12 more reach every distance up to LAGS
 MAX_FOUND = 12  # members that can be told apart without addresses
 MAX_SESSION_COOKIES = 3
 OWN_SHOWN = 3  # times that a connection is shown its own cookie
@@ -53,7 +54,8 @@ class Pairs:
     async def by_session(self, connections: int) -> bool:
         """Each connection offers the session of an earlier one, at changing distances; each session once.
 
-        Called again it goes on. Returns whether some were recognised and some were not.
+        Called again it goes on. Returns whether some were refused, as far as that was seen: more may then tell how
+        many servers there are, even where none was recognised yet (a cycle of six meets its own one time in six).
         """
         line, kept = self._line, self._tls
         context = self._sessions.context(None)
@@ -78,7 +80,7 @@ class Pairs:
             if not line.gives_tokens and not kept.sessions:
                 break
             await line.pause()
-        return True in kept.results and False in kept.results
+        return False in kept.results
 
     # --- session cookies -----------------------------------------------------------------------------------
 
@@ -237,10 +239,14 @@ def _beside_made_up(cookie: Cookie, order: int) -> tuple[str, tuple[str, ...]]:
 
 
 def _next_lag(index: int, kept: Container[int], used: dict[int, int]) -> int:
-    """The least used distance at which an unused token lies; 0 where there is none yet."""
+    """The least used distance at which an unused token lies, of several the longest; 0 where there is none yet.
+
+    Each connection gives one token and takes one, so how far back they reach is how many lie unused. Begun at once,
+    short distances would use them up, and a cycle of four or more members would never meet its own token.
+    """
     possible = [lag for lag in used if index - lag in kept]
-    if index < 2 or not possible:
+    if index < LEFT_UNUSED or not possible:
         return 0
-    lag = min(possible, key=lambda each: (used[each], each))
+    lag = min(possible, key=lambda each: (used[each], -each))
     used[lag] += 1
     return lag
