@@ -10,6 +10,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Literal
 
 from semscheck.model.events import Listener, Observed, Progressed
@@ -28,6 +29,7 @@ LEAST_PER_ADDRESS = 8  # fresh connections to each of several addresses
 DIRECT_CONNECTIONS = 8  # to an address that is one member's own
 MAX_AT_ONCE = 64  # looks under way, whatever the target names
 WIND_DOWN_S = 0.5  # given to cancelled probes to close what they hold
+WIND_DOWN_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +153,16 @@ class Engine:
         wanted = [task for task in others if task is not None]
         loop = asyncio.get_running_loop()
         until_s = loop.time() + WIND_DOWN_S
-        # Again, since what is ending may have started something on its way.
-        while pending := [task for task in (*self._tasks, *wanted) if not task.done()]:
+        # Again, since what is ending may have started something on its way; and a few times at the least, since
+        # on a busy machine the time may be over before anything had its turn.
+        for attempt in count():
+            pending = [task for task in (*self._tasks, *wanted) if not task.done()]
+            left_s = until_s - loop.time()
+            if not pending or (left_s <= 0 and attempt >= WIND_DOWN_ROUNDS):
+                return
             for task in pending:
                 task.cancel()
-            left_s = until_s - loop.time()
-            if left_s <= 0:
-                return
-            await asyncio.wait(pending, timeout=left_s)
+            await asyncio.wait(pending, timeout=max(left_s, 0.01))
 
     # --- names and addresses -------------------------------------------------------------------------------
 

@@ -25,28 +25,30 @@ class Relation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """as_bad: only where the cause was judged no less severe, so that it never hides a worse finding which
-    it may not account for."""
+    """hides_worse: also where the effect was judged more severe than the cause, so that the verdict is the
+    cause's. That is so by the catalogue alone, for what the cause fully accounts for."""
 
     cause: str
     effect: str
     relation: Relation
-    as_bad: bool = False
+    hides_worse: bool = False
 
 
-def rows(cause: str, relation: Relation, *effects: str, as_bad: bool = False) -> tuple[Row, ...]:
-    return tuple(Row(cause, effect, relation, as_bad) for effect in effects)
+def rows(cause: str, relation: Relation, *effects: str, hides_worse: bool = False) -> tuple[Row, ...]:
+    return tuple(Row(cause, effect, relation, hides_worse) for effect in effects)
 
 
 NET = ("NET001", "NET002", "NET003", "NET004")
 TLS = ("TLS001", "TLS002", "TLS003")
 
 TABLE: tuple[Row, ...] = (
-    *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012"),
+    # Clients fall back to IPv4, which works: a warning, though the address is one where the FQDN leads.
+    *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
     *rows("DNS009", Relation.PLACE, "CRT015", "CRT001", "CLU006"),
     *rows("DNS009", Relation.ANY, "CLU001", "CLT001"),
+    # CLU005 is critical, and so are these only where the FQDN leads.
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.ANY, "CLU005")),
-    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.MEMBER, "CLU002")),
+    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.PLACE, "CLU002")),
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
     *rows("CRT015", Relation.PLACE, "CRT001", "CRT002", "CRT014", "CRT018"),
     *rows("CRT015", Relation.ANY, "CRT007", "CRT012"),
@@ -54,10 +56,10 @@ TABLE: tuple[Row, ...] = (
     *rows("CLT006", Relation.ANY, "CRT008", "CRT009", "CRT018", "CRT012", "CRT014", "CRT001", "CRT013"),
     *rows("CLT006", Relation.ANY, "CRT002", "CRT003", "CRT007", "CRT010", "CRT011", "CRT017"),
     # A clock that is wrong but changes no validity is a warning, and explains no expiry.
-    *rows("CLT004", Relation.ANY, "CRT004", "CRT005", as_bad=True),
+    *rows("CLT004", Relation.ANY, "CRT004", "CRT005"),
     *rows("CRT009", Relation.PLACE, "CRT008"),
     # Critical only where the missing certificate is what makes the chain untrusted here.
-    *rows("CRT010", Relation.PLACE, "CRT008", as_bad=True),
+    *rows("CRT010", Relation.PLACE, "CRT008"),
     *(
         row
         for code in ("CRT001", "CRT004", "CRT005", "CRT008", "CRT009")
@@ -70,7 +72,12 @@ TABLE: tuple[Row, ...] = (
     *rows("DNS006", Relation.ANY, "DNS007", "DNS013"),
     *rows("CLT003", Relation.ANY, "DNS013"),
     *rows("CLT003", Relation.PLACE, "DNS010"),
-    *(row for code in ("BAL001", "BAL002", "BAL003") for row in rows(code, Relation.ADDRESS, "BAL007")),
+    # By weights one request in many is moved, as one connection in many is: it is BAL003's own severity.
+    *(
+        row
+        for code in ("BAL001", "BAL002", "BAL003")
+        for row in rows(code, Relation.ADDRESS, "BAL007", hides_worse=True)
+    ),
 )
 
 
@@ -93,7 +100,7 @@ def _cause_of(index: int, findings: tuple[Finding, ...]) -> int | None:
         for at, cause in enumerate(findings):
             if at == index or cause.code != row.cause or not _related(cause, effect, row.relation):
                 continue
-            if not row.as_bad or RANK[cause.severity] <= RANK[effect.severity]:
+            if row.hides_worse or RANK[cause.severity] <= RANK[effect.severity]:
                 return at
     return None
 

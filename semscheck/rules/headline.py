@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from semscheck.model.findings import Finding, Owner, State, Status, Verdict
+from semscheck.model.analysis import Method
+from semscheck.model.findings import Finding, Owner, Status
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case
 
@@ -30,27 +31,34 @@ def _owners(findings: tuple[Finding, ...]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def _healthy(case: Case, verdicts: tuple[Verdict, ...]) -> str:
+def _healthy(case: Case, findings: tuple[Finding, ...]) -> str:
+    """For a run in which nothing is worse than worth knowing; what decides that was measured (see `judge`)."""
     name = case.target.fqdn_shown or case.target.fqdn
-    states = {verdict.code: verdict.state for verdict in verdicts}
-    balancing = [state for code, state in states.items() if code.startswith("BAL")]
-    tested = any(state in (State.PASS, State.FOUND) for state in balancing)
+    lowered = sorted({finding.code for finding in findings if finding.code in case.target.severities})
+    if lowered:
+        return f"{name} answers; the profile takes {', '.join(lowered)} for no more than worth knowing."
+    if case.target.fqdn_is_address:
+        return (
+            f"{name} answers and nothing is wrong there; an address was given, so that no name was checked."
+        )
     path = case.analysis.balancing
-    if not tested or path is None:
+    if path is None:
         return f"{name} answers and nothing is wrong with what was tested; balancing was not tested."
-    if path.method.value == "single" and path.other_share_at_most is not None:
-        one = path.members[0].name if path.members else "one member"
+    if path.method is Method.SINGLE:
+        one = path.members[0].name if path.members else "one server"
         return (
             f"{name} is healthy: all {path.identified} new connections went to {one}, "
             "which is consistent with fail-over."
         )
+    if path.method is Method.WEIGHTED:
+        return f"{name} is healthy: new clients are spread by weight and kept on their server, as the vendor accepts."
     return f"{name} is healthy: nothing that was tested is wrong."
 
 
-def headline(case: Case, findings: tuple[Finding, ...], verdicts: tuple[Verdict, ...], status: Status) -> str:
+def headline(case: Case, findings: tuple[Finding, ...], status: Status) -> str:
     """The sentence for a run that was judged as `status`; findings come worst first."""
     if status is Status.OK:
-        return _healthy(case, verdicts)
+        return _healthy(case, findings)
     severity = Severity(status.value)
     worst = _root(findings, severity)
     first = _sentence(worst[0].summary)

@@ -223,9 +223,17 @@ def slow(case: Case) -> Answers:
             )
 
 
-def _not_made(trouble: Failure | None) -> bool:
-    """A reset met while connecting came after the connection was made; NET004 is about that."""
-    return trouble is not None and trouble.phase is Phase.CONNECT and trouble.cause is not Cause.RESET
+def _is_lost(trouble: Failure | None) -> bool:
+    """Not made, or reset before a byte came, which may be met while connecting or while saying hello."""
+    return trouble is not None and (trouble.phase is Phase.CONNECT or _reset_before_a_byte(trouble))
+
+
+def _lose_one(attempts: list[tuple[str, bool]], shake: str) -> None:
+    """Count one connection that was made as lost after all: the handshake on it met a reset."""
+    for at, (_, made) in enumerate(attempts):
+        if made:
+            attempts[at] = (shake, False)
+            return
 
 
 @rule(
@@ -247,10 +255,12 @@ def _not_made(trouble: Failure | None) -> bool:
 def flaky(case: Case) -> Answers:
     """Mixed success in connecting to one address."""
     tried: dict[tuple[str, int], list[tuple[str, bool]]] = {}
-    attempts_seen: tuple[Connection | Sample, ...] = (*case.of(Connection), *case.of(Sample))
-    for seen in attempts_seen:
+    for seen in (*case.of(Connection), *case.of(Sample)):
         if isinstance(seen, Connection) or seen.request == 0:
-            tried.setdefault((seen.address, seen.port), []).append((seen.id, not _not_made(seen.failure)))
+            tried.setdefault((seen.address, seen.port), []).append((seen.id, not _is_lost(seen.failure)))
+    for shake in case.of(Handshake):
+        if _reset_before_a_byte(shake.failure):
+            _lose_one(tried.get((shake.address, shake.port), []), shake.id)
     if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
         yield NotObserved("no address was connected to often enough")
         return
@@ -261,6 +271,8 @@ def flaky(case: Case) -> Answers:
         lost = [each for each, made in attempts if not made]
         if key in shown or len(attempts) < FLAKY_LEAST or not lost or len(lost) == len(attempts):
             continue
+        if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
+            continue  # not now and then but always: other rules say what stops it
         shown.add(key)
         yield Hit(
             subject=place_subject(place, case.target),

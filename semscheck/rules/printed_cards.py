@@ -1059,4 +1059,17 @@ CARDS: tuple[dict[str, Any], ...] = (
         'severity_note': '',
         'references': (),
     },
+    {
+        'code': 'SEM004',
+        'name': 'not-measured',
+        'severity': 'unknown',
+        'owner': 'semscheck',
+        'summary': 'Something that decides the verdict was not measured, and nothing else says why.',
+        'why': 'Where nothing was found because nothing was seen, the service may be broken all the same.',
+        'remedy': 'See which rules were not observed, and why (`--verbose`): name the members and a resolver, run the check again, or run it from another desktop.',
+        'seen_by': 'The name, what serves there, its certificate and the spreading of connections each have a rule that has to answer before a run can be called healthy. Where a critical or unknown finding stands, that says more, and this is left out.',
+        'confidence': 'certain',
+        'severity_note': '',
+        'references': (),
+    },
 )

@@ -114,3 +114,27 @@ def no_network(case: Case) -> Answers:
         evidence=tuple(o.id for o in (*asked[:3], *tried[:3])),
         args={"questions": str(len(asked)), "connections": str(len(tried))},
     )
+
+
+@rule(
+    Card(
+        code="SEM004",
+        name="not-measured",
+        severity=Severity.UNKNOWN,
+        owner=Owner.SEMSCHECK,
+        summary="Something that decides the verdict was not measured, and nothing else says why.",
+        why="Where nothing was found because nothing was seen, the service may be broken all the same.",
+        remedy=(
+            "See which rules were not observed, and why (`--verbose`): name the members and a resolver, run the "
+            "check again, or run it from another desktop."
+        ),
+        seen_by=(
+            "The name, what serves there, its certificate and the spreading of connections each have a rule that "
+            "has to answer before a run can be called healthy. Where a critical or unknown finding stands, that "
+            "says more, and this is left out."
+        ),
+    )
+)
+def not_measured(case: Case) -> Answers:
+    """Judged when all other rules have answered (see `judge`), so that this one never says anything itself."""
+    yield from ()

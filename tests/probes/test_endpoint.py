@@ -28,8 +28,8 @@ from tests.rig.rig import open_rig
 pytestmark = pytest.mark.real
 
 FQDN = "keys.example.test"
-STEP_S = 1.5  # everything here answers at once, or never
-ALL_S = 60.0  # far more than all of it takes; a look that hangs fails the tests
+STEP_S = 3.0  # everything here answers at once, or never
+ALL_S = 120.0  # far more than all of it takes; a look that hangs fails the tests
 
 PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
 
@@ -58,6 +58,7 @@ class Row:
     over_tls: bool = False
     alert: int = 40
     more: dict[str, object] = field(default_factory=dict)  # further fields of the failure
+    either: tuple[set[str], ...] = (set(),)  # and one of these, as it happens
 
 
 DOWN = {"CLU005"}
@@ -74,7 +75,8 @@ ROWS = (
     # Seen while connecting or while saying hello, as it happens: it is one thing.
     Row("reset at once", "reset", None, Cause.RESET, DOWN | {"NET004"}),
     Row("reset after hello", "reset-after-hello", Phase.TLS, Cause.RESET, DOWN | {"NET004"}),
-    Row("closed at once", "close", Phase.TLS, Cause.CLOSED, DOWN | {"TLS002"}),
+    # What is sent to a closed socket is answered by a reset, which may overtake the close.
+    Row("closed at once", "close", Phase.TLS, None, DOWN, either=({"TLS002"}, {"NET004"})),
     Row("closed after hello", "close-after-hello", Phase.TLS, Cause.CLOSED, DOWN | {"TLS002"}),
     Row(
         "alert",
@@ -200,17 +202,26 @@ async def _look(address: str, port: int, ca_file: str) -> Seen:
     )
     dns = DnsAnalysis(addresses=(address,))
     findings, _, _ = judge(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
-    own = {f.code for f in findings if f.code.startswith(("NET", "TLS", "CLU"))}
+    # A busy machine is slow (NET005), and that is not what is looked at here.
+    own = {f.code for f in findings if f.code.startswith(("NET", "TLS", "CLU"))} - {"NET005"}
     return Seen(address, record.observations, own)
 
 
 async def _look_at_all(places: dict[str, str], port: int, ca_file: str) -> dict[str, Seen]:
-    """Those that keep a core busy one after another, the others all at once."""
+    """The silent ones all the while, those that keep a core busy one after another, the others a few at a time."""
     greedy = {row.case for row in ROWS if row.how.startswith(("endless", "huge"))}
+    silent = {row.case for row in ROWS if row.cause in (Cause.TIMED_OUT, Cause.STALLED)} - greedy
+    room = asyncio.Semaphore(4)
+
+    async def one(case: str) -> Seen:
+        if case in silent:
+            return await _look(places[case], port, ca_file)
+        async with room:
+            return await _look(places[case], port, ca_file)
+
     async with asyncio.timeout(ALL_S):
         calm = [case for case in places if case not in greedy]
-        seen = await asyncio.gather(*(_look(places[case], port, ca_file) for case in calm))
-        found = dict(zip(calm, seen, strict=True))
+        found = dict(zip(calm, await asyncio.gather(*map(one, calm)), strict=True))
         for case in greedy & set(places):
             found[case] = await _look(places[case], port, ca_file)
         return found
@@ -254,6 +265,10 @@ def seen(looks: dict[str, Seen], row: Row) -> Seen:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case)
 def test_what_stopped_a_look_is_told_apart(row: Row, seen: Seen) -> None:
     failure = seen.failure
+    if len(row.either) > 1:
+        assert failure is not None
+        assert failure.cause in (Cause.CLOSED, Cause.RESET)
+        return
     assert (failure.cause if failure is not None else None) == row.cause, failure
     if row.phase is not None:
         assert failure is not None
@@ -264,7 +279,7 @@ def test_what_stopped_a_look_is_told_apart(row: Row, seen: Seen) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case)
 def test_each_has_exactly_its_codes(row: Row, seen: Seen) -> None:
-    assert seen.codes == row.codes
+    assert seen.codes in [row.codes | each for each in row.either]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case)
