@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import comb, prod
 
-from semscheck.analysis.balancer_cookies import BalancerVendor, CookieKind, classify_cookie, decode_cookie
+from semscheck.analysis.balancer_cookies import (
+    BalancerVendor,
+    CookieKind,
+    Strength,
+    classify_cookie,
+    decode_cookie,
+)
 from semscheck.analysis.identity import (
     Facts,
     Identity,
@@ -593,7 +599,7 @@ def _session_returns(
 def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
     """For each connection that presented something and could be judged: did it come back to its member?"""
     origins = _origins(facts, identity, spread)
-    keeping = _balancers_cookies(facts)
+    keeping = _keeping(facts)
     counts = Counter(label for label in spread.labels if label is not None)
     total = sum(counts.values())
     found = []
@@ -614,9 +620,8 @@ def _origins(facts: Facts, identity: Identity, spread: _Spread) -> dict[str, str
 
 
 def _came_back(
-    sample: Sample, identity: Identity, origins: Mapping[str, str], keeping: frozenset[str]
+    sample: Sample, identity: Identity, origins: Mapping[str, str], keeping: _Keeping
 ) -> bool | None:
-    """keeping: names of the balancer's own cookies."""
     if sample.arm in ("cookie", "keep-alive") and sample.cookie_recognised is not None:
         return sample.cookie_recognised
     if sample.arm == "resume" and sample.status is None:
@@ -625,24 +630,51 @@ def _came_back(
     if here is not None and there is not None:
         return here == there
     if sample.arm in ("cookie", "keep-alive") and sample.status is not None and there is not None:
-        # The balancer's cookie was accepted as it was: not set anew (a moved client gets a new one).
-        names = {name for name, _ in cookies_of(sample.headers)}
-        kept = keeping.intersection(sample.cookies_sent)
-        if kept:
-            return not names & kept
+        return keeping.accepted(sample)
     return None
 
 
-def _balancers_cookies(facts: Facts) -> frozenset[str]:
-    """Names of cookies that a balancer keeps clients by: known ones, those whose values carry its prefix, and what
-    only something in front sets."""
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """The balancer's own cookies: their names, and the value that each connection (by its id) was given."""
+
+    names: frozenset[str]
+    given: Mapping[tuple[str, str], str]
+
+    def accepted(self, sample: Sample) -> bool | None:
+        """Whether the cookies that it sent were left as they are, or set again for the same member. None where that
+        cannot be seen: no such cookie was sent, its value is another one with every answer (AWS), or it is the
+        application's own, which another member that shares the session would have left as well."""
+        now = dict(cookies_of(sample.headers))
+        judged: list[bool] = []
+        for name in self.names.intersection(sample.cookies_sent):
+            sent = self.given.get((sample.offered or "", name), "")
+            before = decode_cookie(name, sent)
+            if name not in now:
+                if before is None or before.kind is not CookieKind.PREFIX:
+                    judged.append(True)
+                continue
+            after = decode_cookie(name, now[name])
+            if after is None:
+                judged.append(sent == now[name])
+            elif after.strength in (Strength.EXACT, Strength.COMPARABLE):
+                judged.append(before is not None and before.identity == after.identity)
+        return all(judged) if judged else None
+
+
+def _keeping(facts: Facts) -> _Keeping:
+    """Cookies that a balancer keeps clients by: known ones, those whose values carry its prefix, and what only
+    something in front sets."""
     found = set(set_in_front(facts))
+    given: dict[tuple[str, str], str] = {}
     for sample in facts.samples:
-        for name, value in (*cookies_of(sample.headers), *((name, "x") for name in sample.cookies_sent)):
+        set_here = cookies_of(sample.headers)
+        given.update({(sample.id, name): value for name, value in set_here})
+        for name, value in (*set_here, *((name, "x") for name in sample.cookies_sent)):
             cookie = decode_cookie(name, value)
             if cookie is not None and cookie.kind in (CookieKind.PERSISTENCE, CookieKind.PREFIX):
                 found.add(name)
-    return frozenset(found)
+    return _Keeping(frozenset(found), given)
 
 
 def _presented_balancer_cookie(facts: Facts) -> str | None:
@@ -793,7 +825,7 @@ def _disclosed(facts: Facts) -> tuple[str, ...]:
 def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
     found = []
     origins = _origins(facts, identity, spread)
-    keeping = _balancers_cookies(facts)
+    keeping = _keeping(facts)
     for arm in ARMS:
         samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
         if not samples:
@@ -815,7 +847,7 @@ def _padded(labels: Sequence[str | None], size: int) -> tuple[str | None, ...]:
 
 
 def _arm_labels(
-    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str], keeping: frozenset[str]
+    samples: Sequence[Sample], identity: Identity, origins: Mapping[str, str], keeping: _Keeping
 ) -> tuple[str | None, ...]:
     """Who answered, where it was traced, or where the connection came back to the one it had its token from."""
     known = dict(origins)
