@@ -282,7 +282,7 @@ async def _visit(directory: Path, seen: _Seen) -> None:
     store = Store(directory / "config", directory / "state")
     app = SemscheckApp(doors(), Opening(scenario=HEALTHY), store=store)
     async with app.run_test(size=SCREEN_SIZE) as pilot:
-        await _until(pilot, lambda: getattr(app.screen, "report", None) is not None)
+        await _until(pilot, partial(_ended, app))
         seen.screens.append("a run")
         for key, name in (("3", "views"), ("question_mark", "help"), ("ctrl+p", "commands"), ("e", "export")):
             before = app.screen
@@ -298,6 +298,18 @@ async def _visit(directory: Path, seen: _Seen) -> None:
                 await _until(pilot, partial(_back, app, before))
     if app.crash_log is not None:
         raise BrokenError(f"the screens crashed. {app.crash_log}")
+
+
+def _ended(app: SemscheckApp) -> bool:
+    """Is there a report? Raises BrokenError where the run ended without one."""
+    from semscheck.tui.screens.check import CheckScreen
+
+    screen = app.screen
+    if not isinstance(screen, CheckScreen):
+        return False
+    if screen.stopped is not None:
+        raise BrokenError(screen.stopped)
+    return screen.report is not None
 
 
 def _left(app: SemscheckApp, screen: object) -> bool:
