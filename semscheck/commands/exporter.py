@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semscheck.commands import streams
-from semscheck.commands.check import severities
 from semscheck.commands.errors import CommandError
-from semscheck.profile import Options, read_target
+from semscheck.profile import Options, ProfileError, read_target
 
 if TYPE_CHECKING:
     from semscheck.model.report import Report
-    from semscheck.model.target import Target
+    from semscheck.model.target import Severity, Target
     from semscheck.monitor.doors import Doors
 
 EXTRA = ("uvicorn", "bcrypt", "yaml")
@@ -57,9 +57,21 @@ def doors() -> Doors:
 
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:
-    target = read_target(profile, Options(resolvers=resolvers), severities)
+    try:
+        target = read_target(profile, Options(resolvers=resolvers), _severities)
+    except ProfileError as problem:
+        words = str(problem)
+        if words.startswith("--resolver"):  # here it is a key of the configuration
+            raise ProfileError(words.replace("--resolver", "resolvers", 1)) from problem
+        raise
     # Not as an option of the command line: sampling may then still stop as soon as the answer is certain.
     return target if connections is None else replace(target, connections=connections)
+
+
+def _severities() -> Mapping[str, Severity]:
+    from semscheck.rules.printed import cards
+
+    return {card.code: card.severity for card in cards()}
 
 
 def _html(report: Report) -> str:

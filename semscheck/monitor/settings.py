@@ -237,6 +237,10 @@ def _target(path: Path, name: str, given: TargetShape, probe: Probe, read_target
         raise SettingsError(f"{path}: targets: {name[:80]!r}: a name has letters, digits and . _ : - only")
     resolvers = tuple(probe.resolvers if given.resolvers is None else given.resolvers)
     connections = probe.connections if given.connections is None else given.connections
+    if connections is not None and not 1 <= connections <= MAX_CONNECTIONS:
+        raise SettingsError(
+            f"{path}: targets.{name}.connections: {connections} is out of range (1 to {MAX_CONNECTIONS})"
+        )
     try:
         return read_target(path.parent / given.profile, resolvers, connections)
     except ValueError as problem:
