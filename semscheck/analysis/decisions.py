@@ -100,17 +100,11 @@ class SamplingDecisions:
             return 0
         return EXTENSION if 0.01 < equal_shares_p_value(tuple(counts.values())) < LEFT_OPEN else 0
 
-    def unlikely_next(
-        self, history: Sequence[str | None], candidates: Sequence[str], used: Sequence[int]
-    ) -> int:
-        """Never the one that a cycle would choose next, if there is another; then the least used so far, then the
-        smallest share."""
-        counts = Counter(who for who in history if who is not None)
-        follower = _follower(history)
-        return min(
-            range(len(candidates)),
-            key=lambda at: (candidates[at] == follower, used[at], counts[candidates[at]]),
-        )
+    def foreseen(self, history: Sequence[str | None], later: Sequence[str | None]) -> str | None:
+        """Only where every fresh connection is known and they cycle: a lost one may have taken a turn or not."""
+        if None in history or not cycle_is_certain(history):
+            return None
+        return _follower(self.expected((*history, *later)))
 
     def spread(self, history: Sequence[str | None]) -> bool:
         return len({who for who in history if who is not None}) > 1

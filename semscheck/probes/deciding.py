@@ -38,11 +38,9 @@ class Decisions(Protocol):
     def more(self, history: Sequence[str | None]) -> int:
         """How many further fresh connections would settle what the planned ones left open; 0 for none."""
 
-    def unlikely_next(
-        self, history: Sequence[str | None], candidates: Sequence[str], used: Sequence[int]
-    ) -> int:
-        """Index of the candidate (a member's name each) to whose member the next connection comes least likely
-        by chance. used: how often each was taken before, so that others have their turn."""
+    def foreseen(self, history: Sequence[str | None], later: Sequence[str | None]) -> str | None:
+        """The member to which a cycle would bring the next connection; None where there is none beyond doubt.
+        later: who answered the connections since the fresh ones, as far as it is known."""
 
     def spread(self, history: Sequence[str | None]) -> bool:
         """Whether more than one member was seen, so that persistence can be measured."""

@@ -1,8 +1,8 @@
 """What keeps a client on its member: connections that present what an earlier one was given.
 
 Each arm presents one kind of thing alone: a TLS session, all cookies of a browser, or requests on one connection.
-Which earlier connection is presented is chosen so that coming back to its member by chance is unlikely, and
-different ones have their turn, since one that comes back may be luck (a hash of its cookie, for example).
+Which earlier connection is presented is drawn by lot, and different ones have their turn, since one that comes back
+may be luck (a hash of its cookie, for example).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from semscheck.probes.http import Answer
 
 PERSISTENCE_CONNECTIONS = 8
+PERSISTENCE_ATTEMPTS = 12  # where some fail, as with a dead member in the pool
 KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
@@ -46,26 +47,26 @@ class Persistence:
         """
         line, stock = self._line, self._tracer.stock
         context = self._sessions.context(newest)
-        turns = _Turns(line)
+        lot = _Lot(line)
         returned: list[bool] = []
-        for _ in range(PERSISTENCE_CONNECTIONS):
+        for _ in range(PERSISTENCE_ATTEMPTS):
             members = [name for name, kept in stock.items() if kept]
-            if not members:
+            if not members or len(returned) == PERSISTENCE_CONNECTIONS:
                 break
-            member = members[turns.choose(members)]
+            member = members[lot.draw(members)]
             session, origin = stock[member].pop(0)
             began = line.means.record.now()
             opened = await line.open(context, session=session)
             resumed = opened.tls.resumed if opened.tls is not None else None
             if opened.tls is not None:
-                if resumed and opened.tls.version == "TLSv1.2":
-                    stock[member].append((session, origin))
-                elif resumed and (newer := await line.take(opened)) is not None:
+                if not resumed or opened.tls.version == "TLSv1.2":
+                    stock[member].append((session, origin))  # refused, it is as unused as before
+                elif (newer := await line.take(opened)) is not None:
                     stock[member].append((newer, origin))
                 opened.tls.close()
             index = line.next_index("resume")
             line.write_down(began, opened, "resume", index, offered=origin, resumed=resumed)
-            turns.came(member if resumed else None)
+            lot.came(member if resumed else None)
             if resumed is not None:
                 returned.append(resumed)
             if len(returned) >= NEVER_AFTER and not any(returned):
@@ -167,13 +168,13 @@ class Persistence:
         line = self._line
         by_sample = line.labels()
         earlier = [e for e in line.issued if e.session is not None and by_sample.get(e.sample.id)]
-        turns = _Turns(line)
+        lot = _Lot(line)
         for _ in range(PERSISTENCE_CONNECTIONS):
             if not earlier:
                 break
-            chosen = earlier.pop(turns.choose([by_sample[each.sample.id] or "" for each in earlier]))
+            chosen = earlier.pop(lot.draw([by_sample[each.sample.id] or "" for each in earlier]))
             await self.exchange(context, page, "resume", trace=trace, earlier=chosen)
-            turns.came(None)
+            lot.came(None)
             await line.pause()
         await self._tracer.settle()
 
@@ -190,14 +191,16 @@ class Persistence:
         if any(by_sample.get(each.sample.id) for each in browsers):
             browsers = [each for each in browsers if by_sample.get(each.sample.id)]
         owners = [by_sample.get(each.sample.id) or "" for each in browsers]
-        turns = _Turns(line)
+        lot = _Lot(line)
         returned: list[bool | None] = []
-        for _ in range(PERSISTENCE_CONNECTIONS):
+        for _ in range(PERSISTENCE_ATTEMPTS):
             if not browsers:
                 return False
-            at = turns.choose(owners)
+            if len(returned) == PERSISTENCE_CONNECTIONS:
+                break
+            at = lot.draw(owners)
             sample = await self._come_back(context, page, browsers[at], names, trace)
-            turns.came(owners[at] or None if sample.cookie_recognised else None)
+            lot.came(owners[at] or None if sample.cookie_recognised else None)
             if sample.failure is None:
                 returned.append(sample.cookie_recognised)
             await line.pause()
@@ -290,33 +293,35 @@ class Persistence:
         await self._tracer.settle()
 
 
-class _Turns:
-    """Whose turn it is in an arm: different members and different earlier connections, and never the one that a
-    cycle would choose next, as far as that can be foreseen."""
+class _Lot:
+    """Which earlier connection is presented next: a member by lot, never the one that a cycle would choose next as
+    far as that can be foreseen; of its connections one that was presented least, by lot again.
+
+    By lot, since any order of our own could keep step with the balancer's: so presented, a client of one of k members
+    comes back by chance in one of k connections, whatever the balancer's order is.
+    """
 
     def __init__(self, line: Line) -> None:
         self._decide = line.decide
         self._random = line.means.seam.random
-        self._history = [*line.history()]
-        self._members: dict[str, int] = {}
-        self._choices: dict[int, int] = {}
+        self._history = line.history()
+        self._later: list[str | None] = []
+        self._presented: dict[int, int] = {}
 
-    def choose(self, candidates: Sequence[str]) -> int:
+    def draw(self, candidates: Sequence[str]) -> int:
         """Index of the candidate (its member's name) to present next."""
-        expected = self._decide.expected(self._history)
-        used = [self._members.get(name, 0) for name in candidates]
-        first = self._decide.unlikely_next(expected, candidates, used)
-        same = [at for at, name in enumerate(candidates) if name == candidates[first]]
-        least = min(self._choices.get(at, 0) for at in same)
-        # By lot: connections that are presented in the order in which they were made go round with the cycle.
-        chosen = self._random.choice([at for at in same if self._choices.get(at, 0) == least])
-        self._choices[chosen] = self._choices.get(chosen, 0) + 1
-        self._members[candidates[chosen]] = self._members.get(candidates[chosen], 0) + 1
-        return chosen
+        members = sorted(set(candidates))
+        foreseen = self._decide.foreseen(self._history, self._later)
+        member = self._random.choice([name for name in members if name != foreseen] or members)
+        fitting = [at for at, name in enumerate(candidates) if name == member]
+        least = min(self._presented.get(at, 0) for at in fitting)
+        drawn = self._random.choice([at for at in fitting if self._presented.get(at, 0) == least])
+        self._presented[drawn] = self._presented.get(drawn, 0) + 1
+        return drawn
 
     def came(self, member: str | None) -> None:
         """Where that connection came to, None where it is not known."""
-        self._history.append(member)
+        self._later.append(member)
 
 
 def _issued(sample: Sample, session: ssl.SSLSession | None) -> Issued:

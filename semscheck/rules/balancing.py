@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import comb
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Termination
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
@@ -27,6 +29,7 @@ F5_COOKIES = Reference("F5 K6917: the BIG-IP persistence cookie", "https://my.f5
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
 KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
 PRESENTED_LEAST = 4
+CLIENTS_CONFIDENCE = 0.95
 STEADY_MEMBERS_MISSED = 0.01  # chance of not seeing a member with an even share, below which it is reported
 ADVICE = (
     "Set the balancer to fail-over (active/passive), to an ordered list (first alive), or to strong weights such as "
@@ -93,6 +96,32 @@ def _unsettled(path: BalancingPath) -> NotObserved | None:
 
 def _remedy(path: BalancingPath) -> str:
     return f"{ADVICE} {path.vendor_hint}" if path.vendor_hint else ADVICE
+
+
+def _clients(case: Case, path: BalancingPath) -> dict[str, set[str]]:
+    """Members, each with this desktop's addresses that it serves, where the balancer keeps clients by address; each
+    address is a client then. Empty where it does not."""
+    if path.persistence is not Persistence.SOURCE_ADDRESS:
+        return {}
+    source = {sample.id: sample.source_address for sample in case.of(Sample)}
+    served: dict[str, set[str]] = {}
+    for arm in path.arms:
+        if arm.arm in ("fresh", "source"):
+            for sample, member in zip(arm.evidence, arm.members, strict=True):
+                address = source.get(sample)
+                if member is not None and address is not None:
+                    served.setdefault(member, set()).add(address)
+    return served
+
+
+def _not_by_weight(served: dict[str, set[str]]) -> bool:
+    """Whether clients are spread more evenly than weights of 10 to 1 would do in one of twenty cases."""
+    sizes = sorted((len(addresses) for addresses in served.values()), reverse=True)
+    clients, elsewhere, share = sum(sizes), sum(sizes[1:]), 1 / 11
+    tail = sum(
+        comb(clients, k) * share**k * (1 - share) ** (clients - k) for k in range(elsewhere, clients + 1)
+    )
+    return tail < 1 - CLIENTS_CONFIDENCE
 
 
 def _args(path: BalancingPath) -> dict[str, str]:
@@ -280,8 +309,23 @@ def round_robin_sticky(case: Case) -> Answers:
         return
     for path in _paths(case):
         unsettled = _unsettled(path)
+        served = _clients(case, path)
         if unsettled is not None:
             yield unsettled
+        elif path.method is Method.SINGLE and served and _not_by_weight(served):
+            clients = sum(len(addresses) for addresses in served.values())
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} keeps each client on a server by its address, and spreads the clients: "
+                    f"{clients} addresses of this desktop are served by {len(served)} servers. Sessions hold, but "
+                    "the vendor does not support this method."
+                ),
+                remedy=_remedy(path),
+                confidence=Confidence.LIKELY,
+                evidence=path.evidence,
+                args=_args(path) | {"kept_by": _by_what(path), "clients": str(clients)},
+            )
         elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
             yield Hit(
                 subject=_subject(case, path),
@@ -480,6 +524,19 @@ def indistinguishable(case: Case) -> Answers:
                 evidence=path.evidence,
                 args=_args(path) | {"because": because},
             )
+        elif (served := _clients(case, path)) and not _not_by_weight(served):
+            clients = sum(len(addresses) for addresses in served.values())
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} keeps each client on a server by its address, and {clients} addresses of "
+                    f"this desktop are served by {len(served)} servers: whether clients are spread evenly or by "
+                    "weights takes more addresses to tell."
+                ),
+                remedy=SUPPLY["shared"],
+                evidence=path.evidence,
+                args=_args(path) | {"clients": str(clients)},
+            )
         elif path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
             yield Hit(
                 subject=_subject(case, path),
@@ -522,6 +579,8 @@ def steady(case: Case) -> Answers:
         yield NotObserved(why)
         return
     for path in _paths(case):
+        if path.persistence is Persistence.SOURCE_ADDRESS:
+            continue  # another address of this desktop is served by another member
         if path.method is not Method.SINGLE or path.other_share_at_most is None:
             unsettled = _unsettled(path)
             if unsettled is not None:

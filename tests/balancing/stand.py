@@ -42,11 +42,16 @@ LIMITS = Limits(timeout_s=2.0, deadline_s=60.0)
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A connection that was made: when (on the run's own clock), from which local port, to which address."""
+    """A connection that was made: when (on the run's own clock), from which address and port, to which address."""
 
     at_s: float
+    source: str
     port: int
     address: str
+
+    @property
+    def client(self) -> tuple[str, int]:
+        return self.source, self.port
 
 
 @dataclass(slots=True)
@@ -58,10 +63,10 @@ class Notes:
     # To be done before the connection of that number (from 1) to that address is made.
     before: dict[tuple[str, int], Callable[[], None]] = field(default_factory=dict)
 
-    def port_of(self, sample: Sample) -> int | None:
-        """The local port of a sample's connection: the first one made to its address after it began."""
+    def client_of(self, sample: Sample) -> tuple[str, int] | None:
+        """Address and port that a sample's connection came from: the first one made to its address after it began."""
         later = [d for d in self.dialled if d.address == sample.address and d.at_s >= sample.at_s - 1e-5]
-        return later[0].port if later else None
+        return later[0].client if later else None
 
 
 class NotingClock(SystemClock):
@@ -90,16 +95,17 @@ class NotingDialler(SocketDialler):
         began = monotonic()
         stream = await super().connect(address, port, source_address)
         assert isinstance(stream, SocketStream)
-        local = stream._socket.getsockname()[1]
-        self._notes.dialled.append(Dialled(began - (self._notes.zero_s or 0.0), local, address))
+        source, local = stream._socket.getsockname()[:2]
+        self._notes.dialled.append(Dialled(began - (self._notes.zero_s or 0.0), source, local, address))
         return stream
 
 
-def chosen_by_port(server: Server) -> dict[int, list[str]]:
-    """What a balancer chose, by the client's port: one member, or one for each request where it ends TLS."""
-    found: dict[int, list[str]] = {}
-    for name, port in re.findall(r"^chose:([^:\s]+):\S*:(\d+)$", server.log(10_000_000), re.MULTILINE):
-        found.setdefault(int(port), []).append(name)
+def chosen_by_client(server: Server) -> dict[tuple[str, int], list[str]]:
+    """What a balancer chose, by the client's address and port: one member, or one for each request if it ends TLS."""
+    found: dict[tuple[str, int], list[str]] = {}
+    lines = re.findall(r"^chose:([^:\s]+):[^:]*:(\S+):(\d+)$", server.log(10_000_000), re.MULTILINE)
+    for name, address, port in lines:
+        found.setdefault((address, int(port)), []).append(name)
     return found
 
 
@@ -158,15 +164,15 @@ class Checked:
         """Sample ids to the member that answered, as the balancer says; the first request of each connection, or
         the sample's own on a connection that was kept."""
         assert self.balancer is not None
-        chosen = chosen_by_port(self.balancer)
+        chosen = chosen_by_client(self.balancer)
         found: dict[str, str] = {}
-        kept: dict[int, int | None] = {}
+        kept: dict[int, tuple[str, int] | None] = {}
         for sample in (s for s in self.report.observations if isinstance(s, Sample)):
-            port = self.notes.port_of(sample) if sample.request == 0 else kept.get(sample.index)
+            client = self.notes.client_of(sample) if sample.request == 0 else kept.get(sample.index)
             if sample.arm == "keep-alive":
-                kept[sample.index] = port
-            if port is not None and len(chosen.get(port, ())) > sample.request:
-                found[sample.id] = chosen[port][sample.request]
+                kept[sample.index] = client
+            if client is not None and len(chosen.get(client, ())) > sample.request:
+                found[sample.id] = chosen[client][sample.request]
         return found
 
     def attributed(self) -> list[tuple[str, str, str]]:
