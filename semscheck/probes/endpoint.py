@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 LOGIN_PATH = "/b/l.e"  # Web Email Protection's login page, in every version that sources name
 RETRY_PAUSES_S = (0.02, 0.1)
+SILENT_S = (
+    1.0  # without an answer to the first TLS message, after which a client's address is asked once more
+)
+SILENT_TRIES = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
@@ -202,8 +206,9 @@ async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | No
 async def look(means: Means, errand: Errand) -> Sight:
     """Connect, shake hands, and (where wanted) ask for the front page; every step an observation.
 
-    What fails at once is tried again, since one lost connection in fifty says nothing of an address; silence
-    is not, since TCP itself has asked several times.
+    What fails at once is tried again, since one lost connection in fifty says nothing of an address. A connection
+    that is never made is not, since TCP itself has asked several times; for one that is made and then silent see
+    `_greet`.
     """
     for pause_s in RETRY_PAUSES_S:
         sight, again = await _look_once(means, errand, last=False)
@@ -222,7 +227,10 @@ async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, b
     reached, stream = await connect(means, errand)
     if stream is None:
         return Sight(errand), _is_quick(reached.failure)
-    seen, tls = await handshake(means, errand, stream, "default")
+    if errand.web:
+        seen, tls = await _greet(means, errand, stream)
+    else:
+        seen, tls = await handshake(means, errand, stream, "default")
     if tls is None and _is_quick(seen.failure) and not last:
         return Sight(errand, connected=True, connect_s=reached.elapsed_s), True
     if tls is None:
@@ -243,6 +251,54 @@ async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, b
         exchanges=exchanges,
     )
     return sight, False
+
+
+async def _greet(means: Means, errand: Errand, stream: Stream) -> tuple[Handshake, Tls | None]:
+    """The handshake with an address that clients use. Where nothing comes, it is asked again on connections beside
+    the first: one silent connection may be a frozen server in a pool whose others serve.
+    """
+    tries: list[asyncio.Task[Shaken]] = [asyncio.create_task(_shake(means, errand, stream))]
+    chosen = tries[0]
+    try:
+        waiting = {chosen}
+        while waiting:
+            limit = SILENT_S if len(tries) < SILENT_TRIES else None
+            done, waiting = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            heard = next((task for task in tries if task in done and not _was_silent(task)), None)
+            if heard is not None:
+                chosen = heard
+                break
+            if not done:
+                tries.append(asyncio.create_task(_shake(means, errand, None)))
+                waiting.add(tries[-1])
+    finally:
+        await _drop([task for task in tries if task is not chosen or not task.done()])
+    seen, tls = chosen.result()
+    assert seen is not None  # the first was given its connection, and no other is chosen without an answer
+    return seen, tls
+
+
+Shaken = tuple[Handshake | None, Tls | None]
+
+
+async def _shake(means: Means, errand: Errand, stream: Stream | None) -> Shaken:
+    """A handshake on this connection, or on one of its own; nothing where that is not made."""
+    if stream is None:
+        _, stream = await connect(means, errand)
+    return await handshake(means, errand, stream, "default") if stream is not None else (None, None)
+
+
+def _was_silent(task: asyncio.Task[Shaken]) -> bool:
+    seen, _ = task.result()
+    return seen is None or (seen.failure is not None and seen.failure.cause is Cause.STALLED)
+
+
+async def _drop(tasks: Sequence[asyncio.Task[Shaken]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(result, BaseException) and result[1] is not None:
+            result[1].close()
 
 
 def _is_quick(trouble: Failure | None) -> bool:

@@ -343,10 +343,10 @@ def test_a_server_that_closes_after_each_answer_is_asked_on_another_connection(
     assert sum(isinstance(each, Connection) for each in seen.observations) == 2
 
 
-def test_quick_failures_are_tried_again_and_silence_is_not(looks: dict[str, Seen]) -> None:
+def test_quick_failures_and_silence_after_connecting_are_tried_again(looks: dict[str, Seen]) -> None:
     def attempts(case: str) -> int:
         return sum(isinstance(each, Connection) for each in looks[case].observations)
 
     assert attempts("refused") == 3
     assert attempts("filtered") == 1
-    assert attempts("TLS stalls") == 1
+    assert attempts("TLS stalls") == 3  # a pool may have servers that answer
