@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -366,6 +367,7 @@ def test_every_truncation_is_one_line(
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_redacted_in_every_format_and_in_the_evidence(
     capsys: pytest.CaptureFixture[str], broken: Cluster, saved: Path, tmp_path: Path
 ) -> None:
@@ -381,6 +383,33 @@ def test_redacted_in_every_format_and_in_the_evidence(
             assert pattern.findall(text) == [], form
         assert [code for code, _, _ in codes(evidence)] == [code for code, _, _ in codes(saved)]
         assert json.loads(evidence.read_bytes())["run"]["redacted"] is True
+
+
+def test_reports_redacted_with_one_passphrase_can_be_compared(
+    capsys: pytest.CaptureFixture[str], saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("a passphrase that two people agree on\n")
+    for name in ("one", "other"):
+        main(
+            [
+                "replay",
+                str(saved),
+                "--redact-key",
+                str(tmp_path / "key"),
+                "--json",
+                "--output",
+                str(tmp_path / name),
+            ]
+        )
+    main(["replay", str(saved), "--redact", "--json", "--output", str(tmp_path / "third")])
+    assert main(["compare", str(tmp_path / "one"), str(tmp_path / "other")]) == 0
+    assert main(["compare", str(tmp_path / "one"), str(tmp_path / "third")]) == 3
+    capsys.readouterr()
+    (tmp_path / "key").write_text("short\n")
+    assert main(["replay", str(saved), "--redact-key", str(tmp_path / "key")]) == 3
+    assert "--redact-key" in capsys.readouterr().err
+    assert main(["replay", str(saved), "--redact-key", str(tmp_path / "none")]) == 3
+    assert "no such file" in capsys.readouterr().err
 
 
 def test_a_redacted_check_streams_nothing_before_it_knows_all_names(
@@ -539,12 +568,11 @@ def test_interrupted_once_it_reports_what_there_is(stalling: list[str], tmp_path
 def test_interrupted_twice_it_leaves_at_once_and_leaves_no_file(
     stalling: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The first signal is held up where the report is written, so that the second finds the program still there.
+    # Judging never ends here, so that the second signal finds the program still there, its loop stuck.
     program = tmp_path / "program"
     program.mkdir()
     (program / "sitecustomize.py").write_text(
-        "import semscheck.commands.delivery as d, time\n"
-        "d.Delivery.deliver = lambda self, report: time.sleep(60)\n"
+        "import semscheck.run, time\nsemscheck.run.judge_snapshot = lambda snapshot: time.sleep(600)\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{program}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     folder = tmp_path / "out"
@@ -555,14 +583,14 @@ def test_interrupted_twice_it_leaves_at_once_and_leaves_no_file(
         stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
-    while b'"summary"' not in (line := process.stdout.readline()):
-        if b'"observation"' in line:
-            process.send_signal(signal.SIGINT)
-            break
-    while b'"type":"summary"' not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 3
+    lines = iter(process.stdout.readline, b"")
+    assert any(b'"observation"' in line for line in lines)
+    limit = monotonic() + 30
+    while process.poll() is None and monotonic() < limit:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    assert process.returncode == 3
     assert left_in(folder) == set()
 
 

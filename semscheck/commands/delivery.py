@@ -11,7 +11,7 @@ from typing import Self
 from semscheck.commands import streams
 from semscheck.commands.errors import CommandError
 from semscheck.commands.files import PromisedFile
-from semscheck.commands.formats import encode, failing_on, redacted
+from semscheck.commands.formats import encode, failing_on, redacted, redaction_key
 from semscheck.commands.streams import Face
 from semscheck.model.events import Event, Finished, Listener
 from semscheck.model.report import Report
@@ -28,6 +28,8 @@ class Delivery:
     def __init__(self, options: Namespace) -> None:
         self._format: str = "json" if options.json else (options.format or "text")
         self._options = options
+        self._key: bytes | None = None
+        self._redacts = options.redact or options.redact_key is not None
         self._output: PromisedFile | None = None
         self._save: PromisedFile | None = None
         self._streamed = False
@@ -38,6 +40,8 @@ class Delivery:
             raise
 
     def _promise(self) -> None:
+        if self._options.redact_key is not None:
+            self._key = redaction_key(self._options.redact_key)
         output, save = self._options.output, self._options.save
         if output is not None and output != STDOUT:
             self._output = PromisedFile("--output", output)
@@ -67,7 +71,7 @@ class Delivery:
 
         reader_left: called once when nobody reads standard output any more.
         """
-        if self._format != "jsonl" or self._output is not None or self._options.redact:
+        if self._format != "jsonl" or self._output is not None or self._redacts:
             return None
         self._streamed = True
         from semscheck.render import jsonl
@@ -87,7 +91,7 @@ class Delivery:
 
     def deliver(self, report: Report) -> int:
         """Write the report everywhere it was asked for; gives the exit code. Raises CommandError."""
-        told = failing_on(redacted(report) if self._options.redact else report, self._options.fail_on)
+        told = failing_on(redacted(report, self._key) if self._redacts else report, self._options.fail_on)
         if self._save is not None:
             evidence = replace(told, summary=replace(told.summary, exit_code=report.summary.exit_code))
             self._save.write(encode(evidence, "json", Face()))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from semscheck.commands.errors import CommandError
 from semscheck.commands.streams import Face
 from semscheck.model.findings import Status
 from semscheck.model.report import Report
 
+MIN_PASSPHRASE, MAX_PASSPHRASE = 12, 1024  # characters; a guessed passphrase gives every pseudonym away
 FORMATS = ("text", "json", "jsonl", "html", "markdown", "nagios", "prometheus", "junit")
 
 
@@ -20,16 +23,32 @@ def failing_on(report: Report, fail_on: str) -> Report:
     return report
 
 
-def redacted(report: Report) -> Report:
-    """The report with pseudonyms; the words of the rules' own texts are kept."""
-    import re
-
+def redacted(report: Report, key: bytes | None = None) -> Report:
+    """The report with pseudonyms; the words of the rules' own texts are kept. key: None for one that is forgotten."""
     from semscheck.analysis.redaction import redact
-    from semscheck.rules.registry import cards
+    from semscheck.rules.printed import cards
 
     texts = (text for card in cards() for text in (card.summary, card.why, card.remedy, card.seen_by))
     kept = {word for text in texts for word in re.findall(r"[a-z]+", text.lower())}
-    return redact(report, keep_words=kept)
+    return redact(report, key=key, keep_words=kept)
+
+
+def redaction_key(path: str) -> bytes:
+    """The key that the passphrase in a file makes. Raises CommandError."""
+    from semscheck.analysis.pseudonyms import key_of
+
+    try:
+        with open(path, "rb") as file:
+            passphrase = file.read(4 * MAX_PASSPHRASE).decode().strip()
+    except (OSError, ValueError) as problem:
+        words = getattr(problem, "strerror", None) or "not UTF-8"
+        raise CommandError(f"--redact-key: {path}: {words.lower()}") from problem
+    if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
+        raise CommandError(
+            f"--redact-key: {path}: holds {len(passphrase)} characters; a passphrase of {MIN_PASSPHRASE} to "
+            f"{MAX_PASSPHRASE} is needed"
+        )
+    return key_of(passphrase)
 
 
 def encode(report: Report, form: str, face: Face, *, verbose: bool = False, pretty: bool = False) -> bytes:

@@ -140,6 +140,11 @@ def _output_options(parser: Parser) -> None:
     group.add_argument("--save", metavar="FILE", help="also save the evidence (JSON), for replay and compare")
     group.add_argument("--redact", action="store_true", help="pseudonyms for names and addresses, everywhere")
     group.add_argument(
+        "--redact-key",
+        metavar="FILE",
+        help="the same, from the passphrase in FILE: reports redacted with one can be compared",
+    )
+    group.add_argument(
         "--fail-on",
         choices=("warning", "critical"),
         default="warning",

@@ -27,7 +27,7 @@ def render(report: Report) -> str:
     ]
     lines += [f"- **{name}**: {value}" for name, value in _facts(report)]
     lines += ["", *_findings(report), ""]
-    lines += [f"How to reproduce: {markdown_code(command(report.target), None)}"]
+    lines += [f"How to reproduce: {markdown_code(_repeat(report), None)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -100,6 +100,14 @@ def _group(number: int, group: Group) -> str:
     )
     codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in group.explains))
     return f"{text} Explains {words.listed(codes, MAX_EXPLAINED)}." if codes else text
+
+
+def _repeat(report: Report) -> str:
+    """The command that repeats this run; a lab is played anew, since its addresses and its profile are gone."""
+    scenario = report.run.options.get("scenario")
+    if scenario is None:
+        return command(report.target)
+    return one_line(f"semscheck demo {shlex.quote(scenario)}", 200)
 
 
 def command(target: Target) -> str:
