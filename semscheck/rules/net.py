@@ -255,7 +255,8 @@ def _lose_one(attempts: list[tuple[str, bool]], shake: str) -> None:
 def flaky(case: Case) -> Answers:
     """Mixed success in connecting to one address."""
     tried: dict[tuple[str, int], list[tuple[str, bool]]] = {}
-    for seen in (*case.of(Connection), *case.of(Sample)):
+    attempts_seen: tuple[Connection | Sample, ...] = (*case.of(Connection), *case.of(Sample))
+    for seen in attempts_seen:
         if isinstance(seen, Connection) or seen.request == 0:
             tried.setdefault((seen.address, seen.port), []).append((seen.id, not _is_lost(seen.failure)))
     for shake in case.of(Handshake):
