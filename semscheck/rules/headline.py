@@ -44,8 +44,13 @@ def _healthy(case: Case, findings: tuple[Finding, ...]) -> str:
     path = case.analysis.balancing
     if path is None:
         return f"{name} answers and nothing is wrong with what was tested; balancing was not tested."
+    direct = {place.client_of for place in case.fqdn_places}
+    if len(direct) == 1 and (names := direct.pop()):
+        it = " and ".join(names)
+        return f"{name} is healthy: it leads to {it} itself, with no balancer, and clients are served."
     if path.method is Method.SINGLE:
-        one = path.members[0].name if path.members else "one server"
+        known = {member.name for member in case.target.members}
+        one = next((share.name for share in path.members if share.name in known), "one and the same server")
         return (
             f"{name} is healthy: all {path.identified} new connections went to {one}, "
             "which is consistent with fail-over."
@@ -65,5 +70,6 @@ def headline(case: Case, findings: tuple[Finding, ...], status: Status) -> str:
     if worst[0].owner is Owner.SEMSCHECK or severity is Severity.UNKNOWN:
         return first
     others = len({f.code for f in worst}) - 1
-    more = f" {others} more {severity.value} finding{'s' if others > 1 else ''}." if others else ""
+    word = "warning" if severity is Severity.WARNING else f"{severity.value} finding"
+    more = f" {others} more {word}{'s' if others > 1 else ''}." if others else ""
     return f"{first} To be mended by {_owners(worst[:1])}.{more}"

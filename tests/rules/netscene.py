@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from semscheck.analysis.places import interfaces, places
+from semscheck.analysis.rotation import dns_analysis
 from semscheck.model.analysis import Analysis, BalancingPath, DnsAnalysis, Method, Persistence, Share
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Finding, State
@@ -57,7 +58,7 @@ def dns(*addresses: str, rcode: str = "NOERROR", failure: Failure | None = None)
             at_s=0.0,
             server="192.0.2.53:53",
             name=FQDN,
-            record_type="A",
+            record_type="AAAA" if any(":" in each for each in addresses) else "A",
             repetition=n,
             rcode=None if failure is not None else rcode,
             records=addresses,
@@ -196,12 +197,15 @@ class Scene:
         answers: bool = True,
     ) -> None:
         """answers: whether a name server answered, without which silence would be a desktop with no network."""
-        flat: list[AnyObservation] = list(dns(*leads_to)) if answers else []
+        families = ([a for a in leads_to if ":" not in a], [a for a in leads_to if ":" in a])
+        flat: list[AnyObservation] = []
+        for addresses in families if answers else ():
+            flat += dns(*addresses) if addresses or not leads_to else []
         for one in observations:
             flat.extend(one if isinstance(one, list | tuple) else [one])  # type: ignore[list-item]
         run = Run(id="r", started=NOW, vantage=Vantage(host="desk1", platform="test"))
         self.snapshot = Snapshot(target=target, run=run, observations=tuple(flat))
-        names = DnsAnalysis(addresses=tuple(leads_to), max_ttl_s=60 if leads_to else None)
+        names = dns_analysis(self.snapshot) if answers else DnsAnalysis(addresses=tuple(leads_to))
         where = places(self.snapshot, names)
         self.analysis = Analysis(
             dns=names,
