@@ -163,6 +163,9 @@ class _Spread:
     why: str | None = None
     labels: tuple[str | None, ...] = ()
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
+    shared: bool = (
+        False  # whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ def _path(
     fresh = facts.fresh
     direct = place.client_of[0] if place is not None and len(place.client_of) == 1 else None
     spread = _spread(facts, identity, direct)
+    if spread.shared:
+        identity = Identity({}, signals=identity.signals)
     termination, evidence = _termination(facts, direct, address, shakes)
     kept = _persistence(facts, identity, spread, termination)
     labels = [label for label in spread.labels if label is not None]
@@ -316,7 +321,8 @@ def _without_names(facts: Facts, identity: Identity, labels: Sequence[str | None
         return None
     by_session = _from_trials(_session_trials(facts))
     if by_session is not None and by_session.method is not Method.UNKNOWN:
-        return by_session if facts.earlier else _with_places(by_session, facts)
+        shared = identity.by in _INFERRED and any(labels)
+        return replace(by_session, shared=shared) if facts.earlier else _with_places(by_session, facts)
     if any(labels) and identity.by not in _INFERRED:
         return None
     by_cookie = _from_cookie_pairs(facts)
@@ -565,6 +571,8 @@ def _lost(arm: Sequence[_Back], balancer_cookie: str | None) -> bool:
 
 def _cookie_returns(facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
     """The arm that sends cookies back."""
+    if spread.shared:
+        return []
     offered = [s for s in facts.samples if s.arm == "cookie" and s.offered is not None and _succeeded(s)]
     return _returns(offered, facts, identity, spread)
 

@@ -131,21 +131,29 @@ class Pairs:
             opened.tls.close()
         return OwnCookies(tuple(made), tuple(names), bool(set_now))
 
-    async def exchange(self, context: ssl.SSLContext, page: str, names: frozenset[str]) -> Issued | None:
-        """A fresh connection with a request that sends nothing; then one session cookie of each member found so
-        far is shown on it: the one that is recognised says who is there; if none is, it is a new one."""
+    async def exchange(
+        self, context: ssl.SSLContext, page: str, names: frozenset[str], earlier: Issued | None = None
+    ) -> Issued | None:
+        """A connection with a request that sends nothing, offering the session of an `earlier` one if given; then one
+        session cookie of each member found so far is shown on it: the one that is recognised says who is there; if
+        none is, it is a new one."""
         line = self._line
+        arm = "fresh" if earlier is None else "resume"
         began = line.means.record.now()
-        opened = await line.open(context)
-        index = line.next_index("fresh")
+        opened = await line.open(context, session=earlier.session if earlier is not None else None)
+        index = line.next_index(arm)
+        data: dict[str, object] = {}
+        if earlier is not None:
+            resumed = opened.tls.resumed if opened.tls is not None else None
+            data = {"offered": earlier.sample.id, "resumed": resumed}
         if opened.tls is None:
-            line.write_down(began, opened, "fresh", index)
+            line.write_down(began, opened, arm, index, **data)
             return None
         try:
             talk = line.talk(opened)
             answer, trouble = await line.ask(talk, page, None)
             session = opened.tls.session
-            sample = line.answered(began, opened, "fresh", index, answer, trouble)
+            sample = line.answered(began, opened, arm, index, answer, trouble, **data)
             given = set_by(sample.headers)
             issued = Issued(sample, session, cookies=tuple(c for c in given if not c.dead))
             issued.jar.keep(given)

@@ -8,7 +8,7 @@ may be luck (a hash of its cookie, for example).
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Sample
@@ -162,9 +162,9 @@ class Persistence:
             self._tracer.cookies_later(issued, context)
         return issued
 
-    async def exchanged_sessions(self, context: ssl.SSLContext, page: str, trace: bool) -> None:
-        """New connections that offer the TLS session of an earlier one and no cookie, where TLS ends in front:
-        does the session alone lead back?"""
+    async def exchanged_sessions(self, present: Callable[[Issued], Awaitable[object]]) -> None:
+        """New connections that offer the TLS session of an earlier one and no cookie, where each needs an HTTP
+        exchange to be told: does the session alone lead back? present: makes one, from what the earlier was given."""
         line = self._line
         by_sample = line.labels()
         earlier = [e for e in line.issued if e.session is not None and by_sample.get(e.sample.id)]
@@ -172,8 +172,7 @@ class Persistence:
         for _ in range(PERSISTENCE_CONNECTIONS):
             if not earlier:
                 break
-            chosen = earlier.pop(lot.draw([by_sample[each.sample.id] or "" for each in earlier]))
-            await self.exchange(context, page, "resume", trace=trace, earlier=chosen)
+            await present(earlier.pop(lot.draw([by_sample[each.sample.id] or "" for each in earlier])))
             lot.came(None)
             await line.pause()
         await self._tracer.settle()

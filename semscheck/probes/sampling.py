@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from semscheck.model.observations import Control, Exchange, Sample, Trace
 from semscheck.probes.deciding import Decisions
 from semscheck.probes.endpoint import Errand, Means
-from semscheck.probes.line import Line
+from semscheck.probes.line import Issued, Line
 from semscheck.probes.pairs import Pairs
 from semscheck.probes.persistence import Persistence
 from semscheck.probes.tokens import Door, Sessions, cookie_controls
@@ -138,8 +138,14 @@ class Sampler:
     ) -> None:
         if not self._decide.spread(self._line.history()):
             return
+
+        def present(earlier: Issued) -> Awaitable[object]:
+            if telling and not self._tracer.members:
+                return self._pairs.exchange(context, page, telling, earlier)
+            return self._persistence.exchange(context, page, "resume", trace=trace, earlier=earlier)
+
         if not await self._persistence.cookies(context, page, telling, trace):
-            await self._persistence.exchanged_sessions(context, page, trace)
+            await self._persistence.exchanged_sessions(present)
         await self._persistence.kept_connections(context, page, telling, trace)
 
     # --- members unknown -----------------------------------------------------------------------------------
