@@ -57,7 +57,11 @@ class Tracer:
     async def settle(self) -> None:
         """Wait for the traces that are under way."""
         while self._under_way:
-            await asyncio.gather(*tuple(self._under_way))
+            waited_for = tuple(self._under_way)
+            await asyncio.gather(*waited_for)
+            # Their own callbacks run when the loop does; from Python 3.12 on, gathering what is done already gives the
+            # loop no turn, and this would go round for ever.
+            self._under_way.difference_update(waited_for)
 
     def cancel(self) -> None:
         for task in self._under_way:
