@@ -59,8 +59,8 @@ class Tracer:
         while self._under_way:
             waited_for = tuple(self._under_way)
             await asyncio.gather(*waited_for)
-            # Their own callbacks run when the loop does; from Python 3.12 on, gathering what is done already gives the
-            # loop no turn, and this would go round for ever.
+            # Their own callbacks run when the loop does; from Python 3.12 on, gathering what is done already gives
+            # the loop no turn, and this would go round for ever.
             self._under_way.difference_update(waited_for)
 
     def cancel(self) -> None:
