@@ -42,13 +42,14 @@ FREEZE_TIMEOUT_S = 1800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """Where everything is. python: the one that makes the environments. frozen_with: how the folder's name says it."""
+    """Where everything is. python: the one that makes the environments. root: to freeze in; None: here."""
 
     work: Path
     out: Path
     python: str
     epoch: int
     version: str
+    root: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -103,6 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "packaging")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--python", default=sys.executable, help="the Python to freeze with")
+    parser.add_argument(
+        "--root", type=Path, help="freeze in this root, as packaging/linux/old-python makes it"
+    )
     options = parser.parse_args(arguments)
     build = Build(
         work=options.work.resolve(),
@@ -110,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
         python=options.python,
         epoch=_epoch(),
         version=_version(),
+        root=options.root.resolve() if options.root is not None else None,
     )
     build.work.mkdir(parents=True, exist_ok=True)
     build.out.mkdir(parents=True, exist_ok=True)
@@ -171,30 +176,83 @@ def _environment_of(build: Build, name: str) -> Path:
 
 
 def make_folder(build: Build) -> None:
-    programs = _environment_of(build, "program")
-    freeze(build, programs / "pyinstaller")
-
-
-def freeze(build: Build, pyinstaller: Path) -> None:
     shutil.rmtree(build.work / "dist", ignore_errors=True)
-    _run(
-        build,
-        pyinstaller,
-        "--noconfirm",
-        "--clean",
-        "--log-level=ERROR",
-        f"--distpath={build.work / 'dist'}",
-        f"--workpath={build.work / 'freeze'}",
-        HERE / "semscheck.spec",
-        timeout_s=FREEZE_TIMEOUT_S,
-        PYINSTALLER_CONFIG_DIR=str(build.work / "pyinstaller"),
-    )
+    if build.root is None:
+        freeze_here(build)
+    else:
+        freeze_in(build, build.root)
     for name in ("LICENSE", "README.md"):
         shutil.copyfile(ROOT / name, build.folder / name)
     files = [path for path in build.folder.rglob("*") if path.is_file()]
     print(
         f"  {build.folder}: {sum(path.stat().st_size for path in files) / 2**20:.1f} MiB in {len(files)} files"
     )
+
+
+def freeze_here(build: Build) -> None:
+    programs = _environment_of(build, "program")
+    options = _freezing(build.work / "dist", build.work / "freeze")
+    more = {"PYINSTALLER_CONFIG_DIR": str(build.work / "pyinstaller")}
+    _run(
+        build, programs / "pyinstaller", *options, HERE / "semscheck.spec", timeout_s=FREEZE_TIMEOUT_S, **more
+    )
+
+
+def _freezing(target: Path, work: Path) -> tuple[str, ...]:
+    return ("--noconfirm", "--clean", "--log-level=ERROR", f"--distpath={target}", f"--workpath={work}")
+
+
+def freeze_in(build: Build, root: Path) -> None:
+    """The same in a root of an older system. Packages are fetched out here; nothing in there has a network."""
+    inside = root / "opt" / "semscheck"
+    shutil.rmtree(inside, ignore_errors=True)
+    for name in ("semscheck", "packaging"):
+        shutil.copytree(ROOT / name, inside / name, ignore=shutil.ignore_patterns("__pycache__"))
+    locked = inside / "packaging" / "requirements" / "program.txt"
+    _run(build, *_fetching(root), "-r", locked, "-d", inside / "wheels", timeout_s=900)
+    pip = next((inside / "wheels").glob("pip-*.whl")).name
+    install = [
+        "--no-index",
+        "--find-links=wheels",
+        "--require-hashes",
+        "--quiet",
+        "--root-user-action=ignore",
+    ]
+    _within(build, root, f"wheels/{pip}/pip", "install", *install, "-r", "packaging/requirements/program.txt")
+    options = _freezing(Path("dist"), Path("freeze"))
+    _within(build, root, "-m", "PyInstaller", *options, "packaging/semscheck.spec")
+    shutil.copytree(inside / "dist", build.work / "dist", symlinks=True)
+
+
+def _within(build: Build, root: Path, *command: str) -> None:
+    """The root's Python, in the root, where freeze_in has put everything."""
+    settings = {
+        "SOURCE_DATE_EPOCH": str(build.epoch),
+        "PYTHONHASHSEED": "1",
+        "LC_ALL": "C",
+        "HOME": "/root",
+        "PATH": "/opt/python/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    words = [f"{key}={value}" for key, value in settings.items()]
+    directory = "--chdir=/opt/semscheck"
+    _run(
+        build, "chroot", root, "env", "-i", directory, *words, "python3", *command, timeout_s=FREEZE_TIMEOUT_S
+    )
+
+
+def _fetching(root: Path) -> tuple[str, ...]:
+    """pip for another Python than the one that runs it: files for the C library and the version of the root's."""
+    home = next((root / "opt" / "python" / "lib").glob("python3.*"))
+    version = home.name.removeprefix("python")
+    machine = platform.machine()
+    # Debian 11 has glibc 2.31, so files made for up to that.
+    platforms = [
+        f"--platform={name}_{machine}" for name in ("manylinux_2_31", "manylinux_2_28", "manylinux2014")
+    ]
+    tag = f"cp{version.replace('.', '')}"
+    abis = [f"--abi={abi}" for abi in (tag, "abi3", "none")]
+    command = (sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:")
+    return (*command, f"--python-version={version}", "--implementation=cp", *abis, *platforms)
 
 
 def selftest(build: Build) -> None:

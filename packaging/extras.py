@@ -1,4 +1,4 @@
-"""Writes the manual page and the completions from the command line's own grammar: `python packaging/extras.py DIR`."""
+"""Writes manual page and completions from the command line's own grammar: `python packaging/extras.py DIR`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIRECTORIES = {"DIR"}
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """names: as typed. word: what its value is called, None for a flag. choices: the values, where they are closed."""
+    """names: as typed. word: what its value is called, None for a flag. choices: its values, where closed."""
 
     names: tuple[str, ...]
     help: str
