@@ -24,7 +24,7 @@ from tests.accuracy.worlds import BROKEN, WRONG, Site, site
 
 LIMITS = Limits(timeout_s=2.0, deadline_s=60.0)
 # What the lost connections themselves lead to, which is true and no verdict on the balancing.
-OF_LOSSES = frozenset({"NET004", "NET006", "BAL012", "TLS003", "CLU007"})
+OF_LOSSES = frozenset({"NET006", "BAL012"})
 RANK = ("ok", "warning", "unknown", "critical")
 START_ATTEMPTS = 5
 
@@ -231,7 +231,9 @@ def play(site: Site) -> Played:
     report, notes, served = check(site)
     path = report.analysis.balancing
     samples = {seen.id: seen for seen in report.observations if isinstance(seen, Sample)}
-    pairs = tuple(_attributions(path, samples, notes, served)) if path is not None else ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    if path is not None and not site.one_application:
+        pairs = tuple(_attributions(path, samples, notes, served))
     roots = [finding for finding in report.findings if finding.caused_by is None]
     balancing = [f for f in report.findings if f.code.startswith("BAL") and f.code not in OF_LOSSES]
     verdict = _worst(balancing) if path is not None else "unknown"

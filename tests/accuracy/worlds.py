@@ -87,7 +87,8 @@ class Site:
 
     names: of the members, in the order in which the profile lists them; empty: members are not known. sources:
     further addresses of the desktop. other_share: of new connections that do not go to the main member.
-    telling: the signals of this world by which who answered can be seen at all, best first.
+    telling: the signals of this world by which who answered can be seen at all, best first. one_application: none,
+    and the members share their sessions: "who answers" can mean no more than that.
     """
 
     seed: int
@@ -98,6 +99,7 @@ class Site:
     truth: Truth
     other_share: float
     telling: tuple[str, ...]
+    one_application: bool = False
 
     @property
     def axes(self) -> dict[str, str]:
@@ -157,7 +159,8 @@ def site(seed: int, number: int) -> Site:
     known = rng.random() < 0.7
     truth = truth_of(balancer, tls)
     telling = _telling(truth, balancer, members[0], known)
-    if truth in BROKEN and not known and not telling and web.cookie is not None:
+    one = not known and web.session_group is not None and web.cookie is not None and not telling
+    if one and truth in (*BROKEN, Truth.MILD_KEPT):
         truth = Truth.ONE_APPLICATION
     several = balancer.persistence is Persistence.SOURCE and rng.random() < 0.3
     return Site(
@@ -169,6 +172,7 @@ def site(seed: int, number: int) -> Site:
         truth=truth,
         other_share=_other_share(balancer),
         telling=telling,
+        one_application=one,
     )
 
 
@@ -259,11 +263,12 @@ def truth_of(balancer: Balancer, tls: Tls) -> Truth:
             return kept if weighted else Truth.EVEN_KEPT
         case Persistence.TLS_SESSION:
             # The balancer learns the session id from the ServerHello: in TLS 1.3 it is the client's own (RFC 8446
-            # section 4.1.3), and with a ticket in TLS 1.2 the client makes one up (RFC 5077 section 3.4).
-            by_id = tls.newest is Version.TLS1_2 and tls.resumption is Resumption.SESSION_IDS
-            some = tls.resumption is not Resumption.NONE
-            if by_id or some:
-                return Truth.SESSION_KEPT if by_id else Truth.SESSION_PARTLY
+            # section 4.1.3), and with a ticket in TLS 1.2 the client makes one up (RFC 5077 section 3.4). A member
+            # that gives ids and forgets them does not resume, and its clients are led back all the same.
+            if tls.newest is Version.TLS1_2 and tls.resumption is not Resumption.TICKETS:
+                return Truth.SESSION_KEPT
+            if tls.resumption is not Resumption.NONE:
+                return Truth.SESSION_PARTLY
     if weighted:
         return Truth.WEIGHTED if strong(balancer) else Truth.MILD
     return Truth.EVEN
@@ -292,7 +297,6 @@ def _telling(truth: Truth, balancer: Balancer, member: Member, known: bool) -> t
         found.append("session cookie")
     if web.route is not None:
         found.append("route in the session id")
-    if balancer.persistence is Persistence.COOKIE:
-        changes = balancer.cookie_style is CookieStyle.AWS
-        found.append("balancer's cookie that changes" if changes else "balancer's cookie")
+    if balancer.persistence is Persistence.COOKIE and balancer.cookie_style is not CookieStyle.AWS:
+        found.append("balancer's cookie")  # AWS's is another one with every answer
     return tuple(found)
