@@ -251,10 +251,10 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def table() -> str:
-    """METRICS as a Markdown table, for the documentation."""
+def table(metrics: Iterable[Metric] = METRICS) -> str:
+    """Metrics as a Markdown table, for the documentation."""
     lines = ["| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
-    for metric in METRICS:
+    for metric in metrics:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         lines.append(f"| `{metric.name}` | {metric.type} | {metric.unit} | {labels} | {metric.help} |")
     return "\n".join(lines) + "\n"
