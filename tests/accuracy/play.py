@@ -235,7 +235,7 @@ def play(site: Site) -> Played:
     if path is not None and not site.one_application:
         pairs = tuple(_attributions(path, samples, notes, served))
     roots = [finding for finding in report.findings if finding.caused_by is None]
-    balancing = [f for f in report.findings if f.code.startswith("BAL") and f.code not in OF_LOSSES]
+    balancing = [f for f in roots if f.code.startswith("BAL") and f.code not in OF_LOSSES]
     verdict = _worst(balancing) if path is not None else "unknown"
     wrong, holds = judge(site, verdict, path)
     return Played(
