@@ -45,6 +45,8 @@ def exporter(options: Namespace) -> int:
         asyncio.run(serve(path, doors(), listen))
     except (SettingsError, OSError) as problem:
         raise CommandError(str(problem)) from problem
+    except KeyboardInterrupt:  # where the loop has no signal handlers, as on Windows
+        return 0
     return 0
 
 
