@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from semscheck.analysis.balancer_cookies import CookieKind, decode_cookie
-from semscheck.analysis.identity import Facts, Identity, identify, member_addresses, worth
+from semscheck.analysis.identity import Facts, member_addresses, usual_labels, worth
 from semscheck.analysis.statistics import cycle, cycle_is_certain, equal_shares_p_value
 from semscheck.model.observations import Control, Exchange, Sample, Trace
 from semscheck.model.target import Target
@@ -73,8 +73,8 @@ class SamplingDecisions:
     def history(self, seen: Sequence[Sample | Trace | Control | Exchange]) -> tuple[str | None, ...]:
         """Who answered each fresh connection so far."""
         facts = facts_of(seen, self._members, self._addresses, self._client)
-        identity: Identity = identify(facts)
-        return tuple(identity.of(sample) for sample in facts.fresh)
+        labels = usual_labels(facts)
+        return tuple(labels.get(sample.id) for sample in facts.fresh)
 
     def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
         """Where a cycle shows, the member that comes next; else the ones that answered most often."""

@@ -229,17 +229,17 @@ def _by_balancer_cookie(
     for sample in facts.fresh:
         for name, value in cookies_of(sample.headers):
             seen[name].append(value)
+    # An application may set few values too, so that an unknown cookie counts only where something in front sets it.
     in_front = set_in_front(facts) if CookieKind.CANDIDATE in kinds else frozenset()
     labels: Labels = {}
     for sample in facts.samples:
         for name, value in cookies_of(sample.headers):
-            cookie = classify_cookie(name, value, seen.get(name, ()))
+            # An unknown one is judged by all values of its name, which takes long: only where it could count.
+            cookie = classify_cookie(name, value, seen.get(name, ()) if name in in_front else ())
             if cookie is None or cookie.kind not in kinds or cookie.strength not in strengths:
                 continue
             if name in direct and cookie.kind is CookieKind.PERSISTENCE:
                 continue  # the members set it themselves: not the balancer's
-            if cookie.kind is CookieKind.CANDIDATE and name not in in_front:
-                continue  # an application may set few values too
             address = str(cookie.backend_address) if cookie.backend_address is not None else None
             identity = cookie.identity
             if address is not None and address in facts.addresses:
@@ -401,7 +401,7 @@ def identify(facts: Facts) -> Identity:
     for name, strength, see in _signals(facts):
         labels, why = see(facts)
         covered = sum(sample.id in labels for sample in answered)
-        if not labels or not answered or covered / len(answered) < ENOUGH_COVERED:
+        if not _covers(labels, answered):
             absent = why or f"it covers {covered} of {len(answered)} connections only"
             signals.append(
                 Signal(name=name, verdict="void" if labels else "absent", why=absent, strength=strength)
@@ -424,6 +424,21 @@ def identify(facts: Facts) -> Identity:
     if chosen is None:
         return Identity({}, signals=tuple(signals))
     return Identity(chosen[2], chosen[0], chosen[1], tuple(signals))
+
+
+def usual_labels(facts: Facts) -> Labels:
+    """What `identify` would choose, without asking the signals that come after it: for the way, not for the end."""
+    answered = [sample for sample in facts.fresh if sample.failure is None]
+    for _, _, see in _signals(facts):
+        labels, _ = see(facts)
+        if _covers(labels, answered):
+            return labels
+    return {}
+
+
+def _covers(labels: Labels, answered: Sequence[Sample]) -> bool:
+    covered = sum(sample.id in labels for sample in answered)
+    return bool(labels) and bool(answered) and covered / len(answered) >= ENOUGH_COVERED
 
 
 def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[Labels, str]]]]:

@@ -99,7 +99,7 @@ def watched(context: ssl.SSLContext) -> ssl.SSLContext:
 class Tls:
     """One TLS connection on a stream. Make it, `handshake()`, then read and write; `close()` always."""
 
-    __slots__ = ("_incoming", "_outgoing", "_received", "_stream", "_tls", "_watch", "first")
+    __slots__ = ("_incoming", "_offered", "_outgoing", "_received", "_stream", "_tls", "_watch", "first")
 
     def __init__(
         self,
@@ -115,6 +115,7 @@ class Tls:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_name, session=session
         )
+        self._offered = session
         self._watch = watch
         if watch is not None:
             self._tls.semscheck_watch = watch  # type: ignore[attr-defined]
@@ -163,19 +164,24 @@ class Tls:
             return session if session is not None and (session.has_ticket or session.id) else None
         try:
             async with asyncio.timeout(wait_s):
-                while not (self.session is not None and self.session.has_ticket):
-                    try:
-                        self._tls.read(1)
-                    except ssl.SSLWantReadError:
-                        if self.session is not None and self.session.has_ticket:
-                            break
-                        data = await self._stream.receive()
-                        if not data:
-                            return None
-                        self._incoming.write(data)
+                while (session := self._new_session()) is None:
+                    data = await self._stream.receive()
+                    if not data:
+                        return None
+                    self._incoming.write(data)
         except (OSError, TimeoutError):
             return None
-        return self.session
+        return session
+
+    def _new_session(self) -> ssl.SSLSession | None:
+        """A session with a ticket that came on this connection, as far as has been received; a resumed connection
+        holds the one that was offered until then. To ask OpenSSL for a session costs as much as a small request."""
+        with suppress(ssl.SSLWantReadError):
+            self._tls.read(1)
+        session = self.session
+        if session is None or not session.has_ticket:
+            return None
+        return session if self._offered is None or session.id != self._offered.id else None
 
     async def read(self, limit: int) -> bytes:
         """Up to `limit` bytes of application data; b"" at the end of the stream, close_notify or not."""

@@ -154,11 +154,12 @@ async def _bare(front: tuple[str, int], members: Sequence[tuple[str, int]], show
         context.offered = offered
         _, writer = await asyncio.open_connection(*place, ssl=context, server_hostname=FQDN)
         tls = writer.get_extra_info("ssl_object")
-        for _ in range(1000 if wait else 0):
-            if tls.session.has_ticket:
-                break
-            await asyncio.sleep(0.0005)
         kept: ssl.SSLSession = tls.session
+        for _ in range(1000 if wait else 0):
+            await asyncio.sleep(0.0005)
+            kept = tls.session
+            if kept.has_ticket:
+                break
         writer.transport.abort()
         return kept
 
