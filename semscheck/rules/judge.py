@@ -41,6 +41,7 @@ DECIDING = {
     "BAL001": "how new connections are spread",
     "BAL006": "whether a client stays with its server",
 }
+SAY_OUR_POLICY = frozenset({"CRT011", "TLS004", "TLS008"})  # why a modern client does not even come to trust
 REASONS = 3  # said in one sentence; the verdicts hold them all
 OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
 
@@ -133,7 +134,8 @@ def _unmeasured(case: Case, verdicts: list[Verdict]) -> list[Hit]:
         for verdict in verdicts
         if verdict.code in DECIDING and verdict.code not in spared and verdict.state is State.NOT_OBSERVED
     }
-    missing |= _uncertified(case)
+    if not any(v.code in SAY_OUR_POLICY and v.state is State.FOUND for v in verdicts):
+        missing |= _uncertified(case)
     if not missing:
         return []
     because = "; ".join([*dict.fromkeys(why for why in missing.values() if why)][:REASONS])
