@@ -58,7 +58,7 @@ def _prose(text: str) -> str:
     blocks = re.split(r"\n(?=\n|- )", text.strip())
     lines = []
     for block in blocks:
-        words = " ".join(block.split())
+        words = re.sub(r"[ \n]+", " ", block).strip().replace(" %", "\N{NO-BREAK SPACE}%")
         if block.startswith("\n"):
             lines.append("")
         hanging = "  " if words.startswith("- ") else ""
@@ -170,8 +170,9 @@ def _confusion(played: Sequence[Played]) -> str:
             rows.append((group, truth.value, len(worlds), *cells, wrong or "·"))
     return f"""## Confusion table
 
-What is there, in rows, and the verdict of the report, in columns, with the findings of lost connections themselves
-({", ".join(sorted(OF_LOSSES))}) set aside. Bold: the verdict that the catalogue gives where everything can be seen.
+What is there, in rows, and the verdict of the report, in columns, with the findings of lost and slow connections
+themselves ({", ".join(sorted(OF_LOSSES))}) set aside.
+Bold: the verdict that the catalogue gives where everything can be seen.
 *Neither* are worlds that one desktop cannot put on either side: mild weights (2:1 and the like) are not told from
 equal ones by 32 connections; persistence by source address is steady for one client; and where the members are not
 known, members that share all their sessions are one application. Strong weights are 10:1 and 20:1.
@@ -251,7 +252,7 @@ def _losses(played: Sequence[Played]) -> str:
     return _prose(f"""## Lost connections
 
 In {len(losing)} worlds up to 2 % of connections were lost. {told(losing)} of their reports have a finding that says
-so ({codes}), which is true, and which made the verdict of {harder} reports worse than the
+so ({codes}; the second is of slow ones), which is true, and which made the verdict of {harder} reports worse than the
 balancing alone would have. Of the {len(whole)} worlds that lose nothing, {told(whole)} have such a finding.
 Findings of other families that no other explains: {more}.
 """)

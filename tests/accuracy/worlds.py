@@ -295,7 +295,7 @@ def _telling(truth: Truth, balancer: Balancer, member: Member, known: bool) -> t
             found.append("pairs of TLS sessions")
     if web.cookie is not None and web.session_group is None:
         found.append("session cookie")
-    if web.route is not None:
+    if web.route is not None and web.cookie == "JSESSIONID":  # the name by which a route is known as one
         found.append("route in the session id")
     if balancer.persistence is Persistence.COOKIE and balancer.cookie_style is not CookieStyle.AWS:
         found.append("balancer's cookie")  # AWS's is another one with every answer
