@@ -360,6 +360,7 @@ def test_it_ends_cleanly_with_connections_open(behaviour: Behaviour) -> None:
     assert not seen
 
 
+@pytest.mark.slow
 def test_every_scenario_starts_and_ends() -> None:
     async def play(world: World) -> None:
         async with Lab(world) as lab:

@@ -110,11 +110,13 @@ def test_in_ci_a_skipped_real_test_is_a_failure(tmp_path: Path) -> None:
     assert "1 passed, 1 skipped, 1 xfailed" in said.replace("2 failed, ", "")
 
 
+@pytest.mark.slow
 def test_in_ci_a_real_file_that_leaves_itself_out_is_a_failure(tmp_path: Path) -> None:
     assert "1 error" in run(tmp_path, LEFT_OUT, CI="true")
     assert "1 skipped" in run(tmp_path, LEFT_OUT)
 
 
+@pytest.mark.slow
 def test_a_failure_shows_the_servers_logs(tmp_path: Path) -> None:
     said = run(tmp_path, SHOWS_LOGS)
     assert "log of sh" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,7 @@ places = st.lists(
     seen=st.lists(answers | answers | others, max_size=12),
     where=places,
 )
+@pytest.mark.slow
 def test_every_rule_answers(target: Target, seen: list[AnyObservation], where: list[Place]) -> None:
     scene = Scene(target, seen, places=where)
     ours = [

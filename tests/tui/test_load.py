@@ -5,6 +5,8 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from semscheck.model.analysis import ArmSequence
 from semscheck.model.events import Inferred, Listener, Observed, Progressed, Started
 from semscheck.model.observations import Sample, Trace
@@ -78,6 +80,7 @@ class Pouring:
         return report
 
 
+@pytest.mark.slow
 async def test_keys_are_answered_while_200_connections_pour_in(play):
     """The design asks for 50 ms. What is asserted is the number of repaints and that every key takes effect
     while the pouring goes on; the time itself is measured by tests/tui/measure.py, not asserted here."""

@@ -16,6 +16,8 @@ from semscheck.tui.store import Recent, Settings
 from tests.tui import reports
 from tests.tui.reading import lines, shows, text, until
 
+pytestmark = pytest.mark.slow  # a hundred ways through the screens; together most of a minute
+
 SMALL, LARGE = (80, 24), (120, 40)
 SAVED = Path("saved.json")
 
