@@ -16,6 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from semscheck.tui.app import SemscheckApp
 
 
 def first_paint() -> tuple[float, float]:
@@ -65,7 +69,7 @@ def _until_seen(argv: list[str], wanted: bytes) -> tuple[float, float]:
 async def key_answer(rounds: int = 60) -> tuple[float, float]:
     """Seconds from a key to its effect: the middle one and the worst of the rounds."""
     from semscheck.tui.app import Opening
-    from semscheck.tui.bridge import in_thread
+    from semscheck.tui.bridge import in_thread, off_loop
     from tests.tui import reports
     from tests.tui.play import Play
     from tests.tui.test_load import Pouring
@@ -74,8 +78,7 @@ async def key_answer(rounds: int = 60) -> tuple[float, float]:
         play, pouring = Play(Path(where)), Pouring()
         app = play.app(Opening(fqdn=reports.FQDN, run=True), play.doors(check=in_thread(pouring.check)))
         async with app.run_test(size=(120, 40)) as pilot:
-            while not pouring.poured.is_set():
-                await asyncio.sleep(0.01)
+            await off_loop(pouring.poured.wait)
             views = ("path", "connections", "names", "certificates", "summary")
             times: list[float] = []
             for number in range(rounds):
@@ -83,13 +86,17 @@ async def key_answer(rounds: int = 60) -> tuple[float, float]:
                 await asyncio.sleep(0.031)
                 start = time.perf_counter()
                 app.simulate_key(key)
-                while getattr(app.screen, "view", "") != view:
-                    await asyncio.sleep(0.001)
+                await _seen(app, view)
                 await pilot.pause(0)
                 times.append(time.perf_counter() - start)
             await pilot.press("escape")
     times = sorted(times[5:])  # the first ones make the views
     return median(times), times[-1]
+
+
+async def _seen(app: SemscheckApp, view: str) -> None:
+    while getattr(app.screen, "view", "") != view:  # noqa: ASYNC110 - nothing tells it, that is the point
+        await asyncio.sleep(0.001)
 
 
 def main() -> None:

@@ -230,9 +230,9 @@ class CheckScreen(House[None]):
             if all(up.display for up in it.ancestors_with_self if isinstance(up, Widget))
         ]
         if seen:
-            seen[0].focus()
+            self.set_focus(seen[0])
         elif view.can_focus:
-            view.focus()
+            self.set_focus(view)
 
     # --- keys ----------------------------------------------------------------------------------------------
 

@@ -103,6 +103,7 @@ class FindingScreen(Window[None]):
         self._facts = tuple(by_id[it] for it in found.evidence[:MAX_EVIDENCE] if it in by_id)
         evidence = self.query_one(Evidence)
         evidence.set_options(Option(Content(facts.one(it))) for it in self._facts)
+        evidence.highlighted = 0 if self._facts else None
         evidence.display = bool(self._facts)
         self.query_one("#evidence-heading").display = bool(self._facts)
 

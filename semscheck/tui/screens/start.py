@@ -38,6 +38,7 @@ class Offer:
 
 class Offers(OptionList):
     HELP = "Targets checked before, profiles found here, the lab and saved reports. Enter takes one."
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Choose")]
 
 
 class StartScreen(House[None]):

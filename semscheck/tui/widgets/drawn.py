@@ -41,9 +41,14 @@ class Drawn(Widget):
     def show(self, draw: Draw) -> None:
         before = self._drawn
         self._draw, self._drawn = draw, None
-        width = before[0] if before else 0
-        lines = self._lines(width) if width else []
-        if before is None or len(lines) != len(before[1]):
+        if before is None:
+            # Hidden so far: whoever shows it lays it out anew, nothing needs to be done now.
+            self.clear_cached_dimensions()
+            if self.is_on_screen:
+                self.refresh(layout=True)
+            return
+        lines = self._lines(before[0])
+        if len(lines) != len(before[1]):
             self.refresh(layout=True)
         elif lines != before[1]:
             self.refresh()

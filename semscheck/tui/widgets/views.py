@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
@@ -257,6 +259,7 @@ class ChecksView(Container):
 
 class Checks(OptionList):
     HELP = "Every check that semscheck knows, and what it answered this time. Enter explains one."
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Explain")]
     verdicts: tuple[Verdict, ...] = ()
 
 
