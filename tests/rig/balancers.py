@@ -34,10 +34,10 @@ class Backend:
 class HAProxy:
     """HAProxy. In TCP mode it passes TLS through; a certificate makes it end TLS (HTTP mode).
 
-    `stick` keeps clients by source address, by TLS session id, or by Tomcat's session cookie, in a table; `cookie` (HTTP mode) keeps them
-    by a cookie named `cookie_name`: inserted, put before the value of the application's own, or inserted with
-    a value computed from the member's address. `check` probes the members with TCP connections. `speak_tls`
-    encrypts again towards the members; else they get plain HTTP.
+    `stick` keeps clients by source address, by TLS session id, or by Tomcat's session cookie, in a table;
+    `cookie` (HTTP mode) keeps them by a cookie named `cookie_name`: inserted, put before the value of the
+    application's own, or inserted with a value computed from the member's address. `check` probes the members
+    with TCP connections. `speak_tls` encrypts again towards the members; else they get plain HTTP.
     """
 
     listen: tuple[tuple[str, int], ...]
