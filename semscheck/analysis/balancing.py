@@ -15,6 +15,7 @@ from semscheck.analysis.balancer_cookies import (
     classify_cookie,
     decode_cookie,
 )
+from semscheck.analysis.decisions import EACH_LOOK
 from semscheck.analysis.identity import (
     Facts,
     Identity,
@@ -201,7 +202,9 @@ def _path(
     pairs = tuple(sample for sample in facts.samples if sample.arm == "pairs")
     tried = fresh or pairs
     answered = [sample for sample in tried if _succeeded(sample)]
-    errors = sum(_balancer_error(sample) for sample in tried) if answered else 0
+    # Where nothing came at all, other rules say what stops it; a balancer's error page is an answer of its own.
+    met = answered or any(sample.status in BALANCER_ERRORS for sample in tried)
+    errors = sum(_balancer_error(sample) for sample in tried) if met else 0
     vendor, vendor_evidence = _vendor(facts, address, pages, direct)
     single = spread.method is Method.SINGLE
     return BalancingPath(
@@ -363,7 +366,7 @@ def _from_labels(labels: tuple[str | None, ...], fresh: Sequence[Sample], certai
             "a fail-over happened while the check ran, or the balancer moved this desktop; run it again"
         )
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
-    uneven = equal_shares_rejected(tuple(counts.values()), alpha=ALPHA)
+    uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
     return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
 
 
@@ -757,7 +760,7 @@ def _termination(
     refused = {trace.sample for trace in known if trace.recognised is False}
     if facts.members and controls.usable and again and refused:
         evidence.append(
-            "TLS sessions from the FQDN's address are recognised there and by no member, "
+            "TLS sessions from the FQDN's address are recognised there and by no member of the profile, "
             "though each member recognises its own"
         )
     if direct is None:
