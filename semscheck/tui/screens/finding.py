@@ -35,6 +35,7 @@ class Evidence(OptionList):
     HELP = (
         "The facts this finding rests on. Enter shows all of one: the chain as PEM, the answer, the headers."
     )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Look")]
 
 
 class FindingScreen(Window[None]):
