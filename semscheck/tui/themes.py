@@ -12,7 +12,7 @@ from textual.theme import Theme
 
 # The members' and certificates' blocks, in every theme with black letters on them; the order is that of
 # render.lines, so that a member has one colour in the text, the report and here.
-MEMBERS = ("#56B4E9", "#E69F00", "#00AE80", "#F0E442", "#DA8DB8", "#E8742A", "#BCBCBC", "#87AFFF")
+MEMBERS = ("#56B4E9", "#E69F00", "#00AE80", "#F0E442", "#DA8DB8", "#EC7B32", "#BCBCBC", "#87AFFF")
 INK = "#000000"
 STATES = ("ok", "info", "warning", "critical", "unknown", "dim")
 
@@ -80,7 +80,7 @@ def _theme(
 DARK = _theme(
     "dark",
     True,
-    ("#12161c", "#1a2029", "#29323f", "#223d57"),
+    ("#12161c", "#1a2029", "#29323f", "#1f3850"),
     "#e8eaed",
     ("#3cc79b", "#62b8ee", "#f0b429", "#ff7a59", "#dd9bd0", "#9aa7b5"),
 )
@@ -94,7 +94,7 @@ LIGHT = _theme(
 CONTRAST = _theme(
     "contrast",
     True,
-    ("#000000", "#000000", "#2a2a2a", "#123a6b"),
+    ("#000000", "#000000", "#2a2a2a", "#0a2748"),
     "#ffffff",
     ("#5affc6", "#8ad4ff", "#ffe04d", "#ffa48c", "#ffbdf3", "#dcdcdc"),
 )

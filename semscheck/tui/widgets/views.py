@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from semscheck.model.findings import Card, State, Verdict
 from semscheck.render import pictures, words
-from semscheck.render.lines import Line, Span
+from semscheck.render.lines import Line, Span, line_width
 from semscheck.render.safe import one_line
 from semscheck.tui import sections
 from semscheck.tui.facts import one
@@ -50,7 +50,7 @@ class Summary(Vertical):
     Summary FindingsPane { display: none; }
     Summary.-judged FindingsPane { display: block; }
     Summary.-wide #pictures { layout: horizontal; }
-    Summary.-wide #pictures > #path { margin-right: 2; width: 74; }
+    Summary.-wide #pictures > #path { margin-right: 2; width: 73; }
     Summary.-wide #strips { width: 1fr; max-height: 16; overflow: hidden hidden; }
     Summary.-wide #shares { display: none; }
     Summary.-broad #shares { display: block; }
@@ -81,7 +81,7 @@ class Summary(Vertical):
         self.set_class(shown.report is None, "-running")
         self.set_class(shown.report is not None, "-judged")
         self.query_one("#path", Drawn).show(drawing(path))
-        self.query_one("#strip", Drawn).show(drawing(strip))
+        self.query_one("#strip", Drawn).show(lambda columns: _narrow(strip, columns))
         shares = pictures.share_bars(shown.analysis, shown.target)
         self.query_one("#shares", Drawn).show(drawing(shares if shares.groups else None))
         running = shown.report is None
@@ -98,6 +98,12 @@ class Summary(Vertical):
         self.set_class(columns >= 136, "-broad")
         self.set_class(rows >= 34, "-high")
         self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
+
+
+def _narrow(strip: pictures.ConnectionStrip, columns: int) -> list[Line]:
+    """Drawn for more room than there is where it fits all the same: labels are then not cut to a third."""
+    roomy = pictures.as_spans(strip, max(columns, 48))
+    return roomy if all(line_width(it) <= columns for it in roomy) else pictures.as_spans(strip, columns)
 
 
 def _brief(
