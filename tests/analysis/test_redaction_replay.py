@@ -15,7 +15,7 @@ from semscheck.render import html, text
 from semscheck.render.json import decode, encode
 from semscheck.rules.registry import cards
 from tests.analysis.test_redaction import texts
-from tests.lab.test_expectations import check
+from tests.scenarios.play import playing, target
 
 # One of each kind of evidence; the whole list goes through the same check in tests/lab.
 CHOSEN = (
@@ -55,16 +55,17 @@ def outputs(report: Report) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHOSEN)
 async def test_a_redacted_run_is_judged_the_same_and_names_nobody(name: str) -> None:
-    report = await check(SCENARIOS[name])
+    async with playing(SCENARIOS[name]) as lab:
+        report = await run.check(target(lab, SCENARIOS[name]), origin="lab")
     redacted = redact(report)
     again = run.replay(redacted)
     assert answers(again) == answers(run.replay(report))
     assert answers(run.replay(decode(encode(redacted)))) == answers(again)
-    target = report.target
-    names = {target.fqdn, *(member.name for member in target.members), report.run.vantage.host}
-    addresses = {one.address for member in target.members for one in member.client + member.replication}
+    aim = report.target
+    names = {aim.fqdn, *(member.name for member in aim.members), report.run.vantage.host}
+    addresses = {one.address for member in aim.members for one in member.client + member.replication}
     shown = outputs(redacted) + outputs(again)
-    for original in (*names, *addresses, *target.balancers):
+    for original in (*names, *addresses, *aim.balancers):
         assert not re.search(rf"(?<![\w.-]){re.escape(original)}(?![\w.-])", shown), original
     for label in {name.split(".")[0] for name in names if re.search(r"\d", name.split(".")[0])}:
         assert not re.search(rf"\b{re.escape(label)}\b", shown), label
