@@ -180,6 +180,8 @@ def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
 
 # Beyond this many members the sum of squares is no longer cheap; the vendor supports at most 6 (KB 153476).
 _SQUARES_MEMBERS = 6
+# And with more members than the one, beyond the other number of connections (half a second for 6 and 200).
+_CHEAP_MEMBERS, _CHEAP_CONNECTIONS = 4, 64
 
 
 def equal_shares_rejected(counts: Sequence[int], members: int | None = None, alpha: float = 0.01) -> bool:
@@ -210,6 +212,19 @@ def equal_shares_rejected(counts: Sequence[int], members: int | None = None, alp
     (10:1 lacks 5 % because the second member is not seen at all then: that is "always one member".) False
     alarms: 0.7 % and 0.9 % for two and three members. Mild weights need more connections than 32, or
     their cycle (`cycle`), which 32 show plainly. With more than 6 members the largest count is used.
+
+    With 5 or 6 members and more than 64 connections the distribution of the sum of squares takes too long to
+    compute; the largest and the smallest count together take its place (`_extremes_p_value`), as exact, and
+    about as able to tell weights. Power at 1 %, 6 members, estimated from 4,000 runs (within 2 %):
+
+    ======  =============  =======  ========
+    n       weights        squares  extremes
+    ======  =============  =======  ========
+    100     10:1:1:1:1:1   100 %    100 %
+    200     2:1:1:1:1:1    83 %     82 %
+    200     3:2:2:1:1:1    100 %    95 %
+    200     4:4:4:4:4:1    97 %     99 %
+    ======  =============  =======  ========
     """
     return equal_shares_p_value(counts, members) <= alpha
 
@@ -224,6 +239,8 @@ def equal_shares_p_value(counts: Sequence[int], members: int | None = None) -> f
         return 1.0
     if cells > _SQUARES_MEMBERS:
         return largest_share_p_value(counts, members)
+    if cells > _CHEAP_MEMBERS and sum(seen) > _CHEAP_CONNECTIONS:
+        return _extremes_p_value(sum(seen), cells, least, max(seen), min(seen) if len(seen) == cells else 0)
     return _squares_p_value(sum(seen), cells, least, sum(c * c for c in seen))
 
 
@@ -273,6 +290,30 @@ def _largest_p_value(n: int, cells: int, least: int, largest: int) -> float:
         above = [x + y for x, y in zip(_convolve(above, every), _convolve(below, one[1]), strict=True)]
         below = _convolve(below, one[0])
     return above[n] / (above[n] + below[n])
+
+
+@lru_cache(maxsize=256)
+def _extremes_p_value(n: int, cells: int, least: int, largest: int, smallest: int) -> float:
+    """Twice the smaller of two chances under equal shares: that some member gets so many connections as the
+    busiest one got, and that some member gets so few as the idlest one got.
+
+    Each chance is exact, to about 1e-12; twice the smaller is at most 1 % in at most 1 % of runs, whichever way
+    the shares are uneven (Bonferroni).
+    """
+    weights = _poisson(n, cells, least)
+    every = _power_at(weights, cells, n)
+    below = _power_at([w if c < largest else 0.0 for c, w in enumerate(weights)], cells, n)
+    above = _power_at([w if c > smallest else 0.0 for c, w in enumerate(weights)], cells, n)
+    return min(1.0, 2.0 * max(0.0, min(every - below, every - above) / every))
+
+
+def _power_at(weights: list[float], cells: int, n: int) -> float:
+    """The coefficient of x**n in the power series with these coefficients, taken to the power of ``cells``."""
+    half = weights
+    for _ in range(cells // 2 - 1):
+        half = _convolve(half, weights)
+    other = half if cells % 2 == 0 else _convolve(half, weights)
+    return sum(map(mul, half, reversed(other)))
 
 
 def _convolve(left: list[float], right: list[float]) -> list[float]:

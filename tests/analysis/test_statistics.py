@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from semscheck.analysis.statistics import (
     CycleKind,
     PairTrial,
+    _extremes_p_value,
     beta_cdf,
     binomial_at_least,
     clopper_pearson,
@@ -292,6 +293,40 @@ def test_power_is_what_the_docstring_says(
         power["largest"] += chance * (largest_share_p_value(counts) <= 0.01)
     assert power["squares"] == pytest.approx(squares, abs=0.0006)
     assert power["largest"] == pytest.approx(largest, abs=0.0006)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=st.lists(st.integers(1, 5), min_size=2, max_size=4), unseen=st.integers(0, 1))
+def test_the_chance_of_extremes_is_the_definition(counts: list[int], unseen: int) -> None:
+    every = (*counts, *(0 for _ in range(unseen)))
+    cells, least = len(every), 1 - unseen
+    shares = [Fraction(1, cells)] * cells
+    possible = [c for c in compositions(sum(every), cells) if min(c) >= least]
+    chances = [(c, multinomial(c, shares)) for c in possible]
+    total = sum(chance for _, chance in chances)
+    high = float(sum(chance for c, chance in chances if max(c) >= max(every)) / total)
+    low = float(sum(chance for c, chance in chances if min(c) <= min(every)) / total)
+    found = _extremes_p_value(sum(every), cells, least, max(every), min(every))
+    assert found == pytest.approx(min(1.0, 2 * min(high, low)), abs=1e-11)
+
+
+@pytest.mark.parametrize(("members", "n"), [(5, 65), (6, 65), (6, 200)])
+def test_extremes_wrongly_reject_equal_shares_in_at_most_one_percent(members: int, n: int) -> None:
+    """The most that chance allows is computed from the two tails at the first counts that are rejected."""
+    even = -(-n // members)
+    high = next(m for m in range(even, n) if _extremes_p_value(n, members, 1, m, n // members) <= 0.01)
+    low = next(m for m in range(n // members, 0, -1) if _extremes_p_value(n, members, 1, even, m) <= 0.01)
+    upper = _extremes_p_value(n, members, 1, high, n // members) / 2
+    lower = _extremes_p_value(n, members, 1, even, low) / 2
+    assert upper + lower <= 0.01
+
+
+def test_with_many_members_and_connections_extremes_take_over_and_say_the_same_of_what_is_plain() -> None:
+    assert not equal_shares_rejected([34, 34, 33, 33, 33, 33])
+    assert equal_shares_rejected([100, 20, 20, 20, 20, 20])
+    assert equal_shares_rejected([38, 38, 38, 38, 38, 10])  # one too few is as uneven as one too many
+    assert equal_shares_p_value([40, 32, 32, 32, 32, 32]) == _extremes_p_value(200, 6, 1, 40, 32)
+    assert equal_shares_p_value([16, 10, 10, 10, 9, 9]) != _extremes_p_value(64, 6, 1, 16, 9)
 
 
 # --- cycles ----------------------------------------------------------------------------------------------
