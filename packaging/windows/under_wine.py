@@ -120,7 +120,7 @@ def make_python(wine: Wine) -> None:
     (wine.inside / "requirements.txt").write_text(without_pip, encoding="ascii")
     wine.shell(
         f"wine '{PYTHON}' wheels/{pip_wheel}/pip install --no-index --no-deps --find-links=wheels --require-hashes "
-        "--quiet --no-warn-script-location -r requirements.txt && wineserver --wait",
+        "--quiet --no-compile --no-warn-script-location -r requirements.txt && wineserver --wait",
         900,
     )
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from tests.bench.figure import HEAD, compile_first, show
 
 # The visible list of modules with figures, in the order in which they are shown.
-MODULES = ("startup", "round_trips", "balancing", "exporter", "exporter_soak")
+MODULES = ("startup", "round_trips", "balancing", "exporter", "exporter_soak", "packaging")
 
 
 def main(wanted: list[str]) -> None:
