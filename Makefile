@@ -48,7 +48,7 @@ bench: $(VENV)/.for-work ## the figures, as ratios in one run
 	@$(BIN)/python -m tests.bench
 
 accuracy: $(VENV)/.for-work ## the confusion table over lab worlds, in docs/accuracy.md
-	@$(BIN)/python -m tests.accuracy
+	@$(BIN)/python -m tests.accuracy --out docs/accuracy.md
 
 clean: ## everything that was made here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
