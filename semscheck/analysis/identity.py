@@ -90,7 +90,7 @@ def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Wo
     for control in relevant:
         by_name[control.name].append(control)
     if not by_name:
-        return Worth(False, "no member could be asked")
+        return Worth(False, "no member gives anything of this kind to compare with")
     judged = {name: _worth_of_one(each, token, members) for name, each in by_name.items()}
     good = {name: value for name, value in judged.items() if value.usable}
     if not good:
@@ -119,7 +119,9 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
     }
     labels = set(groups.values())
     if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
-        return Worth(False, "the members recognise each other's, so it names none of them", groups)
+        return Worth(
+            False, "the members recognise each other's sessions, which therefore name none of them", groups
+        )
     return Worth(True, "", groups)
 
 

@@ -512,7 +512,7 @@ def indistinguishable(case: Case) -> Answers:
     for path in _paths(case):
         known = any(member.client for member in case.target.members)
         remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
-        if path.method is Method.UNKNOWN and path.samples > path.failed:
+        if path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
             because = path.why_unknown or "the members look the same"
             yield Hit(
                 subject=_subject(case, path),
@@ -605,6 +605,12 @@ def steady(case: Case) -> Answers:
 # --- what stands in front ----------------------------------------------------------------------------------
 
 
+def _by_sessions_alone(path: BalancingPath) -> bool:
+    """Is that no member recognises the sessions all there is? A server that the profile leaves out, with TLS passed
+    through to it, looks the same; where members were seen to answer, it is ruled out."""
+    return path.identified == 0 and all(why.startswith("TLS sessions") for why in path.termination_evidence)
+
+
 @rule(
     Card(
         code="BAL010",
@@ -637,9 +643,13 @@ def tls_terminated(case: Case) -> Answers:
     for path in _paths(case):
         if path.termination is Termination.TERMINATED:
             vendor = f" (looks like {path.vendor})" if path.vendor else ""
+            sole = _by_sessions_alone(path)
+            ends = "probably ends" if sole else "ends"
+            else_ = ", or a server that the profile does not name answers" if sole else ""
             yield Hit(
                 subject=_subject(case, path),
-                summary=f"TLS for {_where(case, path)} ends in front of the servers{vendor}: "
+                confidence=Confidence.LIKELY if sole else None,
+                summary=f"TLS for {_where(case, path)} {ends} in front of the servers{vendor}{else_}: "
                 f"{'; '.join(path.termination_evidence)}.",
                 evidence=path.evidence[:3],
                 args=_args(path)
@@ -714,13 +724,22 @@ def balancer_error(case: Case) -> Answers:
         yield Hit(
             subject=_subject(case, path),
             severity=Severity.CRITICAL if over_half else None,
-            summary=(
-                f"{path.errors} of {path.samples} new connections to {_where(case, path)} ended in an error, a "
-                "close or silence: a dead or frozen server may still be in the pool."
-            ),
+            summary=_erring(case, path),
             evidence=path.evidence,
             args=_args(path) | {"errors": str(path.errors)},
         )
+
+
+def _erring(case: Case, path: BalancingPath) -> str:
+    if path.errors == path.samples:
+        return (
+            f"All {path.samples} new connections to {_where(case, path)} ended in an error, a close or silence: "
+            "the balancer answers and no server behind it does."
+        )
+    return (
+        f"{path.errors} of {path.samples} new connections to {_where(case, path)} ended in an error, a close or "
+        "silence: a dead or frozen server may still be in the pool."
+    )
 
 
 @rule(

@@ -141,11 +141,12 @@ def redundancy_lost(case: Case) -> Answers:
             said.add(name)
             stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
             others = ", ".join(sorted(up - {name})) or "another interface"
+            verb = "do" if len(up - {name}) > 1 else "does"
             yield Hit(
                 subject=Subject("member", name, place.address, place.port),
                 summary=(
                     f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
-                    f"while {others} does."
+                    f"while {others} {verb}."
                 ),
                 evidence=place.evidence[:4],
                 args={"member": name, "address": place.address, "stopped": stopped},

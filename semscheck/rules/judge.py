@@ -19,6 +19,7 @@ from semscheck.model.target import Severity, Target
 from semscheck.rules.case import Case
 from semscheck.rules.causes import RANK, explain
 from semscheck.rules.headline import headline
+from semscheck.rules.owners import settled
 from semscheck.rules.registry import Hit, NotObserved, Rule, catalogue
 
 _STATUS = {
@@ -55,17 +56,18 @@ def _severity(rule: Rule, hit: Hit, target: Target) -> Severity:
     return wanted
 
 
-def _finding(rule: Rule, hit: Hit, target: Target) -> Finding:
+def _finding(rule: Rule, hit: Hit, case: Case) -> Finding:
     card = rule.card
+    owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, case)
     return Finding(
         code=card.code,
         name=card.name,
-        severity=_severity(rule, hit, target),
+        severity=_severity(rule, hit, case.target),
         confidence=hit.confidence or card.confidence,
-        owner=hit.owner or card.owner,
+        owner=owner,
         subject=hit.subject,
         summary=hit.summary,
-        remedy=hit.remedy or card.remedy,
+        remedy=remedy,
         references=card.references,
         evidence=hit.evidence,
         args=hit.args,
@@ -92,7 +94,7 @@ def _ask(rule: Rule, case: Case) -> _Answered:
     hits = tuple(answer for answer in answers if isinstance(answer, Hit))
     if hits:
         grave = any((hit.severity or rule.card.severity) in GRAVE for hit in hits)
-        found = tuple(_finding(rule, hit, case.target) for hit in hits)
+        found = tuple(_finding(rule, hit, case) for hit in hits)
         return _Answered(found, Verdict(code, State.FOUND), grave)
     missing = dict.fromkeys(answer.why for answer in answers if isinstance(answer, NotObserved))
     if missing:
@@ -172,7 +174,7 @@ def _uncertified(case: Case) -> dict[str, str]:
 def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], case: Case) -> list[Finding]:
     """Findings of a rule that can only be judged when all others have answered."""
     known = next((rule for rule in rules if rule.card.code == code), None)
-    return [_finding(known, hit, case.target) for hit in hits] if known is not None else []
+    return [_finding(known, hit, case) for hit in hits] if known is not None else []
 
 
 def _found(verdicts: list[Verdict], late: list[Finding]) -> list[Verdict]:

@@ -339,7 +339,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'summary': 'Connecting takes over a second (median).',
         'why': 'Every step of a client takes several such round trips; users wait, and time-outs come near.',
         'remedy': 'Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.',
-        'seen_by': 'The median time of the connections that this run made to the address.',
+        'seen_by': 'The median time of the connections that this run made to the address, of three at least: one lost packet by itself delays a connection by a second (RFC 6298).',
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),

@@ -187,8 +187,11 @@ def handshake_refused(case: Case) -> Answers:
     )
 )
 def handshake_stalled(case: Case) -> Answers:
+    shaken = [place for place in case.client_places if _answered(handshakes(case, place))]
     for place, shake, failure in _failed_at(case, _SILENCE):
         yield Hit(
+            # This desktop's handshakes get through to others of the cluster: the server comes before the way.
+            owner=Owner.SERVER if shaken else None,
             subject=place_subject(place, case.target),
             summary=f"{sentence_start(place_name(place, case.target))} accepts connections and then does not "
             "answer the first TLS message.",

@@ -290,3 +290,28 @@ def test_shares_are_shown_with_their_intervals() -> None:
 def test_the_hint_for_the_maker_is_in_the_remedy() -> None:
     hinted = spread(M.ROTATING, vendor="HAProxy", vendor_hint="In HAProxy: balance first, and a stick-table.")
     assert Scene(THREE, serves(VIP), paths=[hinted]).only("BAL001").remedy.endswith("stick-table.")
+
+
+def test_a_balancer_that_answers_with_errors_only_is_broken_not_unknown() -> None:
+    errors = path(M.UNKNOWN, P.UNKNOWN, counts={}, samples=32, errors=32)
+    scene = Scene(THREE, serves(VIP), serves(CLIENT[0]), paths=[errors])
+    assert scene.only("BAL012").severity is Severity.CRITICAL
+    assert scene.only("BAL012").summary.startswith("All 32 new connections to ")
+    assert "BAL008" not in scene.codes()
+
+
+@pytest.mark.parametrize(
+    ("more", "confidence"),
+    [
+        ({"counts": {}, "termination_evidence": ("TLS sessions are recognised by no member",)}, "likely"),
+        ({"counts": EVEN, "termination_evidence": ("TLS sessions are recognised by no member",)}, "certain"),
+        ({"counts": {}, "termination_evidence": ("TLS sessions are not known", "a cookie")}, "certain"),
+    ],
+)
+def test_a_server_that_the_profile_leaves_out_is_no_end_of_tls(
+    more: dict[str, object], confidence: str
+) -> None:
+    found = path(M.UNKNOWN, P.UNKNOWN, termination=T.TERMINATED, **more)
+    told = Scene(THREE, serves(VIP), paths=[found]).only("BAL010")
+    assert told.confidence.value == confidence
+    assert ("a server that the profile does not name" in told.summary) is (confidence == "likely")
