@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAUSE_MOST_S = 0.005  # pauses are uniform up to this, 2.5 ms in the mean
 SILENT_AFTER = 2  # connections without any token, before waiting for one ends
+TICKET_DUE_S = 0.25  # the least waited for a ticket where this address has given some: it is late, not absent
 IMPATIENT_AFTER = 2  # time-outs, after which a step is given less time
 
 
@@ -46,6 +47,7 @@ class Line:
         self._handshakes: list[float] = []
         self._timeouts = 0
         self._tokenless = 0
+        self._gave_tokens = False
         self._history: tuple[int, tuple[str | None, ...]] = (-1, ())
 
     # --- what there is so far ------------------------------------------------------------------------------
@@ -76,10 +78,10 @@ class Line:
     @property
     def gives_tokens(self) -> bool:
         """Whether it is still worth waiting for a TLS session."""
-        return self._tokenless < SILENT_AFTER
+        return self._gave_tokens or self._tokenless < SILENT_AFTER
 
     def wait_for_tokens_again(self) -> None:
-        self._tokenless = 0
+        self._tokenless, self._gave_tokens = 0, False
 
     def patience_s(self) -> float:
         """The time for one step: the option's, until time-outs have shown that part of the pool is silent."""
@@ -116,8 +118,10 @@ class Line:
         """The session, waiting for a ticket only as long as this server has been seen to give any."""
         if opened.tls is None:
             return None
-        session = await opened.tls.ticket(ticket_wait_s(opened.connect_s) if self.gives_tokens else 0.0)
+        wait_s = ticket_wait_s(opened.connect_s, opened.handshake_s) if self.gives_tokens else 0.0
+        session = await opened.tls.ticket(max(wait_s, TICKET_DUE_S) if self._gave_tokens else wait_s)
         self._tokenless = 0 if session is not None else self._tokenless + 1
+        self._gave_tokens = self._gave_tokens or session is not None
         return session
 
     async def ask(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from semscheck.probes.http import Answer, Conversation
 
 TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
+TICKET_WAIT_SURE_S = 0.3  # where one is expected: a busy server may take a while, and a wait that ends early is free
 TICKET_WAIT_MOST_S = 1.0
 ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 
@@ -94,9 +95,11 @@ async def open_tls(
     return Opened(tls, dialled.took_s, means.record.now() - connected)
 
 
-def ticket_wait_s(connect_s: float | None) -> float:
-    """How long to wait for a ticket: three round trips as connecting took them, within fixed bounds."""
-    return min(TICKET_WAIT_MOST_S, max(TICKET_WAIT_S, 3 * (connect_s or 0.0) + 0.02))
+def ticket_wait_s(connect_s: float | None, handshake_s: float | None = None) -> float:
+    """How long to wait for a ticket: three round trips as connecting took them, or three times the handshake, since a
+    server that is busy is so for the ticket too; within fixed bounds."""
+    steps = 3 * max(connect_s or 0.0, handshake_s or 0.0) + 0.02
+    return min(TICKET_WAIT_MOST_S, max(TICKET_WAIT_S, steps))
 
 
 async def show_session(
@@ -217,7 +220,7 @@ async def _own_session(
                 break
             continue
         version = first.tls.version
-        session = await first.tls.ticket(ticket_wait_s(first.connect_s))
+        session = await first.tls.ticket(ticket_wait_s(first.connect_s, first.handshake_s))
         first.tls.close()
         if session is None:
             seen, trouble = False, None
@@ -229,7 +232,7 @@ async def _own_session(
                 break
             continue
         seen, trouble = again.tls.resumed, None
-        session = await again.tls.ticket(ticket_wait_s(again.connect_s)) or session
+        session = await again.tls.ticket(ticket_wait_s(again.connect_s, again.handshake_s)) or session
         again.tls.close()
         break
     control = means.record.add(
