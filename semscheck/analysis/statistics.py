@@ -313,7 +313,7 @@ def _power_at(weights: list[float], cells: int, n: int) -> float:
     for _ in range(cells // 2 - 1):
         half = _convolve(half, weights)
     other = half if cells % 2 == 0 else _convolve(half, weights)
-    return sum(map(mul, half, reversed(other)))
+    return float(sum(map(mul, half, reversed(other))))
 
 
 def _convolve(left: list[float], right: list[float]) -> list[float]:
