@@ -50,6 +50,8 @@ bench: $(VENV)/.for-work ## the figures, as ratios in one run
 accuracy: $(VENV)/.for-work ## the confusion table over lab worlds, in docs/accuracy.md
 	@$(BIN)/python -m tests.accuracy --out docs/accuracy.md
 
+include packaging/packaging.mk
+
 clean: ## everything that was made here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
