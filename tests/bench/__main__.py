@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -13,6 +14,10 @@ MODULES = ("startup", "round_trips", "balancing", "exporter", "exporter_soak", "
 
 def main(wanted: list[str]) -> None:
     compile_first()
+    if hasattr(os, "getloadavg"):
+        print(
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before it began; a busy machine misses more"
+        )
     print(HEAD)
     missed = 0
     for name in wanted or MODULES:
