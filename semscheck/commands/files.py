@@ -83,7 +83,7 @@ class PromisedFile:
         if descriptor is None:
             raise OSError(9, "is written already")
         with open(descriptor, "wb", closefd=True) as file:
-            if self._temporary is None:
+            if self._temporary is None and hasattr(os, "set_blocking"):  # Windows: from Python 3.12
                 os.set_blocking(descriptor, True)
             file.write(data)
             file.flush()
