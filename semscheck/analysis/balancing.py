@@ -521,7 +521,7 @@ def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination:
         Persistence.UNKNOWN,
         cookie=(len(cookie), sum(back.returned for back in cookie)),
         session=(len(session), sum(back.returned for back in session)),
-        requests=_moved_requests(facts),
+        requests=_moved_requests(facts, identity),
     )
     if spread.method is Method.SINGLE:
         by_source = _by_source(facts, identity, spread)
@@ -610,7 +610,7 @@ def _session_returns(
 def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
     """For each connection that presented something and could be judged: did it come back to its member?"""
     origins = _origins(facts, identity, spread)
-    keeping = _keeping(facts)
+    keeping = _keeping(facts, identity)
     counts = Counter(label for label in spread.labels if label is not None)
     total = sum(counts.values())
     found = []
@@ -633,7 +633,8 @@ def _origins(facts: Facts, identity: Identity, spread: _Spread) -> dict[str, str
 def _came_back(
     sample: Sample, identity: Identity, origins: Mapping[str, str], keeping: _Keeping
 ) -> bool | None:
-    if sample.arm in ("cookie", "keep-alive") and sample.cookie_recognised is not None:
+    by_session = sample.arm in ("cookie", "keep-alive") and not keeping.sessions_shared
+    if by_session and sample.cookie_recognised is not None:
         return sample.cookie_recognised
     if sample.arm == "resume" and sample.status is None:
         return sample.resumed
@@ -647,10 +648,14 @@ def _came_back(
 
 @dataclass(frozen=True, slots=True)
 class _Keeping:
-    """The balancer's own cookies: their names, and the value that each connection (by its id) was given."""
+    """The balancer's own cookies: their names, and the value that each connection (by its id) was given.
+
+    sessions_shared: that a session is known says nothing of who answered, see `_sessions_shared`.
+    """
 
     names: frozenset[str]
     given: Mapping[tuple[str, str], str]
+    sessions_shared: bool = False
 
     def accepted(self, sample: Sample) -> bool | None:
         """Whether the cookies that it sent were left as they are, or set again for the same member. None where that
@@ -673,7 +678,7 @@ class _Keeping:
         return all(judged) if judged else None
 
 
-def _keeping(facts: Facts) -> _Keeping:
+def _keeping(facts: Facts, identity: Identity) -> _Keeping:
     """Cookies that a balancer keeps clients by: known ones, those whose values carry its prefix, and what only
     something in front sets."""
     found = set(set_in_front(facts))
@@ -685,7 +690,19 @@ def _keeping(facts: Facts) -> _Keeping:
             cookie = decode_cookie(name, value)
             if cookie is not None and cookie.kind in (CookieKind.PERSISTENCE, CookieKind.PREFIX):
                 found.add(name)
-    return _Keeping(frozenset(found), given)
+    return _Keeping(frozenset(found), given, _sessions_shared(facts, identity))
+
+
+def _sessions_shared(facts: Facts, identity: Identity) -> bool:
+    """Members unknown: a session that one connection was given is known on others that, by another sign, other
+    members answered. All know it, or the balancer led that request back: it does not say who answers."""
+    met: dict[str, set[str]] = {}
+    for sample in facts.fresh if not facts.members else ():
+        label = identity.of(sample)
+        for trace in facts.traces.get(sample.id, ()):
+            if label is not None and trace.token == "cookie" and trace.recognised:
+                met.setdefault(trace.member, set()).add(label)
+    return any(len(labels) > 1 for labels in met.values())
 
 
 def _presented_balancer_cookie(facts: Facts) -> str | None:
@@ -723,7 +740,9 @@ def _session_versions(facts: Facts) -> str:
     return f"the TLS session ({', '.join(v.replace('v', ' ') for v in versions)})"
 
 
-def _moved_requests(facts: Facts) -> tuple[int, int]:
+def _moved_requests(facts: Facts, identity: Identity) -> tuple[int, int]:
+    if _sessions_shared(facts, identity):
+        return 0, 0
     judged = [
         s
         for s in facts.samples
@@ -836,7 +855,7 @@ def _disclosed(facts: Facts) -> tuple[str, ...]:
 def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
     found = []
     origins = _origins(facts, identity, spread)
-    keeping = _keeping(facts)
+    keeping = _keeping(facts, identity)
     for arm in ARMS:
         samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
         if not samples:
