@@ -8,6 +8,7 @@ next) is asked of `Decisions`, pure functions that the caller hands in.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -83,33 +84,46 @@ class Sampler:
     # --- members known -------------------------------------------------------------------------------------
 
     async def _with_members(self) -> None:
-        controls, newest = await self._session_controls()
-        self._line.seen.extend(controls)
-        self._tracer.leave_out_the_silent(controls)
-        by_session = bool(self._decide.telling(controls, self._tracer.members))
-        if by_session and await self._by_session(newest):
-            return
-        if self._plan.page is not None:
-            await self._by_cookie(self._plan.page)
-        elif not by_session:
-            context = self._sessions.context(newest)
-            fresh = self._persistence.fresh_session
-            await self._fresh(lambda: fresh(context, "fresh", trace=False), foreign=False)
+        """By TLS sessions where they name a member here, else by what pages show.
 
-    async def _session_controls(self) -> tuple[tuple[Control, ...], str | None]:
-        """The controls for the version of TLS that this address speaks: something in front may speak an older one
-        than the members, and sessions of one version mean nothing in the other."""
-        controls = await self._controls(None)
-        newer = any(c.version == "TLSv1.3" for c in controls)
-        if self._plan.version == "TLSv1.2" and newer:
-            return await self._controls("TLSv1.2"), "TLSv1.2"
-        return controls, None
+        Fresh connections begin while the controls are still under way, since those go to the members directly; what
+        was connected is traced as soon as they are there.
+        """
+        newest = None
+        if self._plan.version == "TLSv1.2":
+            newest = await self._version_in_front()
+        controls = asyncio.create_task(self._ready_to_trace(newest))
+        try:
+            if await self._by_session(newest, controls) or self._plan.page is None:
+                return
+        finally:
+            controls.cancel()
+        await self._by_cookie(self._plan.page)
 
-    async def _by_session(self, newest: str | None) -> bool:
-        """The fresh arm with TLS sessions as tokens. False where the sessions come from no member."""
+    async def _version_in_front(self) -> str | None:
+        """The version of TLS to which sampling keeps: something in front may speak an older one than the members, and
+        sessions of one version mean nothing in the other."""
+        newer = any(control.version == "TLSv1.3" for control in await self._controls(None))
+        return "TLSv1.2" if newer else None
+
+    async def _ready_to_trace(self, newest: str | None) -> bool:
+        """Have the controls, and begin to trace. Whether TLS sessions name a member here."""
+        telling = False
+        try:
+            controls = await self._controls(newest)
+            self._line.seen.extend(controls)
+            self._tracer.leave_out_the_silent(controls)
+            telling = bool(self._decide.telling(controls, self._tracer.members))
+        finally:
+            self._tracer.begin(telling)
+        return telling
+
+    async def _by_session(self, newest: str | None, controls: asyncio.Task[bool]) -> bool:
+        """The fresh arm with TLS sessions as tokens. False where they name nobody."""
         context, arms = self._sessions.context(newest), self._persistence
-        if not await self._fresh(lambda: arms.fresh_session(context, "fresh")):
-            await arms.offer_again(context, FOREIGN_AFTER)
+        if not await self._fresh(lambda: arms.fresh_session(context, "fresh"), controls):
+            if await controls:
+                await arms.offer_again(context, FOREIGN_AFTER)
             return False
         await arms.other_sources(context, self._plan.sources, None, trace=True)
         if not self._decide.spread(self._line.history()):
@@ -129,7 +143,7 @@ class Sampler:
         telling = self._decide.telling(controls, tracer.members) - {"tls"}
         tracer.use_cookies(telling, page)
         trace = bool(telling)
-        await self._fresh(lambda: arms.exchange(context, page, trace=trace), foreign=False)
+        await self._fresh(lambda: arms.exchange(context, page, trace=trace))
         await arms.other_sources(context, self._plan.sources, page, trace)
         await self._persistence_by_pages(context, page, telling, trace)
 
@@ -170,9 +184,9 @@ class Sampler:
         line.seen.extend(own.controls)
         telling = self._decide.telling(own.controls, ("",)) - {"tls"}
         if telling:
-            await self._fresh(lambda: pairs.exchange(context, page, telling), foreign=False)
+            await self._fresh(lambda: pairs.exchange(context, page, telling))
         else:
-            await self._fresh(lambda: self._persistence.exchange(context, page, trace=False), foreign=False)
+            await self._fresh(lambda: self._persistence.exchange(context, page, trace=False))
         if self._decide.spread(line.history()):
             await self._persistence_by_pages(context, page, telling, trace=False)
         elif own.sessions:
@@ -182,13 +196,19 @@ class Sampler:
 
     # --- the fresh arm -------------------------------------------------------------------------------------
 
-    async def _fresh(self, connect: Callable[[], Awaitable[object]], foreign: bool = True) -> bool:
-        """Fresh connections until there are enough. False (early) if the tokens turn out to be nobody's."""
+    async def _fresh(
+        self, connect: Callable[[], Awaitable[object]], controls: asyncio.Task[bool] | None = None
+    ) -> bool:
+        """Fresh connections until there are enough.
+
+        controls: where tokens are traced that may be nobody's. False if they are; early where something else is left
+        to be tried.
+        """
         planned, index = self._plan.connections, 0
         while index < planned:
             await connect()
             index += 1
-            if foreign and index == FOREIGN_AFTER and await self._nobody_knows():
+            if index == FOREIGN_AFTER and self._plan.page is not None and await self._nobody_knows(controls):
                 return False
             if not self._plan.exact and await self._may_stop(index):
                 break
@@ -196,8 +216,10 @@ class Sampler:
                 await self._tracer.settle()
                 planned = min(MOST_CONNECTIONS, planned + self._decide.more(self._line.history()))
             await self._line.pause()
+        if await self._nobody_knows(controls):
+            return False
         await self._tracer.settle()
-        return not (foreign and await self._nobody_knows())
+        return True
 
     async def _may_stop(self, index: int) -> bool:
         """Whether the connections so far are enough. Where only the last ones' identity is missing, and they
@@ -212,8 +234,12 @@ class Sampler:
         await self._tracer.settle()
         return self._decide.enough(line.history(), members)
 
-    async def _nobody_knows(self) -> bool:
-        """Tokens were shown to every member, and none was recognised."""
+    async def _nobody_knows(self, controls: asyncio.Task[bool] | None) -> bool:
+        """Tokens name nobody here, or were shown to every member and none recognised one."""
+        if controls is None:
+            return False
+        if not await controls:
+            return True
         if any(isinstance(seen, Trace) and seen.recognised for seen in self._line.seen):
             return False
         await self._tracer.settle()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from semscheck.probes.http import Answer, Conversation
 
 TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
-TICKET_WAIT_SURE_S = 0.3  # where one is expected: a busy server may take a while, and a wait that ends early is free
 TICKET_WAIT_MOST_S = 1.0
 ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 

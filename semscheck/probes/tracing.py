@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
@@ -25,6 +25,7 @@ class Tracer:
         self._askable = dict(self._doors)
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(TRACES_AT_ONCE)
+        self._begun = asyncio.Event()
         self._cookies: frozenset[str] = frozenset()
         self._page: str | None = None
         self.stock: dict[str, list[tuple[ssl.SSLSession, str]]] = {}
@@ -43,6 +44,13 @@ class Tracer:
         time-outs. A token that nobody else knows is then nobody's for certain."""
         silent = {c.issuer for c in controls if c.issuer == c.shown_to and c.recognised is None}
         self._askable = {name: door for name, door in self._doors.items() if name not in silent}
+
+    def begin(self, tracing: bool) -> None:
+        """The controls are there: what waited for them is traced, or left alone where tokens say nothing."""
+        if not tracing:
+            self.cancel()
+            self._under_way.clear()
+        self._begun.set()
 
     def use_cookies(self, names: frozenset[str], page: str) -> None:
         """Which cookies name a member here, and the path to show them on."""
@@ -67,21 +75,22 @@ class Tracer:
         for task in self._under_way:
             task.cancel()
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _later(self, work: Callable[[], Awaitable[None]]) -> None:
         async def bounded() -> None:
+            await self._begun.wait()
             async with self._room:
-                await work
+                await work()
 
         task = asyncio.create_task(bounded())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     def session_later(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
-        self._later(self._trace_session(sample, session, context))
+        self._later(lambda: self._trace_session(sample, session, context))
 
     def cookies_later(self, issued: Issued, context: ssl.SSLContext) -> None:
         if any(cookie.name in self._cookies for cookie in issued.cookies):
-            self._later(self._trace_cookies(issued, context))
+            self._later(lambda: self._trace_cookies(issued, context))
 
     # --- one token -----------------------------------------------------------------------------------------
 
@@ -139,7 +148,7 @@ class Tracer:
         if len(stock) >= STOCK or opened.tls is None:
             return
         if opened.tls.version == "TLSv1.3":
-            newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s))
+            newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
             if newer is None:
                 return
             session = newer
