@@ -80,8 +80,10 @@ def place_name(place: Place, target: Target) -> str:
         return f"{' and '.join(place.client_of)} Interface 2 ({where})"
     if place.replication_of and not place.balancer:
         return f"{' and '.join(place.replication_of)} Interface 1 ({where})"
-    if place.balancer:
+    if place.balancer and (target.members or place.address in target.balancers):
         return f"the balancer address {where}"
+    if place.balancer and target.fqdn_is_address:
+        return f"the address {where}"  # with no member known, nothing says that it is a balancer's
     return f"{target.fqdn_shown or target.fqdn} at {where}"
 
 
