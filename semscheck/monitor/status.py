@@ -32,6 +32,7 @@ def page(targets: Mapping[str, Target], history: History, runs: Runs) -> str:
     body = (
         f'<div class="wrap"><div class="top"><b>semscheck exporter</b><span>{esc(__version__)}, '
         f"{runs.running} running, {runs.waiting} waiting</span></div><main><h1>{title}</h1>"
+        '<p class="soft">The last run of each, the worst first. A name begins a run, or shows the one under way.</p>'
         f"{_targets(targets, history, now)}<h2>Recent runs</h2>{_recent(history, now)}</main>"
         f'<footer>{now:%Y-%m-%d %H:%M:%S} UTC. <a href="metrics">Metrics of the exporter</a>. '
         f"{history.reports} reports kept.</footer></div>"
@@ -62,12 +63,12 @@ def _recent(history: History, now: datetime) -> str:
 
 
 _COLUMNS = (
-    Column("Target", 20, names=True),
+    Column("Target", 18, names=True),
     Column("Verdict", 12),
     Column("Headline"),
-    Column("When", 14),
-    Column("Took", 10, "num"),
-    Column("Evidence", 14),
+    Column("When", 12),
+    Column("Took", 6, "num"),
+    Column("Evidence", 12),
 )
 
 
@@ -93,7 +94,8 @@ def _line(name: str, fqdn: str, entry: Entry | None, history: History, now: date
 def _links(entry: Entry, history: History) -> str:
     if not history.has(entry.id):
         return '<span class="soft">not kept</span>'
-    return f'<a href="reports/{entry.id}.html">report</a>, <a href="reports/{entry.id}.json">JSON</a>'
+    links = f'<a href="reports/{entry.id}.html">report</a>, <a href="reports/{entry.id}.json">JSON</a>'
+    return f"<span>{links}</span>"
 
 
 def _ago(at: datetime, now: datetime) -> str:
