@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -165,15 +166,31 @@ class Checked:
         the sample's own on a connection that was kept."""
         assert self.balancer is not None
         chosen = chosen_by_client(self.balancer)
+        used = Counter(d.client for d in self.notes.dialled if d.address in {s.address for s in self.every})
         found: dict[str, str] = {}
         kept: dict[int, tuple[str, int] | None] = {}
-        for sample in (s for s in self.report.observations if isinstance(s, Sample)):
+        for sample in self.every:
             client = self.notes.client_of(sample) if sample.request == 0 else kept.get(sample.index)
             if sample.arm == "keep-alive":
                 kept[sample.index] = client
-            if client is not None and len(chosen.get(client, ())) > sample.request:
+            # A port that was used twice would have the log's lines of two connections.
+            if client is not None and used[client] == 1 and len(chosen.get(client, ())) > sample.request:
                 found[sample.id] = chosen[client][sample.request]
         return found
+
+    @property
+    def noted(self) -> str:
+        """Every sample with its connection and the log's lines for it, in the order of time."""
+        chosen = chosen_by_client(self.balancer) if self.balancer is not None else {}
+        dialled = [f"  {d.at_s:.6f} dialled {d.client} {chosen.get(d.client)}" for d in self.notes.dialled]
+        samples = [
+            f"  {s.at_s:.6f} {s.arm} {s.index}.{s.request} {self.notes.client_of(s)}" for s in self.every
+        ]
+        return "\n".join(sorted(dialled + samples))
+
+    @property
+    def every(self) -> list[Sample]:
+        return [seen for seen in self.report.observations if isinstance(seen, Sample)]
 
     def attributed(self) -> list[tuple[str, str, str]]:
         """(arm, who answered in truth, who did according to the check) of each connection that both name."""
@@ -195,7 +212,7 @@ class Checked:
         names: dict[str, set[str]] = {}
         for arm, true, said in judged:
             if said.endswith(f".{DOMAIN}"):
-                assert said == f"{true}.{DOMAIN}", f"{arm}: {said} for {true}\n{self.said}"
+                assert said == f"{true}.{DOMAIN}", f"{arm}: {said} for {true}\n{self.said}\n{self.noted}"
             names.setdefault(said, set()).add(true)
         assert all(len(true) == 1 for true in names.values()), f"{names}\n{self.said}"
         assert len({next(iter(true)) for true in names.values()}) == len(names), f"{names}\n{self.said}"
