@@ -17,7 +17,7 @@ from semscheck.model.events import Listener, Observed, Progressed
 from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.probes.deciding import Decisions
-from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look, look_closer
+from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.sampling import Plan, Sampler
 from semscheck.probes.seam import Seam
@@ -229,14 +229,12 @@ class Engine:
 
     async def _look_at(self, errand: Errand) -> Sight:
         async with self._room:
-            sight = await look(self._means, errand)
+            sight = await look(self._means, errand, closely=True)
             other = errand.fallback and not sight.connected and errand.port != REPLICATION_PORT
             if other:
                 again = replace(errand, port=REPLICATION_PORT, fallback=False)
-                second = await look(self._means, again)
+                second = await look(self._means, again, closely=True)
                 sight = second if second.version is not None else sight
-            if sight.version is not None:
-                await look_closer(self._means, sight.errand)
             self._count("addresses", done=1)
             return sight
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -205,23 +205,24 @@ async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | No
     return None
 
 
-async def look(means: Means, errand: Errand) -> Sight:
+async def look(means: Means, errand: Errand, closely: bool = False) -> Sight:
     """Connect, shake hands, and (where wanted) ask for the front page; every step an observation.
 
+    closely: what a second look tells is seen beside the pages, once a handshake has shown that TLS is there.
     What fails at once is tried again, since one lost connection in fifty says nothing of an address. A connection
     that is never made is not, since TCP itself has asked several times; for one that is made and then silent see
     `_greet`.
     """
     for pause_s in RETRY_PAUSES_S:
-        sight, again = await _look_once(means, errand, last=False)
+        sight, again = await _look_once(means, errand, closely, last=False)
         if not again:
             return sight
         await means.seam.clock.sleep(pause_s)
-    sight, _ = await _look_once(means, errand, last=True)
+    sight, _ = await _look_once(means, errand, closely, last=True)
     return sight
 
 
-async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, bool]:
+async def _look_once(means: Means, errand: Errand, closely: bool, last: bool) -> tuple[Sight, bool]:
     """One look, and whether it failed in a way that another attempt may not meet again.
 
     An older policy is tried only where the modern one was refused for a reason, or every time.
@@ -241,7 +242,12 @@ async def _look_once(means: Means, errand: Errand, last: bool) -> tuple[Sight, b
         return Sight(errand, connected=True, connect_s=reached.elapsed_s), False
     try:
         policy = "unverified" if seen.failure is None else "legacy"
-        exchanges = await converse(means, errand, tls, policy) if errand.web else ()
+        work: list[Coroutine[Any, Any, tuple[Exchange, ...]]] = []
+        if errand.web:
+            work.append(converse(means, errand, tls, policy))
+        if closely:
+            work.append(_look_closer(means, errand))
+        exchanges = tuple(each for made in await together(work) for each in made)
     finally:
         tls.close()
     sight = Sight(
@@ -307,14 +313,15 @@ def _is_quick(trouble: Failure | None) -> bool:
     return trouble is not None and trouble.cause in (Cause.REFUSED, Cause.RESET, Cause.CLOSED)
 
 
-async def look_closer(means: Means, errand: Errand) -> None:
-    """What a second look tells: without a server name, and with each older protocol alone."""
+async def _look_closer(means: Means, errand: Errand) -> tuple[Exchange, ...]:
+    """What a second look tells: without a server name, and with each older protocol alone. No exchanges."""
     older = (
         ("TLSv1.1", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1),
         ("TLSv1.2", *(ssl.TLSVersion.TLSv1_2,) * 2),
     )
     versions = [_one_version(means, errand, offered, oldest, newest) for offered, oldest, newest in older]
     await together((_nameless(means, errand), *versions))
+    return ()
 
 
 async def _nameless(means: Means, errand: Errand) -> None:
