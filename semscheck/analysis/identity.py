@@ -146,6 +146,8 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
     values = _worth_by_version(facts, token, known)
     if not any(value.usable for value in values.values()):
         return {}, next(iter(values.values())).why
+    if token == "cookie" and not facts.members and _moves_between_requests(facts):
+        return {}, "requests of one connection are answered by different servers"
     stable = frozenset() if facts.members else repeated_cookies(facts)
     labels: Labels = {}
     strangers: list[str] = []
@@ -185,6 +187,12 @@ def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[
         controls = [c for c in facts.controls if c.version is None or c.version in wanted]
         found[version] = worth(controls, token, members)
     return found or {None: worth(facts.controls, token, members)}
+
+
+def _moves_between_requests(facts: Facts) -> bool:
+    """A session was unknown to a later request of the connection that was given it. Without members, a token is shown
+    by a later request as well, which then does not say who answered the first."""
+    return any(s.arm == "keep-alive" and s.cookie_recognised is False for s in facts.samples)
 
 
 def repeated_cookies(facts: Facts) -> frozenset[str | None]:

@@ -12,12 +12,16 @@ from __future__ import annotations
 import ssl
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Control
 from semscheck.probes.cookies import Cookie, set_by
 from semscheck.probes.line import Issued, Line
 from semscheck.probes.tokens import Door, Sessions, recognised
 from semscheck.probes.tracing import Tracer, bare_values
+
+if TYPE_CHECKING:
+    from semscheck.probes.http import Conversation
 
 LAGS = 6  # the vendor supports six members (KB 153476): a cycle is no longer than that
 LEFT_UNUSED = 4  # connections that are offered nothing: then 12 more reach every distance up to LAGS
@@ -94,49 +98,50 @@ class Pairs:
         names: list[str] = []
         try:
             talk = line.talk(opened)
-
-            async def show(cookie: Cookie, called: str) -> Control:
-                began = line.means.record.now()
-                answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
-                control = line.means.record.add(
-                    Control,
-                    began,
-                    token="cookie",
-                    name=called,
-                    version=cookie.name if called == MADE_UP else None,
-                    issuer="",
-                    issuer_address=line.errand.address,
-                    shown_to="",
-                    address=line.errand.address,
-                    port=line.errand.port,
-                    recognised=recognised(answer, cookie.name) if answer is not None else None,
-                    failure=trouble,
-                )
-                made.append(control)
-                return control
-
             answer, _ = await line.ask(talk, page, None)
             set_now = [c for c in set_by(answer.headers) if not c.dead] if answer is not None else []
             given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
             for cookie in given[:MAX_SESSION_COOKIES]:
                 bare = Cookie(cookie.name, bare_values(cookie.value)[0])
-                invented = await show(_made_up(bare), MADE_UP)
+                invented = await self._show_own(talk, page, _made_up(bare), MADE_UP)
+                made.append(invented)
                 if invented.recognised is not False:
                     continue
                 names.append(cookie.name)
                 for _ in range(OWN_SHOWN):
-                    if not (await show(bare, bare.name)).recognised:
+                    made.append(await self._show_own(talk, page, bare, bare.name))
+                    if not made[-1].recognised:
                         break
         finally:
             opened.tls.close()
         return OwnCookies(tuple(made), tuple(names), bool(set_now))
+
+    async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
+        """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
+        line = self._line
+        began = line.means.record.now()
+        answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
+        return line.means.record.add(
+            Control,
+            began,
+            token="cookie",
+            name=called,
+            version=cookie.name if called == MADE_UP else None,
+            issuer="",
+            issuer_address=line.errand.address,
+            shown_to="",
+            address=line.errand.address,
+            port=line.errand.port,
+            recognised=recognised(answer, cookie.name) if answer is not None else None,
+            failure=trouble,
+        )
 
     async def exchange(
         self, context: ssl.SSLContext, page: str, names: frozenset[str], earlier: Issued | None = None
     ) -> Issued | None:
         """A connection with a request that sends nothing, offering the session of an `earlier` one if given; then one
         session cookie of each member found so far is shown on it: the one that is recognised says who is there; if
-        none is, it is a new one."""
+        none is, it is a new one. Its own comes first: where that is not known, requests go each their own way."""
         line = self._line
         arm = "fresh" if earlier is None else "resume"
         began = line.means.record.now()
@@ -161,6 +166,11 @@ class Pairs:
             mine = next((cookie for cookie in issued.cookies if cookie.name in names), None)
             if answer is None or mine is None:
                 return issued
+            bare = Cookie(mine.name, bare_values(mine.value)[0])
+            own = await self._show_own(talk, page, bare, bare.name)
+            line.seen.append(own)
+            if not own.recognised:
+                return issued
             for label, cookie in tuple(self._found.items()):
                 began = line.means.record.now()
                 answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
@@ -173,7 +183,7 @@ class Pairs:
             opened.tls.close()
         if len(self._found) < MAX_FOUND:
             label = f"member {chr(ord('A') + len(self._found))}"
-            self._found[label] = Cookie(mine.name, bare_values(mine.value)[0])
+            self._found[label] = bare
             now, door = line.means.record.now(), Door(label, line.errand)
             self._tracer.write_down(now, sample, door, "cookie", True, None, mine.name)
         return issued
