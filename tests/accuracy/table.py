@@ -10,7 +10,7 @@ from textwrap import fill
 
 from semscheck import __version__
 from semscheck.analysis.statistics import clopper_pearson
-from tests.accuracy.play import LIMITS, OF_LOSSES, Played
+from tests.accuracy.play import OF_LOSSES, Played
 from tests.accuracy.worlds import BROKEN, HEALTHY, NEITHER, RIGHT, Truth
 
 VERDICTS = ("ok", "warning", "critical", "unknown")
@@ -114,7 +114,7 @@ version {__version__}. One world alone is played again by
 
 {len(played)} worlds were drawn from seed {seed}, each a cluster with its balancer and name server on real sockets of
 the loopback network, and each was checked once, by the whole check and with the default of 32 fresh connections.
-The time-out of one step was {LIMITS.timeout_s:g} s, since loopback answers at once.
+Time-outs were the default ones.
 
 What is drawn: the balancing method and its weights; persistence; where TLS ends; 2 to 6 members;
 whether other clients use the balancer meanwhile; TLS 1.2 or 1.3 with tickets,
