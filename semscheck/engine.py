@@ -103,11 +103,24 @@ class Engine:
             self._look(errand)
         names = self._start("names", self._names())
         self._controls(None)
-        warm = self._start("warm", _import_http())
+        warm = self._start("warm", self._warm_up())
         self._start("services", self._services(names))
         names.add_done_callback(lambda _: self._news.set())
         await self._sample_addresses(names)
         await asyncio.gather(names, warm, *self._looks.values(), *self._tasks, return_exceptions=True)
+
+    async def _warm_up(self) -> None:
+        """What the first answers will need takes longer than a round trip: the trust store, and httpx. Both are
+        made ready while those answers are on their way.
+
+        Not before the first questions left: imports in two threads slow each other, so it lets the loop go round
+        first.
+        """
+        from importlib import import_module
+
+        await asyncio.sleep(0.005)
+        self._means.contexts.get("default")
+        await asyncio.to_thread(import_module, "semscheck.probes.http")
 
     def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(self._guarded(name, work), name=name)
@@ -364,17 +377,6 @@ def _chain_recorder() -> ChainRecorder:
         return keep(record, chain, began_s)
 
     return record_chain
-
-
-async def _import_http() -> None:
-    """httpx takes longer to import than a round trip; do it while the first answers are on their way.
-
-    Not before the first questions left: imports in two threads slow each other, so it lets the loop go round first.
-    """
-    from importlib import import_module
-
-    await asyncio.sleep(0.005)
-    await asyncio.to_thread(import_module, "semscheck.probes.http")
 
 
 def _session_page(sight: Sight) -> str | None:
