@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from semscheck.model.failure import Cause, Failure, Phase
@@ -177,14 +178,14 @@ async def _receive(wire: Stream | Tls) -> bytes:
 async def _server_info(wire: Stream | Tls) -> _Said:
     """Ask for cn=pgpServerInfo and read until the result is done, the stream ends, or it is enough."""
     await (wire.write(SERVER_INFO) if isinstance(wire, Tls) else wire.send(SERVER_INFO))
-    data = b""
-    while len(data) < ANSWER_BYTES:
+    answer, received = SearchAnswer(), 0
+    while received < ANSWER_BYTES:
         part = await _receive(wire)
-        data += part
-        attributes, done = attributes_in(data)
-        if done or not part:
-            software = attributes.get("pgpsoftware") or attributes.get("software")
-            version = attributes.get("pgpversion") or attributes.get("version")
+        received += len(part)
+        if answer.feed(part) or not part:
+            told = answer.attributes
+            software = told.get("pgpsoftware") or told.get("software")
+            version = told.get("pgpversion") or told.get("version")
             return _Said(software=software, version=version)
     return _Said(failure=Failure(Phase.SERVICE, Cause.TOO_LARGE, "the directory's answer is over 64 KiB"))
 
@@ -192,36 +193,58 @@ async def _server_info(wire: Stream | Tls) -> _Said:
 # --- a little BER (X.690), as far as an LDAP search answer needs it ------------------------------------------
 
 _ENTRY, _DONE = 0x64, 0x65  # SearchResultEntry, SearchResultDone (RFC 4511 section 4.5.2)
-MAX_DEPTH = 8
 MAX_VALUE = 200
+MAX_ATTRIBUTES = 64
 
 
-def attributes_in(data: bytes) -> tuple[dict[str, str], bool]:
-    """The first value of each attribute of the search entries, names in lower case, and whether the result is done.
+class SearchAnswer:
+    """The answer to an LDAP search, as it comes in parts of any size.
 
-    Whatever the bytes are, this does not raise; what is not LDAP has no attributes.
+    attributes: the first value of each attribute of the entries so far, names in lower case. Whatever the bytes
+    are, this does not raise; what is not LDAP has no attributes. Each byte is looked at a fixed number of times.
     """
-    found: dict[str, str] = {}
-    for message in _elements(data):
-        parts = list(_elements(message[1]))
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, str] = {}
+        self._rest = bytearray()
+
+    def feed(self, part: bytes) -> bool:
+        """Take in what came; True if the result is done (SearchResultDone)."""
+        self._rest += part
+        used = 0
+        for _, message, end in _elements(bytes(self._rest)):
+            used = end
+            if self._read(message):
+                return True
+        del self._rest[:used]
+        return False
+
+    def _read(self, message: bytes) -> bool:
+        parts = _contents(message, 2)
         if len(parts) < 2:
-            continue
+            return False
         operation, body = parts[1]
-        if operation == _DONE:
-            return found, True
         if operation == _ENTRY:
-            entry = list(_elements(body))
-            for attribute in _elements(entry[1][1]) if len(entry) > 1 else ():
-                pair = list(_elements(attribute[1]))
-                values = list(_elements(pair[1][1])) if len(pair) > 1 else []
-                if values:
-                    name = pair[0][1][:64].decode("latin-1").lower()
-                    found.setdefault(name, values[0][1][:MAX_VALUE].decode("utf-8", "replace"))
-    return found, False
+            self._read_entry(body)
+        return operation == _DONE
+
+    def _read_entry(self, body: bytes) -> None:
+        entry = _contents(body, 2)
+        for _, attribute, _ in _elements(entry[1][1]) if len(entry) > 1 else ():
+            pair = _contents(attribute, 2)
+            values = _contents(pair[1][1], 1) if len(pair) > 1 else []
+            if values and len(self.attributes) < MAX_ATTRIBUTES:
+                name = pair[0][1][:64].decode("latin-1").lower()
+                self.attributes.setdefault(name, values[0][1][:MAX_VALUE].decode("utf-8", "replace"))
 
 
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(tag, content) of the whole elements in `data`; stops at the first that is not whole."""
+def _contents(data: bytes, most: int) -> list[tuple[int, bytes]]:
+    """Tag and content of the first elements in `data`."""
+    return [(tag, content) for tag, content, _ in islice(_elements(data), most)]
+
+
+def _elements(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """(tag, content, where it ends) of the whole elements in `data`; stops at the first that is not whole."""
     at = 0
     while at + 2 <= len(data):
         tag, size = data[at], data[at + 1]
@@ -234,5 +257,5 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
             at += count
         if at + size > len(data):
             return
-        yield tag, data[at : at + size]
+        yield tag, data[at : at + size], at + size
         at += size
