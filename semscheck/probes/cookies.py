@@ -5,11 +5,13 @@ Values are kept exactly as they came: they are what is compared, decoded and sho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_COOKIES = 50
 MAX_VALUE = 4096
+_MAX_AGE_OVER = re.compile(r"-[0-9]+|0+")  # RFC 6265 section 5.2.2: zero or less ends it at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def _parse(header: str) -> Cookie | None:
             case "path" if setting.strip().startswith("/"):
                 path = setting.strip()
             case "max-age":
-                dead = setting.strip().lstrip("-").isdigit() and int(setting.strip()[:12]) <= 0
+                dead = _MAX_AGE_OVER.fullmatch(setting.strip()) is not None
             case _:
                 pass
     return Cookie(name, value, path, dead)
@@ -62,7 +64,7 @@ class Jar:
         for cookie in cookies:
             if cookie.dead:
                 self._cookies.pop(cookie.name, None)
-            elif len(self._cookies) < MAX_COOKIES:
+            elif cookie.name in self._cookies or len(self._cookies) < MAX_COOKIES:
                 self._cookies[cookie.name] = cookie
 
     def names(self) -> tuple[str, ...]:
@@ -73,5 +75,10 @@ class Jar:
         return "; ".join(
             f"{cookie.name}={cookie.value}"
             for cookie in self._cookies.values()
-            if path.startswith(cookie.path.rstrip("/")) or cookie.path == "/"
+            if _matches(path, cookie.path)
         )
+
+
+def _matches(path: str, cookie_path: str) -> bool:
+    """RFC 6265 section 5.1.4: the same, or below it."""
+    return path == cookie_path or path.startswith(cookie_path.rstrip("/") + "/")

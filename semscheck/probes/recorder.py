@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from semscheck.model.observations import AnyObservation, Observation
+from semscheck.model.observations import AnyObservation, Bound, Observation
 from semscheck.probes.seam import Clock
 
 Kind = TypeVar("Kind", bound=Observation)
@@ -44,10 +44,22 @@ class Recorder:
             **data,
         )
         if len(self._observations) < MAX_OBSERVATIONS:
-            self._observations.append(cast(AnyObservation, observation))
-            if self._heard is not None:
-                self._heard(cast(AnyObservation, observation))
+            self._keep(cast(AnyObservation, observation))
+        elif len(self._observations) == MAX_OBSERVATIONS:
+            bound = Bound(
+                id=observation.id,
+                at_s=observation.at_s,
+                what="observations kept",
+                seen=MAX_OBSERVATIONS + 1,
+                used=MAX_OBSERVATIONS,
+            )
+            self._keep(bound)
         return observation
+
+    def _keep(self, observation: AnyObservation) -> None:
+        self._observations.append(observation)
+        if self._heard is not None:
+            self._heard(observation)
 
     def is_new_certificate(self, fingerprint: str) -> bool:
         """True the first time a fingerprint is asked about, so that each certificate is recorded once."""
