@@ -35,7 +35,7 @@ UNFINISHED = Metric(
     "semscheck_run_unfinished",
     "gauge",
     "",
-    "The steps that a run which was cut left unfinished (1); with cause queue, all of them.",
+    "The steps that a run which was cut left unfinished (1): all of them where nothing can be told.",
     ("step",),
 )
 WAITED = Metric("semscheck_probe_wait_seconds", "gauge", "seconds", "How long the run waited for its turn.")
@@ -72,9 +72,7 @@ def _own(outcome: Outcome) -> list[Family]:
 
 
 def _unfinished(outcome: Outcome) -> frozenset[Step]:
-    if outcome.cut is Cause.QUEUE:
-        return frozenset(Step)
-    return _steps(outcome.report) if outcome.report is not None else frozenset()
+    return frozenset(Step) if outcome.report is None else _steps(outcome.report)
 
 
 def _steps(report: Report) -> frozenset[Step]:

@@ -1,7 +1,7 @@
 """Runs of targets: one run for all who ask at once, bounded over all targets, and ended in time for the scrape.
 
 The scrape that begins a run decides its deadline. Whoever joins with less time is given, at the end of it, what the
-run has seen until then, judged as it is.
+run has seen until then, judged as it is. A run that is late itself, on a machine that is too busy, is not waited for.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Runs:
         self._flights: dict[str, _Flight] = {}
         self._last: dict[str, _Last] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._overrun_s = 0.0
 
     @property
     def running(self) -> int:
@@ -132,7 +133,7 @@ class Runs:
         longest = target.limits.deadline_s
         if timeout_s is None:
             return longest
-        return min(longest, timeout_s - min(self._probe.margin_s, timeout_s / 2))
+        return min(longest, timeout_s - min(self._probe.margin_s + self._overrun_s, timeout_s / 2))
 
     def _fresh(self, name: str, target: Target) -> Outcome | None:
         """A whole outcome that is only just over: whoever may scrape cannot make us hammer the servers."""
@@ -180,6 +181,8 @@ class Runs:
         except TimeoutError:
             return Outcome(cut=Cause.QUEUE, waited_s=loop.time() - asked_s)
         outcome = replace(outcome, waited_s=began_s - asked_s)
+        # A machine that is too busy to judge in the margin leaves more of it next time, and less again after that.
+        self._overrun_s = max(0.9 * self._overrun_s, took_s - (flight.ends_at_s - began_s), 0.0)
         slow = took_s > self._probe.slow_s or outcome.cut is not None
         whole = outcome.report is not None and outcome.cut is None
         last = _Last(flight.target, outcome if whole and self._probe.reuse_s > 0 else None, slow)
@@ -221,6 +224,10 @@ class Runs:
     def _so_far(self, flight: _Flight) -> Outcome:
         if flight.run is None:
             return Outcome(cut=Cause.QUEUE)
+        if flight.ends_at_s <= asyncio.get_running_loop().time():
+            return Outcome(
+                cut=Cause.DEADLINE
+            )  # it is being judged, and late: judging twice would make that worse
         cut = Cut(
             id=f"o{len(flight.seen) + 1}",
             at_s=max((one.at_s for one in flight.seen), default=0.0),

@@ -24,7 +24,11 @@ async def main(number: int, directory: Path) -> None:
     lines = ['[web]\nlisten = ["127.0.0.1:0"]', f"[probe]\nconnections = {CONNECTIONS}\nreuse_s = 0"]
     async with AsyncExitStack() as stack:
         for index in range(number):
-            world = replace(SCENARIOS["healthy"].world, seed=index)
+            world = SCENARIOS["healthy"].world
+            assert world.balancer is not None
+            # 200 balancers that look at their members four times a second would be what is measured.
+            seldom = replace(world.balancer, check_interval_s=30.0)
+            world = replace(world, seed=index, balancer=seldom)
             lab = await stack.enter_async_context(Lab(world))
             profile = directory / f"keys{index}.toml"
             profile.write_text(lab.profile_toml(), encoding="utf-8")

@@ -30,6 +30,7 @@ class Play:
 
     report: Report = field(default_factory=reports.round_robin)
     hold: bool = False
+    deaf: bool = False  # held beyond its deadline too
     held: frozenset[str] = frozenset()  # names of FQDNs whose runs are held
     error: Exception | None = None
     runs: list[Target] = field(default_factory=list)
@@ -62,7 +63,8 @@ class Play:
         if not (self.hold or target.fqdn in self.held):
             return report
         waits = {asyncio.create_task(self.go.wait()), asyncio.create_task(cancel.wait())}
-        await asyncio.wait(waits, timeout=target.limits.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        patience = None if self.deaf else target.limits.deadline_s
+        await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
         if self.go.is_set():

@@ -84,6 +84,24 @@ async def test_who_joins_with_less_time_gets_what_was_seen_until_then(tmp_path: 
     assert whole.value('semscheck_run_cut{cause="deadline"}') == 0
 
 
+async def test_a_run_that_is_late_itself_is_not_waited_for_and_leaves_more_time_next(tmp_path: Path) -> None:
+    play = Play(hold=True, deaf=True)
+    async with serving(write_config(tmp_path, probe="margin_s = 0.4\nreuse_s = 0"), play) as (
+        exporter,
+        client,
+    ):
+        answer = await client.probe(timeout_s=4)
+        play.go.set()
+        await until(lambda: exporter.ledger.runs["whole"] == 1)
+        await client.probe(timeout_s=4)
+    assert answer.status == 200
+    assert answer.value("semscheck_up") == 0
+    assert answer.value('semscheck_run_cut{cause="deadline"}') == 1
+    assert answer.value('semscheck_run_unfinished{step="names"}') == 1
+    first, second = (target.limits.deadline_s for target in play.runs)
+    assert second < first <= 3.6
+
+
 async def test_runs_are_bounded_over_all_targets(tmp_path: Path) -> None:
     names = [f"keys{number}" for number in range(12)]
     play = Play(hold=True)
