@@ -15,7 +15,7 @@ import msgspec
 from tests.accuracy.play import Played, play_number
 from tests.accuracy.table import page
 
-SEED = 20
+SEED = 41
 WORLDS = 1000
 WORLDS_PER_PROCESS = 50  # then a fresh one, so that nothing can pile up over a thousand labs
 # A desktop of its own: no trust or proxy settings of whoever runs this.
