@@ -22,7 +22,7 @@ from semscheck.model.target import Endpoint, Limits, Member, Target
 from semscheck.probes.seam import Desktop, Seam, SocketDialler, SocketStream, Stream, real_seam
 from tests.accuracy.worlds import BROKEN, WRONG, Site, site
 
-LIMITS = Limits()  # the defaults
+LIMITS = Limits(deadline_s=180.0)  # three times the default: the machine that plays has other work to do
 # What lost connections lead to, and slow ones (NET005) on a machine that is busy: true, and no verdict on the
 # balancing.
 OF_LOSSES = frozenset({"BAL012", "NET005", "NET006"})

@@ -114,7 +114,7 @@ version {__version__}. One world alone is played again by
 
 {len(played)} worlds were drawn from seed {seed}, each a cluster with its balancer and name server on real sockets of
 the loopback network, and each was checked once, by the whole check and with the default of 32 fresh connections.
-Time-outs were the default ones.
+Time-outs of steps were the default ones, the deadline of a run three times the default, for a machine that is busy.
 
 What is drawn: the balancing method and its weights; persistence; where TLS ends; 2 to 6 members;
 whether other clients use the balancer meanwhile; TLS 1.2 or 1.3 with tickets,
