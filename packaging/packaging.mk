@@ -9,17 +9,17 @@ PYTHON_FOR_PACKAGES ?= python3
 
 package: ## Linux: folder, .tar.gz, .deb, .rpm, wheel, for glibc 2.30 up (needs root; the first time 10 minutes)
 	@packaging/linux/old-python $(OLD)
-	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) --root $(OLD) \
+	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) --root $(OLD) \
 		folder selftest extras bill archive packages wheel
 
 package-here: ## the same with the Python at hand, for systems no older than this one
-	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) \
+	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) \
 		folder selftest extras bill archive packages wheel
 
 package-test: $(VENV)/.for-work ## installs, tries and removes the packages in dist/ in a Debian without Python; builds twice (needs root)
 	@SEMSCHECK_PACKAGES=1 $(BIN)/python -m pytest tests/packaging
 	@$(PYTHON_FOR_PACKAGES) packaging/linux/installed.py --root build/without-python dist
-	@$(PYTHON_FOR_PACKAGES) packaging/build.py --work $(PACKAGING_WORK) --root $(OLD) verify
+	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) --root $(OLD) verify
 
 package-lock: ## locks what packages are built from again, with hashes
 	@packaging/lock $(PACKAGING_WORK)

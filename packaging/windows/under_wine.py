@@ -28,8 +28,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from build import _epoch, _files, _version, write_zip  # noqa: E402
 from installer import describe  # noqa: E402
+from packages import _epoch, _files, _version, write_zip  # noqa: E402
 
 SUITE = "trixie"
 PACKAGES = ("wine", "wine64", "wixl", "msitools", "tmux", "procps")

@@ -7,7 +7,7 @@ import os
 import tarfile
 import zipfile
 
-import build
+import packages
 import pytest
 
 EPOCH = 1_700_000_000
@@ -33,7 +33,7 @@ def folder(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("write", [build.write_tar, build.write_zip])
+@pytest.mark.parametrize("write", [packages.write_tar, packages.write_zip])
 def test_twice_the_same_bytes(tmp_path, folder, write):
     one, two = tmp_path / "one", tmp_path / "two"
     write(one, folder("first", backwards=False), EPOCH)
@@ -41,7 +41,7 @@ def test_twice_the_same_bytes(tmp_path, folder, write):
     assert one.read_bytes() == two.read_bytes()
 
 
-@pytest.mark.parametrize("write", [build.write_tar, build.write_zip])
+@pytest.mark.parametrize("write", [packages.write_tar, packages.write_zip])
 def test_another_content_gives_other_bytes(tmp_path, folder, write):
     files = folder("first", backwards=False)
     write(tmp_path / "one", files, EPOCH)
@@ -52,7 +52,7 @@ def test_another_content_gives_other_bytes(tmp_path, folder, write):
 
 def test_what_can_be_run_stays_so_and_nobody_owns_it(tmp_path, folder):
     target = tmp_path / "it.tar.gz"
-    build.write_tar(target, folder("first", backwards=True), EPOCH)
+    packages.write_tar(target, folder("first", backwards=True), EPOCH)
     with tarfile.open(target) as archive:
         members = {it.name: it for it in archive.getmembers()}
     assert {name: it.mode for name, it in members.items() if it.isfile()} == {
@@ -66,7 +66,7 @@ def test_what_can_be_run_stays_so_and_nobody_owns_it(tmp_path, folder):
 
 def test_the_zip_is_readable_and_in_order(tmp_path, folder):
     target = tmp_path / "it.zip"
-    build.write_zip(target, folder("first", backwards=True), EPOCH)
+    packages.write_zip(target, folder("first", backwards=True), EPOCH)
     with zipfile.ZipFile(io.BytesIO(target.read_bytes())) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["p/lib/a.txt", "p/lib/b.so", "p/link", "p/run"]
@@ -78,4 +78,4 @@ def test_what_differs_is_named(tmp_path, folder):
     folder("second", backwards=True)
     (tmp_path / "second/p/lib/b.so").write_bytes(b"other")
     (tmp_path / "second/p/more").write_bytes(b"")
-    assert build.differing(tmp_path / "first", tmp_path / "second") == ["p/lib/b.so", "p/more"]
+    assert packages.differing(tmp_path / "first", tmp_path / "second") == ["p/lib/b.so", "p/more"]

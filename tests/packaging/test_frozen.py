@@ -61,7 +61,14 @@ def folder() -> Path:
         digest = source_digest()
         if not stamp.is_file() or stamp.read_text() != digest:
             stamp.unlink(missing_ok=True)
-            command = [sys.executable, ROOT / "packaging" / "build.py", "--work", WORK, "--out", WORK / "out"]
+            command = [
+                sys.executable,
+                ROOT / "packaging" / "packages.py",
+                "--work",
+                WORK,
+                "--out",
+                WORK / "out",
+            ]
             steps = ["folder", "extras", "bill", "archive"]
             done = subprocess.run(
                 [*command, *steps], capture_output=True, text=True, check=False, timeout=900

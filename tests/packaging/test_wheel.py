@@ -67,7 +67,7 @@ def test_the_sdist_has_what_building_and_testing_need(built):
         "Makefile",
         "pyproject.toml",
         "tests/conftest.py",
-        "packaging/build.py",
+        "packaging/packages.py",
     ):
         assert (source / name).is_file(), name
     assert not list(source.rglob("__pycache__"))

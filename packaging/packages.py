@@ -1,4 +1,4 @@
-"""Builds what strangers get: `python packaging/build.py STEP …`, each step once, in the order given.
+"""Builds what strangers get: `python packaging/packages.py STEP …`, each step once, in the order given.
 
     folder    the frozen program, with licences and bundled.json beside it       (PyInstaller, in an environment
                                                                                   of locked, hashed packages)
@@ -38,8 +38,8 @@ WINDOWS = sys.platform == "win32"
 # Where there is no history (an unpacked sdist): the day of the first release.
 NO_HISTORY_EPOCH = 1_767_225_600
 FREEZE_TIMEOUT_S = 1800
-# PyInstaller's starter wants the system's zlib before it knows of the folder's: it is told to look there first, so that
-# nothing but the C library has to be installed. Runs in the Python that freezes.
+# PyInstaller's starter wants the system's zlib before it knows of the folder's: it is told to look there first, so
+# that nothing but the C library has to be installed. Runs in the Python that freezes.
 BESIDE = """
 import pathlib, subprocess, sys, PyInstaller
 (starter,) = pathlib.Path(PyInstaller.__file__).parent.glob('bootloader/Linux-*/run')
