@@ -68,11 +68,15 @@ class _Flight:
 
 @dataclass(slots=True, eq=False)
 class _Last:
-    """How a target's last run went; its outcome is forgotten once it is too old to be used again."""
+    """How a target's last run went; its outcome is forgotten once it is too old to be used again.
+
+    usual_s: how long its last whole run took, 0 if there was none.
+    """
 
     target: Target
     outcome: Outcome | None
     slow: bool
+    usual_s: float
 
 
 class Runs:
@@ -169,9 +173,12 @@ class Runs:
         asked_s = loop.time()
         last = self._last.get(name)
         slow = last is None or last.slow
+        usual_s = 0.0 if last is None else last.usual_s
+        # Begun with less time than it takes, a run would only hold its slot until it is cut, and others after it.
+        needed_s = min(max(LEAST_S, usual_s), (flight.ends_at_s - asked_s) / 2)
         try:
             async with (
-                asyncio.timeout_at(flight.ends_at_s - LEAST_S) as patience,
+                asyncio.timeout_at(flight.ends_at_s - needed_s) as patience,
                 self._slots.slot(slow=slow),
             ):
                 patience.reschedule(None)
@@ -183,11 +190,12 @@ class Runs:
         outcome = replace(outcome, waited_s=began_s - asked_s)
         # A machine that is too busy to judge in the margin leaves more of it next time, and less again after that.
         self._overrun_s = max(0.9 * self._overrun_s, took_s - (flight.ends_at_s - began_s), 0.0)
-        slow = took_s > self._probe.slow_s or outcome.cut is not None
         whole = outcome.report is not None and outcome.cut is None
-        last = _Last(flight.target, outcome if whole and self._probe.reuse_s > 0 else None, slow)
-        self._last[name] = last
-        loop.call_later(self._probe.reuse_s, _forget, last)
+        slow = took_s > self._probe.slow_s or (slow and not whole)
+        kept = outcome if whole and self._probe.reuse_s > 0 else None
+        now = _Last(flight.target, kept, slow, took_s if whole else usual_s)
+        self._last[name] = now
+        loop.call_later(self._probe.reuse_s, _forget, now)
         self._ended(name, flight.target, outcome, took_s)
         return outcome
 
