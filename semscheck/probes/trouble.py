@@ -120,6 +120,8 @@ def _words(error: OSError) -> str:
 
 def _tls_failure(phase: Phase, error: ssl.SSLError) -> Failure:
     reason = error.reason or ""
+    if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
+        return Failure(phase, Cause.CLOSED, "close_notify, or the end of the stream, in place of an answer")
     if "ALERT" in reason:
         name = reason.partition("ALERT_")[2].lower() or reason.lower()
         return Failure(phase, Cause.ALERT, reason, alert=name)
