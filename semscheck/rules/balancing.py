@@ -477,8 +477,8 @@ SUPPLY = {
     ),
     "shared": (
         "The members hide which of them answers. Run the check from several desktops at the same time and "
-        "`compare` the reports, watch a planned shutdown with `drill`, or ask the balancer's administrator for "
-        "its configuration."
+        "`compare` the reports, run it again while a member is shut down on purpose, or ask the balancer's "
+        "administrator for its configuration."
     ),
 }
 
@@ -563,7 +563,7 @@ def indistinguishable(case: Case) -> Answers:
         ),
         remedy=(
             "Nothing has to change. To tell fail-over from persistence by source address, run the check from "
-            "another network and `compare` the reports, or watch a planned shutdown with `drill`."
+            "another network and `compare` the reports, or run it again while a member is shut down on purpose."
         ),
         seen_by=(
             "All n identified connections went to one member. The share p that others could have is bounded by "
