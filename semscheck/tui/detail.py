@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from semscheck.model.findings import Card, Finding, Reference
 from semscheck.model.report import Report
+from semscheck.model.target import Severity
 from semscheck.render import words
 from semscheck.render.lines import Line, Span
 from semscheck.render.safe import one_line
@@ -30,7 +31,7 @@ def of_finding(report: Report, index: int, cards: Mapping[str, Card], columns: i
         ),
         *paragraph(found.summary, columns),
         _BLANK,
-        *section("Who fixes it", words.OWNER[found.owner], columns, "strong"),
+        *section(_whose(found), words.OWNER[found.owner], columns, "strong"),
         *section("What to do", found.remedy, columns),
     ]
     if card is not None:
@@ -40,6 +41,11 @@ def of_finding(report: Report, index: int, cards: Mapping[str, Card], columns: i
     lines += _references(found.references or (card.references if card else ()), columns)
     facts = words.count(len(found.evidence), "fact") if found.evidence else "none of its own"
     return [*lines, *section("Evidence", facts, columns)]
+
+
+def _whose(found: Finding) -> str:
+    """What is only worth knowing has nothing to fix."""
+    return "In charge" if found.severity is Severity.INFO else "Who fixes it"
 
 
 def of_card(card: Card, columns: int) -> list[Line]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from semscheck.render.lines import Line, Span, fit, line_width
 from semscheck.render.pictures import ConnectionStrip, PathPicture, Stage
 from semscheck.render.safe import one_line
-from semscheck.render.words import SYMBOLS, worst
+from semscheck.render.words import SYMBOLS, place, worst
 
 _SHORT = {"desktop": "desktop", "resolvers": "DNS"}
 
@@ -40,6 +42,12 @@ def _name(stage: Stage, room: int) -> str:
 
 
 def first_rows(strip: ConnectionStrip) -> ConnectionStrip:
-    """Only the new connections of each address: what decides how clients are spread."""
-    rows = tuple(row for row in strip.rows if row.arm == "fresh")[:2]
-    return ConnectionStrip(rows or strip.rows[:1], strip.legend, strip.alternative)
+    """Only the new connections: what decides how clients are spread. Several addresses name their rows."""
+    rows = tuple(row for row in strip.rows if row.arm == "fresh") or strip.rows[:1]
+    if len({(row.address, row.port) for row in rows}) > 1:
+        one = rows[0]
+        rows = tuple(
+            replace(row, label=one_line(place(row.address, row.port), 60), address=one.address, port=one.port)
+            for row in rows[:3]
+        )
+    return ConnectionStrip(rows, strip.legend, strip.alternative)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
@@ -20,14 +21,25 @@ _SIGNAL = {"used": Mark.OK, "void": Mark.NOT_TESTED, "absent": Mark.NOT_TESTED, 
 
 
 def paragraph(text: str, columns: int, style: str = "") -> list[Line]:
-    return [(Span(line, style),) for part in block(text) for line in wrap(part, columns)]
+    return [(Span(line, style),) for part in block(text) for line in _wrapped(part, columns)]
+
+
+_STEP = re.compile(r"(?:\d{1,2}\.|-) ")
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    """A line, and a numbered or listed step with its text beside the number."""
+    step = _STEP.match(text)
+    if step is None:
+        return wrap(text, columns)
+    return wrap(text[step.end() :], columns, first=step.group())
 
 
 def section(label: str, text: str, columns: int, style: str = "") -> list[Line]:
     """A label in the margin and the text beside it; without room the text goes below."""
     if columns < 50:
         return [(Span(label, "dim"),), *paragraph(text, columns, style)]
-    parts = [line for part in block(text) for line in wrap(part, columns - LABEL_COLUMNS)]
+    parts = [line for part in block(text) for line in _wrapped(part, columns - LABEL_COLUMNS)]
     head = label.ljust(LABEL_COLUMNS)
     return [
         (Span(head if number == 0 else " " * LABEL_COLUMNS, "dim"), Span(line, style))
@@ -44,11 +56,26 @@ def verdict(report: Report, columns: int) -> list[Line]:
     chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
     head = (Span(chip, f"chip-{mark.value}"), Span("  "))
     indent = line_width(head)
-    parts = wrap(one_line(report.summary.headline, 300), max(20, columns - indent))
+    parts = _headline(one_line(report.summary.headline, 1000), max(20, columns - indent))
     return [
         (*(head if number == 0 else (Span(" " * indent),)), Span(part, "strong"))
         for number, part in enumerate(parts)
     ]
+
+
+MAX_HEADLINE_LINES = 5
+
+
+def _headline(text: str, columns: int) -> list[str]:
+    """The headline in a few lines. What is too long loses the end of its first part: the last sentence says
+    who mends it, and stays."""
+    lines = wrap(text, columns)
+    if len(lines) <= MAX_HEADLINE_LINES:
+        return lines
+    first, _, last = text.rpartition(". ")
+    tail = wrap(last, columns)[:2] if first else []
+    head = wrap(first or text, columns)[: MAX_HEADLINE_LINES - len(tail)]
+    return [*head[:-1], fit(head[-1] + " …", columns), *tail]
 
 
 def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:

@@ -81,6 +81,7 @@ class Pouring:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_keys_are_answered_while_200_connections_pour_in(play):
     """The design asks for 50 ms. What is asserted is the number of repaints and that every key takes effect
     while the pouring goes on; the time itself is measured by tests/tui/measure.py, not asserted here."""

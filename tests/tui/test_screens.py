@@ -808,8 +808,8 @@ async def test_markup_in_names_does_not_run_actions(play):
     app = play.app(Opening(report=reports.hostile()))
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await until(pilot, lambda: "CRITICAL" in text(app), "shown")
-        for row in range(0, 40, 2):
-            for column in (20, 60, 100):
+        for row in range(1, 39, 4):
+            for column in (20, 70):
                 await pilot.click(offset=(column, row))
         await asyncio.sleep(0)
         assert app.is_running

@@ -22,7 +22,7 @@ REPORTS = {"broken": reports.broken, "healthy": reports.healthy}
 async def test_summary(play, name, size):
     app = play.app(Opening(report=REPORTS[name](), source=Path("saved.json")))
     async with app.run_test(size=SIZES[size]) as pilot:
-        await shows(pilot, "Findings", "Who fixes it")
+        await shows(pilot, "Findings", "What to do")
         compare(f"{name}-{size}", lines(app))
 
 

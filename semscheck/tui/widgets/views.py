@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from semscheck.model.analysis import Rotation
 from semscheck.model.findings import Card, State, Verdict
 from semscheck.render import pictures, words
 from semscheck.render.lines import Line, Span, line_width
@@ -85,11 +86,12 @@ class Summary(Vertical):
         shares = pictures.share_bars(shown.analysis, shown.target)
         self.query_one("#shares", Drawn).show(drawing(shares if shares.groups else None))
         running = shown.report is None
+        answers = pictures.dns_strip(shown.analysis)
         self.query_one("#answers", Drawn).show(
-            drawing(pictures.dns_strip(shown.analysis) if running else None)
+            lambda columns: _narrow(answers, columns) if answers.rows else []
         )
         self.query_one("#certificate-grid", Drawn).show(drawing(grid_of(shown) if running else None))
-        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, columns, running))
+        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, answers, columns, running))
         if shown.report is not None:
             self.query_one(FindingsPane).show(shown.report, cards)
 
@@ -100,21 +102,31 @@ class Summary(Vertical):
         self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
 
 
-def _narrow(strip: pictures.ConnectionStrip, columns: int) -> list[Line]:
+_CHANGES = frozenset((Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS))
+
+
+def _narrow(strip: pictures.ConnectionStrip | pictures.DnsStrip, columns: int) -> list[Line]:
     """Drawn for more room than there is where it fits all the same: labels are then not cut to a third."""
     roomy = pictures.as_spans(strip, max(columns, 48))
     return roomy if all(line_width(it) <= columns for it in roomy) else pictures.as_spans(strip, columns)
 
 
 def _brief(
-    path: pictures.PathPicture | None, strip: pictures.ConnectionStrip, columns: int, running: bool
+    path: pictures.PathPicture | None,
+    strip: pictures.ConnectionStrip,
+    answers: pictures.DnsStrip,
+    columns: int,
+    running: bool,
 ) -> list[Line]:
-    """The path in a line and who answers; all arms while the run goes on and the findings leave room."""
+    """The path in a line, the answers where they change, and who answers the connections; all arms while the
+    run goes on and the findings leave room."""
     if path is None:
         return []
     if running:
         return pictures.as_spans(strip, columns)[:8] if strip.rows else []
     lines = pipeline(path, columns)
+    if answers.rotation in _CHANGES:
+        lines += pictures.as_spans(answers, columns)[: min(2, len(answers.rows))]
     return lines + pictures.as_spans(first_rows(strip), columns)[:4] if strip.rows else lines
 
 
