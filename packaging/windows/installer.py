@@ -26,8 +26,8 @@ def describe(folder: Path, version: str) -> str:
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
   <Product Id="*" Name="semscheck" Language="1033" Version="{version}" Manufacturer="The semscheck project"
            UpgradeCode="{UPGRADE_CODE}">
-    <Package InstallerVersion="500" Compressed="yes" InstallScope="perUser" InstallPrivileges="limited"
-             Description="Checks clusters of Symantec Encryption Management Servers" Platform="x64"/>
+    <Package InstallerVersion="500" Compressed="yes" InstallScope="perUser"
+             Description="Checks clusters of Symantec Encryption Management Servers"/>
     <MajorUpgrade DowngradeErrorMessage="A newer version of semscheck is installed."/>
     <Media Id="1" Cabinet="semscheck.cab" EmbedCab="yes"/>
     <Icon Id="semscheck.ico" SourceFile={quoteattr(str(Path(__file__).parents[1] / "icon" / "semscheck.ico"))}/>
@@ -41,7 +41,7 @@ def describe(folder: Path, version: str) -> str:
             <Component Id="Path" Guid="5E0C7F0B-4B69-4B0C-9C0D-3D1B9A8E2F11">
               <RegistryValue Root="HKCU" Key="{KEY}" Name="Path" Type="integer" Value="1" KeyPath="yes"/>
               <Environment Id="PathEntry" Name="PATH" Action="set" Part="last" System="no" Value="[INSTALLDIR]"/>
-              <RemoveFolder Id="RemoveINSTALLDIR" Directory="INSTALLDIR" On="uninstall"/>
+              <RemoveFolder Id="RemoveINSTALLDIR" On="uninstall"/>
             </Component>
           </Directory>
         </Directory>
@@ -90,7 +90,7 @@ def _emptied(short: str, components: list[str], indent: str) -> str:
     return (
         f'{indent}<Component Id="r{short}" Guid="{_guid("remove " + short)}" Win64="yes">'
         f'<RegistryValue Root="HKCU" Key="{KEY}" Name="r{short}" Type="integer" Value="1" KeyPath="yes"/>'
-        f'<RemoveFolder Id="rf{short}" Directory="d{short}" On="uninstall"/></Component>'
+        f'<RemoveFolder Id="rf{short}" On="uninstall"/></Component>'
     )
 
 
