@@ -5,8 +5,10 @@ names resolve. Everything that is a guess stands in the profile as a comment tha
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from semscheck.model.analysis import Reach
 from semscheck.model.names import covers
@@ -17,6 +19,8 @@ from semscheck.model.target import Endpoint, Member, Target
 USUAL = "sems"  # the vendor's own example names its members sems1, sems2, sems3 (Broadcom KB 156803)
 NUMBERED = 6  # the vendor supports at most six members (Broadcom KB 153476)
 MOST_NAMES = 16
+MOST_ADDRESSES = 4  # of one member
+STRANGER = "semscheck-no-such-name"
 _NUMBER = re.compile(r"^(.*?)(\d{1,2})$")
 
 
@@ -51,8 +55,9 @@ async def find(target: Target) -> Found:
     quiet = replace(target, connections=0)
     first = await check(quiet)
     told = _certificate_names(first)
-    names = (*(member.name for member in target.members), *candidates(target.fqdn, told))
-    asked = tuple(Member(name) for name in dict.fromkeys(names))[:MOST_NAMES]
+    guesses = () if target.fqdn_is_address else candidates(target.fqdn, told)
+    names = (_stranger(target), *(member.name for member in target.members), *guesses)
+    asked = tuple(Member(name) for name in dict.fromkeys(names) if covers(name, name))[:MOST_NAMES]
     second = await check(replace(quiet, members=asked))
     resolved = _resolved(second, asked)
     third = await check(
@@ -69,12 +74,17 @@ async def find(target: Target) -> Found:
     )
 
 
+def _stranger(target: Target) -> str:
+    """A name that nobody gave to anything: where it resolves, every name of the domain does."""
+    return f"{STRANGER}.{target.fqdn.partition('.')[2]}"
+
+
 def candidates(fqdn: str, told: Iterable[str]) -> tuple[str, ...]:
     """Names that members may have: those in the certificate, their neighbours by number, and the usual ones."""
     label, _, domain = fqdn.partition(".")
     found: dict[str, None] = {}
     for name in told:
-        if name != fqdn and "*" not in name:
+        if name != fqdn and covers(name, name) and "*" not in name:
             found[name] = None
     for name in tuple(found):
         first, _, rest = name.partition(".")
@@ -103,16 +113,25 @@ def _certificate_names(report: Report) -> tuple[str, ...]:
 
 
 def _resolved(report: Report, asked: Iterable[Member]) -> dict[str, tuple[str, ...]]:
-    """Names that resolve, with their addresses; names that all lead where everything leads (a wildcard) are left
-    out, since they say nothing."""
+    """Names that resolve, with a few of their addresses each, no address twice.
+
+    Left out, since it says nothing: where every name of the domain leads (a wildcard), where the FQDN leads, and
+    where three names or more lead.
+    """
     found: dict[str, dict[str, None]] = {member.name: {} for member in asked}
     for seen in report.observations:
         if isinstance(seen, DnsAnswer) and seen.purpose == "member" and seen.name in found:
             found[seen.name] |= dict.fromkeys(seen.records)
-    with_any = {name: tuple(addresses) for name, addresses in found.items() if addresses}
-    shared = [a for a in with_any.values() if sum(a == other for other in with_any.values()) > 1]
-    fqdn = set(report.analysis.dns.addresses)
-    return {name: a for name, a in with_any.items() if a not in shared and not set(a) <= fqdn}
+    stranger = found.pop(_stranger(report.target), {})
+    led = Counter(address for addresses in found.values() for address in addresses)
+    taken = {*stranger, *report.analysis.dns.addresses, *(a for a, names in led.items() if names > 2)}
+    kept: dict[str, tuple[str, ...]] = {}
+    for name, addresses in found.items():
+        own = [address for address in addresses if address not in taken][:MOST_ADDRESSES]
+        if own:
+            kept[name] = tuple(own)
+            taken.update(own)
+    return kept
 
 
 def _presents(report: Report, name: str) -> bool | None:
@@ -150,7 +169,7 @@ def profile_text(found: Found) -> str:
     ]
     lines += _balancers(found)
     if target.ca_file:
-        lines.append(f"ca_file = {_text(target.ca_file)}")
+        lines.append(f"ca_file = {_text(str(Path(target.ca_file).absolute()))}")
     else:
         lines.append('# ca_file = "corp-root.pem"      # if the certificates come from your own authority')
     lines += ["", *_members(found), "", *_rest()]
@@ -215,11 +234,15 @@ def _rest() -> list[str]:
 
 def _text(value: str) -> str:
     """A TOML basic string; whatever came from the network cannot leave it."""
-    escaped = "".join(
-        character if character.isprintable() and character not in '"\\' else f"\\U{ord(character):08X}"
-        for character in value
-    )
-    return f'"{escaped}"'
+    return f'"{"".join(map(_escaped, value))}"'
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in '"\\':
+        return character
+    if "\ud800" <= character <= "\udfff":
+        return "?"  # half of a pair is no character, and has no escape in TOML
+    return f"\\U{ord(character):08X}"
 
 
 def _comment(value: str) -> str:
