@@ -71,7 +71,8 @@ class Listener:
 def listening_socket(address: str, port: int) -> socket.socket:
     """Return a bound TCP socket that does not listen yet. Port 0: a free one."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # With its protocol named, asyncio knows it for TCP and sends without Nagle's delay, as real servers do.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         if sys.platform != "win32":  # there the option would let two programs share the port

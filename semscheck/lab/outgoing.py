@@ -14,7 +14,8 @@ from semscheck.lab.truth import Ledger, Source
 
 def bound_socket(source: str, announce: Callable[[Source], None]) -> tuple[socket.socket, Source]:
     """Return a socket bound to a free port of `source`, announced: who accepts from it knows it at once."""
-    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setblocking(False)
     try:
         sock.bind((source, 0))
