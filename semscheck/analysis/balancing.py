@@ -422,9 +422,9 @@ def _session_trials(facts: Facts) -> list[PairTrial]:
     run = facts.earlier or facts.samples
     index = {s.id: s.index for s in run if s.arm in ("fresh", "pairs")}
     return [
-        PairTrial(earlier=index[s.offered], later=s.index, recognised=s.resumed)
+        PairTrial(earlier=index[s.offered or ""], later=s.index, recognised=s.resumed)
         for s in run
-        if s.arm == "pairs" and s.resumed is not None and s.offered in index
+        if s.arm == "pairs" and s.resumed is not None and index.get(s.offered or "", s.index) < s.index
     ]
 
 
@@ -465,11 +465,12 @@ def _from_cookie_pairs(facts: Facts) -> _Spread | None:
     labels = repeated_cookies(facts)
     orders: tuple[list[PairTrial], list[PairTrial]] = ([], [])
     for s in facts.samples:
-        if s.arm != "pairs" or s.cookie_recognised is None or s.offered not in index or not s.cookies_sent:
+        if s.arm != "pairs" or s.cookie_recognised is None or not s.cookies_sent:
             continue
-        if s.cookies_sent[-1].partition(" ")[0] not in labels:
+        earlier = index.get(s.offered or "", s.index)
+        if earlier < s.index and s.cookies_sent[-1].partition(" ")[0] not in labels:
             made_up_first = " " in s.cookies_sent[0]
-            orders[made_up_first].append(PairTrial(index[s.offered], s.index, s.cookie_recognised))
+            orders[made_up_first].append(PairTrial(earlier, s.index, s.cookie_recognised))
     if not any(orders):
         return None
     read = [trials for trials in orders if any(trial.recognised for trial in trials)]

@@ -95,5 +95,5 @@ def test_a_hash_of_the_session_cookie_keeps_nobody(stand: Stand) -> None:
     assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
     assert "BAL001" in checked.codes
     offered = {s.offered for s in checked.samples("cookie")}
-    assert len(offered) >= 6, checked.said
+    assert len(offered) >= 3, checked.said
     checked.assert_attributed_rightly(8)
