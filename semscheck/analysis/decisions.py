@@ -14,7 +14,9 @@ from semscheck.model.target import Target
 # Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
 # each time, which makes 0.5 to 0.9 % in all for two to six members (simulated: tests/analysis/test_looks.py).
 EACH_LOOK = 0.005
-LEFT_OPEN = 0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
+LEFT_OPEN = (
+    0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
+)
 EXTENSION = 32
 
 
