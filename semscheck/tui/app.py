@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,12 +24,11 @@ from textual.screen import Screen
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
 from semscheck.render.safe import one_line
-from semscheck.tui import job as jobs
 from semscheck.tui import themes
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.doors import DoorError, Doors
 from semscheck.tui.painting import Ascii
-from semscheck.tui.screens.check import CheckScreen
+from semscheck.tui.screens.base import House
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.store import Recent, Settings, Store, open_store, write_atomically
 from semscheck.tui.widgets.bars import key_name
@@ -136,11 +136,23 @@ class SemscheckApp(App[int]):
         self._catch_signals()
         opening = self.opening
         if opening.report is not None:
-            await self.push_screen(CheckScreen(report=opening.report, source=opening.source))
+            await self._show(report=opening.report, source=opening.source)
         elif opening.scenario is not None:
             await self.check_lab(opening.scenario)
         elif opening.run:
             await self.check(opening.fqdn, opening.profile)
+        else:
+            self.set_timer(0.1, self._prepare)
+
+    def _prepare(self) -> None:
+        """Loads the screen of a run once the start screen is painted, so that Enter finds it there."""
+        self.run_worker(off_loop(lambda: import_module("semscheck.tui.screens.check")), group="prepare")
+
+    async def _show(self, **what: Any) -> None:
+        """A run or its report. Its screen is loaded here: the first paint does without (a third of it)."""
+        from semscheck.tui.screens.check import CheckScreen
+
+        await self.push_screen(CheckScreen(**what))
 
     def _catch_signals(self) -> None:
         """A terminal that is closed or a `kill` must not leave it in the alternate screen."""
@@ -170,12 +182,16 @@ class SemscheckApp(App[int]):
         except (DoorError, OSError) as error:
             self.tell(str(error), bad=True)
             return
-        await self.push_screen(CheckScreen(jobs.live(self.doors, jobs.as_set(target, self.settings))))
+        from semscheck.tui import job as jobs
+
+        await self._show(job=jobs.live(self.doors, jobs.as_set(target, self.settings)))
 
     async def check_lab(self, scenario: str) -> None:
+        from semscheck.tui import job as jobs
+
         job = jobs.lab(self.doors, scenario)
         if job is not None:
-            await self.push_screen(CheckScreen(job))
+            await self._show(job=job)
 
     async def open_report(self, path: Path | None) -> None:
         if path is None:
@@ -185,7 +201,7 @@ class SemscheckApp(App[int]):
         except (DoorError, OSError) as error:
             self.tell(str(error), bad=True)
             return
-        await self.push_screen(CheckScreen(report=report, source=path))
+        await self._show(report=report, source=path)
 
     def leave(self, screen: Screen[Any]) -> None:
         """Back to the start."""
@@ -256,7 +272,7 @@ class SemscheckApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what can be done on this screen, then everywhere."""
-        if isinstance(screen, CheckScreen):
+        if isinstance(screen, House):
             yield from _commands_of(screen)
         for name, title in themes.TITLES.items():
             yield SystemCommand(
@@ -296,10 +312,10 @@ class SemscheckApp(App[int]):
         self._close_messages_no_wait()
 
 
-def _commands_of(screen: CheckScreen) -> Iterable[SystemCommand]:
+def _commands_of(screen: House[Any]) -> Iterable[SystemCommand]:
     """The keys of the screen that act now, by their names."""
     for it in screen.active_bindings.values():
-        own = it.node is screen and not it.binding.action.startswith(("app.", "screen."))
+        own = it.node is screen and not it.binding.action.startswith(("app.", "screen.", "settings"))
         if own and it.enabled and it.binding.description:
             title = it.binding.tooltip or it.binding.description
             if it.binding.action.startswith("view("):
@@ -309,7 +325,7 @@ def _commands_of(screen: CheckScreen) -> Iterable[SystemCommand]:
             )
 
 
-def _press(screen: CheckScreen, action: str) -> Callable[[], Any]:
+def _press(screen: House[Any], action: str) -> Callable[[], Any]:
     return lambda: screen.run_worker(screen.run_action(action))
 
 

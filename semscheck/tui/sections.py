@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
-from semscheck.model.findings import Status
 from semscheck.model.report import Report
 from semscheck.render import words
 from semscheck.render.lines import Line, Span, fit, line_width, wrap
@@ -213,12 +212,6 @@ def origin(report: Report, age: str | None) -> str:
     else:
         parts.append(words.stamp(report.run.finished or report.run.started))
     return " · ".join(parts)
-
-
-def verdict_word(status: Status) -> tuple[str, str]:
-    """Symbol and style of a verdict."""
-    mark = mark_of(status)
-    return SYMBOLS[mark], mark.value
 
 
 def joined(*groups: Sequence[Line]) -> list[Line]:

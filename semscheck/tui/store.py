@@ -8,10 +8,7 @@ reported; it never stops the program.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import tempfile
-import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -102,6 +99,8 @@ class Store:
         return entries
 
     def _read(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
+        import json
+
         try:
             with path.open("rb") as file:
                 raw = file.read(_MAX_BYTES + 1)
@@ -129,6 +128,8 @@ class Store:
             self.trouble(f"{path.name} was damaged; it is kept as {aside} and starts afresh.")
 
     def _write(self, path: Path, data: dict[str, Any]) -> None:
+        import json
+
         try:
             write_atomically(path, json.dumps(data, indent=2) + "\n")
         except OSError as error:
@@ -146,6 +147,8 @@ def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replaces a file whole or not at all. Raises OSError."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
@@ -172,6 +175,8 @@ def find_profiles(*directories: Path) -> tuple[Path, ...]:
 
 
 def _is_profile(path: Path) -> bool:
+    import tomllib
+
     if path.suffix != ".toml" or not path.is_file():
         return False
     try:

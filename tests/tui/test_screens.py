@@ -707,15 +707,15 @@ async def test_damaged_settings_are_told_and_do_not_stop(play):
         await shows(pilot, "enrolled")
 
 
-@pytest.mark.parametrize("view", list("1234567"))
-async def test_any_size_at_any_moment(opened, view):
+async def test_any_size_at_any_moment(opened):
     async with opened.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "CRITICAL")
-        await pilot.press(view)
-        for size in ((200, 60), (120, 40), (40, 10), (20, 5), (1, 1), (80, 24)):
-            await pilot.resize_terminal(*size)
-            await pilot.pause()
-        await shows(pilot, "CRITICAL")
+        for view in "2345671":
+            await pilot.press(view)
+            for size in ((200, 60), (40, 10), (20, 5), (1, 1), (120, 40), (80, 24)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+            await shows(pilot, "CRITICAL")
 
 
 async def test_ascii_only_where_the_terminal_has_no_more(play):
@@ -774,19 +774,18 @@ async def test_a_defect_of_the_screens_leaves_a_log_with_no_values_in_it(play):
 # --- hostile text ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", list("1234567"))
-async def test_hostile_text_is_shown_harmless(play, view):
+async def test_hostile_text_is_shown_harmless(play):
     app = play.app(Opening(report=reports.hostile()))
     async with app.run_test(size=LARGE, notifications=True) as pilot:
-        await until(pilot, lambda: "CRITICAL" in text(app), "shown")
-        await pilot.press(view)
-        await pilot.pause()
-        drawn = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
-        assert not set(drawn) & set("\x1b\x07\u202e\u2066\u200b\x00")
-        rows = lines(app)
-        assert len(rows) == 40
-        assert max(len(row) for row in rows) <= 120
-    assert app.return_code in {None, 0}
+        await shows(pilot, "CRITICAL")
+        for view in "1234567":
+            await pilot.press(view)
+            await pilot.pause()
+            rows = lines(app)
+            assert not set("".join(rows)) & set("\x1b\x07\u202e\u2066\u200b\x00")
+            assert len(rows) == 40
+            assert max(len(row) for row in rows) <= 120
+        assert app.is_running
 
 
 async def test_hostile_text_in_detail_evidence_and_notifications(play):

@@ -17,10 +17,10 @@ from textual.widgets.option_list import Option
 from semscheck.render import words
 from semscheck.render.lines import pad, width
 from semscheck.render.safe import one_line
+from semscheck.render.words import SYMBOLS, mark_of
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.painting import STYLES
 from semscheck.tui.screens.base import House
-from semscheck.tui.sections import verdict_word
 from semscheck.tui.store import Recent
 from semscheck.tui.widgets.bars import KeyBar, TitleBar
 
@@ -147,12 +147,12 @@ class StartScreen(House[None]):
         options.highlighted = at
 
     def _recent(self, it: Recent) -> Offer:
-        sign, style = verdict_word(it.verdict)
+        mark = mark_of(it.verdict)
         age = words.age(it.at, self.house.now())
         profile = f", {one_line(Path(it.profile).name, 40)}" if it.profile else ""
         text = Content.assemble(
             "  ",
-            (f"{sign} ", STYLES[style]),
+            (f"{SYMBOLS[mark]} ", STYLES[mark.value]),
             pad(one_line(it.fqdn, 60), 30),
             (f"  {it.verdict.value}, {age}{profile}", "$state-dim"),
         )
