@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -196,48 +197,41 @@ async def serve(
 ) -> None:
     """Run the exporter until SIGINT or SIGTERM, or until `stop` is set. Raises SettingsError and OSError."""
     ended = stop if stop is not None else asyncio.Event()
-    async with Exporter(path, doors, listen) as exporter:
-        with _Signals(exporter, ended):
+    again = asyncio.Event()
+    with _caught({"SIGINT": ended.set, "SIGTERM": ended.set, "SIGHUP": again.set}):
+        async with Exporter(path, doors, listen) as exporter:
+            reloading = asyncio.create_task(_reload_when(again, exporter), name="reload")
             if ready is not None:
                 ready(exporter)
             await ended.wait()
+            reloading.cancel()
 
 
-class _Signals:
-    """SIGINT and SIGTERM end, SIGHUP reloads; where the platform has them and this is the main thread."""
+async def _reload_when(again: asyncio.Event, exporter: Exporter) -> None:
+    while True:
+        await again.wait()
+        again.clear()
+        await exporter.reload()
 
-    def __init__(self, exporter: Exporter, ended: asyncio.Event) -> None:
-        self._exporter = exporter
-        self._ended = ended
-        self._caught: list[int] = []
-        self._tasks: set[asyncio.Task[str | None]] = set()
 
-    def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        for name, act in (
-            ("SIGINT", self._ended.set),
-            ("SIGTERM", self._ended.set),
-            ("SIGHUP", self._reload),
-        ):
-            number = getattr(signal, name, None)
-            try:
-                if number is not None:
-                    loop.add_signal_handler(number, act)
-                    self._caught.append(number)
-            except (NotImplementedError, RuntimeError, ValueError):
-                continue
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number in self._caught:
-            asyncio.get_running_loop().remove_signal_handler(number)
-
-    def _reload(self) -> None:
-        task = asyncio.ensure_future(self._exporter.reload())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+@contextmanager
+def _caught(signals: Mapping[str, Callable[[], None]]) -> Iterator[None]:
+    """Signals act as given, from before the start on; where the platform has them and this is the main thread."""
+    loop = asyncio.get_running_loop()
+    caught = []
+    for name, act in signals.items():
+        number = getattr(signal, name, None)
+        try:
+            if number is not None:
+                loop.add_signal_handler(number, act)
+                caught.append(number)
+        except (NotImplementedError, RuntimeError, ValueError):
+            continue
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
 
 
 def _read_web(settings: Settings) -> WebConfig:
