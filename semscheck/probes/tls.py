@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from semscheck.model.failure import Cause, Failure, Phase
@@ -257,7 +258,9 @@ class Tls:
             return Failure(Phase.TLS, Cause.NOT_TLS, "what came is no TLS record", said=said)
         if self._watch is not None and self._watch.alert not in (None, "close_notify"):
             return Failure(Phase.TLS, Cause.ALERT, str(error)[:500], alert=self._watch.alert)
-        return failure(Phase.TLS, error)
+        found = failure(Phase.TLS, error)
+        # A reset before the server's first byte is another thing than one in the middle (NET004, TLS002).
+        return replace(found, said=said) if found.cause is Cause.RESET else found
 
 
 def _is_tls(first: bytes) -> bool:

@@ -391,7 +391,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'summary': 'The server ended the TLS handshake with an alert, or closed the connection.',
         'why': "Clients cannot connect. The alert's name says more: handshake_failure and protocol_version mean that the two sides have no version or cipher in common, unrecognized_name that this name is not served there, internal_error a fault on the server. A close without an alert often comes from a load balancer that has no working member behind it.",
         'remedy': "For an alert, compare versions and ciphers of the server with those of the clients, and check that a certificate is assigned to the interface. For a close, check the load balancer's pool and its health checks.",
-        'seen_by': "The alert, or the orderly close, that came after our ClientHello, with a modern and with a permissive policy. A refusal by this program's own library (small keys, old versions) is never reported as this.",
+        'seen_by': "The alert, the close, or the reset amid the server's answer, that came after our ClientHello, with a modern and with a permissive policy. A refusal by this program's own library (small keys, old versions) is never reported as this.",
         'confidence': 'certain',
         'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8446: TLS 1.3, section 6 (alerts)', 'https://www.rfc-editor.org/rfc/rfc8446#section-6'),),

@@ -146,17 +146,19 @@ def not_tls(case: Case) -> Answers:
         remedy="For an alert, compare versions and ciphers of the server with those of the clients, and "
         "check that a certificate is assigned to the interface. For a close, check the load balancer's pool "
         "and its health checks.",
-        seen_by="The alert, or the orderly close, that came after our ClientHello, with a modern and with a "
-        "permissive policy. A refusal by this program's own library (small keys, old versions) is never "
-        "reported as this.",
+        seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, "
+        "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
+        "versions) is never reported as this.",
         references=(RFC_8446_ALERTS,),
     )
 )
 def handshake_refused(case: Case) -> Answers:
-    for place, shake, failure in _failed_at(case, _REFUSAL):
+    for place, shake, failure in _failed_at(case, _REFUSAL | {Cause.RESET}):
         how = f'the alert "{failure.alert}"' if failure.alert else "a close and no alert"
-        if failure.cause is Cause.CLOSED:
-            how = "a close and no alert"
+        if failure.cause is Cause.RESET:
+            if not failure.said:
+                continue  # before the server's first byte: NET004
+            how = "a reset, after the server had begun to answer"
         yield Hit(
             subject=place_subject(place, case.target),
             summary=f"The TLS handshake with {place_name(place, case.target)} ended in {how}.",

@@ -19,6 +19,7 @@ StreamLie = Literal[
     "close-after-hello",  # FIN after the client's first bytes
     "answer",  # the payload after the client's first bytes, then FIN
     "answer-and-stall",  # the payload, then nothing more
+    "answer-and-reset",  # the payload, then RST ten times `pace_s` later
     "banner",  # the payload at once
     "alert",  # a fatal TLS alert, `number`
     "garbage",  # a TLS record full of nonsense

@@ -64,6 +64,15 @@ async def _payload_and_stall(entry: Entry, streams: Streams) -> None:
     await asyncio.sleep(_FOREVER_S)
 
 
+async def _payload_and_reset(entry: Entry, streams: Streams) -> None:
+    """Begin to answer, and then RST, once the client has had what was sent."""
+    await streams[0].read(_READ_BYTES)
+    streams[1].write(bytes.fromhex(entry["payload"]))
+    await streams[1].drain()
+    await asyncio.sleep(entry["pace_s"] * 10)
+    await _reset(entry, streams)
+
+
 async def _banner(entry: Entry, streams: Streams) -> None:
     """Speak first, as mail and SSH servers do, and ignore what comes back."""
     streams[1].write(bytes.fromhex(entry["payload"]))
@@ -143,6 +152,7 @@ STREAM_LIES: dict[str, Callable[[Entry, Streams], Awaitable[None]]] = {
     "close-after-hello": _close_after_hello,
     "answer": _payload,
     "answer-and-stall": _payload_and_stall,
+    "answer-and-reset": _payload_and_reset,
     "banner": _banner,
     "alert": _alert,
     "garbage": _garbage,
