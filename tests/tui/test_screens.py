@@ -441,7 +441,9 @@ async def test_facts_have_their_whole_text(opened):
 async def test_checks_are_explained(opened):
     async with opened.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "CRITICAL")
-        await pilot.press("6", "down", "enter")
+        await pilot.press("6")
+        await shows(pilot, "✖ BAL001 round robin", "✔ CRT001", "· SVC001")
+        await pilot.press("down", "enter")
         await shows(pilot, "BAL001 round-robin", "How seen")
 
 

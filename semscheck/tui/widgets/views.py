@@ -15,8 +15,9 @@ from textual.widgets.option_list import Option
 from semscheck.model.analysis import Rotation
 from semscheck.model.findings import Card, State, Verdict
 from semscheck.render import pictures, words
-from semscheck.render.lines import Line, Span, line_width
+from semscheck.render.lines import Line, Span, line_width, pad
 from semscheck.render.safe import one_line
+from semscheck.render.words import SYMBOLS, Mark, mark_of, worst
 from semscheck.tui import sections
 from semscheck.tui.facts import one
 from semscheck.tui.painting import STYLES
@@ -257,14 +258,20 @@ class ChecksView(Container):
         listed = shown.report.verdicts if shown.report else ()
         options = self.query_one(Checks)
         options.verdicts = tuple(sorted(listed, key=lambda it: (_STATE_ORDER.index(it.state), it.code)))
-        options.set_options(self._prompt(it, cards.get(it.code)) for it in options.verdicts)
+        found: dict[str, Mark] = {}
+        for it in shown.report.findings if shown.report else ():
+            found[it.code] = worst(mark_of(it.severity), found.get(it.code, Mark.NOT_TESTED))
+        options.set_options(
+            self._prompt(it, cards.get(it.code), found.get(it.code)) for it in options.verdicts
+        )
         options.highlighted = 0 if listed else None
         if not listed:
             options.add_option(Option("The checks are made when the run has ended.", disabled=True))
 
-    def _prompt(self, it: Verdict, card: Card | None) -> Content:
-        sign, style = _STATE_SIGN[it.state]
-        name = f"{card.name.replace('-', ' ')}" if card else ""
+    def _prompt(self, it: Verdict, card: Card | None, found: Mark | None) -> Content:
+        """found: the worst of what the rule found, which says more than that it found something."""
+        sign, style = (SYMBOLS[found], found.value) if found else _STATE_SIGN[it.state]
+        name = pad(card.name.replace("-", " ") if card else "", 24)
         why = f": {one_line(it.why, 300)}" if it.why else ""
         state = words.STATE[it.state]
         return Content.assemble(
