@@ -858,7 +858,9 @@ def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequenc
     origins = _origins(facts, identity, spread)
     keeping = _keeping(facts, identity)
     for arm in ARMS:
-        samples = sorted((s for s in facts.samples if s.arm == arm), key=lambda s: (s.index, s.request))
+        # What only gathers sessions for the resume arm offers none, and is no part of the answer.
+        wanted = [s for s in facts.samples if s.arm == arm and (arm != "resume" or s.offered is not None)]
+        samples = sorted(wanted, key=lambda s: (s.index, s.request))
         if not samples:
             continue
         if arm == "fresh":

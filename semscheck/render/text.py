@@ -12,7 +12,7 @@ from datetime import datetime
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
 from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Verdict
-from semscheck.model.observations import Bound
+from semscheck.model.observations import Bound, Connection, Control, Sample, Trace
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.render import words
@@ -260,7 +260,7 @@ class _Writer:
             if verdicts:
                 body = self.marked(mark, _reasons(verdicts))
                 lines += self.section(f"{title} ({len(verdicts)})", body)
-        return [*lines, (), *self.plain([self.tool(report)])]
+        return [*lines, (), *self.plain([*connections_made(report), self.tool(report)])]
 
     def marked(self, mark: Mark, texts: Iterable[str]) -> list[Line]:
         lines: list[Line] = []
@@ -275,7 +275,8 @@ class _Writer:
         parts += [f"{SYMBOLS[Mark.NOT_TESTED]} {missing:,} not tested"] if missing else []
         parts += [f"{SYMBOLS[Mark.UNKNOWN]} {crashed:,} crashed"] if crashed else []
         hint = " (--verbose says which and why)" if missing or crashed else ""
-        return [(), *self.plain([", ".join(parts) + hint + "."]), *self.plain([self.tool(report)])]
+        said = [", ".join(parts) + hint + ".", *connections_made(report), self.tool(report)]
+        return [(), *self.plain(said)]
 
     def tool(self, report: Report) -> str:
         tool = f"{one_line(report.tool.name, 40)} {one_line(report.tool.version, 40)}"
@@ -288,6 +289,28 @@ def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         together.setdefault(verdict.why or "no reason given", []).append(one_line(verdict.code, 20))
     return [f"{', '.join(codes)}: {one_line(why, 300)}" for why, codes in together.items()]
+
+
+def connections_made(report: Report) -> list[str]:
+    """How much was asked of the servers, in a sentence; empty where nothing was sampled."""
+    sampled = sum(isinstance(seen, Sample) and seen.request == 0 for seen in report.observations)
+    looked = sum(isinstance(seen, Connection) for seen in report.observations)
+    # A control takes a token and shows it; without members tokens are shown on connections that count already.
+    shown = sum(
+        isinstance(seen, Trace) and seen.address not in _sampled(report) for seen in report.observations
+    )
+    controls = sum(
+        1 + (seen.issuer == seen.shown_to)
+        for seen in report.observations
+        if isinstance(seen, Control) and seen.issuer
+    )
+    if not sampled:
+        return []
+    told = f", {shown + controls:,} to tell the members apart" if shown + controls else ""
+    return [
+        f"Connections made: {sampled + looked + shown + controls:,}, of which {sampled:,} to see how new ones are "
+        f"spread and kept{told}."
+    ]
 
 
 def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple[str, str]]:
