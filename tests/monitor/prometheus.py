@@ -48,7 +48,7 @@ class Prometheus:
     exporters: dict[str, str]
     port: int
     targets: tuple[str, ...] = ("keys",)
-    scrape: str = "3s"
+    scrape: str = "4s"
 
     def launch(self, place: Place, directory: Path) -> Server:
         self._write(directory)
@@ -109,11 +109,11 @@ class Api:
             one["labels"] for one in alerts if one["state"] == "firing" and one["labels"]["alertname"] == name
         ]
 
-    def wait(self, expression: str, deadline_s: float = 45.0) -> list[tuple[dict[str, str], float]]:
+    def wait(self, expression: str, deadline_s: float = 90.0) -> list[tuple[dict[str, str], float]]:
         """Wait until an expression has a result."""
         return self._until(lambda: self.query(expression), expression, deadline_s)
 
-    def wait_firing(self, name: str, *, fires: bool = True, deadline_s: float = 45.0) -> list[dict[str, str]]:
+    def wait_firing(self, name: str, *, fires: bool = True, deadline_s: float = 90.0) -> list[dict[str, str]]:
         """Wait until an alert fires, or does not any more."""
         found = self._until(
             lambda: bool(self.firing(name)) is fires and [self.firing(name)], name, deadline_s
