@@ -296,9 +296,8 @@ def connections_made(report: Report) -> list[str]:
     sampled = sum(isinstance(seen, Sample) and seen.request == 0 for seen in report.observations)
     looked = sum(isinstance(seen, Connection) for seen in report.observations)
     # A control takes a token and shows it; without members tokens are shown on connections that count already.
-    shown = sum(
-        isinstance(seen, Trace) and seen.address not in _sampled(report) for seen in report.observations
-    )
+    known = any(member.client for member in report.target.members)
+    shown = sum(known and isinstance(seen, Trace) for seen in report.observations)
     controls = sum(
         1 + (seen.issuer == seen.shown_to)
         for seen in report.observations
