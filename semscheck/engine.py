@@ -93,7 +93,10 @@ class Engine:
             elif (error := course.exception()) is not None:
                 self._crashed("engine", error)
         finally:
-            await self._wind_down(course, stop)
+            try:
+                await self._wind_down(course, stop)
+            finally:
+                self._means.places.close_all()
         return self.record.observations
 
     async def _course(self) -> None:

@@ -144,10 +144,13 @@ class ScriptedResolver:
         answers: Mapping[tuple[str, str], Sequence[str]] | None = None,
         system: Mapping[str, Sequence[str]] | None = None,
         error: BaseException | None = None,
+        system_works: bool = False,
     ) -> None:
+        """error: what every question raises; the system's own resolution too, unless it works."""
         self._answers = dict(answers or {})
         self._system = dict(system or {})
         self._error = error
+        self._system_error = None if system_works else error
         self.asked: list[tuple[str, str, str]] = []
 
     async def ask(
@@ -176,8 +179,8 @@ class ScriptedResolver:
 
     async def system(self, name: str) -> tuple[str, ...]:
         await asyncio.sleep(0)
-        if self._error is not None:
-            raise self._error
+        if self._system_error is not None:
+            raise self._system_error
         return tuple(self._system.get(name, ()))
 
 

@@ -20,6 +20,7 @@ from semscheck.model.observations import Bound, Connection, Crash, Cut, DnsAnswe
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Services, Target
 from semscheck.probes.seam import Seam, SocketDialler, real_seam
+from semscheck.render import text
 from tests.lab.clients import split
 from tests.scripted import (
     CountingDialler,
@@ -221,6 +222,7 @@ async def test_of_3000_addresses_eight_of_each_family_are_contacted_and_the_rest
     contacted = bounds["addresses of the FQDN that were contacted"]
     assert contacted.used == 16
     assert contacted.seen >= 84  # as many as the name's look-up keeps of an answer, and of both families
+    assert f"addresses of the FQDN that were contacted: 16 of {contacted.seen}" in text.render(report)
 
 
 async def test_the_family_that_was_not_asked_for_is_left_alone(tmp_path: Path) -> None:
@@ -267,13 +269,14 @@ async def test_never_more_than_eight_connections_to_one_address() -> None:
         assert not [thread for thread in new if not thread.name.startswith("asyncio_")]
 
 
-async def test_a_cut_run_leaves_no_connection_open() -> None:
+@pytest.mark.parametrize("after", [5, 20, 40, 60, 90])
+async def test_a_cut_run_leaves_no_connection_open(after: int) -> None:
     with LabThread(SCENARIOS["round-robin"].world) as playing:
         dialler = CountingDialler()
         cancel = asyncio.Event()
 
         def soon(event: Event) -> None:
-            if dialler.made > 20:
+            if dialler.made >= after:
                 cancel.set()
 
         report = await check(
@@ -342,3 +345,24 @@ async def test_a_listener_that_fails_ends_the_run_with_its_own_error(tmp_path: P
     with pytest.raises(BrokenPipeError):
         await check(target(members=MEMBERS), seam, listener=full)
     assert not tasks()
+
+
+@pytest.mark.parametrize("resolv_conf", ["nameserver 192.0.2.53\n", "", None])
+async def test_where_dns_was_not_seen_an_address_from_elsewhere_is_no_health(
+    tmp_path: Path, resolv_conf: str | None
+) -> None:
+    """The system knows the address (a hosts file, say), and no name server answered, or none is configured."""
+    if resolv_conf is not None:
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc" / "resolv.conf").write_text(resolv_conf)
+    with LabThread(SCENARIOS["healthy"].world) as playing:
+        lab = playing.lab
+        where = lab.known_balancers[0]
+        resolver = ScriptedResolver(error=TimeoutError(), system={lab.fqdn: [where]}, system_works=True)
+        real = replace(real_seam(1), resolver=resolver)
+        seam = replace(real, desktop=replace(real.desktop, root=tmp_path))
+        report = await check(lab_target(lab, resolvers=()), seam)
+    assert report.analysis.balancing is not None, "the service itself is well"
+    assert report.summary.exit_code in (2, 3)
+    assert "healthy" not in report.summary.headline
+    assert {"SEM004", "DNS003"} & codes(report)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,21 +28,34 @@ class Places:
 
     def __init__(self, most: int = OPEN_TO_ONE_ADDRESS) -> None:
         self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(most))
+        self._open: set[_Placed] = set()
 
     def at(self, address: str) -> asyncio.Semaphore:
         """To acquire before connecting to an address, and to release after closing."""
         return self._rooms[address]
 
+    def seat(self, stream: Stream, room: asyncio.Semaphore) -> Stream:
+        """A stream that holds its place in a room, acquired before, until it is closed."""
+        placed = _Placed(stream, room, self._open)
+        self._open.add(placed)
+        return placed
+
+    def close_all(self) -> None:
+        """Close what is still open: at the end of a run, what a probe that was cut short, or crashed, left behind."""
+        for placed in tuple(self._open):
+            with suppress(OSError):
+                placed.close()
+
 
 class _Placed:
     """A stream that gives its place back when it is closed, once."""
 
-    __slots__ = ("_inner", "_room", "_taken")
+    __slots__ = ("_inner", "_open", "_room")
 
-    def __init__(self, inner: Stream, room: asyncio.Semaphore) -> None:
+    def __init__(self, inner: Stream, room: asyncio.Semaphore, open_: set[_Placed]) -> None:
         self._inner = inner
         self._room = room
-        self._taken = True
+        self._open = open_
 
     @property
     def local_address(self) -> str:
@@ -54,9 +68,9 @@ class _Placed:
         await self._inner.send(data)
 
     def close(self, last: bytes = b"") -> None:
-        if not self._taken:
+        if self not in self._open:
             return
-        self._taken = False
+        self._open.discard(self)
         try:
             self._inner.close(last)
         finally:
@@ -98,4 +112,4 @@ async def dial(
     except BaseException:
         room.release()
         raise
-    return Dialled(_Placed(inner, room), began, means.record.now() - began)
+    return Dialled(means.places.seat(inner, room), began, means.record.now() - began)

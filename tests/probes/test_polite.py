@@ -134,3 +134,19 @@ async def test_a_stream_whose_close_fails_gives_its_place_back_too(tmp_path: Pat
     with pytest.raises(OSError):
         stream.close()
     assert able.places.at(HERE)._value == 1
+
+
+async def test_what_was_left_open_is_closed_at_the_end(tmp_path: Path) -> None:
+    made: list[ScriptedStream] = []
+
+    async def connect(address: str, port: int) -> Stream:
+        made.append(ScriptedStream())
+        return made[-1]
+
+    able = means(tmp_path, connect)
+    kept = [(await dial(able, HERE, 443)).stream for _ in range(3)]
+    kept[0].close()  # type: ignore[union-attr]
+    able.places.close_all()
+    able.places.close_all()
+    assert [stream.closed for stream in made] == [1, 1, 1]
+    assert able.places.at(HERE)._value == 8

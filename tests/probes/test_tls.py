@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from semscheck.model.failure import Cause, Phase
 from semscheck.model.observations import Handshake
 from semscheck.probes.endpoint import connect, handshake
+from semscheck.probes.seam import SocketDialler
 from semscheck.probes.tls import MAX_HANDSHAKE_BYTES, Tls, Watch, _group_in_hello, _is_tls
 from semscheck.probes.trust import permissive, seeing, trusting
 from tests.probes.tlsserver import (
@@ -177,8 +178,6 @@ async def test_a_session_can_be_taken_and_offered(newest: ssl.TLSVersion) -> Non
         async with connected(port, context) as first:
             session = await first.ticket(5.0)
             assert session is not None
-        from semscheck.probes.seam import SocketDialler
-
         stream = await SocketDialler().connect("127.0.0.1", port)
         again = Tls(stream, context, FQDN, session=session)
         await again.handshake()
