@@ -509,10 +509,14 @@ def _nothing_tells(identity: Identity, facts: Facts) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Back:
-    """A connection that presented something: did it come back to its member, and how likely by chance alone?"""
+    """A connection that presented something: did it come back to its member, and how likely by chance alone?
+
+    origin: id of the connection that was given what it presented.
+    """
 
     returned: bool
     chance: float
+    origin: str
 
 
 def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination: Termination) -> _Kept:
@@ -531,8 +535,9 @@ def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination:
     if spread.method is Method.UNKNOWN:
         return seen
     balancer_cookie = _presented_balancer_cookie(facts)
-    lost = _lost(cookie, balancer_cookie)
-    if _all_returned(cookie):
+    independent = cookie if balancer_cookie is not None else _independent(cookie)
+    lost = _lost(independent, balancer_cookie)
+    if _all_returned(independent):
         by = balancer_cookie or "a cookie"
         return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False)
     if _all_returned(session):
@@ -554,6 +559,19 @@ def _cookies_measured(facts: Facts, cookie: Sequence[_Back], termination: Termin
     answers = [s.headers for s in facts.samples if s.status is not None]
     answers += [page.headers for page in facts.pages if page.status is not None]
     return bool(answers) and not any(cookies_of(headers) for headers in answers)
+
+
+def _independent(arm: Sequence[_Back]) -> list[_Back]:
+    """What was presented twice with the same result counts once: a balancer may choose by its value (a hash), so that
+    it meets the same member each time, the right one by luck."""
+    results: dict[str, list[_Back]] = {}
+    for back in arm:
+        results.setdefault(back.origin, []).append(back)
+    return [
+        back
+        for each in results.values()
+        for back in (each if len({one.returned for one in each}) > 1 else each[:1])
+    ]
 
 
 def _all_returned(arm: Sequence[_Back]) -> bool:
@@ -593,7 +611,7 @@ def _session_returns(
     trials = _session_trials(facts)
     if trials and not facts.members:
         chance = spread.match_rate or 0.5
-        pairs = [_Back(trial.recognised, chance) for trial in trials]
+        pairs = [_Back(trial.recognised, chance, str(trial.earlier)) for trial in trials]
         if not all(back.returned for back in pairs):
             return pairs
     offered = [s for s in facts.samples if s.arm == "resume" and s.offered is not None and _succeeded(s)]
@@ -620,7 +638,7 @@ def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread
         if returned is not None:
             owner = origins.get(sample.offered or "", "")
             chance = counts[owner] / total if owner in counts else spread.match_rate or 0.5
-            found.append(_Back(returned, chance))
+            found.append(_Back(returned, chance, sample.offered or sample.id))
     return found
 
 

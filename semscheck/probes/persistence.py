@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from semscheck.probes.http import Answer
 
 PERSISTENCE_CONNECTIONS = 8
-PERSISTENCE_ATTEMPTS = 12  # where some fail, as with a dead member in the pool
+PERSISTENCE_DIFFERENT = 7  # of two members' clients, all come back by chance in 1/128
+PERSISTENCE_ATTEMPTS = 12  # where some fail, as with a dead member in the pool, or were presented before
 KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
@@ -195,7 +196,7 @@ class Persistence:
         for _ in range(PERSISTENCE_ATTEMPTS):
             if not browsers:
                 return False
-            if len(returned) == PERSISTENCE_CONNECTIONS:
+            if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
                 break
             at = lot.draw(owners)
             sample = await self._come_back(context, page, browsers[at], names, trace)
@@ -317,6 +318,11 @@ class _Lot:
         drawn = self._random.choice([at for at in fitting if self._presented.get(at, 0) == least])
         self._presented[drawn] = self._presented.get(drawn, 0) + 1
         return drawn
+
+    @property
+    def different(self) -> int:
+        """How many were presented so far, each counted once."""
+        return len(self._presented)
 
     def came(self, member: str | None) -> None:
         """Where that connection came to, None where it is not known."""

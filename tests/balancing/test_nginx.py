@@ -93,7 +93,9 @@ def test_a_hash_of_the_session_cookie_keeps_nobody(stand: Stand) -> None:
     with stand.running(http("hash $cookie_jsessionid")(stand, members)) as server:
         checked = stand.check(stand.target(members), server)
     assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
-    assert "BAL001" in checked.codes
+    # Seven of eight come back by luck in 0.3 % of runs: that is persistence, and lost.
+    assert checked.codes & {"BAL001", "BAL006"}
+    assert checked.report.summary.verdict == "critical"
     offered = {s.offered for s in checked.samples("cookie")}
     assert len(offered) >= 3, checked.said
     checked.assert_attributed_rightly(8)
