@@ -23,7 +23,7 @@ from tests.rig.process import Server
 
 pytestmark = pytest.mark.real
 
-IMPATIENT = Limits(timeout_s=1.0, deadline_s=60.0)
+IMPATIENT = Limits(timeout_s=2.0, deadline_s=60.0)
 
 
 # --- members in trouble ---
@@ -42,11 +42,12 @@ def test_a_dead_member_that_is_still_in_the_pool(stand: Stand) -> None:
         members = (*stand.members("tickets")[:2], third)
         server.kill()
         with stand.running(HAProxy(stand.listen, members)) as balancer:
-            target = stand.target(members, limits=IMPATIENT, connections=15)
+            target = stand.target(members, limits=IMPATIENT, connections=9)
             checked = stand.check(target, balancer)
-    assert checked.path.method == "rotating", checked.said
-    assert {"BAL001", "BAL012"} <= checked.codes, checked.said
-    assert checked.path.errors > 0
+    # Nine connections, a third of them lost: the cycle may not be beyond doubt.
+    assert checked.balancing_codes in ({"BAL001", "BAL012"}, {"BAL002", "BAL012"}), checked.said
+    assert checked.report.summary.verdict == "critical"
+    assert checked.path.errors == 3
     assert "sems3" not in {true for _, true, _ in checked.attributed()}
     checked.assert_attributed_rightly(4)
 
@@ -69,9 +70,8 @@ def test_a_frozen_member_that_is_still_in_the_pool(stand: Stand) -> None:
         members = (*stand.members("tickets")[:2], third)
         server.freeze()
         with stand.running(HAProxy(stand.listen, members, check=True)) as balancer:
-            target = stand.target(members, limits=IMPATIENT, connections=12)
+            target = stand.target(members, limits=IMPATIENT, connections=9)
             checked = stand.check(target, balancer)
-    # Twelve connections, a third of them lost: the cycle may not be beyond doubt.
     assert checked.balancing_codes in ({"BAL001", "BAL012"}, {"BAL002", "BAL012"}), checked.said
     assert checked.report.summary.verdict == "critical"
     checked.assert_attributed_rightly(4)
