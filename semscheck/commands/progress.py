@@ -35,8 +35,11 @@ class Progress:
 
     def event(self, event: Event) -> None:
         if isinstance(event, Progressed):
+            begins = event.step not in self._steps
             self._steps[event.step] = (event.done, event.total)
             self._ends = self._clock() + event.left_s
+            if begins:  # a short step is seen too, not only those that last until the next drawing
+                self.draw()
         elif isinstance(event, Finished):
             self.clear()
             self._on = False

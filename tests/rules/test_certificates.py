@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,6 @@ from tests.rules.tlsscene import (
     FQDN,
     ISSUING,
     KEYS,
-    NOW,
     OWN,
     ROOT,
     Scene,
@@ -186,7 +187,9 @@ def test_not_yet_valid() -> None:
 def test_a_replay_judges_as_of_then() -> None:
     old = ISSUING.issue(FQDN, days=-100, starts_days=-400)
     shake = Shake(old, path=(old.certificate,))
-    scene = cluster(clients=[shake] * 2, balancer=shake, replications=[None] * 2, now=NOW - days(200))
+    scene = cluster(
+        clients=[shake] * 2, balancer=shake, replications=[None] * 2, now=datetime.now(UTC) - days(200)
+    )
     assert scene.codes() == set()
 
 

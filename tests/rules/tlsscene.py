@@ -25,7 +25,6 @@ from tests.rig.certs import Authority, Issued
 
 FQDN = "keys.example.com"
 BALANCER = "192.0.2.100"
-NOW = datetime.now(UTC).replace(microsecond=0)
 ROOT = Authority.root("Example Root")
 ISSUING = ROOT.intermediate("Example Issuing")
 KEYS = ISSUING.issue(FQDN)
@@ -92,9 +91,11 @@ def failed(cause: Cause, detail: str = "", **more: str | None) -> Shake:
 class Scene:
     """Handshakes, collected; `codes()` lays out the places as the analysis does, and judges."""
 
-    def __init__(self, aim: Target | None = None, now: datetime = NOW, leads_to: Sequence[str] = ()) -> None:
+    def __init__(
+        self, aim: Target | None = None, now: datetime | None = None, leads_to: Sequence[str] = ()
+    ) -> None:
         self.target = aim or target()
-        self.now = now
+        self.now = now or datetime.now(UTC).replace(microsecond=0)  # the certificates are made from this on
         self.leads_to = tuple(leads_to) or self.target.balancers
         self.observations: list[Observation] = []
         self._recorded: set[str] = set()
@@ -224,7 +225,7 @@ def cluster(
     replications: Sequence[Shown] | None = None,
     balancer: Shown = KEYS,
     aim: Target | None = None,
-    now: datetime = NOW,
+    now: datetime | None = None,
 ) -> Scene:
     """A cluster: what the client interfaces, the replication interfaces and the balancer present.
 
