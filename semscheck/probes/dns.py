@@ -43,8 +43,11 @@ BURST = 7  # with two records, one order seven times running by chance: 1.6 %; a
 HUGE_BURST = 2  # an answer with more addresses than are kept has shown enough
 SPACING_S = 0.004
 SIBLING_S = 0.02  # the other family's first answer is usually right behind
-FIRST_TRY_S = 1.0  # a lost datagram is sent again after this, or after half the step's time-out
-SILENT_TRIES = 2  # a resolver that left two datagrams of one query unanswered is not asked again
+TRIES_S = (
+    1.0,
+    1.5,
+)  # a lost datagram is sent again after these, and the last waits for what is left of the step
+SILENT_TRIES = 2  # a query that stayed without any answer counts so much: the resolver is not asked again
 PATIENCE_S = 0.5  # how long the zone's servers are put off for resolvers that have not answered yet
 AUTHORITIES = 4
 AUTHORITY_TIMEOUT_S = 2.0
@@ -219,7 +222,7 @@ class _Look:
         role: Literal["resolver", "authority"] = "resolver",
         purpose: Purpose = "fqdn",
     ) -> DnsAnswer:
-        """One query, recorded: retried once where a datagram was lost, over TCP where it was cut short."""
+        """One query, recorded: asked again where a datagram was lost, over TCP where it was cut short."""
         began = self._record.now()
         data: dict[str, Any] = {}
         try:
@@ -275,16 +278,13 @@ class _Look:
     async def _over_udp(
         self, place: Place, question: tuple[str, str, int, bool, bool], limit_s: float
     ) -> dns.message.Message:
-        """One datagram, and a second one with another id if nothing came; the zone's own servers get one."""
+        """One datagram, and up to two more with other ids if nothing came; the zone's own servers get one."""
         name, kind, repetition, recurse, edns = question
-        first_s = min(FIRST_TRY_S, limit_s / 2) if recurse else limit_s
-        for wait_s in (first_s, limit_s - first_s):
+        for wait_s in _tries(limit_s) if recurse else (limit_s,):
             query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     return await self._seam.resolver.ask(query, place.address, place.port, tcp=False)
-            if not recurse:
-                break
         raise TimeoutError
 
     # --- what comes after the resolvers ------------------------------------------------------------------
@@ -483,6 +483,14 @@ def _rcode(answer: dns.message.Message) -> str:
     import dns.rcode
 
     return dns.rcode.to_text(answer.rcode())
+
+
+def _tries(limit_s: float) -> tuple[float, ...]:
+    """How long to wait after each datagram of one query: together the step's time-out; two of them if it is short."""
+    first_s, second_s = TRIES_S
+    if limit_s < 2 * (first_s + second_s):
+        return min(first_s, limit_s / 2), limit_s - min(first_s, limit_s / 2)
+    return first_s, second_s, limit_s - first_s - second_s
 
 
 def _repeats(first: DnsAnswer) -> int:

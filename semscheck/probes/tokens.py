@@ -215,7 +215,7 @@ async def _own_session(
         first = await open_tls(means, door.errand, context)
         if first.tls is None:
             trouble = first.failure
-            if _is_silence(trouble):
+            if is_silence(trouble):
                 break
             continue
         version = first.tls.version
@@ -227,7 +227,7 @@ async def _own_session(
         again = await open_tls(means, door.errand, context, session=session)
         if again.tls is None:
             trouble = again.failure
-            if _is_silence(trouble):
+            if is_silence(trouble):
                 break
             continue
         seen, trouble = again.tls.resumed, None
@@ -250,7 +250,7 @@ async def _own_session(
     return control, Taken(door, session if seen else None, version)
 
 
-def _is_silence(trouble: Failure | None) -> bool:
+def is_silence(trouble: Failure | None) -> bool:
     """A server that does not answer is not waited for twice."""
     return trouble is not None and trouble.cause in (Cause.TIMED_OUT, Cause.STALLED)
 
@@ -261,7 +261,7 @@ async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
         seen, trouble = await show_session(means, door.errand, context, taken.session)
-        if seen is not None or _is_silence(trouble):
+        if seen is not None or is_silence(trouble):
             break
     return means.record.add(
         Control,
@@ -324,7 +324,7 @@ async def _show_cookie_control(
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
         seen, trouble = await show_cookie(means, door.errand, context, path, cookie)
-        if seen is not None or _is_silence(trouble):
+        if seen is not None or is_silence(trouble):
             break
     return means.record.add(
         Control,

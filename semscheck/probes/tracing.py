@@ -10,7 +10,7 @@ from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
 from semscheck.probes.cookies import Cookie
 from semscheck.probes.line import Issued, Line
-from semscheck.probes.tokens import Door, Opened, open_tls, show_cookie, ticket_wait_s
+from semscheck.probes.tokens import Door, Opened, is_silence, open_tls, show_cookie, ticket_wait_s
 
 TRACES_AT_ONCE = 6
 STOCK = 4  # unused sessions kept of each member, for the arm that offers them
@@ -124,10 +124,15 @@ class Tracer:
         self._line.seen.append(trace)
 
     async def _trace_session(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
-        """Show a session to the members, the likeliest first, until one recognises it."""
+        """Show a session to the members, the likeliest first, until one recognises it.
+
+        A member that resets or refuses is asked once more: one lost answer would leave the connection nobody's.
+        """
         for door in self._order():
             began = self._line.means.record.now()
             opened = await open_tls(self._line.means, door.errand, context, session=session)
+            if opened.failure is not None and not is_silence(opened.failure):
+                opened = await open_tls(self._line.means, door.errand, context, session=session)
             if opened.tls is None:
                 self.write_down(began, sample, door, "tls", None, opened.failure)
                 continue

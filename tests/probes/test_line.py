@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from semscheck.probes.line import SILENT_AFTER, TICKET_DUE_S, Line
+from semscheck.probes.line import SILENT_AFTER, TICKET_LATE_S, Line
 from semscheck.probes.tokens import TICKET_WAIT_MOST_S, TICKET_WAIT_S, Opened, ticket_wait_s
 
 
@@ -47,4 +47,4 @@ async def test_where_some_came_a_missing_one_is_late() -> None:
     one = line()
     await take(one, gives=True)
     for _ in range(SILENT_AFTER + 2):
-        assert await take(one, gives=False) == TICKET_DUE_S
+        assert await take(one, gives=False) == TICKET_WAIT_S + TICKET_LATE_S
