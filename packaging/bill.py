@@ -106,9 +106,11 @@ def _libraries(notes: dict[str, Any]) -> Iterator[Component]:
             name=found["name"],
             version=found["version"],
             bom_ref=f"library:{found['file']}",
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=found["sha256"])],
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=found["sha256"])] if found["sha256"] else [],
             properties=[Property(name="semscheck:file", value=found["file"])],
-            description="the file as it was before debugging symbols were taken out",
+            description="the file as it was before debugging symbols were taken out"
+            if found["sha256"]
+            else "compiled into the program that starts everything",
         )
 
 

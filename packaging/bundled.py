@@ -32,7 +32,7 @@ def describe(sources: Iterable[str], folder: Path, notes: Path) -> None:
         {
             "python": _python(licences),
             "packages": sorted(packages, key=lambda it: it["name"]),
-            "libraries": [found for found in libraries if found is not None],
+            "libraries": [*(found for found in libraries if found is not None), *_compiled_in(licences)],
         },
         indent=2,
     )
@@ -122,6 +122,18 @@ def _library(path: Path, licences: Path) -> dict[str, object] | None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "files": [_keep(licence, licences / name)] if licence is not None else [],
     }
+
+
+def _compiled_in(licences: Path) -> list[dict[str, object]]:
+    """The zlib in the starter, where packaging/starter.py has compiled it."""
+    import PyInstaller
+
+    place = Path(PyInstaller.__file__).parent / "bootloader" / PyInstaller.PLATFORM
+    if not (place / "compiled.json").is_file():
+        return []
+    version = json.loads((place / "compiled.json").read_text(encoding="ascii"))["zlib"]
+    kept = _keep(place / "zlib-LICENSE", licences / f"zlib-{version}")
+    return [{"name": "zlib", "version": version, "file": "semscheck", "sha256": None, "files": [kept]}]
 
 
 def _debian(path: Path) -> tuple[str | None, str | None, Path | None]:

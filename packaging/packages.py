@@ -191,6 +191,9 @@ def make_folder(build: Build) -> None:
 
 def freeze_here(build: Build) -> None:
     programs = _environment_of(build, "program")
+    if sys.platform.startswith("linux"):  # elsewhere PyInstaller's own asks for nothing that the system lacks
+        sources = _starter_sources(build)
+        _run(build, programs / "python", HERE / "starter.py", sources, build.work / "starter" / "tree")
     options = _freezing(build.work / "dist", build.work / "freeze")
     more = {"PYINSTALLER_CONFIG_DIR": str(build.work / "pyinstaller")}
     _run(
@@ -219,9 +222,33 @@ def freeze_in(build: Build, root: Path) -> None:
         "--root-user-action=ignore",
     ]
     _within(build, root, f"wheels/{pip}/pip", "install", *install, "-r", "packaging/requirements/program.txt")
+    sources = shutil.copy(_starter_sources(build), inside)
+    _within(build, root, "packaging/starter.py", Path(sources).name, "starter")
     options = _freezing(Path("dist"), Path("freeze"))
     _within(build, root, "-m", "PyInstaller", *options, "packaging/semscheck.spec")
     shutil.copytree(inside / "dist", build.work / "dist", symlinks=True)
+
+
+def _starter_sources(build: Build) -> Path:
+    """PyInstaller's source archive, of the version and with a hash that are locked for PyInstaller."""
+    locked = (HERE / "requirements" / "program.txt").read_text(encoding="ascii")
+    entry = re.search(r"^pyinstaller==(\S+) .*\n(?:    --hash=.*\n)+", locked, re.MULTILINE)
+    if entry is None:
+        raise SystemExit("packaging/requirements/program.txt does not lock pyinstaller")
+    where = build.work / "starter"
+    where.mkdir(parents=True, exist_ok=True)
+    wanted = where / "pyinstaller.txt"
+    wanted.write_text(entry[0], encoding="ascii")
+    # pip builds a source archive to read its metadata, with the locked hatchling. Of PyInstaller that would compile a
+    # starter here; told that it is for a system whose starter lies in the archive, it does not.
+    _run(
+        build,
+        _environment_of(build, "tools") / "python",
+        *("-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"),
+        *("--no-binary=:all:", "--no-build-isolation", "-r", wanted, "-d", where),
+        PYI_PLATFORM="Windows-64bit-intel",
+    )
+    return where / f"pyinstaller-{entry[1]}.tar.gz"
 
 
 def _within(build: Build, root: Path, *command: str) -> None:
@@ -341,11 +368,13 @@ def _mode(path: Path) -> int:
 
 def make_packages(build: Build) -> None:
     """.deb and .rpm, from packaging/linux/nfpm.yaml. What they depend on is measured, not assumed."""
-    from glibc import newest_needed
+    from glibc import foreign, newest_needed
 
     programs = _environment_of(build, "tools")
     needed = ".".join(map(str, newest_needed(build.folder).version))
-    print(f"  needs glibc {needed}")
+    if others := foreign(build.folder, build.program.name):
+        raise SystemExit(f"asks for more than the C library: {', '.join(others)}")
+    print(f"  needs glibc {needed}, and no other library of the system's")
     _extras(build)
     tree = build.work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
