@@ -1,8 +1,8 @@
 """What a folder of ELF files asks of the system: `python packaging/glibc.py FOLDER`.
 
-The oldest GNU C library that it starts on, and libraries beside that one. Reads the needs of every file itself (ELF,
-sections .gnu.version_r and .dynamic; LSB Core 5.0, "Symbol Version Requirements"; gABI, "Dynamic Section"), so that it
-does not depend on binutils.
+The oldest GNU C library that it starts on, and libraries beside that one. Reads the needs of every file itself
+(ELF, sections .gnu.version_r and .dynamic; LSB Core 5.0, "Symbol Version Requirements"; gABI, "Dynamic Section"), so
+that it does not depend on binutils.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 SHT_DYNAMIC, SHT_GNU_VERNEED = 6, 0x6FFFFFFE
 DT_NULL, DT_NEEDED = 0, 1
 _GLIBC = re.compile(r"^GLIBC_(\d+(?:\.\d+)*)$")
-# The C library's own files (glibc 2.36's manual, "Libraries") that every package of it has; libnsl and libcrypt no longer are.
+# The C library's own files, as every distribution's package of it has them; libnsl and libcrypt no longer are.
 OF_LIBC = re.compile(r"^(ld-linux[\w-]*|lib(c|m|dl|pthread|rt|util|resolv|anl|nss_\w+))\.so(\.\d+)*$")
 
 

@@ -16,8 +16,8 @@ package-here: ## the same with the Python at hand, for systems no older than thi
 	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) \
 		folder selftest extras bill archive packages wheel
 
-package-test: $(VENV)/.for-work ## installs, tries and removes the packages in dist/ in a Debian without Python; builds twice (needs root)
-	@SEMSCHECK_PACKAGES=1 $(BIN)/python -m pytest tests/packaging
+package-test: $(VENV)/.for-work package ## make package; installs, tries and removes it in a Debian without Python; builds twice (needs root)
+	@SEMSCHECK_ARCHIVE="$$(ls -t dist/semscheck-*-linux-*.tar.gz | head -n 1)" $(BIN)/python -m pytest tests/packaging
 	@$(PYTHON_FOR_PACKAGES) packaging/linux/installed.py --root build/without-python dist
 	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) --root $(OLD) verify
 

@@ -1,10 +1,10 @@
 """Compiles PyInstaller's starter with a zlib of its own: `python packaging/starter.py ARCHIVE DIRECTORY`.
 
-The starter is the program that finds the folder's Python and hands over to it; PyInstaller calls it its bootloader. The
-one that comes with PyInstaller asks for the system's zlib before it knows of the folder's. ARCHIVE is PyInstaller's
-source, which carries zlib's; it is unpacked and compiled in DIRECTORY (PyInstaller's manual, "Building the
-Bootloader"). Runs in the Python that freezes, and puts the result in the place of the starter that PyInstaller takes
-there; zlib's version and licence go beside it, for bundled.py. Needs gcc.
+The starter is the program that finds the folder's Python and hands over to it; PyInstaller calls it its bootloader.
+The one that comes with PyInstaller asks for the system's zlib before it knows of the folder's. ARCHIVE is
+PyInstaller's source, which carries zlib's; it is unpacked and compiled in DIRECTORY (PyInstaller's manual, "Building
+the Bootloader"). Runs in the Python that freezes, and puts the result in the place of the starter that PyInstaller
+takes there; zlib's version and licence go beside it, for bundled.py. Needs gcc.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def main(archive: Path, directory: Path) -> int:
     directory.mkdir(parents=True)
     with tarfile.open(archive) as packed:
         packed.extractall(directory, filter="data")
-    sources = directory / f"pyinstaller-{PyInstaller.__version__}"  # of another version: there is no such directory
+    sources = (
+        directory / f"pyinstaller-{PyInstaller.__version__}"
+    )  # of another version: there is no such directory
     _compile(sources / "bootloader")
     made = sources / "PyInstaller" / "bootloader" / PyInstaller.PLATFORM / "run"
     shutil.copyfile(made, PLACE / "run")
