@@ -7,7 +7,7 @@ PYTHON_FOR_PACKAGES ?= python3
 
 .PHONY: package package-here package-test package-lock windows
 
-package: ## Linux: folder, .tar.gz, .deb, .rpm, wheel, for glibc 2.30 up (needs root; the first time 10 minutes)
+package: ## Linux: folder, .tar.gz, .deb, .rpm, wheel, for glibc 2.30 up (needs root; the first time 20 minutes)
 	@packaging/linux/old-python $(OLD)
 	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) --root $(OLD) \
 		folder selftest extras bill archive packages wheel
