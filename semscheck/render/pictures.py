@@ -16,7 +16,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from semscheck.model.analysis import Analysis, BalancingPath, Place, Reach, ResolverAnalysis, Rotation
+from semscheck.model.analysis import (
+    Analysis,
+    ArmSequence,
+    BalancingPath,
+    Place,
+    Reach,
+    ResolverAnalysis,
+    Rotation,
+)
 from semscheck.model.findings import Finding
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report, Vantage
@@ -404,10 +412,17 @@ def connection_strip(analysis: Analysis, target: Target | None = None) -> Connec
         StripRow(arm.arm, words.arm(arm.arm), path.address, path.port, _cells(arm.members, arm.failed, tags))
         for path in analysis.paths
         for arm in path.arms
+        if _shows_something(arm)
     )
     seen = {cell.member for row in rows for cell in row.cells}
     legend = tuple(Legend(tag, name) for name, tag in tags.items() if name in seen)
     return ConnectionStrip(rows, legend, _strip_words(rows))
+
+
+def _shows_something(arm: ArmSequence) -> bool:
+    """A kept token that led elsewhere says that it did, not to whom: such a row would be question marks alone, and
+    the facts of the path give the number."""
+    return arm.arm in ("fresh", "pairs") or bool(arm.failed) or any(arm.members)
 
 
 def _cells(members: Sequence[str | None], failed: Sequence[int], tags: Mapping[str, Tag]) -> tuple[Cell, ...]:

@@ -318,6 +318,11 @@ def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple
     sampled += f" by {_identified_by(path)}" if path.identified_by else ""
     sampled += f", {path.failed:,} failed" if path.failed else ""
     facts = [("Seen", sampled), ("Method", _method(path)), ("Persistence", _persistence(path))]
+    came_back = "came back to their server"
+    if path.cookie_offered or verbose:
+        facts.append(("Cookie kept", _returned(path.cookie_returned, path.cookie_offered, came_back)))
+    if path.session_offered or verbose:
+        facts.append(("Session kept", _returned(path.session_returned, path.session_offered, came_back)))
     if path.termination is not Termination.UNKNOWN or verbose:
         facts.append(("TLS", words.TERMINATION[path.termination]))
     if path.vendor:
@@ -353,8 +358,6 @@ def _persistence(path: BalancingPath) -> str:
 
 def _verbose_facts(path: BalancingPath) -> list[tuple[str, str]]:
     facts = [
-        ("Cookie kept", _returned(path.cookie_returned, path.cookie_offered, "came back to their server")),
-        ("Session kept", _returned(path.session_returned, path.session_offered, "came back to their server")),
         ("Requests", _returned(path.requests_moved, path.requests, "moved on one connection")),
     ]
     if path.cycle:
