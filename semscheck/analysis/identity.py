@@ -90,7 +90,12 @@ def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Wo
     for control in relevant:
         by_name[control.name].append(control)
     if not by_name:
-        return Worth(False, "no member gives anything of this kind to compare with")
+        seen = (
+            "no page was seen to set a session cookie"
+            if token == "cookie"
+            else "no TLS session was given to compare"
+        )
+        return Worth(False, seen)
     judged = {name: _worth_of_one(each, token, members) for name, each in by_name.items()}
     good = {name: value for name, value in judged.items() if value.usable}
     if not good:
@@ -166,9 +171,17 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
         elif traces and facts.members and _asked_all(traces, facts.members, value):
             strangers.append(sample.id)
     if not labels:
-        return {}, "no member recognises what the FQDN's address gives" if strangers else "nothing was traced"
+        if strangers or _nobody_knew_earlier(facts, token):
+            return {}, "no member recognises what the FQDN's address gives, though each recognises its own"
+        return {}, "nothing was traced"
     labels.update(dict.fromkeys(strangers, UNLISTED))
     return labels, ""
+
+
+def _nobody_knew_earlier(facts: Facts, token: str) -> bool:
+    """Tokens of the connections before the fresh arm began anew were shown to members, and none was recognised."""
+    shown = [t for s in facts.earlier for t in facts.traces.get(s.id, ()) if t.token == token]
+    return any(t.recognised is False for t in shown) and not any(t.recognised for t in shown)
 
 
 def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[str | None, Worth]:

@@ -57,7 +57,7 @@ def where_and_when(report: Report, now: datetime | None = None) -> str:
     """ "keys.example.com:443, 2026-03-01 12:30 UTC, from desk-17, took 4.2 s"."""
     run = report.run
     target = report.target
-    parts = [f"{target.fqdn_shown or target.fqdn}, port {target.port}", words.stamp(run.started)]
+    parts = [f"{words.target_name(target)}, port {target.port}", words.stamp(run.started)]
     if now is not None:
         parts[-1] += f" ({words.age(run.started, now)})"
     if run.vantage.host:
@@ -92,9 +92,9 @@ class _Writer:
         lines: list[Line] = [(verdict, Span(headline[0][len(verdict.text) :], "strong"))]
         lines += [(Span(line, "strong"),) for line in headline[1:]]
         lines += [(Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns)]
-        return [*lines, *(self.plain(self.marks_of_origin(report)))]
+        return [*lines, *(self.plain(self.notes(report)))]
 
-    def marks_of_origin(self, report: Report) -> list[str]:
+    def notes(self, report: Report) -> list[str]:
         said = {
             "lab": "This is a lab: an embedded cluster on this machine, no real servers.",
             "replay": "Saved observations, judged again without a network.",
@@ -102,7 +102,8 @@ class _Writer:
         lines = [said[report.run.origin]] if report.run.origin in said else []
         if report.run.redacted:
             lines.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
-        return lines
+        note = words.target_note(report.target)
+        return [*lines, note] if note else lines
 
     def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
         return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
@@ -324,7 +325,7 @@ def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple
     if path.session_offered or verbose:
         facts.append(("Session kept", _returned(path.session_returned, path.session_offered, came_back)))
     if path.termination is not Termination.UNKNOWN or verbose:
-        facts.append(("TLS", words.TERMINATION[path.termination]))
+        facts.append(("TLS", words.termination(path)))
     if path.vendor:
         facts.append(("Made by", one_line(path.vendor, 100)))
     if path.errors:

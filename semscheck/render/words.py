@@ -14,7 +14,8 @@ from semscheck.model.target import Severity
 if TYPE_CHECKING:  # `semscheck explain` needs none of these, and they cost a fifth of its start
     from datetime import datetime
 
-    from semscheck.model.analysis import Share
+    from semscheck.model.analysis import BalancingPath, Share
+    from semscheck.model.target import Target
 
 NOT_MEASURED = "not measured"
 DAY_S = 86_400
@@ -131,6 +132,27 @@ def interval(middle: float, low: float, high: float) -> str:
     return f"{percent(middle)} ({_percent_figure(low)}–{percent(high)})"
 
 
+# --- the target --------------------------------------------------------------------------------------------
+
+
+def target_name(target: Target) -> str:
+    """The FQDN; one in another script both ways, since a ticket needs the one and a DNS tool the other:
+    "schlüssel.example.com (xn--schlssel-95a.example.com)". Not made safe for any output."""
+    if target.fqdn_shown and target.fqdn_shown != target.fqdn:
+        return f"{target.fqdn_shown} ({target.fqdn})"
+    return target.fqdn
+
+
+def target_note(target: Target) -> str | None:
+    """What cannot be checked since an IP address was given in place of a name; None for a name."""
+    if not target.fqdn_is_address:
+        return None
+    return (
+        "An IP address was given, not the name that clients use: what DNS answers for that name, and whether the "
+        "certificates have it, cannot be checked."
+    )
+
+
 # --- times -------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +221,14 @@ TERMINATION: dict[str, str] = {
     "terminated": "ended in front of the servers",
     "unknown": "could not be told",
 }
+
+
+def termination(path: BalancingPath) -> str:
+    """Where TLS ends, as far as it is known."""
+    if path.unlisted_or_terminated:
+        return "probably ended in front of the servers, or a server answers that the profile does not name"
+    return TERMINATION[path.termination]
+
 
 ROTATION: dict[str, str] = {
     "none": "one address, always the same",

@@ -480,6 +480,10 @@ SUPPLY = {
         "`compare` the reports, run it again while a member is shut down on purpose, or ask the balancer's "
         "administrator for its configuration."
     ),
+    "unlisted": (
+        "Compare the balancer's pool with the profile: name every server of the pool as a member, with its client "
+        "interface. If the pool has no other, TLS ends at the balancer, and its administrator knows how it chooses."
+    ),
 }
 
 
@@ -512,6 +516,8 @@ def indistinguishable(case: Case) -> Answers:
     for path in _paths(case):
         known = any(member.client for member in case.target.members)
         remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
+        if path.unlisted_or_terminated:
+            remedy = SUPPLY["unlisted"]
         if path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
             because = path.why_unknown or "the members look the same"
             yield Hit(
@@ -605,12 +611,6 @@ def steady(case: Case) -> Answers:
 # --- what stands in front ----------------------------------------------------------------------------------
 
 
-def _by_sessions_alone(path: BalancingPath) -> bool:
-    """Is that no member recognises the sessions all there is? A server that the profile leaves out, with TLS passed
-    through to it, looks the same; where members were seen to answer, it is ruled out."""
-    return path.identified == 0 and all(why.startswith("TLS sessions") for why in path.termination_evidence)
-
-
 @rule(
     Card(
         code="BAL010",
@@ -643,7 +643,7 @@ def tls_terminated(case: Case) -> Answers:
     for path in _paths(case):
         if path.termination is Termination.TERMINATED:
             vendor = f" (looks like {path.vendor})" if path.vendor else ""
-            sole = _by_sessions_alone(path)
+            sole = path.unlisted_or_terminated
             ends = "probably ends" if sole else "ends"
             else_ = ", or a server that the profile does not name answers" if sole else ""
             yield Hit(

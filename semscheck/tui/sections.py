@@ -137,7 +137,7 @@ def balancing(path: BalancingPath, columns: int) -> list[Line]:
         by = words.IDENTIFIED_BY.get(path.identified_by, path.identified_by)
         told = f"by {by}, {path.identified} of {words.count(path.samples, 'connection')}"
         lines += section("Told apart", told, columns)
-    lines += section("TLS", words.TERMINATION[path.termination], columns)
+    lines += section("TLS", words.termination(path), columns)
     if path.vendor:
         lines += section("Balancer", path.vendor, columns)
     return lines

@@ -119,6 +119,18 @@ def test_the_only_member_in_use_cannot_be_asked(stand: Stand) -> None:
 # --- a fail-over in the middle ---
 
 
+def test_only_a_server_answers_that_the_profile_does_not_name(stand: Stand) -> None:
+    members = stand.members("tickets")
+    with stand.running(HAProxy(stand.listen, members[2:])) as balancer:
+        checked = stand.check(stand.target(members[:2]), balancer)
+    assert checked.balancing_codes == {"BAL008", "BAL010"}, checked.said
+    told = {finding.code: finding for finding in checked.report.findings}
+    assert "no member recognises what the FQDN's address gives" in told["BAL008"].summary
+    assert "name every server of the pool" in told["BAL008"].remedy
+    assert told["BAL010"].confidence == "likely"
+    assert checked.path.unlisted_or_terminated
+
+
 def maintenance(balancer: Server, name: str) -> None:
     """Take a member out of service, through HAProxy's own socket."""
     with socket.socket(socket.AF_UNIX) as control:
