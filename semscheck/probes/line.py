@@ -155,12 +155,16 @@ class Line:
             "connect_s": _rounded(opened.connect_s),
             "handshake_s": _rounded(opened.handshake_s),
             "version": tls.version if tls is not None else None,
-            "certificate": _fingerprint(leaf),
+            "certificate": self._fingerprint(leaf, began),
             "failure": opened.failure,
         }
         sample = self.means.record.add(Sample, began, **(fields | data))
         self.seen.append(sample)
         return sample
+
+    def _fingerprint(self, leaf: bytes | None, began: float) -> str | None:
+        """The certificate, read once: behind one address there may be one that no single look has met."""
+        return self.means.record_chain(self.means.record, (leaf,), began)[0] if leaf else None
 
     def answered(
         self,
@@ -177,12 +181,6 @@ class Line:
         status = answer.status if answer is not None else None
         headers = answer.headers if answer is not None else ()
         return self.write_down(began, found, arm, index, status=status, headers=headers, **data)
-
-
-def _fingerprint(der: bytes | None) -> str | None:
-    from hashlib import sha256
-
-    return sha256(der).hexdigest() if der else None
 
 
 def _rounded(seconds: float | None) -> float | None:

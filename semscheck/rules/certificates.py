@@ -34,6 +34,7 @@ from semscheck.rules.presented import (
     NO_CERTIFICATE,
     Chain,
     Presented,
+    at,
     at_clients,
     at_interfaces_1,
     chains,
@@ -196,7 +197,7 @@ def name_mismatch(case: Case) -> Answers:
     else:
         for one in found:
             if names_unread(one.certificate) and not _covering(one.certificate, case.target.fqdn):
-                yield NotObserved(f"the names in a certificate at {where(one.places, case)} do not parse")
+                yield NotObserved(f"the names in a certificate at {at(one, case)} do not parse")
             elif _fails_name(one.certificate, case):
                 yield _mismatch(one, case)
     yield from unseen(case, found)
@@ -205,7 +206,7 @@ def name_mismatch(case: Case) -> Answers:
 def _mismatch(one: Presented, case: Case) -> Hit:
     return Hit(
         subject=subject(one.places, case),
-        summary=f"The certificate at {where(one.places, case)} is for {_names_of(one.certificate)}, "
+        summary=f"The certificate at {at(one, case)} is for {_names_of(one.certificate)}, "
         f"not for {_shown(case)}.",
         evidence=one.evidence,
         args=described(one, case, expected=case.target.fqdn),
@@ -242,7 +243,7 @@ def common_name_differs(case: Case) -> Answers:
         has = f'has the Common Name "{common}"' if common else "has no Common Name"
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The certificate at {where(one.places, case)} {has}; "
+            summary=f"The certificate at {at(one, case)} {has}; "
             f"{_shown(case)} is only among its alternative names.",
             evidence=one.evidence,
             args=described(one, case, expected=fqdn),
@@ -281,7 +282,7 @@ def no_alternative_name(case: Case) -> Answers:
         lacks = "no alternative names" if names.dns_names is None else "other alternative names"
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The certificate at {where(one.places, case)} names {_shown(case)} in the Common Name "
+            summary=f"The certificate at {at(one, case)} names {_shown(case)} in the Common Name "
             f"only and has {lacks}: browsers refuse it, Encryption Desktop does not.",
             evidence=one.evidence,
             args=described(one, case, expected=fqdn),
@@ -308,7 +309,7 @@ def _kind(one: Presented, leaves: tuple[Presented, ...]) -> str:
 def _undated(found: tuple[Presented, ...], case: Case) -> Answers:
     for one in found:
         if one.certificate.not_after is None or one.certificate.not_before is None:
-            yield NotObserved(f"the dates of the certificate at {where(one.places, case)} do not parse")
+            yield NotObserved(f"the dates of the certificate at {at(one, case)} do not parse")
 
 
 @rule(
@@ -336,7 +337,7 @@ def has_expired(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {where(one.places, case)} "
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
             f"expired on {day(one.certificate.not_after)}.",
             severity=one.severity,
             evidence=one.evidence,
@@ -387,7 +388,7 @@ def is_not_yet_valid(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {where(one.places, case)} is "
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} is "
             f"valid only from {day(one.certificate.not_before)} on.",
             severity=one.severity,
             evidence=one.evidence,
@@ -426,7 +427,7 @@ def expires_soon(case: Case) -> Answers:
         urgent = left < timedelta(days=limits.expiry_critical_days) and one.serves_clients
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {where(one.places, case)} "
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
             f"expires in {_days(left)}, on {day(ends)}.",
             severity=Severity.CRITICAL if urgent else Severity.WARNING,
             evidence=one.evidence,
@@ -481,7 +482,7 @@ def members_differ(case: Case) -> Answers:
 def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
     keys = {one.certificate.spki for one in found}
     same_key = len(keys) == 1 and None not in keys
-    which = listed([f"{title(one.certificate)} at {where(one.places, case)}" for one in found], 3)
+    which = listed([f"{title(one.certificate)} at {at(one, case)}" for one in found], 3)
     faulty = {chain.leaf.fingerprint for chain in chains(case) if _bad_trust(chain, case)}
     worst = any(
         one.certificate.fingerprint in faulty
@@ -723,14 +724,14 @@ def weak(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {where(one.places, case)} has "
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} has "
             f"{listed(faults)}; modern clients refuse it.",
             evidence=one.evidence,
             args=described(one, case, weak=", ".join(faults)),
         )
     unread = tuple(one for one in found if one.certificate.key_type is None)
     for one in unread:
-        yield NotObserved(f"the key of the certificate at {where(one.places, case)} does not parse")
+        yield NotObserved(f"the key of the certificate at {at(one, case)} does not parse")
     yield from unseen(case, found)
 
 
@@ -756,7 +757,7 @@ def wildcard(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"At {where(one.places, case)}, {_shown(case)} is covered by the wildcard {names[0]} only.",
+            summary=f"At {at(one, case)}, {_shown(case)} is covered by the wildcard {names[0]} only.",
             evidence=one.evidence,
             args=described(one, case, wildcard=names[0]),
         )
@@ -790,7 +791,7 @@ def wrong_usage(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {where(one.places, case)} {listed(faults)}, "
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} {listed(faults)}, "
             "not a server's.",
             evidence=one.evidence,
             args=described(one, case, usage=", ".join(one.certificate.extended_key_usage or ())),
@@ -860,7 +861,7 @@ def replication_name_mismatch(case: Case) -> Answers:
     found = at_interfaces_1(case)
     for one in found:
         if names_unread(one.certificate):
-            yield NotObserved(f"the names in the certificate at {where(one.places, case)} do not parse")
+            yield NotObserved(f"the names in the certificate at {at(one, case)} do not parse")
             continue
         for place in one.places:
             for name in place.replication_of:
@@ -960,7 +961,7 @@ def interfaces_swapped(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"{sentence_start(where(one.places, case))} presents the own certificate of {listed(owners, 3)}, "
+            summary=f"{sentence_start(at(one, case))} presents the own certificate of {listed(owners, 3)}, "
             f"not one for {_shown(case)}.",
             evidence=one.evidence,
             args=described(one, case, members=", ".join(owners), expected=case.target.fqdn),
@@ -1005,7 +1006,7 @@ def balancer_differs(case: Case) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {where(one.places, case)} is on no member"
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} is on no member"
             + (f" (none was seen at {where(absent, case)})." if absent else "."),
             confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
             evidence=one.evidence,

@@ -31,11 +31,15 @@ _NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """One server certificate and the places that present it. evidence: of handshakes and the certificate."""
+    """One server certificate and the places that present it. evidence: of handshakes and the certificate.
+
+    part: (connections that were shown it, connections made) where a single place shows several in turn; else None.
+    """
 
     certificate: Certificate
     places: tuple[Place, ...]
     evidence: tuple[str, ...]
+    part: tuple[int, int] | None = None
 
     @property
     def serves_clients(self) -> bool:
@@ -136,18 +140,38 @@ def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
         certificate = case.certificate(fingerprint)
         if certificate is not None:
             evidence = (certificate.id, *group.evidence)
-            found.append(Presented(certificate, tuple(group.places), evidence))
+            part = _part(case, tuple(group.places), fingerprint)
+            found.append(Presented(certificate, tuple(group.places), evidence, part))
     return tuple(found)
 
 
+def at(one: Presented, case: Case) -> str:
+    """Where a certificate is presented, in words; with how often, where the place shows another one as well."""
+    shown = where(one.places, case)
+    return f"{shown} (on {one.part[0]:,} of {one.part[1]:,} connections)" if one.part else shown
+
+
+def _part(case: Case, places: tuple[Place, ...], fingerprint: str) -> tuple[int, int] | None:
+    seen = _sampled(case).get((places[0].address, places[0].port), {}) if len(places) == 1 else {}
+    if len(seen) < 2 or not places[0].fqdn:
+        return None
+    return len(seen.get(fingerprint, ())), sum(len(samples) for samples in seen.values())
+
+
 @once
-def _sampled(case: Case) -> dict[tuple[str, int], dict[str, str]]:
-    """By address and port: the certificates that sampling saw, each with the first sample that did."""
-    found: dict[tuple[str, int], dict[str, str]] = {}
+def _sampled(case: Case) -> dict[tuple[str, int], dict[str, list[str]]]:
+    """By address and port: the certificates that sampling saw, each with the samples that did."""
+    found: dict[tuple[str, int], dict[str, list[str]]] = {}
     for sample in case.of(Sample):
         if sample.certificate is not None:
-            found.setdefault((sample.address, sample.port), {}).setdefault(sample.certificate, sample.id)
+            here = found.setdefault((sample.address, sample.port), {})
+            here.setdefault(sample.certificate, []).append(sample.id)
     return found
+
+
+def sampled_at(case: Case, place: Place) -> frozenset[str]:
+    """Fingerprints of the certificates that repeated connections were shown at an address of the FQDN."""
+    return frozenset(_sampled(case).get((place.address, place.port), ())) if place.fqdn else frozenset()
 
 
 def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
@@ -155,10 +179,10 @@ def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group])
     for place in places:
         if not place.fqdn:
             continue
-        for fingerprint, sample in _sampled(case).get((place.address, place.port), {}).items():
+        for fingerprint, samples in _sampled(case).get((place.address, place.port), {}).items():
             group = groups.setdefault(fingerprint, _Group())
             if place not in group.places:
-                group.put(place, sample)
+                group.put(place, samples[0])
 
 
 @once

@@ -11,7 +11,16 @@ from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case, by_subject, place_name, place_subject, sentence_start
-from semscheck.rules.presented import all_handshakes, handshakes, listed, named, subject, title, where
+from semscheck.rules.presented import (
+    all_handshakes,
+    handshakes,
+    listed,
+    named,
+    sampled_at,
+    subject,
+    title,
+    where,
+)
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
@@ -460,7 +469,9 @@ def needs_sni(case: Case) -> Answers:
             continue
         compared = True
         if _spoke(bare):
+            # Something that shows several certificates in turn shows another one with and without a name.
             others = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
+            others |= sampled_at(case, place)
             if bare.chain and bare.chain[0] not in others:
                 groups.setdefault(bare.chain[0], []).append((place, usual, bare))
         elif bare.failure is not None and bare.failure.cause in _REFUSAL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 import ssl
 import threading
@@ -16,7 +17,7 @@ from semscheck.model.target import Limits
 from tests.balancing.stand import FQDN, LIMITS, SPREADING, Checked, Stand
 from tests.balancing.test_haproxy_http import ending
 from tests.balancing.test_haproxy_tcp import weighted
-from tests.rig.balancers import Backend, HAProxy, NginxStream
+from tests.rig.balancers import Backend, HAProxy, NginxHttp, NginxStream
 from tests.rig.clients import connected, context
 from tests.rig.members import Interface, NginxMember
 from tests.rig.process import Server
@@ -129,6 +130,27 @@ def test_only_a_server_answers_that_the_profile_does_not_name(stand: Stand) -> N
     assert "name every server of the pool" in told["BAL008"].remedy
     assert told["BAL010"].confidence == "likely"
     assert checked.path.unlisted_or_terminated
+
+
+def test_one_of_two_balancer_nodes_has_an_old_certificate(stand: Stand) -> None:
+    """Seldom met: most looks see the good one only."""
+    members = stand.members("tickets")
+    old = stand.rig.authority.issue(FQDN, starts_days=-100, days=-2)
+    places = [stand.rig.address(f"198.51.100.{n}") for n in (94, 95)]
+    nodes = [
+        NginxHttp(((place, stand.port),), members, certificate, method="ip_hash")
+        for place, certificate in zip(places, (stand.certificate, old), strict=True)
+    ]
+    pool = (Backend("node1", places[0], stand.port, weight=7), Backend("node2", places[1], stand.port))
+    with (
+        stand.running(nodes[0]),
+        stand.running(nodes[1]),
+        stand.running(HAProxy(stand.listen, pool)) as balancer,
+    ):
+        checked = stand.check(stand.target(members), balancer)
+    told = {finding.code: finding.summary for finding in checked.report.findings}
+    assert re.search(r"\(on \d of \d\d connections\) expired", told["CRT004"]), checked.said
+    assert "TLS007" not in told, checked.said
 
 
 def maintenance(balancer: Server, name: str) -> None:
