@@ -444,6 +444,11 @@ def check_ca_file(path: Path) -> None:
 def _check_whole(target: Target, profile: Path | None) -> Target:
     """What only the whole can tell: names and addresses that two members cannot share. Raises ProfileError."""
     where = f"{_shown_path(profile)}: " if profile is not None else ""
+    if target.fqdn_is_address and _family(target.fqdn) not in target.families:
+        raise ProfileError(
+            f"-{target.families[0]}: {target.fqdn} is an IPv{_family(target.fqdn)} address, and only "
+            f"IPv{target.families[0]} is asked for"
+        )
     names: dict[str, int] = {}
     owners: dict[tuple[str, int], str] = {}
     for number, member in enumerate(target.members, 1):
@@ -462,6 +467,10 @@ def _check_whole(target: Target, profile: Path | None) -> Target:
                         f"(member {member.name})"
                     )
     return target
+
+
+def _family(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 def _endpoint_text(end: str | Endpoint) -> str:

@@ -68,7 +68,11 @@ def test_version() -> None:
     [
         (("bogus",), "invalid choice: 'bogus'"),
         (("--bogus",), "--bogus"),
-        (("check", "a.example", "b.example"), "unrecognized arguments: b.example"),
+        (
+            ("check", "a.example", "b.example"),
+            "unrecognized arguments: b.example\nsemscheck check --help shows",
+        ),
+        (("check", "::1", "-4"), "-4: ::1 is an IPv6 address, and only IPv4 is asked for"),
         (("check", "--format", "xml", "a.example"), "invalid choice: 'xml'"),
         (("check", "--json", "--format", "text", "a.example"), "not allowed with"),
         (("check", "--quiet", "--verbose", "a.example"), "not allowed with"),

@@ -640,5 +640,6 @@ def test_without_a_name_and_without_an_enrolment_it_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("semscheck.commands.enrolment.enrolled_server", lambda: None)
-    assert main(["check"]) == 3
-    assert "not enrolled" in capsys.readouterr().err
+    for command in ("check", "init"):
+        assert main([command]) == 3
+        assert f"not enrolled with one: semscheck {command} FQDN\n" in capsys.readouterr().err

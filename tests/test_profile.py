@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -429,3 +430,19 @@ def test_unreadable_profile(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(ProfileError, match="permission denied"):
         read_target(path, Options(), severities)
+
+
+@pytest.mark.parametrize(
+    ("fqdn", "families", "words"),
+    [
+        ("::1", (4,), "-4: ::1 is an IPv6 address, and only IPv4 is asked for"),
+        ("127.0.0.1", (6,), "-6: 127.0.0.1 is an IPv4 address, and only IPv6 is asked for"),
+    ],
+)
+def test_an_address_of_the_family_that_is_not_asked_for(
+    tmp_path: Path, fqdn: str, families: tuple[int, ...], words: str
+) -> None:
+    with pytest.raises(ProfileError, match=re.escape(words)):
+        read(tmp_path, "", fqdn=fqdn, families=families)
+    both = read(tmp_path, "", fqdn=fqdn, families=(4, 6))
+    assert both.fqdn == fqdn

@@ -102,7 +102,7 @@ def target_of(options: Namespace) -> Target:
     """What the command line and the profile describe; the enrolment where neither names a server."""
     fqdn = options.fqdn
     if fqdn is None and options.profile is None:
-        fqdn = _enrolled()
+        fqdn = _enrolled(options.name)
     given = Options(
         fqdn=fqdn,
         port=options.port,
@@ -135,13 +135,13 @@ def severities() -> Mapping[str, Severity]:
     return {card.code: card.severity for card in cards()}
 
 
-def _enrolled() -> str:
+def _enrolled(command: str) -> str:
     from semscheck.commands.enrolment import enrolled_server
 
     found = enrolled_server()
     if found is None:
         raise CommandError(
-            "no server name was given, and this desktop is not enrolled with one: semscheck check FQDN"
+            f"no server name was given, and this desktop is not enrolled with one: semscheck {command} FQDN"
         )
     return found
 

@@ -50,18 +50,30 @@ class Parser(argparse.ArgumentParser):
             streams.write_error(message)
 
 
+class CommandParser(Parser):
+    """Of one command. What it does not know is its own error, so that the hint leads to its own help."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+
 def build() -> Parser:
     """The whole grammar; `command` names the function that runs, as "module:function" of semscheck.commands."""
     parser = Parser(prog="semscheck", description=DESCRIPTION, epilog=EXIT_CODES, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"semscheck {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="name")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="name", parser_class=CommandParser
+    )
     for add in _COMMANDS:
         add(commands)
     return parser
 
 
 # argparse gives no public name to what add_subparsers returns.
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 
 def _add(commands: Commands, name: str, function: str, summary: str, more: str = "") -> Parser:

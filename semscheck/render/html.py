@@ -227,7 +227,7 @@ class _Document:
             words.duration(report.run.duration_s) if report.run.duration_s is not None else words.NOT_MEASURED
         )
         facts = [
-            ("Checked", f"{self._name()}, port {report.target.port}"),
+            ("Checked", f"{safe.one_line(words.target_name(report.target), 520)}, port {report.target.port}"),
             ("When", words.stamp(report.run.started) + self._age()),
             ("From", safe.one_line(report.run.vantage.host, 253) or words.NOT_MEASURED),
             ("Took", taken),
@@ -264,6 +264,8 @@ class _Document:
             notes.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
         if run.finished is None:
             notes.append("The run did not end: this is what was measured until then.")
+        if note := words.target_note(self._report.target):
+            notes.append(note)
         return "".join(f'<p class="note">{note}</p>' for note in notes)
 
     def foot(self) -> str:

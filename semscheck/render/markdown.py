@@ -37,21 +37,28 @@ def _state(mark: Mark) -> str:
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     run, target = report.run, report.target
-    name = markdown(target.fqdn_shown or target.fqdn, 260)
+    name = markdown(words.target_name(target), 520)
     sources = markdown(words.listed(run.vantage.source_addresses), 200)
     desktop = markdown(run.vantage.host, 100) or "unknown"
     took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
-    facts = [
-        ("Target", f"{name}, port {target.port}"),
+    return [
+        ("Target", f"{name}, port {target.port}{_notes(report)}"),
         ("When", f"{words.stamp(run.started)}, {took}"),
         ("From", f"{desktop}{f' ({sources})' if sources else ''}, {markdown(run.vantage.platform, 100)}"),
         ("Seen", _seen(report)),
     ]
-    if run.origin == "lab":
-        facts.append(("Note", "this is a lab, no real servers"))
-    if run.redacted:
-        facts.append(("Note", "redacted: names and addresses are pseudonyms"))
-    return facts
+
+
+def _notes(report: Report) -> str:
+    """What has to be known of the target, in its own line: lines of their own would be more than twenty."""
+    notes = []
+    if report.target.fqdn_is_address:
+        notes.append("an IP address, so that DNS and the certificates' names were not checked")
+    if report.run.origin == "lab":
+        notes.append("this is a lab, no real servers")
+    if report.run.redacted:
+        notes.append("redacted: names and addresses are pseudonyms")
+    return "".join(f"; {note}" for note in notes)
 
 
 def _seen(report: Report) -> str:

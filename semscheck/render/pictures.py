@@ -201,7 +201,7 @@ _ROTATION_MARK = {
 def _name_stage(analysis: Analysis, target: Target, findings: Sequence[Finding]) -> Stage:
     dns = analysis.dns
     if target.fqdn_is_address:
-        mark, detail = Mark.NOT_TESTED, "an address was given, so no name server is asked"
+        mark, detail = Mark.NOT_TESTED, "an address was given: no name is looked up"
     elif dns.addresses:
         mark, detail = _ROTATION_MARK[dns.rotation], words.ROTATION[dns.rotation]
         if dns.rotation is Rotation.UNKNOWN:

@@ -10,6 +10,7 @@ from functools import partial
 from semscheck.model.events import Listener
 from semscheck.model.report import Report
 from semscheck.model.target import Target
+from semscheck.render import words
 from semscheck.tui.doors import Doors
 from semscheck.tui.store import Settings
 
@@ -24,7 +25,7 @@ class Job:
 
 
 def live(doors: Doors, target: Target) -> Job:
-    return Job(target.fqdn_shown or target.fqdn, partial(doors.check, target), target)
+    return Job(words.target_name(target), partial(doors.check, target), target)
 
 
 def lab(doors: Doors, scenario: str) -> Job | None:

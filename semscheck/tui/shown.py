@@ -12,7 +12,7 @@ from semscheck.model.events import Progressed
 from semscheck.model.observations import AnyObservation, Certificate
 from semscheck.model.report import Report, Run
 from semscheck.model.target import Target
-from semscheck.render import pictures
+from semscheck.render import pictures, words
 from semscheck.tui.bridge import Batch
 
 
@@ -40,7 +40,7 @@ class Shown:
 
     @property
     def name(self) -> str:
-        return (self.target.fqdn_shown or self.target.fqdn) if self.target else ""
+        return words.target_name(self.target) if self.target else ""
 
 
 def fold(shown: Shown, batch: Batch) -> Shown:

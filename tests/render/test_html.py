@@ -301,3 +301,14 @@ def test_many_addresses_are_counted_not_drawn() -> None:
     whole = render(replace(base, analysis=replace(base.analysis, places=crowd)), CARDS)
     assert len(whole.encode()) < 500_000
     assert "and 2,992 more" in re.sub(r"<[^>]+>", " ", whole)
+
+
+def test_a_name_in_another_script_stands_both_ways_and_an_address_says_what_is_not_checked() -> None:
+    base = reports.healthy()
+    idn = replace(base.target, fqdn="xn--schlssel-95a.example.com", fqdn_shown="schlüssel.example.com")
+    assert "schlüssel.example.com (xn--schlssel-95a.example.com), port 443" in render(
+        replace(base, target=idn), CARDS
+    )
+    address = replace(base.target, fqdn="192.0.2.100", fqdn_shown="192.0.2.100", fqdn_is_address=True)
+    assert "An IP address was given" in render(replace(base, target=address), CARDS)
+    assert "An IP address was given" not in render(base, CARDS)

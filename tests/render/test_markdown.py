@@ -128,3 +128,21 @@ def test_the_command_repeats_the_check_without_a_profile() -> None:
         "50",
         "--services",
     ]
+
+
+def test_a_name_in_another_script_stands_both_ways() -> None:
+    report = reports.healthy()
+    name = replace(report.target, fqdn="xn--schlssel-95a.example.com", fqdn_shown="schlüssel.example.com")
+    shown = markdown.render(replace(report, target=name))
+    assert "- **Target**: schlüssel.example.com (xn--schlssel-95a.example.com), port 443\n" in shown
+
+
+def test_what_has_to_be_known_of_the_target_takes_no_line_more() -> None:
+    """A lab's redacted report of an address, with all the findings that fit, stays within twenty lines."""
+    report = _many(40)
+    run = replace(report.run, origin="lab", redacted=True)
+    target = replace(report.target, fqdn="192.0.2.100", fqdn_shown="192.0.2.100", fqdn_is_address=True)
+    shown = markdown.render(replace(report, run=run, target=target))
+    assert shown.count("\n") <= 20
+    for part in ("an IP address, so that DNS", "this is a lab", "redacted: names and addresses"):
+        assert part in shown

@@ -167,3 +167,21 @@ def test_steps_hang_under_what_to_do() -> None:
     assert (
         "    What to do:\n      1. Open the console.\n      2. Choose fail-over.\n      Then wait.\n" in shown
     )
+
+
+def test_a_name_in_another_script_stands_both_ways() -> None:
+    """The ticket needs the one, `dig` the other; and of two that look alike, the second way tells them apart."""
+    report = reports.healthy()
+    name = replace(report.target, fqdn="xn--schlssel-95a.example.com", fqdn_shown="schlüssel.example.com")
+    shown = text.render(replace(report, target=name))
+    assert "schlüssel.example.com (xn--schlssel-95a.example.com), port 443," in shown
+    assert " (keys.example.com), port 443" not in text.render(report)
+
+
+def test_an_address_in_place_of_a_name_says_what_is_not_checked() -> None:
+    report = reports.healthy()
+    address = replace(report.target, fqdn="192.0.2.100", fqdn_shown="192.0.2.100", fqdn_is_address=True)
+    shown = text.render(replace(report, target=address))
+    assert "An IP address was given, not the name that clients use" in shown
+    assert "an address was given: no name is looked up" in shown  # at 80 columns to its end
+    assert "An IP address was given" not in text.render(report)
