@@ -8,7 +8,7 @@
     archive   .tar.gz (Windows, macOS: .zip) and its SHA-256
     packages  .deb and .rpm (nfpm)
     wheel     wheel and sdist
-    verify    builds folder and archive a second time elsewhere, and compares the bytes
+    verify    builds folder, archive and packages a second time elsewhere, and compares the bytes
 
 All but the folder needs nothing from the machine but Python. Files go to --out; what is reused to --work.
 """
@@ -231,14 +231,11 @@ def freeze_in(build: Build, root: Path) -> None:
 
 def _starter_sources(build: Build) -> Path:
     """PyInstaller's source archive, of the version and with a hash that are locked for PyInstaller."""
-    locked = (HERE / "requirements" / "program.txt").read_text(encoding="ascii")
-    entry = re.search(r"^pyinstaller==(\S+) .*\n(?:    --hash=.*\n)+", locked, re.MULTILINE)
-    if entry is None:
-        raise SystemExit("packaging/requirements/program.txt does not lock pyinstaller")
+    version, entry = locked_freezer((HERE / "requirements" / "program.txt").read_text(encoding="ascii"))
     where = build.work / "starter"
     where.mkdir(parents=True, exist_ok=True)
     wanted = where / "pyinstaller.txt"
-    wanted.write_text(entry[0], encoding="ascii")
+    wanted.write_text(entry, encoding="ascii")
     # pip builds a source archive to read its metadata, with the locked hatchling. Of PyInstaller that would compile a
     # starter here; told that it is for a system whose starter lies in the archive, it does not.
     _run(
@@ -248,7 +245,15 @@ def _starter_sources(build: Build) -> Path:
         *("--no-binary=:all:", "--no-build-isolation", "-r", wanted, "-d", where),
         PYI_PLATFORM="Windows-64bit-intel",
     )
-    return where / f"pyinstaller-{entry[1]}.tar.gz"
+    return where / f"pyinstaller-{version}.tar.gz"
+
+
+def locked_freezer(requirements: str) -> tuple[str, str]:
+    """PyInstaller's version, and its entry with all hashes, of locked requirements."""
+    entry = re.search(r"^pyinstaller==(\S+) .*\n(?:    --hash=.*\n)+", requirements, re.MULTILINE)
+    if entry is None:
+        raise SystemExit("PyInstaller is not locked")
+    return entry[1], entry[0]
 
 
 def _within(build: Build, root: Path, *command: str) -> None:
@@ -383,12 +388,7 @@ def make_packages(build: Build) -> None:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() else _mode(path))
             os.utime(path, (build.epoch, build.epoch))
-    machine = {"x86_64": "amd64", "arm64": "arm64"}[architecture()]
-    names = {
-        "deb": f"semscheck_{build.version}_{machine}.deb",
-        "rpm": f"semscheck-{build.version}-1.{platform.machine()}.rpm",
-    }
-    for packager, name in names.items():
+    for packager, name in _package_names(build).items():
         _run(
             build,
             programs / "nfpm",
@@ -397,12 +397,22 @@ def make_packages(build: Build) -> None:
             f"--packager={packager}",
             f"--target={build.out / name}",
             SEMSCHECK_VERSION=build.version,
-            SEMSCHECK_ARCH=machine,
+            SEMSCHECK_ARCH=DEBIAN_MACHINE[architecture()],
             SEMSCHECK_TREE=str(tree),
             SEMSCHECK_EXTRAS=str(build.extras),
             SEMSCHECK_GLIBC=needed,
             SEMSCHECK_DATE=datetime.fromtimestamp(build.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+
+
+DEBIAN_MACHINE = {"x86_64": "amd64", "arm64": "arm64"}
+
+
+def _package_names(build: Build) -> dict[str, str]:
+    return {
+        "deb": f"semscheck_{build.version}_{DEBIAN_MACHINE[architecture()]}.deb",
+        "rpm": f"semscheck-{build.version}-1.{platform.machine()}.rpm",
+    }
 
 
 def make_wheel(build: Build) -> None:
@@ -412,22 +422,26 @@ def make_wheel(build: Build) -> None:
 
 
 def verify(build: Build) -> None:
-    """The same steps in another directory give the same bytes. Says what differs where they do not."""
+    """The same steps in another directory give the same bytes. Says what differs where they do not.
+
+    Of the archive, and of those packages that were built.
+    """
     again = replace(build, work=build.work / "again" / "elsewhere", out=build.work / "again" / "out")
     shutil.rmtree(build.work / "again", ignore_errors=True)
     again.work.mkdir(parents=True)
     again.out.mkdir(parents=True)
-    first = hashlib.sha256(build.archive.read_bytes()).hexdigest()
-    make_folder(again)
-    make_extras(again)
-    make_bill(again)
-    make_archive(again)
-    second = hashlib.sha256(again.archive.read_bytes()).hexdigest()
-    if first != second:
-        for name in differing(build.folder, again.folder):
-            print(f"  differs: {name}")
-        raise SystemExit(f"built twice, {build.archive.name} is not the same: {first} and {second}")
-    print(f"  built twice, the same bytes: {first}")
+    packages = [name for name in _package_names(build).values() if (build.out / name).is_file()]
+    for step in (make_folder, make_extras, make_bill, make_archive, *([make_packages] if packages else [])):
+        step(again)
+    for name in (build.archive.name, *packages):
+        first, second = (
+            hashlib.sha256((out / name).read_bytes()).hexdigest() for out in (build.out, again.out)
+        )
+        if first != second:
+            for file in differing(build.folder, again.folder):
+                print(f"  differs: {file}")
+            raise SystemExit(f"built twice, {name} is not the same: {first} and {second}")
+        print(f"  built twice, the same bytes: {first}  {name}")
     shutil.rmtree(build.work / "again")
 
 

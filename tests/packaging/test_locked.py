@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packages import locked_freezer
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "packaging" / "requirements"
@@ -52,6 +53,20 @@ def test_everything_the_program_asks_for_is_locked(name):
     asked = [*project["dependencies"], *project["optional-dependencies"]["exporter"]]
     wanted = {re.split(r"[<>=!~ \[]", line)[0].lower() for line in asked}
     assert wanted | {"pyinstaller"} <= names(REQUIREMENTS / name)
+
+
+def test_the_starters_sources_are_held_to_the_hashes_of_the_freezer():
+    path = REQUIREMENTS / "program.txt"
+    version, entry = locked_freezer(path.read_text(encoding="ascii"))
+    whole = {line.split("==")[0]: (line, hashes) for line, hashes in entries(path).items()}["pyinstaller"]
+    assert whole[0] == f"pyinstaller=={version}"
+    assert re.findall(r"sha256:[0-9a-f]{64}", entry) == [digest.strip() for digest in whole[1]]
+    assert entry.count("==") == 1
+
+
+def test_what_is_not_locked_is_not_fetched():
+    with pytest.raises(SystemExit, match="not locked"):
+        locked_freezer("pyinstaller-hooks-contrib==1 \\\n    --hash=sha256:00\n")
 
 
 def test_windows_is_a_part_of_the_whole():
