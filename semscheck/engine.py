@@ -128,7 +128,12 @@ class Engine:
     def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(self._guarded(name, work), name=name)
         self._tasks[task] = name
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+        def ended(done: asyncio.Task[Any]) -> None:
+            self._tasks.pop(done, None)
+            work.close()  # cancelled before its first step, it would be told on standard error as never awaited
+
+        task.add_done_callback(ended)
         return task
 
     async def _guarded(self, name: str, work: Awaitable[Any]) -> Any:

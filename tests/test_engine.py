@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -366,3 +367,16 @@ async def test_where_dns_was_not_seen_an_address_from_elsewhere_is_no_health(
     assert report.summary.exit_code in (2, 3)
     assert "healthy" not in report.summary.headline
     assert {"SEM004", "DNS003"} & codes(report)
+
+
+async def test_work_that_is_cancelled_before_its_first_step_is_not_told_as_forgotten(tmp_path: Path) -> None:
+    """Python says "coroutine was never awaited" on standard error, in the middle of the progress line."""
+
+    async def work() -> None:
+        raise AssertionError("it had no turn")
+
+    coroutine = work()
+    task = engine(target(), scripted_seam(tmp_path))._start("something", coroutine)
+    task.cancel()
+    await asyncio.wait([task])
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
