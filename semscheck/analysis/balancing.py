@@ -191,7 +191,7 @@ def _path(
 ) -> BalancingPath:
     identity = identify(facts)
     fresh = facts.fresh
-    direct = place.client_of[0] if place is not None and len(place.client_of) == 1 else None
+    direct = _own_interface(place)
     spread = _spread(facts, identity, direct)
     if spread.shared:
         identity = Identity({}, signals=identity.signals)
@@ -246,6 +246,12 @@ def _path(
         errors=errors,
         evidence=tuple(sample.id for sample in tried),
     )
+
+
+def _own_interface(place: Place | None) -> str | None:
+    """The member whose own interface the address is, either of them: nothing stands in front of it then."""
+    owners = (place.client_of or place.replication_of) if place is not None else ()
+    return owners[0] if len(owners) == 1 else None
 
 
 def _succeeded(sample: Sample) -> bool:
@@ -796,7 +802,8 @@ def _termination(
     evidence: list[str] = []
     again = [s for s in facts.samples if s.arm == "resume" and s.resumed and s.status is None]
     refused = {trace.sample for trace in known if trace.recognised is False}
-    if facts.members and controls.usable and again and refused:
+    # A member keeps the sessions of its two interfaces apart.
+    if facts.members and controls.usable and again and refused and direct is None:
         evidence.append(
             "TLS sessions from the FQDN's address are recognised there and by no member of the profile, "
             "though each member recognises its own"

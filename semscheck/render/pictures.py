@@ -327,7 +327,7 @@ def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]
     for name, tag in tags.items():
         member = known.get(name, Member(name))
         client = [place for place in analysis.places if name in place.client_of]
-        replication = [place for place in analysis.places if name in place.replication_of]
+        replication = _replication_places(analysis, name)
         rows.append(
             MemberRow(
                 name,
@@ -338,6 +338,16 @@ def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]
             )
         )
     return tuple(rows)
+
+
+def _replication_places(analysis: Analysis, name: str) -> list[Place]:
+    """A member's Interfaces 1, each address once: where the FQDN leads to one, it was looked at under both names,
+    and the way to it shows the other look."""
+    found: dict[tuple[str, int], Place] = {}
+    for place in analysis.places:
+        if name in place.replication_of and (not place.fqdn or (place.address, place.port) not in found):
+            found[place.address, place.port] = place
+    return list(found.values())
 
 
 def _answered(analysis: Analysis) -> dict[str, int]:
@@ -658,7 +668,7 @@ def certificate_grid(
     ]
     for name, tag in member_tags(analysis, target).items():
         client = tuple(drawer.cell(place) for place in analysis.places if name in place.client_of)
-        replication = tuple(drawer.cell(place) for place in analysis.places if name in place.replication_of)
+        replication = tuple(drawer.cell(place) for place in _replication_places(analysis, name))
         if client or replication:
             rows.append(GridRow("member", name, client, replication, tag))
     legend = drawer.legend()
