@@ -52,7 +52,7 @@ MEMBERS = tuple(
 
 
 def engine(aim: Target, seam: Seam, listener: object = None) -> Engine:
-    return Engine(Order(aim, seam, SamplingDecisions((), {}), "test"), listener)  # type: ignore[arg-type]
+    return Engine(Order(aim, seam, SamplingDecisions(aim), "test"), listener)  # type: ignore[arg-type]
 
 
 async def check(aim: Target, seam: Seam, **more: object) -> Report:
