@@ -19,6 +19,7 @@ from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits
 from semscheck.render import schema
 from semscheck.render.json import decode, encode
+from semscheck.render.pictures import path_picture
 from tests.scenarios.play import playing, said, target
 
 DEFECTS = {"SEM001", "SEM002", "SEM004"}
@@ -133,3 +134,12 @@ async def test_the_same_seed_and_the_same_world_give_the_same_verdict() -> None:
         assert report.run.seed == 7
         verdicts.append({finding.code for finding in report.findings})
     assert verdicts[0] == verdicts[1]
+
+
+async def test_a_members_own_interface_has_nothing_in_front_and_is_shown_once() -> None:
+    scenario = SCENARIOS["dns-to-replication"]
+    async with playing(scenario) as lab:
+        report = await run.check(target(lab, scenario), seed=1, origin="lab")
+    assert "BAL010" not in {finding.code for finding in report.findings}, said(report)
+    [member, *_] = path_picture(report.analysis, report.target).members
+    assert len(member.replication) == 1
