@@ -49,7 +49,8 @@ def playing(name: str | None) -> Iterator[tuple[Lab, Target]]:
         with LabThread(scenario.world) as thread:
             profile = thread.lab.ca_file.with_name("profile.toml")
             profile.write_text(thread.lab.profile_toml(ca_file="ca.pem"), encoding="utf-8")
-            yield thread.lab, read(profile, Options(resolvers=thread.lab.resolvers))
+            services = bool(scenario.expect_with_services)  # what is wrong there shows with them only
+            yield thread.lab, read(profile, Options(resolvers=thread.lab.resolvers, services=services))
     except UnknownScenarioError as problem:
         raise CommandError(str(problem)) from problem
     except LabError as problem:

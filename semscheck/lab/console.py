@@ -96,7 +96,7 @@ async def _play(
     with _stop_event() as stopped:
         async with Lab(world, bind) as lab:
             profile = _write_profile(lab, directory)
-            for line in _introduction(lab, profile):
+            for line in _introduction(lab, profile, services=bool(scenario.expect_with_services)):
                 print(line, file=out)
             out.flush()
             if ready is not None:
@@ -117,8 +117,10 @@ def _write_profile(lab: Lab, directory: Path | None) -> Path:
     return profile
 
 
-def _introduction(lab: Lab, profile: Path) -> list[str]:
-    """Return what is said before the first connection."""
+def _introduction(lab: Lab, profile: Path, *, services: bool) -> list[str]:
+    """Return what is said before the first connection. services: what is wrong shows with --services only."""
+    import shlex
+
     world = lab.world
     width = max(len(member.name) for member in lab.members) + 2
     lines = [NOTICE, "", f"{world.name}: {world.sentence}", ""]
@@ -129,7 +131,8 @@ def _introduction(lab: Lab, profile: Path) -> list[str]:
         f"  {member.name:<{width}}Interface 1 {member.replication}   Interface 2 {member.client}"
         for member in lab.members
     ]
-    missing = sorted({port for member in lab.place.members for port, here in member.services if here is None})
+    wanted = (pair for member in lab.place.members for pair in (*member.services, *member.management))
+    missing = sorted({port for port, here in wanted if here is None})
     if missing:
         lines.append(
             f"  ports {', '.join(map(str, missing))} cannot be had here (privileges), and are left out"
@@ -140,7 +143,7 @@ def _introduction(lab: Lab, profile: Path) -> list[str]:
         "",
         "Look at it from another terminal:",
         "",
-        f"  semscheck check --profile {profile} {resolvers}",
+        f"  semscheck check --profile {shlex.quote(str(profile))} {resolvers}{' --services' if services else ''}",
         "",
         "Ctrl-C ends it. Connections as they come:",
     ]

@@ -255,11 +255,9 @@ class _Document:
 
     def notes(self) -> str:
         run = self._report.run
-        said = {
-            "lab": "This is a lab: an embedded cluster on this machine, no real servers.",
-            "replay": "Saved observations, judged again without a network.",
-        }
-        notes = [said[run.origin]] if run.origin in said else []
+        notes = [words.LAB] if words.of_a_lab(run) else []
+        if run.origin == "replay":
+            notes.append(words.REPLAY)
         if run.redacted:
             notes.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
         if run.finished is None:

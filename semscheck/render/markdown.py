@@ -54,7 +54,7 @@ def _notes(report: Report) -> str:
     notes = []
     if report.target.fqdn_is_address:
         notes.append("an IP address, so that DNS and the certificates' names were not checked")
-    if report.run.origin == "lab":
+    if words.of_a_lab(report.run):
         notes.append("this is a lab, no real servers")
     if report.run.redacted:
         notes.append("redacted: names and addresses are pseudonyms")

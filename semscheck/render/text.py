@@ -95,11 +95,9 @@ class _Writer:
         return [*lines, *(self.plain(self.notes(report)))]
 
     def notes(self, report: Report) -> list[str]:
-        said = {
-            "lab": "This is a lab: an embedded cluster on this machine, no real servers.",
-            "replay": "Saved observations, judged again without a network.",
-        }
-        lines = [said[report.run.origin]] if report.run.origin in said else []
+        lines = [words.LAB] if words.of_a_lab(report.run) else []
+        if report.run.origin == "replay":
+            lines.append(words.REPLAY)
         if report.run.redacted:
             lines.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
         note = words.target_note(report.target)

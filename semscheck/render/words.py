@@ -15,9 +15,12 @@ if TYPE_CHECKING:  # `semscheck explain` needs none of these, and they cost a fi
     from datetime import datetime
 
     from semscheck.model.analysis import BalancingPath, Share
+    from semscheck.model.report import Run
     from semscheck.model.target import Target
 
 NOT_MEASURED = "not measured"
+LAB = "This is a lab: an embedded cluster on this machine, no real servers."
+REPLAY = "Saved observations, judged again without a network."
 DAY_S = 86_400
 
 
@@ -141,6 +144,11 @@ def target_name(target: Target) -> str:
     if target.fqdn_shown and target.fqdn_shown != target.fqdn:
         return f"{target.fqdn_shown} ({target.fqdn})"
     return target.fqdn
+
+
+def of_a_lab(run: Run) -> bool:
+    """No real servers were looked at. A replay has an origin of its own; the scenario stays in the options."""
+    return run.origin == "lab" or "scenario" in run.options
 
 
 def target_note(target: Target) -> str | None:

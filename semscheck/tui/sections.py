@@ -202,7 +202,7 @@ def origin(report: Report, age: str | None) -> str:
     parts = []
     if report.run.redacted:
         parts.append("redacted")
-    if report.run.origin == "lab":
+    if words.of_a_lab(report.run):
         parts.append("lab")
     host = one_line(report.run.vantage.host, 30)
     if host:

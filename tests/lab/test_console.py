@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from semscheck.lab.console import NOTICE, UnknownScenarioError, find_scenario, list_scenarios, run_lab
+from semscheck.lab.console import (
+    NOTICE,
+    UnknownScenarioError,
+    _introduction,
+    find_scenario,
+    list_scenarios,
+    run_lab,
+)
 from semscheck.lab.scenarios import SCENARIOS
 
 PROGRAM = (
@@ -68,3 +76,18 @@ def test_what_cannot_be_played_is_one_line_and_code_3(capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert said.startswith("semscheck lab: --bind 192.0.2.0/24: ")
     assert said.count("\n") == 1
+
+
+def test_where_only_the_services_show_what_is_wrong_they_are_asked(tmp_path: Path) -> None:
+    from semscheck.commands.lab import playing
+
+    with playing("management-exposed") as (_, target):
+        assert target.ask_services
+    with playing("healthy") as (lab, target):
+        assert not target.ask_services
+        profile = tmp_path / "my lab" / "profile.toml"
+        command = next(
+            line for line in _introduction(lab, profile, services=True) if "semscheck check" in line
+        )
+    assert shlex.split(command)[2:4] == ["--profile", str(profile)]
+    assert command.endswith(" --services")

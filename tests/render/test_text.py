@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from semscheck.model.findings import Confidence, Owner
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
-from semscheck.render import text
+from semscheck.render import html, markdown, text
 from semscheck.render.lines import width
 from tests.render import reports
 
@@ -185,3 +185,14 @@ def test_an_address_in_place_of_a_name_says_what_is_not_checked() -> None:
     assert "An IP address was given, not the name that clients use" in shown
     assert "an address was given: no name is looked up" in shown  # at 80 columns to its end
     assert "An IP address was given" not in text.render(report)
+
+
+def test_a_lab_stays_a_lab_when_it_is_judged_again() -> None:
+    """Evidence of a lab, opened on another machine, must not pass for a real cluster."""
+    report = reports.healthy()
+    again = replace(report, run=replace(report.run, origin="replay", options={"scenario": "healthy"}))
+    for shown in (text.render(again), html.render(again, {})):
+        assert "This is a lab: an embedded cluster on this machine, no real servers." in shown
+        assert "Saved observations, judged again without a network." in shown
+    assert "this is a lab" in markdown.render(again)
+    assert "This is a lab" not in text.render(replace(report, run=replace(report.run, origin="replay")))

@@ -266,7 +266,7 @@ class CheckScreen(House[None]):
         report = self.shown.report
         if self.job is not None or report is None:
             return self.job
-        if report.run.origin == "lab" or "scenario" in report.run.options or report.run.redacted:
+        if words.of_a_lab(report.run) or report.run.redacted:
             return None
         return jobs.live(self.house.doors, report.target)
 
