@@ -5,6 +5,7 @@
 - docs/rules/: a page per rule, and the catalogue
 - docs/report.schema.json, docs/compare.schema.json: the JSON Schemas of reports and of comparisons
 - docs/metrics.md: the table of metrics
+- docs/balancers.md: the real balancers that the tests hold the program to
 - semscheck/rules/printed_cards.py: the cards as data
 """
 
@@ -19,6 +20,7 @@ from semscheck.render import cards, comparison, prometheus, schema
 from semscheck.rules import printed, registry
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for `tests`, which is no part of what is installed
 RULES = ROOT / "docs" / "rules"
 
 
@@ -30,6 +32,7 @@ def generated() -> Mapping[Path, str]:
         ROOT / "docs" / "report.schema.json": schema.encode().decode(),
         ROOT / "docs" / "compare.schema.json": comparison.encode_schema().decode(),
         ROOT / "docs" / "metrics.md": metrics(),
+        ROOT / "docs" / "balancers.md": balancers(),
         **{RULES / name: text for name, text in cards.pages(known).items()},
     }
 
@@ -66,6 +69,12 @@ semscheck gives, or those in a balancer's cookie.
 What the exporter answers `/metrics` with. The number of series does not depend on the number of targets.
 
 {prometheus.table(ledger.METRICS)}"""
+
+
+def balancers() -> str:
+    from tests.balancing import table
+
+    return table.page()
 
 
 def stray(wanted: Mapping[Path, str]) -> list[Path]:

@@ -284,5 +284,5 @@ def _discussion(played: Sequence[Played]) -> str:
 - Weights without persistence ({len(weighted)} worlds) are `critical` in place of `warning` where 32 to 96 connections
   do not reject equal shares; even balancing ({len(even)} worlds) is `warning` in {milder}
   where they reject them by chance, at 1 %.
-- The lab's balancers are of one make. The table of real ones (HAProxy, nginx) is a test of its own.
+- The lab's balancers are of one make. That of real ones (HAProxy, nginx) is in [balancers.md](balancers.md).
 """)
