@@ -16,6 +16,7 @@ from semscheck.rules.dns_facts import (
     KB_ROUND_ROBIN,
     RFC_1034,
     RFC_1035,
+    RFC_4074,
     RFC_2308,
     RFC_6724,
     TRUTH,
@@ -164,11 +165,12 @@ def no_address(case: Case) -> Iterator[Answer]:
         ),
         seen_by=(
             "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
-            "datagram is sent again once; after two without an answer the resolver is left alone. It is "
-            "reported where every query of one type failed, so that one lost packet is not."
+            "datagram is sent again, once or twice as the time-out allows; a resolver that leaves a query "
+            "unanswered is left alone. It is reported where every query of one type failed, so that one lost "
+            "packet is not."
         ),
         severity_note="critical where no resolver gave an answer while something else did",
-        references=(RFC_1035,),
+        references=(RFC_1035, RFC_4074),
     )
 )
 def resolver_failed(case: Case) -> Iterator[Answer]:
@@ -189,14 +191,24 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
             continue
         bad = [a for a in own if a.record_type in failing]
         reasons = listed(_trouble(a) for a in bad)
-        part = "" if len(failing) == len({a.record_type for a in own}) else f" for {failing[0]} records"
+        one_kind = len(failing) < len({a.record_type for a in own})
+        part = f" for {failing[0]} records" if one_kind else ""
         yield Hit(
             subject=Subject("resolver", server, *_address_and_port(server)),
             summary=f"The resolver {server} fails{part}: {reasons}.",
+            remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0]) if one_kind else None,
             severity=severity,
             evidence=ids(bad),
             args={"server": server, "reason": reasons, "types": listed(failing)},
         )
+
+
+_FAILS_FOR_ONE_KIND = (
+    "The resolver answers for the other kind of record, so that it is reached and knows the zone. Ask the zone's own "
+    "name servers for {kind} records: a name that has none of them is to be answered NOERROR without records, and "
+    "load balancers and firewalls that serve a zone are known to drop or refuse what they do not know. Correct or "
+    "update what serves the zone; until then clients lose the time of a failed query, or find no address at all."
+)
 
 
 def _no_resolver(case: Case) -> Iterator[Answer]:

@@ -21,6 +21,10 @@ KB_ROUND_ROBIN = Reference(
 )
 RFC_1034 = Reference("RFC 1034: domain names, concepts", "https://www.rfc-editor.org/rfc/rfc1034")
 RFC_1035 = Reference("RFC 1035: domain names, implementation", "https://www.rfc-editor.org/rfc/rfc1035")
+RFC_4074 = Reference(
+    "RFC 4074: common misbehaviour against DNS queries for IPv6 addresses",
+    "https://www.rfc-editor.org/rfc/rfc4074",
+)
 RFC_2308 = Reference("RFC 2308: negative caching of DNS answers", "https://www.rfc-editor.org/rfc/rfc2308")
 RFC_6724 = Reference("RFC 6724: default address selection", "https://www.rfc-editor.org/rfc/rfc6724")
 RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")

@@ -118,10 +118,10 @@ CARDS: tuple[dict[str, Any], ...] = (
         'summary': 'A resolver of this desktop does not answer, or answers with an error.',
         'why': 'A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow or give up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name cannot be resolved at all.',
         'remedy': "1. Time-out: check that this desktop may reach the resolver on UDP and TCP port 53, and that it runs; remove a dead one from the desktop's settings or from DHCP.\n2. REFUSED: the resolver does not serve this network; correct its access list, or the setting.\n3. SERVFAIL: the resolver cannot get or validate the zone; look at its log, the zone's name servers and DNSSEC.",
-        'seen_by': 'Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost datagram is sent again once; after two without an answer the resolver is left alone. It is reported where every query of one type failed, so that one lost packet is not.',
+        'seen_by': 'Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost datagram is sent again, once or twice as the time-out allows; a resolver that leaves a query unanswered is left alone. It is reported where every query of one type failed, so that one lost packet is not.',
         'confidence': 'certain',
         'severity_note': 'critical where no resolver gave an answer while something else did',
-        'references': (('RFC 1035: domain names, implementation', 'https://www.rfc-editor.org/rfc/rfc1035'),),
+        'references': (('RFC 1035: domain names, implementation', 'https://www.rfc-editor.org/rfc/rfc1035'), ('RFC 4074: common misbehaviour against DNS queries for IPv6 addresses', 'https://www.rfc-editor.org/rfc/rfc4074')),
     },
     {
         'code': 'DNS004',
