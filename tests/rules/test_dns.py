@@ -247,7 +247,7 @@ def test_a_resolver_that_fails_for_one_type_is_named_with_it() -> None:
     found = scene.finding("DNS003")
     assert found.summary == "The resolver 192.0.2.53:53 fails for AAAA records: it answers SERVFAIL."
     assert "name servers for AAAA records" in found.remedy
-    assert "access list" in Scene(BARE, failed(TIMED_OUT)).finding("DNS003").remedy
+    assert "access list" in Scene(BARE, said(BALANCER), failed(TIMED_OUT, SECOND)).finding("DNS003").remedy
     assert (found.subject.kind, found.subject.address, found.subject.port) == ("resolver", "192.0.2.53", 53)
 
 
