@@ -9,8 +9,11 @@ from datetime import timedelta
 import pytest
 
 from semscheck.model.analysis import Analysis, DnsAnalysis, ResolverAnalysis, Rotation
+from semscheck.model.findings import Subject
+from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
-from semscheck.model.target import Target
+from semscheck.model.target import Severity, Target
+from semscheck.render import pictures
 from semscheck.render.lines import SGR, width
 from semscheck.render.pictures import (
     Picture,
@@ -292,3 +295,44 @@ def test_addresses_that_are_members_are_named_once() -> None:
     picture = path_picture(replace(whole, places=direct), reports.target())
     assert picture.stages[3].title == "directly to"
     assert "directly to          ✔ sems1.example.com, Interface 2  serves, 4.2 ms" in _text(picture)
+
+
+def test_one_certificate_on_every_member_is_marked_at_each_of_them() -> None:
+    """The finding's subject is the first of its places; the others are not well for that."""
+    report = reports.healthy()
+    client = [member.client[0].address for member in report.target.members]
+    places = ", ".join(f"{name} Interface 2 ({name}:443)" for name in client[:2])
+    found = reports.finding(
+        "CRT008",
+        Severity.CRITICAL,
+        name="untrusted-issuer",
+        subject=Subject("member", report.target.members[0].name, client[0], 443),
+        args={"places": places},
+    )
+    path = path_picture(report.analysis, report.target, findings=(found,))
+    marks = {row.name: [node.mark for node in row.client] for row in path.members}
+    assert list(marks.values()) == [[Mark.CRITICAL], [Mark.CRITICAL], [Mark.OK]]
+    prints = [seen for seen in report.observations if isinstance(seen, Certificate)]
+    grid = certificate_grid(report.analysis, prints, report.target, report.run.started, findings=(found,))
+    rows = [row for row in grid.rows if row.kind == "member"]
+    assert [row.client[0].mark for row in rows] == [Mark.CRITICAL, Mark.CRITICAL, Mark.OK]
+    assert [bool(row.client[0].notes) for row in rows] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "places", "there"),
+    [
+        ("192.0.2.1", 443, "192.0.2.11:443", False),
+        ("192.0.2.1", 443, "a (192.0.2.1:443), b (192.0.2.2:443)", True),
+        ("192.0.2.1", 444, "a (192.0.2.1:443)", False),
+        ("192.0.2.1", None, "a (192.0.2.1:443)", True),
+        ("2001:db8::1", 443, "a Interface 2 ([2001:db8::1]:443)", True),
+        ("2001:db8::1", 443, "a Interface 2 ([2001:db8::1:443]:8443)", False),
+        ("192.0.2.1", 443, "192.0.2.1:", False),
+    ],
+)
+def test_a_place_in_a_list_is_that_place_only(
+    address: str, port: int | None, places: str, there: bool
+) -> None:
+    found = reports.finding(args={"places": places}, subject=Subject("cluster", "keys.example.com"))
+    assert bool(pictures._findings_at([found], address, port)) is there
