@@ -317,7 +317,7 @@ def _with_options(target: Target, options: Options, severities: Severities) -> T
         number = _option("--connections", _connections, options.connections)
         target = replace(target, connections=number, connections_given=True)
     if options.families:
-        target = replace(target, families=tuple(sorted(set(options.families))))
+        target = _of_families(replace(target, families=tuple(sorted(set(options.families)))))
     if options.severities:
         changed = _severity_options(options.severities, severities())
         target = replace(target, severities={**target.severities, **changed})
@@ -358,6 +358,17 @@ def _severity_options(given: Iterable[str], known: Mapping[str, Severity]) -> di
         except EntryError as problem:
             raise ProfileError(f"--severity: {problem}") from problem
     return found
+
+
+def _of_families(target: Target) -> Target:
+    """The target without the addresses of a family that is not asked for: nothing is sent to them."""
+
+    def kept(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        return tuple(end for end in endpoints if _family(end.address) in target.families)
+
+    members = (replace(it, replication=kept(it.replication), client=kept(it.client)) for it in target.members)
+    balancers = (address for address in target.balancers if _family(address) in target.families)
+    return replace(target, members=tuple(members), balancers=tuple(balancers))
 
 
 # --- single values -----------------------------------------------------------------------------------------

@@ -365,7 +365,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         deadline_s=30,
         timeout_s=2.5,
         services=True,
-        families=(6,),
+        families=(4,),
         severities=("crt016=critical", "DNS004=warning"),
     )
     assert target == Target(
@@ -376,7 +376,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         members=(Member("sems9.example.com", (), (Endpoint("192.0.2.9"),)),),
         ca_file=str(tmp_path / "other.pem"),
         resolvers=(Endpoint("192.0.2.53"), Endpoint("2001:db8::53", 5353)),
-        families=(6,),
+        families=(4,),
         connections=100,
         connections_given=True,
         limits=Limits(2.5, 30),
@@ -446,3 +446,22 @@ def test_an_address_of_the_family_that_is_not_asked_for(
         read(tmp_path, "", fqdn=fqdn, families=families)
     both = read(tmp_path, "", fqdn=fqdn, families=(4, 6))
     assert both.fqdn == fqdn
+
+
+def test_one_family_leaves_the_other_ones_addresses_alone(tmp_path: Path) -> None:
+    text = """
+    [target]
+    fqdn = "keys.example.com"
+    balancers = ["192.0.2.100", "2001:db8::100"]
+    [[member]]
+    name = "sems1.example.com"
+    replication = ["192.0.2.11", "[2001:db8::11]:8443"]
+    client = "198.51.100.11"
+    """
+    six = read(tmp_path, text, families=(6,))
+    assert six.balancers == ("2001:db8::100",)
+    assert six.members == (Member("sems1.example.com", (Endpoint("2001:db8::11", 8443),), ()),)
+    four = read(tmp_path, text, families=(4,))
+    assert four.balancers == ("192.0.2.100",)
+    assert four.members[0].client == (Endpoint("198.51.100.11"),)
+    assert read(tmp_path, text, families=(4, 6)) == read(tmp_path, text)
