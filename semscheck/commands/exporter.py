@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from semscheck.commands import streams
 from semscheck.commands.errors import CommandError
 from semscheck.profile import Options, ProfileError, read_target
+from semscheck.render import words
 
 if TYPE_CHECKING:
     from semscheck.model.report import Report
@@ -40,11 +41,14 @@ def exporter(options: Namespace) -> int:
             settings = read_settings(path, _target)
             if settings.web_config is not None:
                 read_web_config(settings.web_config)
-            streams.say(f"{path}: {len(settings.targets)} targets, everything can be read")
+            streams.say(f"{path}: {words.count(len(settings.targets), 'target')}, everything can be read")
             return 0
         asyncio.run(serve(path, doors(), listen))
-    except (SettingsError, OSError) as problem:
+    except SettingsError as problem:
         raise CommandError(str(problem)) from problem
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        raise CommandError(f"{where}{problem.strerror or problem}") from problem
     except KeyboardInterrupt:  # where the loop has no signal handlers, as on Windows
         return 0
     return 0
@@ -62,9 +66,9 @@ def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) 
     try:
         target = read_target(profile, Options(resolvers=resolvers), _severities)
     except ProfileError as problem:
-        words = str(problem)
-        if words.startswith("--resolver"):  # here it is a key of the configuration
-            raise ProfileError(words.replace("--resolver", "resolvers", 1)) from problem
+        said = str(problem)
+        if said.startswith("--resolver"):  # here it is a key of the configuration
+            raise ProfileError(said.replace("--resolver", "resolvers", 1)) from problem
         raise
     # Not as an option of the command line: sampling may then still stop as soon as the answer is certain.
     return target if connections is None else replace(target, connections=connections)

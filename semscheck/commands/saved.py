@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.commands import streams
 from semscheck.commands.errors import CommandError
+from semscheck.render import words
 
 if TYPE_CHECKING:
     from semscheck.model.report import Report
@@ -23,11 +24,10 @@ def read_report(path: str, *, quiet: bool = True) -> Report:
         reading = json.read(_content(path, json.MAX_BYTES))
     except json.ReportError as problem:
         raise CommandError(f"{_shown(path)}: {problem}") from problem
-    for kind, count in reading.ignored.items():
+    for kind, number in reading.ignored.items():
         if not quiet:
-            streams.say(
-                f"{_shown(path)}: {count} observations of a kind that this version does not know: {kind}"
-            )
+            seen = words.count(number, "observation")
+            streams.say(f"{_shown(path)}: {seen} of a kind that this version does not know: {kind}")
     return reading.report
 
 

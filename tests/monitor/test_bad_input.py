@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from semscheck.cli import main
 from semscheck.monitor.exporter import serve
 from tests.monitor.stand import COMMAND, Client, Play, reply, serving, until, write_config
 
@@ -289,3 +291,17 @@ async def test_a_taken_port_is_an_error_not_a_crash(tmp_path: Path) -> None:
 
 async def test_the_raw_reply_reader_of_these_tests_reads_nothing_as_status_0() -> None:
     assert reply(b"").status == 0
+
+
+def test_the_command_says_where_it_cannot_listen_in_plain_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, profile = tmp_path / "exporter.toml", tmp_path / "keys.toml"
+    profile.write_text('[target]\nfqdn = "keys.example.com"\n')
+    config.write_text('[targets]\nkeys = "keys.toml"\n')
+    assert main(["exporter", "--config", str(config), "--check-config"]) == 0
+    assert capsys.readouterr().err == f"{config}: 1 target, everything can be read\n"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["exporter", "--config", str(config), "--listen", at]) == 3
+    assert capsys.readouterr().err == f"semscheck: {at}: address already in use\n"
