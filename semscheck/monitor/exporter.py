@@ -25,7 +25,7 @@ from semscheck.monitor.runs import Outcome, Runs
 from semscheck.monitor.server import CurrentContext, Server, current_context
 from semscheck.monitor.settings import Listen, Settings, SettingsError, read_settings
 from semscheck.monitor.webconfig import WebConfig, read_web_config, stamps
-from semscheck.render import json
+from semscheck.render import json, words
 
 WATCH_S = 1.0  # how often the web configuration's files are looked at
 
@@ -251,7 +251,7 @@ def _count(settings: Settings) -> str:
 
 def _entry(name: str, target: Target, outcome: Outcome, took_s: float) -> Entry:
     report: Report | None = outcome.report
-    shown = target.fqdn_shown or target.fqdn
+    shown = words.target_name(target)
     if report is None:
         headline = outcome.error or "The run failed."
         return Entry(name, shown, datetime.fromtimestamp(time.time() - took_s, UTC), took_s, None, headline)

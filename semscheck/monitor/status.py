@@ -10,6 +10,7 @@ from semscheck.model.findings import Status
 from semscheck.model.target import Target
 from semscheck.monitor.history import Entry, History
 from semscheck.monitor.runs import Runs
+from semscheck.render import words
 from semscheck.render.html import Column, state, table
 from semscheck.render.html_style import page as document
 from semscheck.render.safe import html as esc
@@ -43,7 +44,8 @@ def page(targets: Mapping[str, Target], history: History, runs: Runs) -> str:
 def _targets(targets: Mapping[str, Target], history: History, now: datetime) -> str:
     known = sorted(history.last(targets), key=_badness)
     lines = [
-        _line(name, targets[name].fqdn_shown, entry, history, now) for name, entry in known[:SHOWN_TARGETS]
+        _line(name, words.target_name(targets[name]), entry, history, now)
+        for name, entry in known[:SHOWN_TARGETS]
     ]
     more = len(known) - len(lines)
     said = f'<p class="soft">and {more} more</p>' if more > 0 else ""

@@ -197,11 +197,16 @@ def _balancing(path: BalancingPath | None) -> list[Perfdata]:
 
 
 def _shares(report: Report) -> list[Perfdata]:
-    """Of the worst path, a figure a member; unknown for the profile's members where none was identified."""
+    """Of the worst path, a figure a member. A member of the profile that answered nothing has none of the
+    connections where all of them were told, and an unknown part where some were not."""
     path = report.analysis.balancing
     shares: dict[str, float | None] = dict.fromkeys(member.name for member in report.target.members)
     if path is not None:
-        shares |= {share.name: share.share for share in path.members}
+        answered = {share.name: share.share for share in path.members}
+        told = path.identified > 0 and path.identified + path.failed >= path.samples
+        if told and answered.keys() <= shares.keys():
+            shares = dict.fromkeys(shares, 0.0)
+        shares |= answered
     return [
         Perfdata(label=f"share_{name}", value=_percent(share), unit="%", minimum="0", maximum="100")
         for name, share in list(shares.items())[:MAX_MEMBERS]

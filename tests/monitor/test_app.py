@@ -177,3 +177,12 @@ async def test_while_it_ends_it_is_not_ready_and_takes_no_probe(tmp_path: Path) 
     assert answer.status == 200  # what was measured until then
     assert answer.value("semscheck_up") == 0
     assert answer.value('semscheck_run_cut{cause="cancelled"}') == 1
+
+
+async def test_a_name_in_another_script_stands_both_ways_on_the_status_page(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    (tmp_path / "keys.toml").write_text('[target]\nfqdn = "schlüssel.example.com"\n', encoding="utf-8")
+    async with serving(config, Play()) as (_, client):
+        await client.probe()
+        page = await client.get("/")
+    assert page.text.count("schlüssel.example.com (xn--schlssel-95a.example.com)") == 2

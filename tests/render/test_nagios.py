@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from semscheck.model.analysis import BalancingPath
 from semscheck.model.report import Report
 from semscheck.model.target import Failover, Severity
 from semscheck.render import nagios
@@ -115,6 +116,25 @@ def test_what_was_not_measured_is_u() -> None:
         reports.healthy(), analysis=replace(reports.healthy().analysis, paths=(), balancing=None)
     )
     assert parse(nagios.render(not_sampled)).figures["share_sems1.example.com"][0] == "U"
+
+
+def test_a_member_that_answered_none_of_all_has_no_part_and_one_of_some_an_unknown_part() -> None:
+    """A standby behind fail-over is a measured nought: a graph has to show when it takes over."""
+    base = reports.healthy()
+    path = base.analysis.balancing
+    assert path is not None
+
+    def shares(path: BalancingPath) -> list[str]:
+        report = replace(base, analysis=replace(base.analysis, balancing=path))
+        figures = parse(nagios.render(report)).figures
+        return [figures[f"share_{member.name}"][0] for member in base.target.members]
+
+    one = replace(path.members[0], name=base.target.members[0].name, count=32, share=1.0)
+    whole = replace(path, members=(one,), samples=32, identified=32, failed=0)
+    assert shares(whole) == ["100", "0", "0"]
+    assert shares(replace(whole, samples=33, failed=1)) == ["100", "0", "0"]
+    assert shares(replace(whole, samples=40)) == ["100", "U", "U"]
+    assert shares(replace(whole, members=(replace(one, name="member A"),))) == ["U", "U", "U"]
 
 
 def test_a_milder_exit_code_does_not_hide_the_verdict() -> None:
