@@ -87,6 +87,8 @@ def test_version() -> None:
         (("check", "--severity", "NOPE=info", "keys.example.com"), "no rule has the code 'NOPE'"),
         (("check", "--profile", "/nonexistent/profile.toml"), "/nonexistent/profile.toml: no such file"),
         (("replay",), "the following arguments are required: REPORT.json"),
+        (("check", "--save", "-", "keys.example.com"), "--save: standard output is the report's"),
+        (("check", "--output", "", "keys.example.com"), "--output: the name of a file is missing"),
         (("compare", "one.json"), "Two saved reports at least"),
         (("explain",), "explain what?"),
         (("explain", "DNS04"), "no rule is called 'DNS04'; did you mean"),

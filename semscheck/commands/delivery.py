@@ -47,6 +47,10 @@ class Delivery:
             self._output = PromisedFile("--output", output)
         else:
             streams.prove_stdout()
+        if save == STDOUT:
+            raise CommandError(
+                "--save: standard output is the report's; give the evidence a file, or say --json"
+            )
         if save is not None:
             self._save = PromisedFile("--save", save)
         if self._output and self._save and self._output.same_as == self._save.same_as:

@@ -21,6 +21,8 @@ class PromisedFile:
     """
 
     def __init__(self, option: str, path: str) -> None:
+        if not path:
+            raise CommandError(f"{option}: the name of a file is missing")
         self.option = option
         self.path = path
         self._temporary: Path | None = None
