@@ -6,6 +6,7 @@ A line is a tuple of spans; a span's style is a name ("ok", "critical", "dim", "
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -103,8 +104,12 @@ def _pieces(word: str, columns: int) -> list[str]:
     return [*pieces, word] if word else pieces
 
 
+_TIE = "\x00"  # nothing that is shown has it: see `safe`
+_BEFORE_UNIT = re.compile(r"(?<=[0-9]) (?=(?:ms|s|min|h|%)(?![\w]))")
+
+
 def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> list[str]:
-    """Text broken at blanks into lines of at most `columns`, a longer word inside.
+    """Text broken at blanks into lines of at most `columns`, a longer word inside. A figure keeps its unit.
 
     first, rest: what the first line and the others begin with (rest: blanks as wide as `first`).
     """
@@ -112,7 +117,8 @@ def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> l
     rooms = (max(1, columns - width(first)), max(1, columns - width(rest)))
     lines: list[str] = []
     current = ""
-    for piece in (piece for word in text.split(" ") for piece in _pieces(word, min(rooms))):
+    words = (word.replace(_TIE, " ") for word in _BEFORE_UNIT.sub(_TIE, text).split(" "))
+    for piece in (piece for word in words for piece in _pieces(word, min(rooms))):
         if current and width(current) + 1 + width(piece) > rooms[bool(lines)]:
             lines.append(current)
             current = piece

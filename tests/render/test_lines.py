@@ -63,3 +63,11 @@ def test_colour_only_on_top() -> None:
     line = (Span("✖ critical", "critical"), Span("  "), Span("words", "no-such-style"))
     assert to_string(line) == "✖ critical  words"
     assert to_string(line, colour=True) == "\x1b[1;31m✖ critical\x1b[0m  words"
+
+
+def test_a_figure_keeps_its_unit() -> None:
+    assert wrap("from vm, took 829 ms", 18) == ["from vm, took", "829 ms"]
+    assert wrap("at most 8.9 % of new ones", 13) == ["at most 8.9 %", "of new ones"]
+    assert wrap("at most 8.9 % of new ones", 12) == ["at most", "8.9 % of new", "ones"]
+    assert wrap("it has 3 servers", 8) == ["it has 3", "servers"]
+    assert wrap("829 ms", 4) == ["829 ", "ms"]  # no room: it is broken as any word is
