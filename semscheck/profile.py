@@ -444,7 +444,10 @@ def check_ca_file(path: Path) -> None:
         context.load_verify_locations(cafile=name)
         found = context.cert_store_stats()["x509"]
     except (OSError, ValueError) as problem:
-        raise ProfileError(f"{name}: the certificate in it cannot be read ({problem})") from problem
+        # OpenSSL's own words, "PEM lib (_ssl.c:4154)", tell nobody which certificate, or what is wrong with it.
+        raise ProfileError(
+            f"{name}: a certificate in it cannot be read; it is damaged or cut off"
+        ) from problem
     if not found:
         raise ProfileError(f"{name}: there is no certificate in it that can be read")
 

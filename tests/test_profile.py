@@ -318,8 +318,11 @@ def test_no_bytes_crash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -
         (b"", "is empty"),
         (b"hello", "there is no certificate in it"),
         (b"\x30\x82\x01\x0a", "looks like DER"),
-        (b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", "cannot be read"),
-        (b"-----BEGIN CERTIFICATE-----\n", "cannot be read"),
+        (
+            b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
+            "read; it is damaged or cut off",
+        ),
+        (b"-----BEGIN CERTIFICATE-----\n", "read; it is damaged or cut off"),
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "there is no certificate in it"),
     ],
 )
