@@ -121,7 +121,7 @@ def _dns(report: Report) -> list[Perfdata]:
     dns = report.analysis.dns
     by_dns = report.target.failover is Failover.DNS  # DNS008 judges the TTL only then
     return [
-        Perfdata(label="dns_addresses", value=len(dns.addresses) if dns.resolvers else None, minimum="0"),
+        Perfdata(label="dns_addresses", value=words.address_count(dns), minimum="0"),
         Perfdata(
             label="dns_min_ttl",
             value=dns.min_ttl_s,

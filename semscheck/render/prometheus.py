@@ -18,6 +18,7 @@ from semscheck.model.findings import State, Status
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import DEFAULT_PORT, Severity
+from semscheck.render import words
 from semscheck.render.safe import label_value
 
 Labels = tuple[tuple[str, str], ...]
@@ -312,9 +313,7 @@ def _rules(report: Report) -> list[Point]:
 
 
 def _dns_addresses(report: Report) -> list[Point]:
-    dns = report.analysis.dns
-    answered = any(not resolver.failed for resolver in dns.resolvers)
-    return [Point(len(dns.addresses))] if answered or dns.addresses else []
+    return _some(words.address_count(report.analysis.dns))
 
 
 def _dns_ttl(report: Report) -> list[Point]:

@@ -14,7 +14,7 @@ from semscheck.model.target import Severity
 if TYPE_CHECKING:  # `semscheck explain` needs none of these, and they cost a fifth of its start
     from datetime import datetime
 
-    from semscheck.model.analysis import BalancingPath, Share
+    from semscheck.model.analysis import BalancingPath, DnsAnalysis, Share
     from semscheck.model.report import Run
     from semscheck.model.target import Target
 
@@ -149,6 +149,12 @@ def target_name(target: Target) -> str:
 def of_a_lab(run: Run) -> bool:
     """No real servers were looked at. A replay has an origin of its own; the scenario stays in the options."""
     return run.origin == "lab" or "scenario" in run.options
+
+
+def address_count(dns: DnsAnalysis) -> int | None:
+    """Addresses of the FQDN. None where no server told: a time-out, SERVFAIL or REFUSED is no answer of none."""
+    told = any(resolver.rcode in ("NOERROR", "NXDOMAIN") for resolver in dns.resolvers)
+    return len(dns.addresses) if told or dns.addresses else None
 
 
 def target_note(target: Target) -> str | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import pytest
 
-from semscheck.model.analysis import Method, Persistence, Reach, Rotation, Share, Termination
+from semscheck.model.analysis import (
+    DnsAnalysis,
+    Method,
+    Persistence,
+    Reach,
+    ResolverAnalysis,
+    Rotation,
+    Share,
+    Termination,
+)
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Confidence, Owner, State
 from semscheck.model.target import Severity
-from semscheck.render import words
+from semscheck.render import nagios, prometheus, words
 from semscheck.render.words import Mark
+from tests.render import reports
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -145,3 +156,31 @@ def test_a_failure_of_a_later_version_is_shown_as_it_is() -> None:
     assert words.failure("refused") == "connection refused"
     assert words.failure("quantum") == "quantum"
     assert words.failure(None) == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("resolvers", "addresses", "number"),
+    [
+        ((), (), None),
+        ((ResolverAnalysis(server="a", failed=True),), (), None),
+        ((ResolverAnalysis(server="a", rcode="SERVFAIL"),), (), None),
+        (
+            (ResolverAnalysis(server="a", rcode="REFUSED"), ResolverAnalysis(server="b", rcode="NXDOMAIN")),
+            (),
+            0,
+        ),
+        ((ResolverAnalysis(server="a", rcode="NOERROR"),), (), 0),
+        ((ResolverAnalysis(server="a", rcode="NOERROR"),), ("192.0.2.1", "192.0.2.2"), 2),
+        ((), ("192.0.2.1",), 1),  # the system's own resolution
+    ],
+)
+def test_addresses_are_counted_where_a_server_told(
+    resolvers: tuple[ResolverAnalysis, ...], addresses: tuple[str, ...], number: int | None
+) -> None:
+    dns = DnsAnalysis(resolvers=resolvers, addresses=addresses)
+    assert words.address_count(dns) == number
+    base = reports.failed()
+    report = replace(base, analysis=replace(base.analysis, dns=dns))
+    figure = "U" if number is None else str(number)
+    assert f"'dns_addresses'={figure};" in nagios.render(report)
+    assert ("\nsemscheck_dns_addresses{" in prometheus.render(report)) is (number is not None)
