@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure
 from semscheck.model.observations import Sample, Trace
-from semscheck.probes.cookies import Cookie, Jar
+from semscheck.probes.cookies import Cookie, Jar, set_by
 from semscheck.probes.deciding import Decisions, Seen
 from semscheck.probes.endpoint import Errand, Means
 from semscheck.probes.tokens import Opened, ask_again, open_tls, ticket_wait_s
@@ -28,7 +28,10 @@ IMPATIENT_AFTER = 2  # time-outs, after which a step is given less time
 
 @dataclass(slots=True)
 class Issued:
-    """What one connection gave to keep: its session and its cookies. cookies: as set, without those taken back."""
+    """What one connection gave to keep: its session and its cookies.
+
+    cookies: as set, without those taken back; jar: what a browser keeps of them, and would send again.
+    """
 
     sample: Sample
     session: ssl.SSLSession | None = None
@@ -141,6 +144,16 @@ class Line:
         if opened.tls is None:
             raise ValueError("the connection was not made")
         return Conversation(opened.tls, self.errand.host, self.errand.port, self.means.agent)
+
+    def given(self, sample: Sample, session: ssl.SSLSession | None = None) -> Issued:
+        """What an answer gave to keep."""
+        cookies = self.cookies(sample)
+        live = tuple(cookie for cookie in cookies if not cookie.dead)
+        return Issued(sample, session, Jar(self.errand.host, cookies), live)
+
+    def cookies(self, sample: Sample) -> tuple[Cookie, ...]:
+        """The cookies that an answer set, or took back."""
+        return set_by(sample.headers, self.means.seam.clock.utc())
 
     def write_down(self, began: float, opened: Opened, arm: str, index: int, **data: object) -> Sample:
         """One connection as an observation."""

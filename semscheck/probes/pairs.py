@@ -99,7 +99,8 @@ class Pairs:
         try:
             talk = line.talk(opened)
             answer, _ = await line.ask(talk, page, None)
-            set_now = [c for c in set_by(answer.headers) if not c.dead] if answer is not None else []
+            now = line.means.seam.clock.utc()
+            set_now = [c for c in set_by(answer.headers, now) if not c.dead] if answer is not None else []
             given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
             for cookie in given[:MAX_SESSION_COOKIES]:
                 bare = Cookie(cookie.name, bare_values(cookie.value)[0])
@@ -159,9 +160,7 @@ class Pairs:
             answer, trouble = await line.ask(talk, page, None)
             session = opened.tls.session
             sample = line.answered(began, opened, arm, index, answer, trouble, **data)
-            given = set_by(sample.headers)
-            issued = Issued(sample, session, cookies=tuple(c for c in given if not c.dead))
-            issued.jar.keep(given)
+            issued = line.given(sample, session)
             line.issued.append(issued)
             mine = next((cookie for cookie in issued.cookies if cookie.name in names), None)
             if answer is None or mine is None:
@@ -221,7 +220,7 @@ class Pairs:
                 )
             finally:
                 opened.tls.close()
-            renewed = _named(name, set_by(sample.headers))
+            renewed = _named(name, line.cookies(sample))
             if renewed is not None or known:
                 left[at] = (sample.id, renewed or cookie)
             await line.pause()

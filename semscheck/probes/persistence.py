@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Sample
-from semscheck.probes.cookies import Jar, set_by
 from semscheck.probes.line import Issued, Line
 from semscheck.probes.tokens import Sessions, recognised, session_controls
 from semscheck.probes.tracing import Tracer
 
 if TYPE_CHECKING:
+    from semscheck.probes.cookies import Cookie
     from semscheck.probes.http import Answer
 
 PERSISTENCE_CONNECTIONS = 8
@@ -157,7 +157,7 @@ class Persistence:
             sample = line.answered(began, opened, arm, index, answer, trouble, **data)
         finally:
             opened.tls.close()
-        issued = _issued(sample, session)
+        issued = line.given(sample, session)
         line.issued.append(issued)
         if trace:
             self._tracer.cookies_later(issued, context)
@@ -187,7 +187,11 @@ class Persistence:
         """
         line = self._line
         by_sample = line.labels()
-        browsers = [each for each in line.issued if each.jar.names()]
+        browsers = [each for each in line.issued if each.jar.sent(page)]
+        if (
+            not browsers
+        ):  # cookies that a browser would not return: it comes back with nothing, which is tried as well
+            browsers = [each for each in line.issued if each.cookies]
         if any(by_sample.get(each.sample.id) for each in browsers):
             browsers = [each for each in browsers if by_sample.get(each.sample.id)]
         owners = [by_sample.get(each.sample.id) or "" for each in browsers]
@@ -214,19 +218,19 @@ class Persistence:
         began = line.means.record.now()
         opened = await line.open(context)
         index = line.next_index("cookie")
-        sent = {"offered": browser.sample.id, "cookies_sent": browser.jar.names()}
+        sent = {"offered": browser.sample.id, "cookies_sent": browser.jar.sent(page)}
         if opened.tls is None:
             return line.write_down(began, opened, "cookie", index, **sent)
         try:
             answer, trouble = await line.ask(line.talk(opened), page, browser.jar.header(page))
-            known = _known(answer, browser, names)
+            known = _known(answer, browser, page, names)
             sample = line.answered(
                 began, opened, "cookie", index, answer, trouble, cookie_recognised=known, **sent
             )
         finally:
             opened.tls.close()
-        if trace and known is False:
-            self._tracer.cookies_later(_issued(sample, None), context)
+        if trace and known is not True:
+            self._tracer.cookies_later(line.given(sample), context)
         return sample
 
     async def kept_connections(
@@ -256,17 +260,19 @@ class Persistence:
                         trouble,
                         request=request,
                         offered=browser.sample.id if browser is not None else None,
-                        cookies_sent=browser.jar.names() if browser is not None else (),
-                        cookie_recognised=_known(answer, browser, names) if browser is not None else None,
+                        cookies_sent=browser.jar.sent(page) if browser is not None else (),
+                        cookie_recognised=_known(answer, browser, page, names)
+                        if browser is not None
+                        else None,
                     )
                     if trace and sample.cookie_recognised is not True:
-                        self._tracer.cookies_later(_issued(sample, None), context)
+                        self._tracer.cookies_later(line.given(sample), context)
                     if answer is None or (answer.header("connection") or "").lower() == "close":
                         break
                     if browser is None:
-                        browser = _issued(sample, None)
+                        browser = line.given(sample)
                     else:
-                        _renew(browser, sample)
+                        _renew(browser, sample, line.cookies(sample))
                     began = line.means.record.now()
             finally:
                 opened.tls.close()
@@ -329,14 +335,8 @@ class _Lot:
         self._later.append(member)
 
 
-def _issued(sample: Sample, session: ssl.SSLSession | None) -> Issued:
-    given = set_by(sample.headers)
-    return Issued(sample, session, Jar(given), tuple(cookie for cookie in given if not cookie.dead))
-
-
-def _renew(browser: Issued, sample: Sample) -> None:
+def _renew(browser: Issued, sample: Sample, given: Sequence[Cookie]) -> None:
     """A browser keeps what it is given on the way; the newest session cookie is the one that counts."""
-    given = set_by(sample.headers)
     if not given:
         return
     browser.sample = sample
@@ -346,11 +346,11 @@ def _renew(browser: Issued, sample: Sample) -> None:
     browser.cookies = (*kept, *(cookie for cookie in given if not cookie.dead))
 
 
-def _known(answer: Answer | None, browser: Issued, names: frozenset[str]) -> bool | None:
+def _known(answer: Answer | None, browser: Issued, page: str, names: frozenset[str]) -> bool | None:
     """Whether the server still knows the session of a browser: its session cookies are not set anew."""
     if answer is None:
         return None
-    sent = [cookie.name for cookie in browser.cookies if cookie.name in names]
+    sent = [name for name in browser.jar.sent(page) if name in names]
     if not sent:
         return None
     answers = [recognised(answer, name) for name in sent]

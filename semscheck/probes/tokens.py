@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control
-from semscheck.probes.cookies import Cookie, set_by
+from semscheck.probes.cookies import Cookie, names_set, set_by
 from semscheck.probes.endpoint import Errand, Means
 from semscheck.probes.polite import dial
 from semscheck.probes.tls import Tls
@@ -145,7 +145,7 @@ def recognised(answer: Answer, name: str) -> bool | None:
     balancer or the server (5xx), which says nothing of the session."""
     if answer.status >= 500:
         return None
-    return all(cookie.name != name for cookie in set_by(answer.headers))
+    return name not in names_set(answer.headers)
 
 
 async def ask(
@@ -311,7 +311,8 @@ async def _own_cookies(
         answer, _ = await ask(means, door.errand, opened.tls, path)
     finally:
         opened.tls.close()
-    given = tuple(c for c in set_by(answer.headers) if not c.dead)[:MAX_SESSION_COOKIES] if answer else ()
+    set_now = set_by(answer.headers, means.seam.clock.utc()) if answer is not None else ()
+    given = tuple(cookie for cookie in set_now if not cookie.dead)[:MAX_SESSION_COOKIES]
     made = [await _show_cookie_control(means, door, cookie, door, context, path) for cookie in given]
     known = tuple(cookie for cookie, control in zip(given, made, strict=True) if control.recognised)
     return tuple(made), Taken(door, cookies=known)
