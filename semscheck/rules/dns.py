@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from semscheck.model.analysis import ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
@@ -19,6 +19,8 @@ from semscheck.rules.dns_facts import (
     RFC_2308,
     RFC_4074,
     RFC_6724,
+    RFC_8020,
+    RFC_8305,
     TRUTH,
     found_by_suffix,
     fqdn_shown,
@@ -30,6 +32,7 @@ from semscheck.rules.dns_facts import (
     told,
     untold,
 )
+from semscheck.rules.leading import apart, in_words, led_to
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
@@ -60,7 +63,8 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
         seen_by=(
             "Every configured resolver is asked for A and AAAA, twice where it says no. It is reported if no "
             "resolver knows the name, or if the one that answers first for the system does not, since a system "
-            "stops at NXDOMAIN. A name found with a search suffix is DNS011, an alias to nowhere DNS012."
+            "stops at NXDOMAIN. A resolver that gives a record of one kind and NXDOMAIN for the other knows the "
+            "name (DNS003). A name found with a search suffix is DNS011, an alias to nowhere DNS012."
         ),
         severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
         references=(RFC_2308, RFC_1034),
@@ -72,7 +76,8 @@ def no_such_name(case: Case) -> Iterator[Answer]:
         yield silence
         return
     answers = told(case)
-    missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname]
+    knowing = {a.server for a in answers if a.records}  # whatever they say of the other kind of record
+    missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
     if not missing or found_by_suffix(case):
         return
     order = _configured(case)
@@ -150,11 +155,12 @@ def no_address(case: Case) -> Iterator[Answer]:
         name="resolver-failed",
         severity=Severity.WARNING,
         owner=Owner.DNS,
-        summary="A resolver of this desktop does not answer, or answers with an error.",
+        summary="A resolver of this desktop does not answer, answers with an error, or denies a name that it knows.",
         why=(
             "A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow "
             "or give up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name "
-            "cannot be resolved at all."
+            "cannot be resolved at all. NXDOMAIN for one kind of record says that the name has no record of any "
+            "kind: a program or a cache that believes it cannot reach the server, others can."
         ),
         remedy=(
             "1. Time-out: check that this desktop may reach the resolver on UDP and TCP port 53, and that it "
@@ -167,10 +173,10 @@ def no_address(case: Case) -> Iterator[Answer]:
             "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
             "datagram is sent again, once or twice as the time-out allows; a resolver that leaves a query "
             "unanswered is left alone. It is reported where every query of one type failed, so that one lost "
-            "packet is not."
+            "packet is not; and where NXDOMAIN came for one type and records for the other (RFC 4074 section 4.2)."
         ),
         severity_note="critical where no resolver gave an answer while something else did",
-        references=(RFC_1035, RFC_4074),
+        references=(RFC_1035, RFC_4074, RFC_8020),
     )
 )
 def resolver_failed(case: Case) -> Iterator[Answer]:
@@ -186,6 +192,7 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
         return
     for server in dict.fromkeys(a.server for a in answers):
         own = [a for a in answers if a.server == server]
+        yield from _denials(case, server, own)
         failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
         if not failing or server in useful:
             continue
@@ -203,6 +210,31 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
         )
 
 
+def _denials(case: Case, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
+    """NXDOMAIN for one kind of record from a server that gives the other: the name exists, and it says that not."""
+    given = [kind for kind in FAMILY_NAMES if any(a.records for a in own if a.record_type == kind)]
+    denied = [a for a in own if a.rcode == "NXDOMAIN" and a.record_type not in given]
+    if not given or not denied:
+        return
+    kind = denied[0].record_type
+    yield Hit(
+        subject=Subject("resolver", server, *_address_and_port(server)),
+        summary=(
+            f"The resolver {server} says that {fqdn_shown(case.target)} does not exist (NXDOMAIN) when asked for "
+            f"{kind} records, though it gives {given[0]} records."
+        ),
+        remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
+        evidence=ids(denied),
+        args={"server": server, "reason": "NXDOMAIN", "types": kind},
+    )
+
+
+_DENIES_ONE_KIND = (
+    "Have what serves the zone (often a load balancer that answers DNS itself) corrected or updated: a name that has "
+    "{given} records and no {kind} record is to be answered NOERROR without records. To find it, ask the zone's own "
+    "name servers for {kind} records of the name and of every alias on the way. Until then some resolvers and "
+    "programs take the NXDOMAIN for the whole name, keep it in their cache, and cannot reach the server."
+)
 _FAILS_FOR_ONE_KIND = (
     "The resolver answers for the other kind of record, so that it is reached and knows the zone. Ask the zone's own "
     "name servers for {kind} records: a name that has none of them is to be answered NOERROR without records, and "
@@ -343,22 +375,30 @@ def dns_round_robin(case: Case) -> Iterator[Answer]:
         name="several-addresses",
         severity=Severity.WARNING,
         owner=Owner.DNS,
-        summary="The FQDN has several addresses of one family; no change between answers was seen.",
+        summary=(
+            "The FQDN has several addresses of one family and no change between answers was seen, or addresses of "
+            "both families that lead to different members."
+        ),
         why=(
             "Clients may take any of the addresses, and take another one when the first fails, so that they "
             "come to different members although the order looks fixed from here. Another resolver, another "
-            "version of the name server or another network may change the order."
+            "version of the name server or another network may change the order. Where IPv4 and IPv6 lead to "
+            "different members, which one a client meets depends on its network, and it changes in the middle of "
+            "a session whenever one family is the faster one."
         ),
         remedy=(
             "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one member. Two "
-            "records of different families (one A, one AAAA) are fine where both lead to the same place."
+            "records of different families (one A, one AAAA) are fine where both lead to the same member; where they "
+            "do not, give the balancer's pools for both the same order, or remove the AAAA record."
         ),
         seen_by=(
-            "Some answer had more than one address of one family, and all answers of each server were alike. "
+            "Some answer had more than one address of one family, and all answers of each server were alike. Or all "
+            "connections to one address went to one member (or by far the most, by weight), and those to the address "
+            "of the other family to another. "
             "A server that prefers addresses near the one who asks (netmask ordering) looks fixed from here "
             "and not from elsewhere."
         ),
-        references=(KB_BALANCING, KB_ROUND_ROBIN),
+        references=(KB_BALANCING, KB_ROUND_ROBIN, RFC_8305),
     )
 )
 def several_addresses(case: Case) -> Iterator[Answer]:
@@ -366,19 +406,59 @@ def several_addresses(case: Case) -> Iterator[Answer]:
     if silence is not None:
         yield silence
         return
+    led = led_to(case)
+    yield from _families_apart(case, led)
     for kind, how, own in _families(case):
         most = max(own, key=lambda answer: len(answer.records))
         if how in (*CHANGING, Rotation.FLIPS) or len(most.records) < 2:
             continue
+        split = {address: led[address] for address in most.records if address in led}
+        how_led = f"; they lead to different members: {in_words(split)}" if apart(split) else "; one is right"
         yield Hit(
             subject=fqdn_subject(case),
             summary=(
                 f"{fqdn_shown(case.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
-                f"({listed(most.records)}); one is right."
+                f"({listed(most.records)}){how_led}."
             ),
             evidence=ids(own),
-            args={"addresses": listed(most.records), "count": str(len(most.records)), "type": kind},
+            args={
+                "addresses": listed(most.records),
+                "count": str(len(most.records)),
+                "type": kind,
+                "members": ", ".join(dict.fromkeys(split.values())),
+            },
         )
+
+
+_SAME_ORDER = (
+    "Give the balancer's pools for IPv4 and for IPv6 the same servers in the same order, so that both lead to the same "
+    "member and fail over together; or have the FQDN's AAAA record removed."
+)
+
+
+def _families_apart(case: Case, led: Mapping[str, str]) -> Iterator[Hit]:
+    """IPv4 leads to one member and IPv6 to another; where one family leads to several, that is said of it alone."""
+    ways = [{a: name for a, name in led.items() if (":" in a) is six} for six in (False, True)]
+    if any(apart(way) for way in ways) or not apart(led):
+        return
+    four, six = (next(iter(way.values())) for way in ways)
+    balanced = not any(place.client_of for place in case.fqdn_places if place.address in led)
+    yield Hit(
+        subject=fqdn_subject(case),
+        owner=Owner.BALANCER if balanced else None,
+        remedy=_SAME_ORDER if balanced else None,
+        summary=(
+            f"{fqdn_shown(case.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
+            f"({listed(ways[1])}), so that clients with both come to different members."
+        ),
+        evidence=ids(own for _, _, answers in _families(case) for own in answers),
+        args={
+            "addresses": listed(led),
+            "count": str(len(led)),
+            "type": "A, AAAA",
+            "members": f"{four}, {six}",
+        },
+    )
 
 
 @rule(

@@ -26,6 +26,9 @@ RFC_4074 = Reference(
     "https://www.rfc-editor.org/rfc/rfc4074",
 )
 RFC_2308 = Reference("RFC 2308: negative caching of DNS answers", "https://www.rfc-editor.org/rfc/rfc2308")
+RFC_8020 = Reference(
+    "RFC 8020: NXDOMAIN says that nothing is there", "https://www.rfc-editor.org/rfc/rfc8020"
+)
 RFC_6724 = Reference("RFC 6724: default address selection", "https://www.rfc-editor.org/rfc/rfc6724")
 RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from semscheck.model.analysis import Method
+from collections.abc import Sequence
+
+from semscheck.model.analysis import BalancingPath, Method
 from semscheck.model.findings import Finding, Owner, Status
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case
+from semscheck.rules.dns_facts import listed
 
 WHO = {
     Owner.DESKTOP: "whoever manages this desktop",
@@ -41,23 +44,34 @@ def _healthy(case: Case, findings: tuple[Finding, ...]) -> str:
         return (
             f"{name} answers and nothing is wrong there; an address was given, so that no name was checked."
         )
-    path = case.analysis.balancing
-    if path is None:
+    paths = case.analysis.paths
+    if not paths:
         return f"{name} answers and nothing is wrong with what was tested; balancing was not tested."
     direct = {place.client_of for place in case.fqdn_places}
     if len(direct) == 1 and (names := direct.pop()):
         it = " and ".join(names)
         return f"{name} is healthy: it leads to {it} itself, with no balancer, and clients are served."
-    if path.method is Method.SINGLE:
-        known = {member.name for member in case.target.members}
-        one = next((share.name for share in path.members if share.name in known), "one and the same server")
-        return (
-            f"{name} is healthy: all {path.identified} new connections went to {one}, "
-            "which is consistent with fail-over."
-        )
-    if path.method is Method.WEIGHTED:
+    if all(path.method is Method.SINGLE for path in paths):
+        return f"{name} is healthy: {_steady(case, paths)}, which is consistent with fail-over."
+    if all(path.method is Method.WEIGHTED for path in paths):
         return f"{name} is healthy: new clients are spread by weight and kept on their server, as the vendor accepts."
     return f"{name} is healthy: nothing that was tested is wrong."
+
+
+def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
+    """What is true of all paths that were sampled, each of which is steady by itself."""
+    known = {member.name for member in case.target.members}
+    names = {next((share.name for share in path.members if share.name in known), None) for path in paths}
+    one = names.pop() if len(names) == 1 else None
+    count = sum(path.identified for path in paths)
+    sampled = {path.address for path in paths}
+    left_out = {place.address for place in case.fqdn_places} - sampled
+    where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
+    if one is None and len(sampled) > 1:
+        return (
+            f"all new connections to each address{' that was tested' if left_out else ''} went to one server"
+        )
+    return f"all {count} new connections{where} went to {one or 'one and the same server'}"
 
 
 def headline(case: Case, findings: tuple[Finding, ...], status: Status) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from semscheck.analysis.rotation import dns_analysis
-from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.model.analysis import Analysis, BalancingPath, Place, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Finding, State
 from semscheck.model.observations import (
@@ -127,13 +127,14 @@ class Scene:
         target: Target,
         *observations: AnyObservation | Sequence[AnyObservation],
         places: Sequence[Place] = (),
+        paths: Sequence[BalancingPath] = (),
     ) -> None:
         flat: list[AnyObservation] = []
         for one in observations:
             flat.extend(one if isinstance(one, list | tuple) else [one])  # type: ignore[list-item]
         run = Run(id="r", started=NOW, vantage=Vantage(host="desk1", platform="test"))
         snapshot = Snapshot(target=target, run=run, observations=tuple(flat))
-        analysis = Analysis(dns=dns_analysis(snapshot), places=tuple(places))
+        analysis = Analysis(dns=dns_analysis(snapshot), places=tuple(places), paths=tuple(paths))
         self.observations = tuple(flat)
         self.findings, self.verdicts, self.summary = judge(snapshot, analysis)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.model.analysis import Place, Reach
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Place, Reach, Share
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Owner, State
 from semscheck.model.observations import HostsEntry, HostsFile, Route
@@ -97,6 +97,34 @@ ROWS = {
         [nothing(rcode="NXDOMAIN")],
         {"DNS001"},
         {"DNS004", "DNS006", "DNS009", "DNS010"},
+    ),
+    "a record of one kind, NXDOMAIN for the other": (
+        [said(BALANCER), said(rcode="NXDOMAIN", record_type="AAAA", times=2)],
+        {"DNS003"},
+        set(),
+    ),
+    "the same behind an alias": (
+        [
+            said(BALANCER, cname=("k.example.com",)),
+            said(rcode="NXDOMAIN", record_type="AAAA", times=2, cname=("k.example.com",)),
+        ],
+        {"DNS003"},
+        set(),
+    ),
+    "the same the other way round": (
+        [said(rcode="NXDOMAIN", times=2), said("2001:db8::100", record_type="AAAA")],
+        {"DNS003"},
+        set(),
+    ),
+    "one resolver denies one kind, another one both": (
+        [
+            config(FIRST, SECOND),
+            nothing(rcode="NXDOMAIN"),
+            said(BALANCER, server=SECOND),
+            said(rcode="NXDOMAIN", record_type="AAAA", times=2, server=SECOND),
+        ],
+        {"DNS001", "DNS003", "DNS007"},
+        set(),
     ),
     "exists without an address": ([nothing()], {"DNS002"}, {"DNS004", "DNS009"}),
     "one type without an answer": (
@@ -249,6 +277,95 @@ def test_a_resolver_that_fails_for_one_type_is_named_with_it() -> None:
     assert "name servers for AAAA records" in found.remedy
     assert "access list" in Scene(BARE, said(BALANCER), failed(TIMED_OUT, SECOND)).finding("DNS003").remedy
     assert (found.subject.kind, found.subject.address, found.subject.port) == ("resolver", "192.0.2.53", 53)
+
+
+def test_a_name_that_is_denied_for_one_kind_of_record_exists() -> None:
+    denied = said(rcode="NXDOMAIN", record_type="AAAA", times=2)
+    scene = Scene(BARE, said(BALANCER), denied)
+    found = scene.finding("DNS003")
+    assert found.severity is Severity.WARNING
+    assert found.summary == (
+        f"The resolver 192.0.2.53:53 says that {FQDN} does not exist (NXDOMAIN) when asked for AAAA records, "
+        "though it gives A records."
+    )
+    assert "NOERROR" in found.remedy
+    assert found.evidence == tuple(one.id for one in denied)
+    assert scene.state("DNS001") is State.PASS
+
+
+# --- where several addresses lead --------------------------------------------------------------------------
+
+V6 = "2001:db8::100"
+
+
+def steady(address: str, name: str | None, **more: object) -> BalancingPath:
+    """A path on which one member answers everything, or by far the most; None: nobody knows which."""
+    share = Share(name=name or "member A", count=16, share=1.0, share_low=0.8, share_high=1.0)
+    data: dict[str, object] = {"method": Method.SINGLE, "samples": 16, "identified": 16, **more}
+    return BalancingPath(address=address, members=(share,), **data)  # type: ignore[arg-type]
+
+
+A_AND_AAAA = [said(BALANCER), said(V6, record_type="AAAA")]
+TWO_A = [turns(*[ONE] * 8)]
+FIRST_A, SECOND_A = ONE.split()
+M1, M2 = "sems1.example.com", "sems2.example.com"
+BY_WEIGHT = {"method": Method.WEIGHTED}
+
+
+@pytest.mark.parametrize(
+    ("answers", "paths", "words"),
+    [
+        (
+            A_AND_AAAA,
+            [steady(BALANCER, M1), steady(V6, M2)],
+            f"leads to {M1} over IPv4 ({BALANCER}) and to {M2} over IPv6 ({V6})",
+        ),
+        (A_AND_AAAA, [steady(BALANCER, M1, **BY_WEIGHT), steady(V6, M2)], f"to {M2} over IPv6"),
+        (A_AND_AAAA, [steady(BALANCER, M1), steady(V6, M1)], None),
+        (A_AND_AAAA, [steady(BALANCER, M1)], None),
+        (A_AND_AAAA, [steady(BALANCER, None), steady(V6, None)], None),
+        (A_AND_AAAA, [steady(BALANCER, M1, method=Method.EVEN), steady(V6, M2)], None),
+        (
+            A_AND_AAAA,
+            [steady(BALANCER, M1, persistence=Persistence.SOURCE_ADDRESS), steady(V6, M2)],
+            None,
+        ),
+        (
+            TWO_A,
+            [steady(FIRST_A, M1), steady(SECOND_A, M2)],
+            f"they lead to different members: {FIRST_A} leads to {M1}, {SECOND_A} to {M2}.",
+        ),
+        (TWO_A, [steady(FIRST_A, M1), steady(SECOND_A, M1)], "; one is right."),
+        (TWO_A, [steady(FIRST_A, M1)], "; one is right."),
+    ],
+)
+def test_addresses_that_lead_to_different_members(
+    answers: list,  # type: ignore[type-arg]
+    paths: list[BalancingPath],
+    words: str | None,
+) -> None:
+    places = [place(path.address) for path in paths]
+    balancers = (BALANCER, V6, FIRST_A, SECOND_A)
+    scene = Scene(replace(CLUSTER, balancers=balancers), *answers, members_said(), places=places, paths=paths)
+    assert scene.codes() - {"DNS015"} == ({"DNS005"} if words else set())
+    if words:
+        assert words in scene.finding("DNS005").summary
+        assert scene.finding("DNS005").severity is Severity.WARNING
+        assert scene.evidence_exists()
+
+
+def test_without_a_balancer_the_addresses_are_the_members_own() -> None:
+    own = [replace(place(f"198.51.100.1{n}"), client_of=(f"sems{n}.example.com",)) for n in (1, 2)]
+    scene = Scene(CLUSTER, turns(*["198.51.100.11 198.51.100.12"] * 8), members_said(), places=own)
+    assert "198.51.100.12 to sems2.example.com." in scene.finding("DNS005").summary
+
+
+def test_a_split_within_a_family_is_said_once() -> None:
+    paths = [steady(FIRST_A, M1), steady(SECOND_A, M2), steady(V6, M2)]
+    scene = Scene(
+        CLUSTER, *TWO_A, said(V6, record_type="AAAA"), places=[place(p.address) for p in paths], paths=paths
+    )
+    assert "different members" in scene.finding("DNS005").summary
 
 
 def test_an_ipv6_resolver_has_its_address_in_brackets() -> None:

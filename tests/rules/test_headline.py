@@ -33,6 +33,8 @@ from tests.rules.tlsscene import Scene as TlsScene
 
 ADDRESS = Target(VIP, fqdn_is_address=True)
 TWO = cluster()
+V6 = "2001:db8::100"
+DUAL = replace(TWO, balancers=(VIP, V6))
 
 
 def well(address: str, aim: Target = TWO) -> list[object]:
@@ -59,6 +61,61 @@ SENTENCES: list[tuple[str, Scene, str]] = [
         Scene(BARE, well(VIP, BARE), paths=[path(counts={"member A": 32})]),
         "keys.example.com is healthy: all 32 new connections went to one and the same server, which is consistent "
         "with fail-over.",
+    ),
+    (
+        "healthy over both families",
+        Scene(
+            DUAL,
+            well(VIP),
+            well(V6),
+            serves(CLIENT[0]),
+            serves(CLIENT[1]),
+            leads_to=(VIP, V6),
+            paths=[path(), path(address=V6)],
+        ),
+        "keys.example.com is healthy: all 64 new connections went to sems1.example.com, which is consistent with "
+        "fail-over.",
+    ),
+    (
+        "healthy, one of two addresses sampled",
+        Scene(
+            DUAL,
+            well(VIP),
+            well(V6),
+            serves(CLIENT[0]),
+            serves(CLIENT[1]),
+            leads_to=(VIP, V6),
+            paths=[path()],
+        ),
+        "keys.example.com is healthy: all 32 new connections to 192.0.2.100 went to sems1.example.com, which is "
+        "consistent with fail-over.",
+    ),
+    (
+        "healthy, several addresses and members not known",
+        Scene(
+            BARE,
+            well(VIP, BARE),
+            well(V6),
+            leads_to=(VIP, V6),
+            paths=[path(counts={"member A": 32}), path(address=V6, counts={"member A": 32})],
+        ),
+        "keys.example.com is healthy: all new connections to each address went to one server, which is consistent "
+        "with fail-over.",
+    ),
+    (
+        "each family is steady on a member of its own",
+        Scene(
+            DUAL,
+            well(VIP),
+            well(V6),
+            serves(CLIENT[0]),
+            serves(CLIENT[1]),
+            leads_to=(VIP, V6),
+            paths=[path(), path(address=V6, counts={NAMES[1]: 32})],
+        ),
+        "keys.example.com leads to sems1.example.com over IPv4 (192.0.2.100) and to sems2.example.com over IPv6 "
+        "(2001:db8::100), so that clients with both come to different members. To be mended by the "
+        "load balancer's administrator.",
     ),
     (
         "healthy, by weight",
