@@ -267,7 +267,7 @@ class Persistence:
                     )
                     if trace and sample.cookie_recognised is not True:
                         self._tracer.cookies_later(line.given(sample), context)
-                    if answer is None or (answer.header("connection") or "").lower() == "close":
+                    if answer is None or not talk.is_open:  # the server closes, or we did on a page too large
                         break
                     if browser is None:
                         browser = line.given(sample)

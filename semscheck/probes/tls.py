@@ -100,7 +100,17 @@ def watched(context: ssl.SSLContext) -> ssl.SSLContext:
 class Tls:
     """One TLS connection on a stream. Make it, `handshake()`, then read and write; `close()` always."""
 
-    __slots__ = ("_incoming", "_offered", "_outgoing", "_received", "_stream", "_tls", "_watch", "first")
+    __slots__ = (
+        "_incoming",
+        "_offered",
+        "_outgoing",
+        "_received",
+        "_stream",
+        "_tls",
+        "_version",
+        "_watch",
+        "first",
+    )
 
     def __init__(
         self,
@@ -122,6 +132,7 @@ class Tls:
             self._tls.semscheck_watch = watch  # type: ignore[attr-defined]
         self.first = b""
         self._received = 0
+        self._version: str | None = None
 
     async def handshake(self) -> None:
         """Run the handshake. Raises ssl.SSLError, OSError, or EOFError where the peer closed instead."""
@@ -204,6 +215,7 @@ class Tls:
 
     def close(self) -> None:
         """Say close_notify if the kernel takes it at once, and close. May be called twice."""
+        self._version = self.version
         with suppress(ssl.SSLError, ValueError):
             self._tls.unwrap()
         self._stream.close(self._outgoing.read())
@@ -214,7 +226,8 @@ class Tls:
 
     @property
     def version(self) -> str | None:
-        return self._tls.version()
+        """As negotiated, None where it was not; kept after the end, when OpenSSL no longer tells it."""
+        return self._version or self._tls.version()
 
     @property
     def cipher(self) -> str | None:

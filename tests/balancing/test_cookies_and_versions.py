@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import pytest
 
-from tests.balancing.stand import Checked, Stand
-from tests.balancing.test_haproxy_http import STICKY, UNSTICKY
+from tests.balancing.stand import NAMES, Checked, Stand
+from tests.balancing.test_haproxy_http import STICKY, UNSTICKY, ending
 from tests.rig.balancers import Backend, HAProxy
+from tests.rig.members import LOGIN_PATH, LOGIN_TITLE, Interface, NginxMember, Page, titled
 
 pytestmark = pytest.mark.real
 
@@ -75,3 +77,31 @@ def test_without_members_in_the_profile_neither(stand: Stand) -> None:
         checked: Checked = stand.check(stand.target(), server)
     assert checked.path.persistence == "none", checked.said
     assert checked.report.summary.exit_code == 2, checked.said
+
+
+# --- pages that are cut ------------------------------------------------------------------------------------
+
+
+def test_a_page_that_is_cut_for_its_size_is_still_an_answer(stand: Stand) -> None:
+    """Above 256 KiB the connection is closed in the middle of the page; who answered is told all the same."""
+    large = {
+        LOGIN_PATH: Page(titled(LOGIN_TITLE) + f"<!--{'x' * 300_000}-->"),
+        "/": Page(status=302, location=LOGIN_PATH),
+    }
+    with contextlib.ExitStack() as running:
+        members = []
+        for number, name in enumerate(NAMES[:2]):
+            address = stand.rig.address(f"198.51.100.{92 + number}")
+            place = (Interface(address, stand.port, stand.certificate),)
+            running.enter_context(stand.running(NginxMember(name, place, pages=large)))
+            members.append(Backend(name, address, stand.port))
+        for balancer, by in (
+            (HAProxy(stand.listen, tuple(members)), "tls-session"),
+            (ending(stand, tuple(members), cookie="insert"), "balancer-cookie-value"),
+        ):
+            server = running.enter_context(stand.running(balancer))
+            checked = stand.check(stand.target(members), server)
+            server.stop()
+            found = (checked.path.method, checked.path.identified_by, checked.path.failed)
+            assert found == ("rotating", by, 0), checked.said
+            assert not any(arm.failed for arm in checked.path.arms), checked.said

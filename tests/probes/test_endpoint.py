@@ -16,7 +16,7 @@ from semscheck.model.observations import AnyObservation, Connection, DnsAnswer, 
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Target
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Errand, Means, look
+from semscheck.probes.endpoint import Errand, Means, Sight, look
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.seam import real_seam
 from semscheck.probes.trust import Contexts
@@ -180,6 +180,7 @@ class Seen:
     address: str
     observations: tuple[AnyObservation, ...]
     codes: set[str]
+    sight: Sight
 
     @property
     def failure(self) -> Failure | None:
@@ -200,7 +201,7 @@ async def _look(address: str, port: int, ca_file: str) -> Seen:
     seam = real_seam(1)
     record = Recorder(seam.clock)
     means = Means(seam, record, Contexts(ca_file), STEP_S, "test", record_chain)
-    await look(means, Errand(address, port, FQDN))
+    sight = await look(means, Errand(address, port, FQDN))
     assert all(room._value == 8 for room in means.places._rooms.values()), "a connection was not given back"
     aim = Target(FQDN, port=port, ca_file=ca_file)
     # The name server's answer, without which silence would be a desktop with no network (SEM003).
@@ -212,7 +213,7 @@ async def _look(address: str, port: int, ca_file: str) -> Seen:
     findings, _, _ = judge(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
     # A busy machine is slow (NET005), and that is not what is looked at here.
     own = {f.code for f in findings if f.code.startswith(("NET", "TLS", "CLU"))} - {"NET005"}
-    return Seen(address, record.observations, own)
+    return Seen(address, record.observations, own, sight)
 
 
 async def _look_at_all(places: dict[str, str], port: int, ca_file: str) -> dict[str, Seen]:
@@ -254,9 +255,8 @@ def looks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
                     continue
                 rig.network.reject(address, row.how, port)  # type: ignore[arg-type]
             elif row.how != "nothing":
-                lie = Lie(
-                    address, port, row.how, row.payload, certificate if row.over_tls else None, row.alert
-                )  # type: ignore[arg-type]
+                shown = certificate if row.over_tls else None
+                lie = Lie(address, port, row.how, row.payload, shown, row.alert)  # type: ignore[arg-type]
                 lies.append(replace(lie, pace_s=0.01))
             places_of[row.case] = address
         rig.start(Hostile(tuple(lies)))
@@ -311,6 +311,7 @@ def test_what_is_kept_is_bounded(row: Row, seen: Seen) -> None:
 def test_a_body_without_end_is_cut(row: Row, seen: Seen) -> None:
     first = seen.exchanges[0]
     assert (first.status, first.truncated, first.body_bytes) == (200, True, 256 * 1024)
+    assert seen.sight.version is not None, "a page that is cut for its size is still an answer"
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.case == "nasty page"], ids=lambda r: r.case)

@@ -50,6 +50,13 @@ async def test_a_modern_handshake() -> None:
         assert (watch.key_exchange or "").lower() in ("x25519", "x25519mlkem768")
 
 
+async def test_what_was_negotiated_is_known_after_the_end() -> None:
+    for newest, name in ((V12, "TLSv1.2"), (V13, "TLSv1.3")):
+        async with serving(quiet, server_context(newest=newest)) as port, connected(port) as tls:
+            tls.close()
+            assert tls.version == name
+
+
 @pytest.mark.parametrize(
     ("ciphers", "key_exchange"),
     [("ECDHE-ECDSA-AES128-GCM-SHA256", "x25519"), (None, "x25519")],
