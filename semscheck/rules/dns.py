@@ -431,8 +431,8 @@ def several_addresses(case: Case) -> Iterator[Answer]:
 
 
 _SAME_ORDER = (
-    "Give the balancer's pools for IPv4 and for IPv6 the same servers in the same order, so that both lead to the same "
-    "member and fail over together; or have the FQDN's AAAA record removed."
+    "Give the balancer's pools for IPv4 and for IPv6 the same servers in the same order, so that both lead to the "
+    "same member and fail over together; or have the FQDN's AAAA record removed."
 )
 
 

@@ -174,6 +174,20 @@ def sampled_at(case: Case, place: Place) -> frozenset[str]:
     return frozenset(_sampled(case).get((place.address, place.port), ())) if place.fqdn else frozenset()
 
 
+def samples_at(case: Case, place: Place) -> tuple[Sample, ...]:
+    """The repeated connections to an address of the FQDN, from this desktop's usual address."""
+    return _samples(case).get((place.address, place.port), ()) if place.fqdn else ()
+
+
+@once
+def _samples(case: Case) -> dict[tuple[str, int], tuple[Sample, ...]]:
+    found: dict[tuple[str, int], list[Sample]] = {}
+    for sample in case.of(Sample):
+        if sample.arm != "source":
+            found.setdefault((sample.address, sample.port), []).append(sample)
+    return {where: tuple(samples) for where, samples in found.items()}
+
+
 def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
     """What sampling saw of certificates, one observation as evidence for each certificate and place."""
     for place in places:

@@ -17,6 +17,7 @@ from semscheck.rules.presented import (
     listed,
     named,
     sampled_at,
+    samples_at,
     subject,
     title,
     where,
@@ -54,6 +55,7 @@ _SAID = 60  # characters of what came instead of TLS, in a sentence
 _GARBAGE = frozenset({Cause.NOT_TLS, Cause.MALFORMED, Cause.TOO_LARGE, Cause.OTHER})
 _REFUSAL = frozenset({Cause.ALERT, Cause.CLOSED})
 _SILENCE = frozenset({Cause.STALLED, Cause.TIMED_OUT})
+_ENDED = _REFUSAL | _SILENCE | {Cause.RESET, Cause.REFUSED}
 
 Answers = Iterator[Answer]
 
@@ -216,6 +218,9 @@ def handshake_stalled(case: Case) -> Answers:
 # --- versions and what is negotiated -----------------------------------------------------------------------
 
 
+_SEVERAL = "{place} leads to servers that differ, so that handshakes there are not one server's"
+
+
 def _at(case: Case, place: Place) -> tuple[Handshake, ...]:
     """Every handshake under the place's own name, probes of one version included."""
     return tuple(shake for shake in all_handshakes(case, place) if named(shake, place))
@@ -271,6 +276,9 @@ def legacy_protocol(case: Case) -> Answers:
         version = _too_old(shakes) if shakes else None
         if version is None:
             continue
+        if any(_AGE.get(sample.version or "", 0) >= _AGE[OLDEST_GOOD] for sample in samples_at(case, place)):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
+            continue
         yield Hit(
             subject=place_subject(place, case.target),
             summary=f"{sentence_start(place_name(place, case.target))} speaks nothing newer than {_shown(version)}.",
@@ -293,9 +301,10 @@ def legacy_protocol(case: Case) -> Answers:
         "desktops work and others do not, with the same server.",
         remedy="Enable cipher suites with elliptic-curve Diffie-Hellman (ECDHE) and AES-GCM on the server, "
         "or on the load balancer if TLS ends there.",
-        seen_by="A handshake with the default policy of a current library fails, one with a permissive "
-        "policy (small Diffie-Hellman groups, old ciphers) succeeds, and the certificate's own key is not "
-        "the reason (that is CRT011).",
+        seen_by="Every handshake with the default policy of a current library fails, one with a permissive "
+        "policy (small Diffie-Hellman groups, old ciphers) succeeds with TLS 1.2, and the certificate's own key is "
+        "not the reason (that is CRT011). An address that leads to several servers, some of which take the default "
+        "policy, is left to what is said of each server.",
         references=(RFC_9325,),
     )
 )
@@ -308,6 +317,9 @@ def legacy_cryptography(case: Case) -> Answers:
         if not spoken or any(shake.policy != "legacy" for shake in spoken):
             continue
         if _too_old(_at(case, place)) or any(_about_certificate(shake) for shake in shakes):
+            continue
+        if _meets_current(case, place):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
             continue
         chosen = spoken[0]
         yield Hit(
@@ -324,6 +336,18 @@ def legacy_cryptography(case: Case) -> Answers:
         )
     if not tried:
         yield NotObserved("no TLS handshake succeeded")
+
+
+def _meets_current(case: Case, place: Place) -> bool:
+    """Did a server there take what a current library offers, though another handshake failed?
+
+    TLS 1.3 has no suite and no group that the default policy leaves out, so that one under the permissive policy
+    shows it too (RFC 8446 sections 4.2.7 and B.4).
+    """
+    shakes = all_handshakes(case, place)
+    if any(_spoke(shake) and (shake.policy != "legacy" or shake.version == "TLSv1.3") for shake in shakes):
+        return True
+    return any(sample.version is not None and sample.failure is None for sample in samples_at(case, place))
 
 
 def _about_certificate(shake: Handshake) -> bool:
@@ -455,7 +479,9 @@ def client_certificate_requested(case: Case) -> Answers:
         why="Several sites share the address. Old clients, and load balancers' health checks, send no server "
         "name: they get another site's certificate and fail or warn.",
         remedy="Make the clients' certificate the default of this address on the server or load balancer.",
-        seen_by="A second handshake without the server name extension, compared with the one that sent the name.",
+        seen_by="A second handshake without the server name extension, compared with the one that sent the name. A "
+        "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses "
+        "with a name, too.",
         references=(RFC_6066,),
     )
 )
@@ -468,6 +494,9 @@ def needs_sni(case: Case) -> Answers:
         if place.sni is None or is_address(place.sni) or usual is None or bare is None or not usual.chain:
             continue
         compared = True
+        if not _spoke(bare) and _fails_anyway(case, place):
+            yield NotObserved(f"handshakes with a name fail as well at {place_name(place, case.target)}")
+            continue
         if _spoke(bare):
             # Something that shows several certificates in turn shows another one with and without a name.
             others = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
@@ -476,10 +505,36 @@ def needs_sni(case: Case) -> Answers:
                 groups.setdefault(bare.chain[0], []).append((place, usual, bare))
         elif bare.failure is not None and bare.failure.cause in _REFUSAL:
             groups.setdefault(None, []).append((place, usual, bare))
+    unnamed = tuple(_as_usual_without_name(case))
     for shown, seen in groups.items():
-        yield _sni_hit(shown, seen, case)
+        yield _sni_hit(shown, seen, case, unnamed)
     if not compared:
         yield NotObserved("no handshake without a server name was made beside one with it")
+
+
+def _fails_anyway(case: Case, place: Place) -> bool:
+    """Does a client that sends the name fail there as well, some of the time?
+
+    A probe of TLS 1.2 alone may meet a rightful alert; a close, a reset or silence in answer to it is none.
+    """
+    for shake in _at(case, place):
+        ended = shake.failure.cause if shake.failure is not None else None
+        if shake.offered is None and shake.policy != "legacy" and ended in _ENDED:
+            return True
+        if shake.offered == OLDEST_GOOD and ended in _ENDED - {Cause.ALERT}:
+            return True
+    ends = [sample.failure for sample in samples_at(case, place) if sample.failure is not None]
+    return any(end.phase is not Phase.HTTP and end.cause in _ENDED for end in ends)
+
+
+def _as_usual_without_name(case: Case) -> Iterator[Place]:
+    """The members' own client interfaces that show a client without a name what they show everybody."""
+    for place in case.client_places:
+        if place.client_of and not place.fqdn:
+            usual = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
+            shown = {shake.chain[0] for shake in _without_name(case, place) if shake.chain}
+            if shown and shown <= usual:
+                yield place
 
 
 def _modern(shakes: Iterable[Handshake]) -> Iterator[Handshake]:
@@ -491,14 +546,33 @@ def _without_name(case: Case, place: Place) -> Iterator[Handshake]:
     return (shake for shake in all_handshakes(case, place) if shake.sni is None and shake.offered is None)
 
 
-def _sni_hit(shown: str | None, seen: Sequence[tuple[Place, Handshake, Handshake]], case: Case) -> Hit:
-    """shown: the certificate that is presented without a name, None where the handshake is refused."""
+_BALANCER_CHOOSES = (
+    "The servers themselves show their certificate to a client that sends no name, so that it is the load balancer "
+    "that chooses by the name. Make this service the default of the address there: the default pool of a rule by "
+    "server name, or the default certificate where TLS ends on the balancer."
+)
+
+
+def _sni_hit(
+    shown: str | None,
+    seen: Sequence[tuple[Place, Handshake, Handshake]],
+    case: Case,
+    unnamed: Sequence[Place],
+) -> Hit:
+    """shown: the certificate that is presented without a name, None where the handshake is refused.
+
+    unnamed: members' own interfaces that need no name.
+    """
     certificate = case.certificate(shown)
     which = f", {title(certificate)}," if certificate else ""
     what = "the handshake is refused" if shown is None else f"another certificate{which} is presented"
     places = tuple(place for place, _, _ in seen)
+    in_front = all(place.balancer and not place.client_of for place in places)
+    chooses = bool(unnamed) and in_front
     return Hit(
         subject=subject(places, case),
+        owner=Owner.BALANCER if chooses else None,
+        remedy=_BALANCER_CHOOSES if chooses else None,
         summary=f"At {where(places, case)}, {what} when the client sends no server name (SNI).",
         evidence=tuple(shake.id for _, usual, bare in seen for shake in (usual, bare)),
         args={"places": ", ".join(place_name(place, case.target) for place in places), "other": shown or ""},

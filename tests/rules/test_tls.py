@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from semscheck.model.failure import Cause
-from semscheck.model.findings import State
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.findings import Owner, State
 from semscheck.model.target import Severity
 from tests.rig.certs import Issued
 from tests.rules.tlsscene import (
@@ -155,6 +156,43 @@ def test_a_weak_certificate_is_told_by_its_own_rule() -> None:
     assert scene.codes() == {"CRT011", "CRT007", "TLS005"}  # the other member has an EC key
 
 
+OLD_REFUSES = failed(Cause.ALERT, alert="protocol_version")
+TLS_1_3 = {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"}
+TLS_1_2 = {"version": "TLSv1.2", "cipher": "ECDHE-RSA-AES256-GCM-SHA384"}
+
+
+@pytest.mark.parametrize(
+    ("again", "sampled"),
+    [
+        (legacy(**TLS_1_3), False),  # of TLS 1.3 current libraries refuse nothing
+        (legacy(**TLS_1_2), True),  # another server of the pool takes what they offer
+    ],
+)
+def test_handshakes_that_met_two_servers_are_not_one_servers(again: Shake, sampled: bool) -> None:
+    scene = cluster(balancer=OLD_REFUSES).shake(BALANCER, again)
+    if sampled:
+        scene.sample(BALANCER, KEYS, version="TLSv1.2")
+    assert scene.codes() == set()
+    state, why = scene.state("TLS008")
+    assert state is State.NOT_OBSERVED
+    assert "servers that differ" in why
+
+
+def test_an_old_balancer_that_no_sample_got_through_is_still_reported() -> None:
+    scene = cluster(balancer=failed(Cause.LOCAL_POLICY, "DH_KEY_TOO_SMALL"))
+    scene.shake(BALANCER, legacy(key_exchange="DHE", cipher="DHE-RSA-AES128-SHA"))
+    scene.sample(BALANCER, failure=Failure(Phase.TLS, Cause.LOCAL_POLICY, "DH_KEY_TOO_SMALL"))
+    assert scene.codes() == {"TLS008"}
+
+
+def test_an_old_server_in_a_pool_is_not_the_whole_pool() -> None:
+    scene = cluster(balancer=OLD_REFUSES).shake(BALANCER, legacy(version="TLSv1.1"))
+    assert scene.codes() == {"TLS004"}
+    scene.sample(BALANCER, KEYS, version="TLSv1.3")
+    assert scene.codes() == set()
+    assert scene.state("TLS004")[0] is State.NOT_OBSERVED
+
+
 # --- members compared --------------------------------------------------------------------------------------
 
 
@@ -228,6 +266,67 @@ def test_needs_sni(shake: Shake, words: str) -> None:
     scene = cluster().shake(BALANCER, shake)
     assert scene.codes() == {"TLS007"}
     assert words in scene.only("TLS007").summary
+
+
+CLOSED = Failure(Phase.TLS, Cause.CLOSED, "closed by the server during the handshake")
+LATER = Failure(Phase.HTTP, Cause.CLOSED, "closed by the server")
+PROBE_1_1 = replace(
+    failed(Cause.ALERT, alert="protocol_version"), more={"offered": "TLSv1.1", "policy": "legacy"}
+)
+PROBE_1_2 = replace(failed(Cause.CLOSED), more={"offered": "TLSv1.2", "policy": "legacy"})
+ONLY_1_3 = replace(
+    failed(Cause.ALERT, alert="protocol_version"), more={"offered": "TLSv1.2", "policy": "legacy"}
+)
+
+
+@pytest.mark.parametrize(
+    ("also", "claimed"),
+    [
+        (lambda scene: scene.sample(BALANCER, failure=CLOSED), False),
+        (lambda scene: scene.shake(BALANCER, failed(Cause.RESET)), False),
+        (lambda scene: scene.shake(BALANCER, failed(Cause.STALLED)), False),
+        (lambda scene: scene.shake(BALANCER, PROBE_1_2), False),
+        (lambda scene: scene.shake(BALANCER, PROBE_1_1), True),
+        (lambda scene: scene.shake(BALANCER, ONLY_1_3), True),
+        (lambda scene: scene.sample(BALANCER, KEYS), True),
+        (lambda scene: scene.sample(BALANCER, failure=LATER), True),
+        (lambda scene: scene.sample(BALANCER, failure=CLOSED, arm="source"), True),
+        (lambda scene: scene.shake(client(1), failed(Cause.RESET)), True),
+    ],
+)
+def test_a_refusal_counts_only_where_a_client_with_the_name_is_not_refused_too(
+    also: Callable[[Scene], Scene], claimed: bool
+) -> None:
+    scene = also(cluster().shake(BALANCER, bare(cause=Cause.CLOSED)))
+    assert scene.codes() == ({"TLS007"} if claimed else set())
+    if not claimed:
+        assert scene.state("TLS007") == (
+            State.NOT_OBSERVED,
+            f"handshakes with a name fail as well at the balancer address {BALANCER}:443",
+        )
+
+
+OTHER = ISSUING.issue("default.example.com")
+
+
+@pytest.mark.parametrize(
+    ("bare_at", "owner"),
+    [
+        ({BALANCER: OTHER, client(1): KEYS, client(2): KEYS}, Owner.BALANCER),
+        ({BALANCER: OTHER, client(1): OTHER, client(2): OTHER}, Owner.SERVER),
+        ({BALANCER: OTHER}, Owner.SERVER),
+        ({client(1): OTHER, client(2): KEYS}, Owner.SERVER),
+    ],
+)
+def test_a_choice_by_name_that_the_servers_do_not_make_is_the_balancers(
+    bare_at: dict[str, Issued], owner: Owner
+) -> None:
+    scene = cluster()
+    for address, shown in bare_at.items():
+        scene.shake(address, bare(shown))
+    found = scene.only("TLS007")
+    assert found.owner is owner
+    assert ("default pool" in found.remedy) is (owner is Owner.BALANCER)
 
 
 def test_needs_sni_everywhere_is_one_finding() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -167,19 +168,29 @@ class Scene:
         path = (*sent, der(ROOT.certificate)) if shake.path is None else tuple(map(der, shake.path))
         return Trust(True, store="system+ca-file", chain=self.record(path))
 
-    def sample(self, address: str, shown: Issued, port: int = 443) -> Scene:
-        """A fresh connection of the sampling that saw a certificate."""
-        (fingerprint,) = self.record([shown.der])
+    def sample(
+        self,
+        address: str,
+        shown: Issued | None = None,
+        port: int = 443,
+        failure: Failure | None = None,
+        version: str | None = None,
+        arm: Literal["fresh", "source"] = "fresh",
+    ) -> Scene:
+        """A connection of the sampling: one that saw a certificate, or one that failed."""
+        fingerprint = self.record([shown.der])[0] if shown is not None else None
         self.observations.append(
             Sample(
                 id=self._next(),
                 at_s=1.0,
                 elapsed_s=0.02,
-                arm="fresh",
+                arm=arm,
                 index=0,
                 address=address,
                 port=port,
                 certificate=fingerprint,
+                version=version,
+                failure=failure,
             )
         )
         return self
