@@ -11,9 +11,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from semscheck.model.observations import Sample
+from semscheck.model.observations import Control, Sample
 from semscheck.probes.line import Issued, Line
-from semscheck.probes.tokens import Sessions, recognised, session_controls
+from semscheck.probes.tokens import Sessions, recognised, refuses_older, session_controls
 from semscheck.probes.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -78,13 +78,15 @@ class Persistence:
     async def gather(self, newest: str) -> bool:
         """Sessions of an older TLS version, from fresh connections through the FQDN, traced to their members.
 
-        False where that version says nothing here, or is the one that was measured already."""
+        False where that version says nothing here, is the one that was measured already, or is one that a member
+        does not speak: connections that come to it would fail because of us."""
         line, tracer = self._line, self._tracer
         if all(s.version == newest for s in line.seen if isinstance(s, Sample) and s.version):
             return False
         context = self._sessions.context(newest)
         controls = await session_controls(line.means, tracer.doors, context, newest)
-        if not line.decide.telling(controls, tracer.members):
+        usual = [seen for seen in line.seen if isinstance(seen, Control)]
+        if refuses_older(usual, controls) or not line.decide.telling(controls, tracer.members):
             return False
         tracer.stock.clear()
         line.wait_for_tokens_again()

@@ -13,13 +13,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Exchange, Sample, Trace
 from semscheck.probes.deciding import Decisions
 from semscheck.probes.endpoint import Errand, Means
 from semscheck.probes.line import Issued, Line
 from semscheck.probes.pairs import Pairs
 from semscheck.probes.persistence import Persistence
-from semscheck.probes.tokens import Door, Sessions, cookie_controls
+from semscheck.probes.tokens import Door, Sessions, cookie_controls, refuses_older
 from semscheck.probes.tracing import Tracer
 
 MOST_CONNECTIONS = 200
@@ -45,6 +46,15 @@ class Plan:
     page: str | None
     sources: tuple[str, ...] = ()
     version: str | None = None
+
+
+class _NewerNeededError(Exception):
+    """A server in the pool, unknown to the profile, refused the older version of TLS to which sampling kept."""
+
+
+def _asks_for_newer(trouble: Failure | None) -> bool:
+    """protocol_version as RFC 8446 section 6.2 has it, or handshake_failure, as others say it."""
+    return trouble is not None and trouble.alert in ("protocol_version", "handshake_failure")
 
 
 class Sampler:
@@ -89,22 +99,32 @@ class Sampler:
         Fresh connections begin while the controls are still under way, since those go to the members directly; what
         was connected is traced as soon as they are there.
         """
-        newest = None
-        if self._plan.version == "TLSv1.2":
-            newest = await self._version_in_front()
+        newest = await self._version_in_front() if self._plan.version == "TLSv1.2" else None
+        try:
+            told = await self._traced(newest)
+        except _NewerNeededError:
+            self._line.begin_again()
+            self._tracer.begin_again()
+            told = await self._traced(None)
+        if not told and self._plan.page is not None:
+            await self._by_cookie(self._plan.page)
+
+    async def _traced(self, newest: str | None) -> bool:
+        """By TLS sessions. False where they name nobody. Raises _NewerNeededError."""
         controls = asyncio.create_task(self._ready_to_trace(newest))
         try:
-            if await self._by_session(newest, controls) or self._plan.page is None:
-                return
+            return await self._by_session(newest, controls)
         finally:
             controls.cancel()
-        await self._by_cookie(self._plan.page)
 
     async def _version_in_front(self) -> str | None:
         """The version of TLS to which sampling keeps: something in front may speak an older one than the members, and
-        sessions of one version mean nothing in the other."""
-        newer = any(control.version == "TLSv1.3" for control in await self._controls(None))
-        return "TLSv1.2" if newer else None
+        sessions of one version mean nothing in the other. None for no such bound, as where a member speaks nothing
+        older: what comes to it would fail because of us."""
+        usual = await self._controls(None)
+        if not any(control.version == "TLSv1.3" for control in usual):
+            return None
+        return None if refuses_older(usual, await self._controls("TLSv1.2")) else "TLSv1.2"
 
     async def _ready_to_trace(self, newest: str | None) -> bool:
         """Have the controls, and begin to trace. Whether TLS sessions name a member here."""
@@ -119,9 +139,15 @@ class Sampler:
         return telling
 
     async def _by_session(self, newest: str | None, controls: asyncio.Task[bool]) -> bool:
-        """The fresh arm with TLS sessions as tokens. False where they name nobody."""
+        """The fresh arm with TLS sessions as tokens. False where they name nobody. Raises _NewerNeededError."""
         context, arms = self._sessions.context(newest), self._persistence
-        if not await self._fresh(lambda: arms.fresh_session(context, "fresh"), controls):
+
+        async def connect() -> None:
+            issued = await arms.fresh_session(context, "fresh")
+            if newest is not None and _asks_for_newer(issued.sample.failure):
+                raise _NewerNeededError
+
+        if not await self._fresh(connect, controls):
             if await controls:
                 await arms.offer_again(context, FOREIGN_AFTER)
             return False

@@ -250,6 +250,16 @@ async def _own_session(
     return control, Taken(door, session if seen else None, version)
 
 
+def refuses_older(usual: Iterable[Control], older: Iterable[Control]) -> bool:
+    """Whether a member that answers does not in the older version of TLS alone. usual, older: its own controls with
+    all versions on offer, and with the older one."""
+    answers = {c.issuer for c in usual if c.issuer == c.shown_to and c.recognised is not None}
+    refused = (c for c in older if c.issuer == c.shown_to and c.recognised is None and c.issuer in answers)
+    return any(
+        c.failure is not None and c.failure.phase is Phase.TLS and not is_silence(c.failure) for c in refused
+    )
+
+
 def is_silence(trouble: Failure | None) -> bool:
     """A server that does not answer is not waited for twice."""
     return trouble is not None and trouble.cause in (Cause.TIMED_OUT, Cause.STALLED)

@@ -52,6 +52,13 @@ class Tracer:
             self._under_way.clear()
         self._begun.set()
 
+    def begin_again(self) -> None:
+        """Forget what was kept and what is under way: tokens of another kind come, with controls of their own."""
+        self.cancel()
+        self._under_way.clear()
+        self._begun.clear()
+        self.stock.clear()
+
     def use_cookies(self, names: frozenset[str], page: str) -> None:
         """Which cookies name a member here, and the path to show them on."""
         self._cookies, self._page = names, page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -10,9 +11,23 @@ import pytest
 from tests.balancing.stand import NAMES, Checked, Stand
 from tests.balancing.test_haproxy_http import STICKY, UNSTICKY, ending
 from tests.rig.balancers import Backend, HAProxy
+from tests.rig.clients import connected
 from tests.rig.members import LOGIN_PATH, LOGIN_TITLE, Interface, NginxMember, Page, titled
 
 pytestmark = pytest.mark.real
+
+
+@contextlib.contextmanager
+def serving(stand: Stand, *settings: dict[str, object]) -> Iterator[tuple[Backend, ...]]:
+    """Members of this test's own, one for each of the settings."""
+    with contextlib.ExitStack() as running:
+        members = []
+        for number, (name, each) in enumerate(zip(NAMES, settings, strict=False)):
+            address = stand.rig.address(f"198.51.100.{92 + number}")
+            place = (Interface(address, stand.port, stand.certificate),)
+            running.enter_context(stand.running(NginxMember(name, place, **each)))  # type: ignore[arg-type]
+            members.append(Backend(name, address, stand.port))
+        yield tuple(members)
 
 
 # --- cookies -----------------------------------------------------------------------------------------------
@@ -88,20 +103,42 @@ def test_a_page_that_is_cut_for_its_size_is_still_an_answer(stand: Stand) -> Non
         LOGIN_PATH: Page(titled(LOGIN_TITLE) + f"<!--{'x' * 300_000}-->"),
         "/": Page(status=302, location=LOGIN_PATH),
     }
-    with contextlib.ExitStack() as running:
-        members = []
-        for number, name in enumerate(NAMES[:2]):
-            address = stand.rig.address(f"198.51.100.{92 + number}")
-            place = (Interface(address, stand.port, stand.certificate),)
-            running.enter_context(stand.running(NginxMember(name, place, pages=large)))
-            members.append(Backend(name, address, stand.port))
+    with serving(stand, {"pages": large}, {"pages": large}) as members:
         for balancer, by in (
-            (HAProxy(stand.listen, tuple(members)), "tls-session"),
-            (ending(stand, tuple(members), cookie="insert"), "balancer-cookie-value"),
+            (HAProxy(stand.listen, members), "tls-session"),
+            (ending(stand, members, cookie="insert"), "balancer-cookie-value"),
         ):
-            server = running.enter_context(stand.running(balancer))
-            checked = stand.check(stand.target(members), server)
-            server.stop()
+            with stand.running(balancer) as server:
+                checked = stand.check(stand.target(members), server)
             found = (checked.path.method, checked.path.identified_by, checked.path.failed)
             assert found == ("rotating", by, 0), checked.said
             assert not any(arm.failed for arm in checked.path.arms), checked.said
+
+
+# --- versions of TLS ---------------------------------------------------------------------------------------
+
+OLD: dict[str, object] = {"protocols": ("TLSv1.2",)}
+NEW: dict[str, object] = {"protocols": ("TLSv1.3",)}
+
+
+@pytest.mark.parametrize("settings", [(OLD, NEW), (NEW, OLD), (OLD, NEW, OLD), (OLD, NEW, {})])
+def test_members_that_share_no_version_of_tls(stand: Stand, settings: tuple[dict[str, object], ...]) -> None:
+    """Whichever answers the first look: what we offer must not make connections to the others fail."""
+    with serving(stand, *settings) as members, stand.running(HAProxy(stand.listen, members)) as server:
+        checked = stand.check(stand.target(members), server)
+    assert (checked.path.method, checked.path.members_seen) == ("rotating", len(members)), checked.said
+    assert checked.path.persistence == "none", checked.said
+    assert "BAL001" in checked.codes, checked.said
+    assert not [s for arm in ("fresh", "resume") for s in checked.samples(arm) if s.failure], checked.said
+    checked.assert_attributed_rightly(8)
+
+
+def test_a_server_that_the_profile_does_not_name_needs_the_newer_version(stand: Stand) -> None:
+    """The profile's members both speak TLS 1.2, one of them nothing newer: sampling keeps to it until refused."""
+    with serving(stand, OLD, {}, NEW) as members, stand.running(HAProxy(stand.listen, members)) as server:
+        for turn in range(3):  # so that each of them answers the first look
+            checked = stand.check(stand.target(members[:2]), server, seed=turn)
+            assert checked.path.failed == 0, checked.said
+            assert (checked.path.method, checked.path.members_seen) == ("rotating", 3), checked.said
+            assert checked.report.summary.exit_code == 2, checked.said
+            stand.rig.client.call(lambda: connected(stand.vip, stand.port).__enter__().close())
