@@ -34,6 +34,7 @@ from semscheck.analysis.statistics import (
     binomial_at_least,
     clopper_pearson,
     cycle,
+    cycle_with_gaps,
     equal_shares_rejected,
     lag_matches,
     other_share_at_most,
@@ -57,7 +58,11 @@ from semscheck.model.report import Snapshot
 CONFIDENCE = 0.95
 ALPHA = 0.01
 LEAST = 4  # identified connections, below which nothing is said of the method
-UNKNOWN_PART = 0.1  # of the connections that succeeded: more unidentified ones leave the method open
+FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
+ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
+NO_ANSWER = "a server that does not answer"
+NOT_TOLD = "a server that could not be told"
+GAPS = frozenset((NO_ANSWER, NOT_TOLD))
 BALANCER_ERRORS = frozenset({502, 503, 504})
 _BY_CYCLE = {
     CycleKind.ROTATING: Method.ROTATING,
@@ -135,6 +140,7 @@ def _facts(
         pages=tuple(page for page in pages if page.address in sampled and page.address not in client),
         earlier=earlier,
         started=snapshot.run.started,
+        client=client,
     )
 
 
@@ -163,6 +169,7 @@ class _Spread:
     certain: bool = True
     why: str | None = None
     labels: tuple[str | None, ...] = ()
+    gaps: bool = False  # the cycle has places that fail or cannot be told
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
     shared: bool = (
         False  # whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
@@ -218,7 +225,11 @@ def _path(
         identified_by=_identified_by(identity, spread, direct, pairs),
         members=_shares(counts),
         members_seen=len(counts),
-        other_share_at_most=other_share_at_most(len(labels), CONFIDENCE) if single and labels else None,
+        other_share_at_most=(
+            other_share_at_most(len(tried), CONFIDENCE, elsewhere=len(tried) - len(labels))
+            if single and labels
+            else None
+        ),
         effective_members=spread.effective,
         confidence=CONFIDENCE if labels else None,
         termination=termination,
@@ -298,7 +309,11 @@ def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
     fresh = facts.fresh
     labels = tuple(identity.of(sample) for sample in fresh)
     if identity.by is None and direct is not None and any(_succeeded(sample) for sample in fresh):
-        # The address is one member's own interface, and nothing that was seen says otherwise.
+        # The address is one member's own interface, if nothing that was seen says otherwise.
+        said_otherwise = _no_single_server(facts, direct)
+        if said_otherwise is not None:
+            why = f"the profile has the address as {direct}'s own, and {said_otherwise}"
+            return _Spread(Method.UNKNOWN, why=why, labels=labels)
         labels = tuple(direct if _succeeded(sample) else None for sample in fresh)
     if facts.members or direct is not None:
         if not any(labels):
@@ -312,7 +327,30 @@ def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
-    return _from_labels(labels, fresh, certain)
+    return _from_labels(labels, fresh, certain, _cannot_be_told(facts, identity))
+
+
+def _no_single_server(facts: Facts, direct: str) -> str | None:
+    """What says that an address which is one member's own by the profile is that of several servers."""
+    again = {s.resumed for s in facts.samples if s.arm == "resume" and s.status is None} - {None}
+    if len(again) > 1:
+        return "TLS sessions that it gave are known there at one time and unknown at another"
+    values = worth(facts.controls, "tls", facts.members)
+    for sample in facts.samples:
+        for trace in facts.traces.get(sample.id, ()):
+            apart = values.groups.get(trace.member, trace.member) == trace.member
+            if trace.recognised and trace.token == "tls" and trace.member != direct and apart:
+                return f"{trace.member} recognises TLS sessions that it gave"
+    return None
+
+
+def _cannot_be_told(facts: Facts, identity: Identity) -> bool:
+    """Whether a member is known that the signal in use could not name: what was answered and not identified may be
+    its answers."""
+    token = {"tls-session": "tls", "http-cookie": "cookie"}.get(identity.by or "")
+    if token is None or not facts.members:
+        return False
+    return not set(facts.members) <= set(worth(facts.controls, token, facts.members).groups)
 
 
 # Without members: told by what the FQDN itself recognises.
@@ -352,14 +390,22 @@ def _with_places(spread: _Spread, facts: Facts) -> _Spread:
     return replace(spread, labels=labels)
 
 
-def _from_labels(labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool) -> _Spread:
+def _from_labels(
+    labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool, hidden: bool = False
+) -> _Spread:
+    """hidden: a member is known that could not have been named."""
     known = [label for label in labels if label is not None]
     counts = Counter(known)
     if len(known) < LEAST:
         why = f"only {len(known)} connections could be identified"
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    turns = cycle_with_gaps(_filled(labels, fresh), GAPS)
+    if turns is not None and not any(" or " in label for label in counts):
+        return _Spread(
+            _BY_CYCLE[turns.kind], turns.order, turns.chance, certain=certain, labels=labels, gaps=True
+        )
     if len(counts) == 1:
-        return _single(labels, known, fresh, certain)
+        return _single(labels, known, fresh, certain, hidden)
     if any(" or " in label for label in counts):
         return _from_groups(labels, counts)
     found = cycle(labels)
@@ -399,16 +445,32 @@ def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> _
     return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=False, labels=labels)
 
 
+def _filled(labels: Sequence[str | None], fresh: Sequence[Sample]) -> list[str]:
+    return [
+        label or (NOT_TOLD if _succeeded(sample) else NO_ANSWER)
+        for label, sample in zip(labels, fresh, strict=True)
+    ]
+
+
 def _single(
-    labels: tuple[str | None, ...], known: Sequence[str], fresh: Sequence[Sample], certain: bool
+    labels: tuple[str | None, ...], known: Sequence[str], fresh: Sequence[Sample], certain: bool, hidden: bool
 ) -> _Spread:
     answered = sum(_succeeded(sample) for sample in fresh)
     unknown = sum(_succeeded(s) and label is None for s, label in zip(fresh, labels, strict=True))
+    failed = len(fresh) - answered
     if " or " in known[0]:
         why = f"{known[0]} cannot be told apart (they recognise each other's tokens)"
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
-    if unknown > UNKNOWN_PART * answered:
+    if unknown > (0 if hidden else max(1, len(fresh) // ONE_UNIDENTIFIED_IN)):
         why = f"{unknown} of {answered} connections could not be identified"
+        if hidden:
+            why += ", and a member is known that gives nothing to identify it by"
+        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+    if failed > FAILED_PART * len(fresh):
+        why = (
+            f"{failed} of {len(fresh)} connections failed, and where the balancer would have sent them is not known; "
+            f"all others went to {known[0]}"
+        )
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     return _Spread(Method.SINGLE, certain=certain, labels=labels)
 
@@ -601,8 +663,14 @@ def _cookie_returns(facts: Facts, identity: Identity, spread: _Spread) -> list[_
     """The arm that sends cookies back."""
     if spread.shared:
         return []
-    offered = [s for s in facts.samples if s.arm == "cookie" and s.offered is not None and _succeeded(s)]
+    offered = [s for s in facts.samples if s.arm == "cookie" and s.offered is not None and _told(s, spread)]
     return _returns(offered, facts, identity, spread)
+
+
+def _told(sample: Sample, spread: _Spread) -> bool:
+    """Whether a connection that presented something tells of persistence. One that fails does where the balancer
+    sends connections to a server that does not answer, in turn: it was sent there again."""
+    return _succeeded(sample) or (NO_ANSWER in spread.cycle and _balancer_error(sample))
 
 
 def _session_returns(
@@ -620,7 +688,7 @@ def _session_returns(
         pairs = [_Back(trial.recognised, chance, str(trial.earlier)) for trial in trials]
         if not all(back.returned for back in pairs):
             return pairs
-    offered = [s for s in facts.samples if s.arm == "resume" and s.offered is not None and _succeeded(s)]
+    offered = [s for s in facts.samples if s.arm == "resume" and s.offered is not None and _told(s, spread)]
     if termination is not Termination.PASS_THROUGH:
         offered = [s for s in offered if s.status is not None]
     version = {s.id: s.version for s in facts.samples}
@@ -640,7 +708,7 @@ def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread
     total = sum(counts.values())
     found = []
     for sample in offered:
-        returned = _came_back(sample, identity, origins, keeping)
+        returned = _came_back(sample, identity, origins, keeping) if _succeeded(sample) else False
         if returned is not None:
             owner = origins.get(sample.offered or "", "")
             chance = counts[owner] / total if owner in counts else spread.match_rate or 0.5
@@ -740,7 +808,8 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
     in_front = set_in_front(facts)
     sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
     for name in sorted(sent):
-        for value in values.get(name, ())[:1]:
+        # The first that has a value: a server without one in the balancer's configuration sets it empty.
+        for value in [each for each in values.get(name, ()) if each][:1]:
             cookie = classify_cookie(name, value, values[name])
             if cookie is None:
                 continue
@@ -833,9 +902,9 @@ def _cookies_in_front(facts: Facts) -> list[str]:
 
 
 def _certificate_in_front(facts: Facts, address: str, shakes: Sequence[Handshake]) -> list[str]:
-    """The address presents a certificate that no member presents, all members having been seen."""
+    """The address presents a certificate that no member presents to clients, all members having been seen."""
     here = {shake.chain[0] for shake in shakes if shake.address == address and shake.chain}
-    members = {a: name for a, name in facts.addresses.items() if a != address}
+    members = {a: name for a, name in facts.client.items() if a != address}
     theirs = {shake.chain[0] for shake in shakes if shake.address in members and shake.chain}
     seen = {members[shake.address] for shake in shakes if shake.address in members and shake.chain}
     if here and theirs and set(facts.members) <= seen and not here & theirs:

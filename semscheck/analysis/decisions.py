@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from semscheck.analysis.balancer_cookies import CookieKind, decode_cookie
 from semscheck.analysis.identity import Facts, member_addresses, usual_labels, worth
-from semscheck.analysis.statistics import cycle, cycle_is_certain, equal_shares_p_value
+from semscheck.analysis.statistics import cycle, cycle_is_certain, cycle_with_gaps, equal_shares_p_value
 from semscheck.model.observations import Control, Exchange, Sample, Trace
 from semscheck.model.target import Target
 
@@ -18,6 +18,7 @@ LEFT_OPEN = (
     0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
 )
 EXTENSION = 32
+GAP = "?"  # stands for whoever did not answer or could not be told
 
 
 def facts_of(
@@ -112,7 +113,10 @@ class SamplingDecisions:
         return _follower(self.expected((*history, *later)))
 
     def spread(self, history: Sequence[str | None]) -> bool:
-        return len({who for who in history if who is not None}) > 1
+        """Several were seen, or one in turn with connections that nobody answered or that could not be told."""
+        return len({who for who in history if who is not None}) > 1 or (
+            cycle_with_gaps([who or GAP for who in history], frozenset({GAP})) is not None
+        )
 
 
 def _follower(history: Sequence[str | None]) -> str | None:

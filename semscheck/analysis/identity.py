@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
 from semscheck.analysis.balancer_cookies import CookieKind, Strength, classify_cookie
+from semscheck.analysis.statistics import cycle_with_gaps
 from semscheck.model.analysis import Signal
 from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
 from semscheck.model.target import Target
@@ -46,6 +47,7 @@ class Facts:
     pages: tuple[Exchange, ...] = ()
     earlier: tuple[Sample, ...] = ()
     started: datetime | None = None
+    client: Mapping[str, str] = field(default_factory=dict)  # address of a client interface -> name
 
     @property
     def fresh(self) -> tuple[Sample, ...]:
@@ -124,9 +126,9 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
     }
     labels = set(groups.values())
     if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
-        return Worth(
-            False, "the members recognise each other's sessions, which therefore name none of them", groups
-        )
+        both = next(iter(labels)).replace(" or ", " and ")
+        why = f"{both} recognise each other's sessions, which therefore name none of them"
+        return Worth(False, why, groups)
     return Worth(True, "", groups)
 
 
@@ -172,7 +174,13 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
             strangers.append(sample.id)
     if not labels:
         if strangers or _nobody_knew_earlier(facts, token):
-            return {}, "no member recognises what the FQDN's address gives, though each recognises its own"
+            sure = next(value.groups for value in values.values() if value.usable)
+            own = (
+                "each recognises"
+                if set(facts.members) <= set(sure)
+                else f"{' and '.join(sure)} would recognise"
+            )
+            return {}, f"no member recognises what the FQDN's address gives, though {own} its own"
         return {}, "nothing was traced"
     labels.update(dict.fromkeys(strangers, UNLISTED))
     return labels, ""
@@ -413,6 +421,8 @@ _WITHOUT_MEMBERS = (
     "page",
     "clock",
 )
+_SILENT = "?"
+_KIND = {"tls-session": "TLS sessions", "http-cookie": "session cookies"}
 ENOUGH_COVERED = 0.6  # of the fresh connections that were answered, for a signal to be the one that is used
 
 
@@ -422,10 +432,10 @@ def identify(facts: Facts) -> Identity:
     signals: list[Signal] = []
     chosen: tuple[str, str, Labels] | None = None
     for name, strength, see in _signals(facts):
-        labels, why = see(facts)
+        labels, why = _telling(strength, *see(facts))
         covered = sum(sample.id in labels for sample in answered)
         if not _covers(labels, answered):
-            absent = why or f"it covers {covered} of {len(answered)} connections only"
+            absent = why or f"{_KIND.get(name, name)} identify {covered} of {len(answered)} connections only"
             signals.append(
                 Signal(name=name, verdict="void" if labels else "absent", why=absent, strength=strength)
             )
@@ -452,16 +462,30 @@ def identify(facts: Facts) -> Identity:
 def usual_labels(facts: Facts) -> Labels:
     """What `identify` would choose, without asking the signals that come after it: for the way, not for the end."""
     answered = [sample for sample in facts.fresh if sample.failure is None]
-    for _, _, see in _signals(facts):
-        labels, _ = see(facts)
+    for _, strength, see in _signals(facts):
+        labels, _ = _telling(strength, *see(facts))
         if _covers(labels, answered):
             return labels
     return {}
 
 
+def _telling(strength: str, labels: Labels, why: str) -> tuple[Labels, str]:
+    """What a weak signal says counts only where it shows several members: what stands in front may write a clock, a
+    server's name or a page of its own on every answer, and one member may happen to look the same."""
+    if strength == WEAK and len(set(labels.values())) == 1:
+        return {}, "all answers look like one member's, which something in front could have made"
+    return labels, why
+
+
 def _covers(labels: Labels, answered: Sequence[Sample]) -> bool:
+    """Enough of the connections, or all but those of servers that come round in their turn and say nothing."""
     covered = sum(sample.id in labels for sample in answered)
-    return bool(labels) and bool(answered) and covered / len(answered) >= ENOUGH_COVERED
+    if not labels or not answered:
+        return False
+    turns = [labels.get(sample.id, _SILENT) for sample in answered]
+    return (
+        covered / len(answered) >= ENOUGH_COVERED or cycle_with_gaps(turns, frozenset((_SILENT,))) is not None
+    )
 
 
 def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[Labels, str]]]]:

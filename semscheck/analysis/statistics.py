@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import product
@@ -28,18 +28,21 @@ from statistics import NormalDist
 # --- always one member -----------------------------------------------------------------------------------
 
 
-def other_share_at_most(n: int, confidence: float = 0.95) -> float:
-    """Largest share that members never seen may have, after ``n`` connections that all met one member.
+def other_share_at_most(n: int, confidence: float = 0.95, *, elsewhere: int = 0) -> float:
+    """Largest share that other members may have, after ``n`` connections of which all that were told met one.
 
-    The bound is the p with ``(1 - p) ** n == 1 - confidence``: were the others' share larger, a run like
-    this one would have had a probability under ``1 - confidence``. 32 connections give 8.9 % at 95 %.
-    This is the one-sided Clopper-Pearson bound for 0 of n. No connection at all excludes nothing: 1.0.
+    ``elsewhere``: those that may have met another, being lost or not identified. With none the bound is the p with
+    ``(1 - p) ** n == 1 - confidence``: were the others' share larger, a run like this one would have had a
+    probability under ``1 - confidence``. 32 connections give 8.9 % at 95 %. In general it is the one-sided bound of
+    Clopper and Pearson (1934), as if all of ``elsewhere`` had. No connection at all excludes nothing: 1.0.
     """
     _check_confidence(confidence)
-    if n < 0:
-        raise ValueError(f"number of connections is negative: {n}")
+    if n < 0 or not 0 <= elsewhere <= n:
+        raise ValueError(f"no such numbers of connections: {elsewhere} of {n}")
     if n == 0:
         return 1.0
+    if elsewhere:
+        return clopper_pearson(elsewhere, n, 2 * confidence - 1)[1]
     return -math.expm1(math.log1p(-confidence) / n)
 
 
@@ -457,6 +460,22 @@ def cycle(sequence: Sequence[str | None], members: int | None = None) -> Cycle |
     if members is not None and len({m for m in trimmed if m is not None}) > members:
         return None
     return _rotation(trimmed) or _periodic(trimmed)
+
+
+def cycle_with_gaps(sequence: Sequence[str], gaps: frozenset[str]) -> Cycle | None:
+    """The cycle of which some places are gaps: connections that fail, or whose member cannot be told, in turn with
+    the others. None where `cycle` finds none, or none with a gap in it.
+
+    ``gaps``: the words in ``sequence`` that stand for such connections; one may stand for several members, so that
+    the kind is judged by the others. Losses by chance look like this as seldom as a random choice looks like a cycle.
+    """
+    if not gaps.intersection(sequence) or gaps.issuperset(sequence):
+        return None
+    found = cycle(sequence)
+    if found is None or not gaps.intersection(found.order):
+        return None
+    named = tuple(name for name in found.order if name not in gaps)
+    return replace(found, kind=CycleKind.ROTATING if len(set(named)) == len(named) else CycleKind.WEIGHTED)
 
 
 def _trim(sequence: Sequence[str | None]) -> Sequence[str | None]:

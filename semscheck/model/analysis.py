@@ -245,11 +245,14 @@ class BalancingPath:
 
     @property
     def unlisted_or_terminated(self) -> bool:
-        """Is that no member recognises the sessions all that says that TLS ends in front? A server that the target
-        leaves out, with TLS passed through to it, looks the same; where members were seen to answer, it is ruled out.
+        """Is all that says that TLS ends in front, that no member recognises the sessions or has the certificate? A
+        server that the target leaves out, with TLS passed through to it, looks the same; where members were seen to
+        answer, it is ruled out.
         """
         ended = self.termination is Termination.TERMINATED and self.identified == 0
-        return ended and all(why.startswith("TLS sessions") for why in self.termination_evidence)
+        return ended and all(
+            why.startswith(("TLS sessions", "the certificate")) for why in self.termination_evidence
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from math import comb
 
@@ -80,6 +81,19 @@ def _shares(path: BalancingPath, intervals: bool = False) -> str:
         return f"{share.name} {round(100 * share.share)} % ({low}–{high} %)"
 
     return ", ".join(one(at) for at in range(len(path.members)))
+
+
+def _gaps(path: BalancingPath) -> str:
+    """What a cycle has beside members that answered and were told, in words."""
+    named = {share.name for share in path.members}
+    gaps = Counter(name for name in path.cycle if name not in named) if named else Counter()
+    told = [
+        name
+        if number == 1
+        else name.replace("a server that does", f"{number} that do").replace("a server", f"{number}")
+        for name, number in gaps.items()
+    ]
+    return f", {' and '.join(told)} among them" if told else ""
 
 
 def _sure(path: BalancingPath) -> Confidence:
@@ -177,12 +191,12 @@ def round_robin(case: Case) -> Answers:
         if isinstance(path, NotObserved):
             yield path
             continue
-        count = path.members_seen or len(path.cycle)
+        count = len(path.cycle) or path.members_seen
         yield Hit(
             subject=_subject(case, path),
             summary=(
                 f"{_where(case, path)} sends each new connection to another server (round robin over "
-                f"{count} servers), and nothing keeps a client on one."
+                f"{count} servers{_gaps(path)}), and nothing keeps a client on one."
             ),
             remedy=_remedy(path),
             confidence=_sure(path),
@@ -518,7 +532,9 @@ def indistinguishable(case: Case) -> Answers:
         remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
         if path.unlisted_or_terminated:
             remedy = SUPPLY["unlisted"]
-        if path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
+        if path.method is Method.UNKNOWN and path.errors and path.identified == path.samples - path.failed:
+            yield NotObserved("all that was answered was identified, and the rest failed (BAL012)")
+        elif path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
             because = path.why_unknown or "the members look the same"
             yield Hit(
                 subject=_subject(case, path),
@@ -556,6 +572,10 @@ def indistinguishable(case: Case) -> Answers:
             )
 
 
+def _counted(rest: int) -> str:
+    return "other one" if rest == 1 else f"other {rest}"
+
+
 @rule(
     Card(
         code="BAL009",
@@ -572,8 +592,9 @@ def indistinguishable(case: Case) -> Answers:
             "another network and `compare` the reports, or run it again while a member is shut down on purpose."
         ),
         seen_by=(
-            "All n identified connections went to one member. The share p that others could have is bounded by "
-            "(1-p)^n = 5 %."
+            "All connections that were identified went to one member. The share p that others could have is bounded "
+            "by (1-p)^n = 5 %; connections that failed or could not be told count as if they had gone elsewhere "
+            "(Clopper and Pearson, 1934)."
         ),
         references=(KB_156803,),
     )
@@ -594,11 +615,14 @@ def steady(case: Case) -> Answers:
             continue
         one = path.members[0].name if path.members else "one server"
         bound = f"{100 * path.other_share_at_most:.1f} %"
+        rest = path.samples - path.identified
+        every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
+        others = f"; the {_counted(rest)} failed or could not be told" if rest else ""
         sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
         yield Hit(
             subject=_subject(case, path),
             summary=(
-                f"All {path.identified} new connections to {_where(case, path)}{sources} went to {one}; with 95 % "
+                f"{every} new connections to {_where(case, path)}{sources} went to {one}{others}; with 95 % "
                 f"confidence fewer than {bound} of new connections go elsewhere. This is consistent with fail-over, "
                 "an ordered list or persistence by source address, which one desktop cannot tell apart."
             ),
@@ -838,6 +862,11 @@ def not_in_pool(case: Case) -> Answers:
         if path.method not in (Method.ROTATING, Method.EVEN):
             continue
         seen = {share.name for share in path.members}
+        if path.identified < path.samples:
+            yield NotObserved(
+                "not every connection was answered and identified, so that any member may have been met"
+            )
+            continue
         if not seen <= {member.name for member in case.target.members}:
             continue  # named otherwise than in the profile, so nobody can be missed by name
         missed = (1 - 1 / (len(seen) + 1)) ** path.identified

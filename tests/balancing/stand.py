@@ -270,6 +270,7 @@ NGINX: dict[str, tuple[dict[str, object], ...]] = {
     "mute": ({"tickets": False},) * 3,
     "shared": ({"ticket_key": _SHARED_KEY},) * 3,
     "two share": ({"ticket_key": _SHARED_KEY}, {"ticket_key": _SHARED_KEY}, {}),
+    "one is mute": ({}, {"tickets": False}, {}),
     "one is old": ({}, {}, {"protocols": ("TLSv1.2",)}),
     # Tickets that say nothing, and pages that differ in their ETag.
     "pages differ": tuple({"tickets": False, "modified_s": 1_700_000_000 + n} for n in range(3)),
