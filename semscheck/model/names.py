@@ -1,6 +1,8 @@
 """Does a certificate name a host? RFC 9525, and apart from it the vendor's older rule for the Common Name.
 
-Pure comparison of text. Host names come as A-labels (RFC 5890), with or without the trailing dot, in any case.
+Pure comparison of text. Host names come as A-labels (RFC 5890), in any case, and those asked for with or without the
+trailing dot. A certificate's names have none (RFC 5280 section 4.2.1.6 takes RFC 1034's preferred syntax, section
+3.5), and OpenSSL, Go and others match none that has.
 
 Standards: RFC 9525 section 6.3 (DNS names), 6.4 (addresses), section 2 (the Common Name is no identity of a
 service). Vendor: Broadcom KB 156803 (the Common Name is the clients' FQDN), KB 157246 (subjectAltName is
@@ -26,14 +28,20 @@ def covers(presented: str, name: str) -> bool:
 
     A wildcard counts only as the whole left-most label and stands for exactly one label (RFC 9525 section
     6.3). At least two labels must follow it: "*.com" covers nothing in the clients we know of (OpenSSL,
-    Schannel, browsers). Addresses, names with empty or foreign labels, and non-ASCII text match nothing.
+    Schannel, browsers). Addresses, names with empty or foreign labels, non-ASCII text, and a presented name with a
+    trailing dot match nothing.
     """
-    offered, wanted = _labels(presented, wildcard=True), _labels(name, wildcard=False)
+    offered, wanted = _labels(presented, wildcard=True), _labels(name.removesuffix("."), wildcard=False)
     if offered is None or wanted is None or len(offered) != len(wanted):
         return False
     if offered[0] != WILDCARD:
         return offered == wanted
     return len(offered) >= 3 and offered[1:] == wanted[1:]
+
+
+def covers_but_for_dot(presented: str, name: str) -> bool:
+    """Would a dNSName cover a host's name, were it not for its trailing dot?"""
+    return presented.endswith(".") and covers(presented[:-1], name)
 
 
 def covers_address(presented: str, address: str) -> bool:
@@ -77,7 +85,7 @@ def _labels(text: str, *, wildcard: bool) -> tuple[str, ...] | None:
     """The labels in lower case, None where it is no host name."""
     if not text.isascii():
         return None
-    bare = text.lower().removesuffix(".")
+    bare = text.lower()
     if not bare or len(bare) > MAX_NAME or is_address(bare):
         return None
     labels = tuple(bare.split("."))

@@ -21,6 +21,7 @@ class Relation(Enum):
     PLACE = "place"  # the same address; the same port where both name one
     ADDRESS = "address"  # the same address, whatever the port
     MEMBER = "member"  # the same member's name
+    CERTIFICATE = "certificate"  # the cause is about one of the certificates that the effect compares
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ TABLE: tuple[Row, ...] = (
         for code in ("CRT001", "CRT004", "CRT005", "CRT008", "CRT009")
         for row in rows(code, Relation.PLACE, "CRT018")
     ),
+    # Members that differ are critical only by what is wrong with one of their certificates.
+    *(
+        Row(code, "CRT007", Relation.CERTIFICATE)
+        for code in ("CRT009", "CRT001", "CRT004", "CRT005", "CRT008")
+    ),
     *rows("CRT014", Relation.MEMBER, "CRT013"),
     *rows("CRT014", Relation.ANY, "CRT012"),
     *(row for code in ("TLS004", "TLS008") for row in rows(code, Relation.ANY, "TLS005")),
@@ -87,6 +93,8 @@ def _related(cause: Finding, effect: Finding, relation: Relation) -> bool:
         return True
     if relation is Relation.MEMBER:
         return one.name == other.name
+    if relation is Relation.CERTIFICATE:
+        return cause.args.get("fingerprint", "-") in effect.args.get("certificates", "").split(", ")
     if one.address is None or one.address != other.address:
         return False
     return relation is Relation.ADDRESS or None in (one.port, other.port) or one.port == other.port

@@ -7,18 +7,28 @@ then. Names are matched by RFC 9525, the vendor's Common Name rule (Broadcom KB 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from semscheck.model.analysis import Place
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
-from semscheck.model.names import is_wildcard, matches_alternative_names, matches_common_names
+from semscheck.model.names import (
+    covers_but_for_dot,
+    is_wildcard,
+    matches_alternative_names,
+    matches_common_names,
+)
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case, place_name, sentence_start
 from semscheck.rules.chains import (
+    BAD_SIGNATURE,
+    CRITICAL_EXTENSION,
     EXPIRED,
+    NAME_CONSTRAINTS,
+    NO_AUTHORITY,
     NO_ISSUER,
+    PATH_LENGTH,
     SELF_SIGNED_IN_CHAIN,
     Answer,
     answer,
@@ -184,8 +194,8 @@ def _authorities(case: Case) -> tuple[Presented, ...]:
         f"the subject alternative names. {INSTALL}",
         seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
-        "the vendor's articles say. Where an address was given instead of a name, only an iPAddress entry "
-        "can be compared.",
+        "the vendor's articles say. A name in a certificate that ends in a dot matches nothing. Where an address was "
+        "given instead of a name, only an iPAddress entry can be compared.",
         references=(KB_156803, KB_157246, RFC_9525),
     )
 )
@@ -207,10 +217,19 @@ def _mismatch(one: Presented, case: Case) -> Hit:
     return Hit(
         subject=subject(one.places, case),
         summary=f"The certificate at {at(one, case)} is for {_names_of(one.certificate)}, "
-        f"not for {_shown(case)}.",
+        f"not for {_shown(case)}{_dot_said(one.certificate, case)}.",
         evidence=one.evidence,
         args=described(one, case, expected=case.target.fqdn),
     )
+
+
+def _dot_said(certificate: Certificate, case: Case) -> str:
+    """What a trailing dot spoils, for the end of a sentence."""
+    names = (*(certificate.dns_names or ()), *certificate.common_names)
+    dotted = next((name for name in names if covers_but_for_dot(name, case.target.fqdn)), None)
+    if dotted is None:
+        return ""
+    return f'; "{short(dotted)}" ends in a dot, which names in certificates do not have, so that it matches nothing'
 
 
 @rule(
@@ -283,7 +302,7 @@ def no_alternative_name(case: Case) -> Answers:
         yield Hit(
             subject=subject(one.places, case),
             summary=f"The certificate at {at(one, case)} names {_shown(case)} in the Common Name "
-            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not.",
+            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_dot_said(names, case)}.",
             evidence=one.evidence,
             args=described(one, case, expected=fqdn),
         )
@@ -538,7 +557,59 @@ def _unjudged(case: Case, found: tuple[Chain, ...]) -> Answers:
         yield NotObserved(f"no chain was judged at {where(absent, case)}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A rule of paths that a chain breaks: what is wrong in words, and what mends it. codes: X509_V_ERR_*."""
+
+    codes: frozenset[int]
+    words: str
+    remedy: str
+
+
+_NO_ROOT_HELPS = "The chain ends in a root that this desktop trusts, so that installing one does not help. "
+_BROKEN = (
+    _Broken(
+        NAME_CONSTRAINTS,
+        "an authority above it may not issue for its names (name constraints)",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority whose name constraints allow all its names, "
+        "or that has none; or have that authority's own certificate issued again with constraints that include them.",
+    ),
+    _Broken(
+        PATH_LENGTH,
+        "an authority above it may not have so many authorities below it (path length)",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by the authority whose path length is exceeded itself, or "
+        "have that authority's own certificate issued again with a path length that leaves room for the one below it.",
+    ),
+    _Broken(
+        NO_AUTHORITY,
+        "a certificate above it is no authority's",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority: the one above it must say in its basic "
+        "constraints that it is one, and its key usage must allow it to sign certificates.",
+    ),
+    _Broken(
+        BAD_SIGNATURE,
+        "a certificate of the chain is not signed by the one above it",
+        "Most often an authority was renewed with a new key under its old name. Have the server send the "
+        "intermediate certificates that belong to its certificate, and remove the old ones; where it is the root "
+        "that was renewed, install the new one on the desktops.",
+    ),
+    _Broken(
+        CRITICAL_EXTENSION,
+        "a certificate of the chain has a critical extension that clients do not know",
+        f"{_NO_ROOT_HELPS}Have the certificate issued again without that extension, or with it not marked as "
+        "critical.",
+    ),
+)
+
+
+def _broken(chain: Chain) -> _Broken | None:
+    return next((rule for rule in _BROKEN if chain.trust.code in rule.codes), None)
+
+
 def _why_untrusted(chain: Chain, case: Case) -> str:
+    broken = _broken(chain)
+    if broken is not None:
+        return f"{broken.words}: {chain.trust.reason}" if chain.trust.reason else broken.words
     if is_self_signed(chain.leaf):
         return "it is signed with its own key"
     sent = sent_certificates(chain, case)
@@ -556,13 +627,15 @@ def _why_untrusted(chain: Chain, case: Case) -> str:
         severity=Severity.CRITICAL,
         severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
-        summary="The chain of certificates does not end in a root that this desktop trusts.",
+        summary="The chain of certificates does not end in a root that this desktop trusts, or breaks a rule on the "
+        "way there.",
         why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at "
         "every connection, or refuses.",
         remedy="If the issuer is the organisation's own authority, install its root certificate in the "
         "trusted roots of the desktops (and name it to this check with --ca-file). Otherwise use a "
         "certificate of an authority that the desktops trust already. If CRT010 is reported too, have the "
-        "server send the missing certificate first.",
+        "server send the missing certificate first. Where the chain ends in a trusted root and breaks a rule on the "
+        "way (name constraints, path length), have the certificate issued again: no root helps.",
         seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
         f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
         references=(RFC_5280_PATH, KB_156803),
@@ -573,7 +646,9 @@ def untrusted_issuer(case: Case) -> Answers:
     for chain in found:
         if answer(chain, case) is not Answer.UNTRUSTED:
             continue
+        broken = _broken(chain)
         yield Hit(
+            remedy=broken.remedy if broken is not None else None,
             subject=subject(chain.places, case),
             summary=f"The certificate {title(chain.leaf)} at {where(chain.places, case)} is not trusted: "
             f"{_why_untrusted(chain, case)}.",

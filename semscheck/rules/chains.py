@@ -27,6 +27,13 @@ EXPIRED = 10
 _DATES = frozenset({9, EXPIRED, 13, 14})  # and the fields that hold them
 _NAMES = frozenset({62, 63, 64})  # host name, mail, address: judged by the rules on names
 NO_ISSUER = frozenset({UNABLE_TO_GET_ISSUER, UNABLE_TO_GET_ISSUER_LOCALLY, UNABLE_TO_VERIFY_LEAF})
+# The path was built up to a trusted root by its names, and then broke a rule of RFC 5280 section 6.1. INVALID_CA is
+# 24 in OpenSSL 1.1 and 79 in 3.
+NAME_CONSTRAINTS = frozenset({47, 48, 49, 51, 52, 53})
+PATH_LENGTH = frozenset({25})
+NO_AUTHORITY = frozenset({24, 32, 79})
+BAD_SIGNATURE = frozenset({7})
+CRITICAL_EXTENSION = frozenset({34})
 _SERVER_PURPOSES = frozenset({"serverAuth", "anyExtendedKeyUsage"})
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from semscheck.model.names import (
     covers,
     covers_address,
+    covers_but_for_dot,
     matches_alternative_names,
     matches_common_names,
 )
@@ -21,7 +22,6 @@ LONG = "a" * 63
     [
         ("keys.example.com", "keys.example.com"),
         ("KEYS.Example.COM", "keys.example.com"),
-        ("keys.example.com.", "keys.example.com"),
         ("keys.example.com", "keys.example.com."),
         ("*.example.com", "keys.example.com"),
         ("*.example.com", "xn--bcher-kva.example.com"),
@@ -51,6 +51,10 @@ def test_covers(presented: str, name: str) -> None:
         ("keys.example.com\0.evil.test", "keys.example.com", "NUL ends no name"),
         ("keys.example.com", "keys.example.com\0.evil.test", "NUL ends no name"),
         ("keys.example.com ", "keys.example.com", "blanks are not trimmed"),
+        ("keys.example.com.", "keys.example.com", "a certificate's name has no trailing dot"),
+        ("keys.example.com.", "keys.example.com.", "whatever is asked for"),
+        ("*.example.com.", "keys.example.com", "nor behind a wildcard"),
+        ("keys.example.com", "keys.example.com..", "one dot is the root's, not two"),
         (".example.com", "keys.example.com", "an empty label"),
         ("keys..example.com", "keys..example.com", "an empty label"),
         ("", "", "nothing"),
@@ -69,6 +73,19 @@ def test_covers(presented: str, name: str) -> None:
 )
 def test_covers_not(presented: str, name: str, because: str) -> None:
     assert not covers(presented, name), because
+
+
+@pytest.mark.parametrize(
+    ("presented", "expected"),
+    [
+        ("keys.example.com.", True),
+        ("*.example.com.", True),
+        ("keys.example.com", False),
+        ("keys.example.com..", False),
+    ],
+)
+def test_a_trailing_dot_alone_is_what_keeps_a_name_from_matching(presented: str, expected: bool) -> None:
+    assert covers_but_for_dot(presented, "keys.example.com") is expected
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,10 @@ OTHER = "mail.example.com"
         (FQDN, (), {"CRT003"}),
         (FQDN, (OTHER,), {"CRT003"}),
         (OTHER, (OTHER,), {"CRT001"}),
+        (f"{FQDN}.", (f"{FQDN}.",), {"CRT001"}),
+        (OTHER, (f"{FQDN}.", OTHER), {"CRT001"}),
+        (FQDN, (f"{FQDN}.",), {"CRT003"}),
+        (FQDN, (f"{FQDN}.", FQDN), set()),
         (OTHER, (), {"CRT001"}),
         ("*.com", ("*.com",), {"CRT001"}),
         ("*.example.com", ("*.example.com",), {"CRT016"}),
@@ -111,6 +115,15 @@ def test_one_certificate_on_many_places_is_one_finding() -> None:
     assert finding.summary.startswith("The certificate at sems1.example.com Interface 2")
     assert "and 3 other places" in finding.summary
     assert len(finding.evidence) == 5
+
+
+@pytest.mark.parametrize(("common", "code"), [(OTHER, "CRT001"), (FQDN, "CRT003")])
+def test_a_trailing_dot_is_said_to_be_what_is_wrong(common: str, code: str) -> None:
+    found = everywhere(ISSUING.issue(common, (f"{FQDN}.",))).only(code)
+    assert found.summary.endswith(
+        f'; "{FQDN}." ends in a dot, which names in certificates do not have, so that it matches nothing.'
+    )
+    assert "ends in a dot" not in everywhere(ISSUING.issue(OTHER)).only("CRT001").summary
 
 
 def test_a_name_that_only_sampling_saw_counts() -> None:
@@ -251,7 +264,14 @@ def test_members_differ_is_critical_with_a_critical_one(third: Issued | Shake, c
     assert scene.codes() == codes
     worst = Severity.CRITICAL if len(codes) > 1 else Severity.WARNING
     assert scene.only("CRT007").severity is worst
+    assert ("CRT007" in scene.roots()) is (codes == {"CRT007"})  # one certificate to mend, one cause
     assert scene.only("CRT007").args["same_key"] == "no"
+
+
+def test_a_fault_elsewhere_does_not_explain_that_members_differ() -> None:
+    old = ISSUING.issue(name(1), days=-1, starts_days=-100)
+    scene = cluster(clients=[KEYS, ISSUING.issue(FQDN)], replications=[old, OWN[name(2)]])
+    assert scene.roots() == {"CRT004", "CRT007"}
 
 
 def test_members_differ_needs_two() -> None:
@@ -285,6 +305,33 @@ def test_a_private_root_that_is_sent_is_untrusted_and_the_chain_is_whole() -> No
     scene = everywhere(Shake(sent, trust=untrusted(19)))
     assert scene.codes() == {"CRT008"}
     assert 'it ends in "Somebody Else"' in scene.only("CRT008").summary
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words", "mends"),
+    [
+        (47, "permitted subtree violation", "may not issue for its names", "name constraints allow"),
+        (48, "excluded subtree violation", "may not issue for its names", "name constraints allow"),
+        (25, "path length constraint exceeded", "(path length)", "leaves room"),
+        (79, "invalid CA certificate", "is no authority's", "basic constraints"),
+        (32, "key usage does not include certificate signing", "is no authority's", "basic constraints"),
+        (7, "certificate signature failure", "not signed by the one above", "belong to its certificate"),
+        (34, "unhandled critical extension", "critical extension", "not marked as critical"),
+    ],
+)
+def test_a_rule_broken_on_the_way_to_a_trusted_root_is_not_mended_by_a_root(
+    code: int, reason: str, words: str, mends: str
+) -> None:
+    sent = KEYS.sending(ISSUING.certificate, ROOT.certificate)  # the root comes along, and is not the fault
+    scene = everywhere(Shake(sent, trust=untrusted(code, reason)))
+    assert scene.codes() == {"CRT008"}
+    found = scene.only("CRT008")
+    assert words in found.summary
+    assert found.summary.endswith(f": {reason}.")
+    assert mends in found.remedy
+    assert "install its root" not in found.remedy
+    private = everywhere(Shake(UNKNOWN.issue(FQDN), trust=untrusted(20))).only("CRT008")
+    assert "install its root" in private.remedy
 
 
 def test_untrusted_on_a_replication_interface_is_a_warning() -> None:
