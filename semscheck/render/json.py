@@ -81,11 +81,27 @@ def encode(report: Report, indent: int | None = None) -> bytes:
 
 def dumps(value: object) -> bytes:
     """Any value of the model as JSON. What no UTF-8 can carry (a lone surrogate, from a file's name) is
-    shown as an escape."""
+    shown as an escape. Control characters and those that change the order of text are JSON's own escapes, which
+    read back as they were, so that a report is safe to look at as well."""
     try:
-        return msgspec.json.encode(value)
+        data = msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_encodable(msgspec.to_builtins(value)))
+        data = msgspec.json.encode(_encodable(msgspec.to_builtins(value)))
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return _UNSEEN.sub(_escaped, data.decode()).encode()
+
+
+# Beyond those below U+0020, which JSON itself forbids (RFC 8259 section 7): DEL and C1, marks of direction, zero
+# width, line and paragraph separators, fillers, interlinear marks, tags. They stand inside strings only.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    pairs = match.group().encode("utf-16-be")
+    return "".join(f"\\u{int.from_bytes(pairs[at : at + 2]):04x}" for at in range(0, len(pairs), 2))
 
 
 def _encodable(value: Any) -> Any:

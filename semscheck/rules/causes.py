@@ -51,6 +51,9 @@ TABLE: tuple[Row, ...] = (
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.ANY, "CLU005")),
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.PLACE, "CLU002")),
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
+    # Where no page comes, neither its cookies nor its members can be compared.
+    *rows("CLU007", Relation.PLACE, "BAL008"),
+    *rows("CLU005", Relation.ANY, "BAL008"),
     *rows("CRT015", Relation.PLACE, "CRT001", "CRT002", "CRT014", "CRT018"),
     *rows("CRT015", Relation.ANY, "CRT007", "CRT012"),
     *rows("CRT015", Relation.MEMBER, "CRT013"),

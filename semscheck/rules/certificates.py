@@ -578,7 +578,8 @@ _BROKEN = (
         PATH_LENGTH,
         "an authority above it may not have so many authorities below it (path length)",
         f"{_NO_ROOT_HELPS}Have the certificate issued by the authority whose path length is exceeded itself, or "
-        "have that authority's own certificate issued again with a path length that leaves room for the one below it.",
+        "have that authority's own certificate issued again with a path length that leaves room for the one "
+        "below it.",
     ),
     _Broken(
         NO_AUTHORITY,

@@ -25,6 +25,13 @@ RFC_4074 = Reference(
     "RFC 4074: common misbehaviour against DNS queries for IPv6 addresses",
     "https://www.rfc-editor.org/rfc/rfc4074",
 )
+RFC_4291 = Reference(
+    "RFC 4291: IPv6 addressing, section 2.5.5.2 (IPv4-mapped addresses)",
+    "https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2",
+)
+RFC_5156 = Reference(
+    "RFC 5156: special-use IPv6 addresses, section 2.2", "https://www.rfc-editor.org/rfc/rfc5156#section-2.2"
+)
 RFC_2308 = Reference("RFC 2308: negative caching of DNS answers", "https://www.rfc-editor.org/rfc/rfc2308")
 RFC_8020 = Reference(
     "RFC 8020: NXDOMAIN says that nothing is there", "https://www.rfc-editor.org/rfc/rfc8020"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 
 from semscheck.model.analysis import Place, Reach
 from semscheck.model.failure import Cause
@@ -15,6 +16,8 @@ from semscheck.rules.dns_facts import (
     KB_BALANCING,
     RFC_1034,
     RFC_1035,
+    RFC_4291,
+    RFC_5156,
     RFC_6724,
     RFC_8305,
     TRUTH,
@@ -113,7 +116,10 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
         name="points-to-stranger",
         severity=Severity.WARNING,
         owner=Owner.DNS,
-        summary="The FQDN resolves to an address that the profile knows neither as balancer nor as member.",
+        summary=(
+            "The FQDN resolves to an address that the profile knows neither as balancer nor as member, or that has "
+            "no place in DNS."
+        ),
         why=(
             "Clients are led somewhere that nobody here has accounted for: an old server, another cluster, a "
             "proxy, or a balancer that the profile forgot. What is found there may not be what is meant."
@@ -124,9 +130,10 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
         ),
         seen_by=(
             "The FQDN's addresses are compared with the profile's. Without any member or balancer in the "
-            "profile there is nothing to compare with."
+            "profile there is nothing to compare with. An IPv4-mapped address (::ffff:192.0.2.1) in an AAAA record "
+            "is reported whatever the profile says: it stands for IPv4 inside a program and does not belong in DNS."
         ),
-        references=(KB_BALANCING,),
+        references=(KB_BALANCING, RFC_4291, RFC_5156),
     )
 )
 def points_to_stranger(case: Case) -> Iterator[Answer]:
@@ -135,16 +142,52 @@ def points_to_stranger(case: Case) -> Iterator[Answer]:
     for member in target.members:
         known.update(one.address for one in (*member.replication, *member.client))
     missing = _unled(case)
+    mapped = _mapped_addresses(case)
+    if missing is None:
+        yield from (_mapped_hit(case, address, four) for address, four in mapped.items())
     if missing is None and not known:
         missing = NotObserved("no address of a balancer or a member is known")
     if missing is not None:
         yield missing
         return
-    strangers = [address for address in case.analysis.dns.addresses if address not in known]
+    strangers = [a for a in case.analysis.dns.addresses if a not in known and a not in mapped]
     pinned = [address for address in strangers if address in pinned_addresses(case)]
     for some in (pinned, [address for address in strangers if address not in pinned]):
         if some:
             yield _strangers(case, some)
+
+
+def _mapped(address: str) -> str | None:
+    """The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), None for every other one."""
+    try:
+        four = IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return None
+    return str(four) if four is not None else None
+
+
+def _mapped_addresses(case: Case) -> dict[str, str]:
+    """The FQDN's IPv4-mapped addresses that came from DNS, each with the IPv4 address in it."""
+    given = {address for answer in case.of(DnsAnswer) for address in answer.records}
+    here = (address for address in case.analysis.dns.addresses if address in given)
+    return {address: four for address in here if (four := _mapped(address)) is not None}
+
+
+def _mapped_hit(case: Case, address: str, four: str) -> Hit:
+    return Hit(
+        subject=Subject("fqdn", case.target.fqdn, address),
+        summary=(
+            f"{fqdn_shown(case.target)} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} written "
+            "as IPv6 (IPv4-mapped) and does not belong in DNS: some systems reach it over IPv4, others fail."
+        ),
+        remedy=(
+            f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use it. "
+            "For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
+            "that writes IPv4 addresses into AAAA records does so for other names, too."
+        ),
+        evidence=_evidence(case, {address}),
+        args={"addresses": address, "count": "1", "mapped": four},
+    )
 
 
 def _strangers(case: Case, addresses: list[str]) -> Hit:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from semscheck.model.analysis import Analysis
 from semscheck.model.report import Report
+from semscheck.render import jsonl
 from semscheck.render.json import MAX_BYTES, ReportError, decode, encode, read
 from tests.render import reports
 
@@ -149,6 +150,24 @@ def test_a_lone_surrogate_still_gives_a_document() -> None:
     report = reports.healthy()
     report = replace(report, target=replace(report.target, profile="caf\udce9.toml"))
     assert decode(encode(report)).target.profile == "caf\\udce9.toml"
+
+
+UNSEEN = "\x7f\x85\u00ad\u061c\u180e\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ufff9\U000e0041"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_cannot_be_seen_is_an_escape_and_reads_back_as_it_was(indent: int | None) -> None:
+    seen = "schlüssel 键 \U0001f511"
+    report = reports.healthy()
+    report = replace(report, target=replace(report.target, profile=f"a{UNSEEN}b\x1b[31mc {seen}"))
+    for data in (encode(report, indent=indent), jsonl.render(report)):
+        text = data.decode()
+        assert not set(f"{UNSEEN}\x1b").intersection(text)
+        assert "\\u202e" in text
+        assert "\\udb40\\udc41" in text  # beyond the basic plane: a pair of surrogates (RFC 8259 section 7)
+        assert seen in text
+    assert decode(encode(report, indent=indent)).target.profile == report.target.profile
+    assert json.loads(jsonl.render(report).split(b"\n")[0])["target"]["profile"] == report.target.profile
 
 
 def test_numbers_that_are_none_become_null() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from semscheck.model.analysis import Method, Persistence
 from semscheck.model.failure import Cause
 from semscheck.model.findings import State
 from semscheck.model.observations import AnyObservation
@@ -27,6 +28,7 @@ from tests.rules.netscene import (
     no_http,
     no_tls,
     own,
+    path,
     serves,
     service,
 )
@@ -248,6 +250,19 @@ def test_an_interface_1_that_is_down_explains_nothing_about_clients() -> None:
     assert scene.cause_of("CLU002") is None
     dead = Scene(cluster(), page("x", cause=Cause.STALLED), down(REPLICATION[1]))
     assert dead.cause_of("CLU005") == "CLU007"
+
+
+def test_where_no_page_comes_who_would_send_it_is_no_question_of_its_own() -> None:
+    unknown = path(Method.UNKNOWN, Persistence.UNKNOWN, counts={}, samples=9)
+    scene = Scene(cluster(), no_http(VIP), serves(CLIENT[0]), serves(CLIENT[1]), paths=[unknown])
+    assert scene.cause_of("BAL008") == "CLU007"
+    assert scene.cause_of("CLU005") == "CLU007"
+    assert (
+        Scene(cluster(), serves(VIP), serves(CLIENT[0]), serves(CLIENT[1]), paths=[unknown]).cause_of(
+            "BAL008"
+        )
+        is None
+    )
 
 
 def test_the_members_that_would_serve_are_named() -> None:

@@ -482,6 +482,29 @@ def test_many_strangers_are_one_finding() -> None:
     assert found.args["count"] == "40"
 
 
+MAPPED = "::ffff:c000:264"  # as a resolver library writes ::ffff:192.0.2.100
+
+
+@pytest.mark.parametrize("aim", [CLUSTER, BARE])
+def test_an_ipv4_mapped_address_is_called_what_it_is(aim: Target) -> None:
+    scene = Scene(aim, said(BALANCER), said(MAPPED, record_type="AAAA"), members_said())
+    found = scene.finding("DNS010")
+    assert found.severity is Severity.WARNING
+    assert (
+        "AAAA record ::ffff:192.0.2.100, which is the IPv4 address 192.0.2.100 written as IPv6"
+        in found.summary
+    )
+    assert found.remedy.startswith("Remove the AAAA record")
+    assert scene.evidence_exists()
+
+
+def test_an_ipv4_mapped_address_of_the_hosts_file_is_not_the_zones() -> None:
+    entry = HostsEntry(line=3, address=MAPPED, names=(FQDN,))
+    hosts = HostsFile(id=new_id(), at_s=0.0, path="/etc/hosts", entries=(entry,))
+    scene = Scene(CLUSTER, said(BALANCER), system(MAPPED), hosts, members_said())
+    assert not any("AAAA record" in one.summary for one in scene.every("DNS010"))
+
+
 def test_a_single_label_is_found_even_if_nothing_answers() -> None:
     scene = Scene(Target("keys"), failed(REFUSED))
     assert scene.codes() == {"DNS003", "DNS011"}

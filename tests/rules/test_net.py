@@ -27,6 +27,7 @@ from tests.rules.netscene import (
     no_http,
     no_tls,
     own,
+    path,
     sample,
     serves,
     service,
@@ -83,6 +84,11 @@ ROWS = (
         "now and then reset while saying hello",
         [*serves(VIP), *(sample(VIP) for _ in range(7)), sample(VIP, Cause.RESET, Phase.TLS)],
         {"NET006"},
+    ),
+    Row(
+        "another address of this desktop has no way there",
+        [*serves(VIP), *(sample(VIP) for _ in range(7)), sample(VIP, Cause.NO_ROUTE, arm="source")],
+        set(),
     ),
     Row(
         "reset after bytes had come is another matter",
@@ -182,6 +188,25 @@ def test_not_observed_where_nothing_was_tried(code: str) -> None:
     scene = Scene(BARE)
     assert scene.state(code) is State.NOT_OBSERVED
     assert scene.why(code) == "no connection was tried"
+
+
+@pytest.mark.parametrize(
+    ("cause", "errors", "samples", "codes"),
+    [
+        (Cause.RESET, 3, 10, {"BAL012"}),  # the balancer answers for a dead server: no packet was lost
+        (Cause.RESET, 0, 10, {"NET006"}),
+        (Cause.RESET, 1, 3, {"NET006"}),  # too few for BAL012
+        (Cause.TIMED_OUT, 3, 10, {"BAL012", "NET006"}),  # silence may be either
+    ],
+)
+def test_what_a_balancer_refuses_for_a_dead_server_is_no_flaky_network(
+    cause: Cause, errors: int, samples: int, codes: set[str]
+) -> None:
+    phase = Phase.TLS if cause is Cause.RESET else Phase.CONNECT
+    seen = [*(sample(VIP) for _ in range(7)), *(sample(VIP, cause, phase) for _ in range(3))]
+    shaken = [connection(VIP), handshake(VIP, Cause.RESET)] if cause is Cause.RESET else []
+    paths = [path(samples=samples, errors=errors, identified=7)]
+    assert Scene(BARE, serves(VIP), shaken, seen, paths=paths).codes("NET", "BAL012") == codes
 
 
 def test_flakiness_takes_several_connections() -> None:
