@@ -52,6 +52,69 @@ def test_the_method(owners: str, method: str) -> None:
     assert [who.removeprefix("sems") if who else "-" for who in path.arms[0].members] == list(owners)
 
 
+# "-" fails, "?" is answered by a server that no member's token names.
+@pytest.mark.parametrize(
+    ("owners", "method", "members"),
+    [
+        ("1-" * 16, "rotating", 2),
+        ("12-" * 5, "rotating", 3),
+        ("1--" * 8, "rotating", 3),
+        ("1" * 29 + "-1-", "single", 0),
+        ("1" * 20 + "-" * 12, "unknown", 0),
+        ("11-1--111-1-11--1-111--111-1-11-", "unknown", 0),
+    ],
+)
+def test_a_pool_with_a_member_that_does_not_answer(owners: str, method: str, members: int) -> None:
+    story = known()
+    story.fresh(owners)
+    path = story.path()
+    assert (path.method, len(path.cycle)) == (method, members), path
+    assert (path.other_share_at_most is None) is (method != "single")
+    if method == "single":
+        assert path.other_share_at_most == pytest.approx(0.184, abs=0.001)  # 2 of 32 may have gone elsewhere
+    if method == "unknown":
+        assert "failed" in (path.why_unknown or "")
+
+
+@pytest.mark.parametrize(
+    ("owners", "mute", "method"),
+    [
+        ("1" * 31 + "m", (), "single"),
+        ("1" * 31 + "m", ("sems2",), "unknown"),
+        ("1" * 14 + "m" + "1" * 15 + "mm", (), "unknown"),
+        ("1" * 32, ("sems2",), "single"),
+        ("1m" * 16, ("sems2",), "rotating"),
+        ("1m3" * 5, ("sems2",), "rotating"),
+    ],
+)
+def test_connections_that_nothing_identifies(owners: str, mute: tuple[str, ...], method: str) -> None:
+    """A member that gives no TLS session may be behind each of them."""
+    story = Story(*NAMES)
+    for one in NAMES:
+        story.control(one, one, one not in mute)
+    for who in owners:
+        if who == "m":
+            story.connection(token=False)
+        else:
+            story.fresh(who)
+    path = story.path()
+    assert path.method == method, path
+    if method == "rotating":
+        assert "a server that could not be told" in path.cycle
+
+
+@pytest.mark.parametrize(("shown", "method"), [("2" * 32, "unknown"), ("12" * 16, "rotating")])
+def test_a_weak_sign_names_members_only_where_it_shows_several(shown: str, method: str) -> None:
+    """What ends TLS in front writes a Server of its own, and one member's happens to be the same."""
+    story = Story("sems1", "sems2")
+    for number in "12":
+        story.page(address(f"sems{number}"), also=(("Server", f"kind {number}"),))
+    for number in shown:
+        story.connection(status=200, headers=(("Server", f"kind {number}"),))
+    path = story.path()
+    assert (path.method, path.identified_by) == (method, "page" if method == "rotating" else None), path
+
+
 def test_a_steady_member_bounds_the_others() -> None:
     story = known()
     story.fresh("1" * 32)

@@ -25,6 +25,7 @@ from semscheck.analysis.statistics import (
     counts_of,
     cycle,
     cycle_is_certain,
+    cycle_with_gaps,
     equal_shares_p_value,
     equal_shares_rejected,
     lag_matches,
@@ -45,6 +46,19 @@ def test_other_share_is_the_number_that_the_report_quotes() -> None:
     assert other_share_at_most(32) == pytest.approx(0.0893682, abs=1e-7)
     assert other_share_at_most(32, 0.99) == pytest.approx(1 - 0.01 ** (1 / 32))
     assert other_share_at_most(0) == 1.0
+
+
+@pytest.mark.parametrize("elsewhere", [1, 3, 16])
+def test_connections_that_may_have_gone_elsewhere_count_as_if_they_had(elsewhere: int) -> None:
+    bound = other_share_at_most(32, elsewhere=elsewhere)
+    so_few = sum(math.comb(32, k) * bound**k * (1 - bound) ** (32 - k) for k in range(elsewhere + 1))
+    assert so_few == pytest.approx(0.05, abs=1e-6)
+
+
+def test_the_bound_knows_its_ends() -> None:
+    assert other_share_at_most(32, elsewhere=32) == 1.0
+    with pytest.raises(ValueError, match="33 of 32"):
+        other_share_at_most(32, elsewhere=33)
 
 
 def test_weights_of_ten_to_one_need_32_connections_for_95_and_49_for_99_percent() -> None:
@@ -568,6 +582,38 @@ def test_a_member_that_never_answers_leaves_the_cycle_of_the_others() -> None:
     found = cycle(["A", "B", None] * 10)
     assert found is not None
     assert (found.kind, found.order) == (CycleKind.ROTATING, ("A", "B"))
+
+
+GAPS = frozenset("?!")
+
+
+@pytest.mark.parametrize(
+    ("sequence", "order", "kind"),
+    [
+        ("A!" * 16, "A!", CycleKind.ROTATING),
+        ("AB!" * 5, "AB!", CycleKind.ROTATING),
+        ("A!!" * 8, "A!!", CycleKind.ROTATING),
+        ("A?!" * 8, "A?!", CycleKind.ROTATING),
+        ("AAB!" * 8, "AAB!", CycleKind.WEIGHTED),
+    ],
+)
+def test_a_cycle_is_seen_through_places_that_fail(sequence: str, order: str, kind: CycleKind) -> None:
+    found = cycle_with_gaps(sequence, GAPS)
+    assert found is not None
+    assert ("".join(found.order), found.kind) == (order, kind)
+
+
+@pytest.mark.parametrize(
+    "sequence", ["AB" * 8, "A" * 32, "!" * 32, "AAA!" + "A" * 28, "AA!A!!AAA!A!AA!!A!AAA!!A", "A!"]
+)
+def test_failures_that_do_not_come_in_turn_are_no_cycle(sequence: str) -> None:
+    assert cycle_with_gaps(sequence, GAPS) is None
+
+
+def test_failures_by_chance_are_hardly_a_cycle() -> None:
+    luck = random.Random(7)
+    runs = ["".join("A!"[luck.random() < 0.5] for _ in range(32)) for _ in range(4000)]
+    assert sum(cycle_with_gaps(run, GAPS) is not None for run in runs) < 40  # 1 %
 
 
 def test_unidentified_at_the_ends_change_nothing() -> None:

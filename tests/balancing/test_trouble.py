@@ -153,6 +153,39 @@ def test_one_of_two_balancer_nodes_has_an_old_certificate(stand: Stand) -> None:
     assert "TLS007" not in told, checked.said
 
 
+def test_a_round_robin_is_seen_through_a_member_that_does_not_answer(stand: Stand) -> None:
+    """Half of the connections fail, in turn with the others: no balancer that always chooses one member does that."""
+    with a_member_of_its_own(stand) as (second, server):
+        members = (stand.members("tickets")[0], replace(second, name="sems2"))
+        server.kill()
+        with stand.running(HAProxy(stand.listen, members)) as balancer:
+            checked = stand.check(stand.target(members, limits=IMPATIENT), balancer)
+    assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
+    assert checked.path.cycle == ("sems1.example.test", "a server that does not answer")
+    assert checked.balancing_codes == {"BAL001", "BAL012"}, checked.said
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_round_robin_is_seen_through_a_member_that_gives_no_sessions(stand: Stand, count: int) -> None:
+    members = stand.members("one is mute")[:count]
+    with stand.running(HAProxy(stand.listen, members)) as balancer:
+        checked = stand.check(stand.target(members), balancer)
+    assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
+    assert checked.balancing_codes == {"BAL001"}, checked.said
+    assert (
+        f"over {count} servers, a server that could not be told among them"
+        in checked.finding("BAL001").summary
+    )
+
+
+def test_what_a_mute_member_may_have_answered_is_not_called_steady(stand: Stand) -> None:
+    members = weighted(stand.members("one is mute")[:2], 10, 1)
+    with stand.running(HAProxy(stand.listen, members)) as balancer:
+        checked = stand.check(stand.target(members), balancer)
+    assert checked.balancing_codes == {"BAL008"}, checked.said
+    assert "gives nothing to identify it by" in checked.finding("BAL008").summary
+
+
 def maintenance(balancer: Server, name: str) -> None:
     """Take a member out of service, through HAProxy's own socket."""
     with socket.socket(socket.AF_UNIX) as control:
