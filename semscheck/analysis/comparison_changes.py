@@ -86,14 +86,37 @@ def _verdict(earlier: Seat, later: Seat) -> Iterator[Change]:
 
 def _findings(earlier: Seat, later: Seat) -> Iterator[Change]:
     before, after = earlier.findings, later.findings
+    moved = _at_another_address(before, after)
     for key, found in after.items():
-        if key not in before:
+        old = before.get(moved.get(key, key))
+        if old is None:
             yield _new(found, earlier.states.get(key[0]))
-        elif before[key].severity is not found.severity:
-            yield _other_severity(before[key], found)
+        elif old.severity is not found.severity:
+            yield _other_severity(old, found)
     for key, found in before.items():
-        if key not in after:
+        if key not in after and key not in moved.values():
             yield _gone(found, later.states.get(key[0]), _about(key, after))
+
+
+def _at_another_address(
+    before: Mapping[FindingKey, Finding], after: Mapping[FindingKey, Finding]
+) -> dict[FindingKey, FindingKey]:
+    """Findings that are said of the same thing under another address, later to earlier: that the address is another
+    one is a change of its own. Only where there is no choice which is which."""
+
+    def left(
+        ones: Mapping[FindingKey, Finding], others: Mapping[FindingKey, Finding]
+    ) -> dict[object, list[FindingKey]]:
+        found: dict[object, list[FindingKey]] = {}
+        for key, one in ones.items():
+            if key not in others:
+                found.setdefault((one.code, one.subject.kind, one.subject.name, one.subject.port), []).append(
+                    key
+                )
+        return found
+
+    gone, new = left(before, after), left(after, before)
+    return {keys[0]: gone[what][0] for what, keys in new.items() if len(keys) == len(gone.get(what, ())) == 1}
 
 
 def _about(key: FindingKey, others: Mapping[FindingKey, Finding]) -> bool:

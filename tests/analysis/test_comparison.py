@@ -501,3 +501,20 @@ def test_hostile_reports_are_compared_like_others() -> None:
     assert compare([hostile, at(hostile, "desk-18", later=DAY)]).outcome is Outcome.SAME
     named = replace(at(steady()), target=hostile.target)
     assert compare([hostile, named]).outcome in (Outcome.WORSE, Outcome.CHANGED)
+
+
+@pytest.mark.parametrize(("severity", "changes"), [(Severity.WARNING, 0), (Severity.CRITICAL, 1)])
+def test_the_same_finding_under_another_address_is_not_new(severity: Severity, changes: int) -> None:
+    def refused(address: str, severity: Severity) -> Report:
+        found = reports.finding(
+            "NET001", severity, name="refused", owner=Owner.SERVER,
+            subject=Subject("address", "keys.example.com", address, 443), summary=f"{address} refuses connections.",
+        )  # fmt: skip
+        return judged(replace(steady(), findings=(found,)), Status.WARNING)
+
+    found = compare(
+        [at(refused("192.0.2.7", Severity.WARNING)), at(refused("192.0.2.8", severity), later=DAY)]
+    )
+    assert [change.direction for change in found.changes if change.kind == "finding"] == [
+        Direction.WORSE
+    ] * changes
