@@ -63,7 +63,8 @@ def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
     known = {member.name for member in case.target.members}
     names = {next((share.name for share in path.members if share.name in known), None) for path in paths}
     one = names.pop() if len(names) == 1 else None
-    count = sum(path.identified for path in paths)
+    count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
+    all_ = f"all {count}" if count == made else f"{count} of {made}"
     sampled = {path.address for path in paths}
     left_out = {place.address for place in case.fqdn_places} - sampled
     where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
@@ -71,7 +72,7 @@ def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
         return (
             f"all new connections to each address{' that was tested' if left_out else ''} went to one server"
         )
-    return f"all {count} new connections{where} went to {one or 'one and the same server'}"
+    return f"{all_} new connections{where} went to {one or 'one and the same server'}"
 
 
 def headline(case: Case, findings: tuple[Finding, ...], status: Status) -> str:

@@ -91,6 +91,18 @@ SENTENCES: list[tuple[str, Scene, str]] = [
         "consistent with fail-over.",
     ),
     (
+        "healthy, one connection not identified",
+        Scene(
+            TWO,
+            well(VIP),
+            serves(CLIENT[0]),
+            serves(CLIENT[1]),
+            paths=[path(counts={"sems1.example.com": 31}, samples=32)],
+        ),
+        "keys.example.com is healthy: 31 of 32 new connections went to sems1.example.com, which is consistent with "
+        "fail-over.",
+    ),
+    (
         "healthy, several addresses and members not known",
         Scene(
             BARE,
