@@ -17,7 +17,15 @@ from semscheck.model.observations import (
 )
 from semscheck.model.target import Severity
 from semscheck.rules.case import Case
-from semscheck.rules.dns_facts import AN_ADDRESS, KB_BALANCING, fqdn_shown, fqdn_subject, listed
+from semscheck.rules.dns_facts import (
+    AN_ADDRESS,
+    KB_BALANCING,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    listed,
+    resolver_answers,
+)
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
 KB_STAMP = Reference(
@@ -82,6 +90,11 @@ def bound_to_member(case: Case) -> Iterator[Answer]:
     yield Hit(
         subject=fqdn_subject(case),
         summary=f"{fqdn_shown(case.target)} {how} one member's own name: this client has no fail-over.",
+        evidence=ids(
+            answer
+            for answer in resolver_answers(case)
+            if (any(hop.target == alias for hop in answer.cname) if alias else answer.records)
+        ),
         args={"member": member, "by": "alias" if alias else "name"},
     )
 

@@ -106,8 +106,10 @@ def test_an_address_has_no_name_to_be_bound_or_overridden() -> None:
     ],
 )
 def test_bound_to_member(target: Target, cname: Sequence[str], by: str | None) -> None:
-    scene = Scene(target, said(BALANCER, name=target.fqdn, cname=cname), *QUIET)
+    answers = said(BALANCER, name=target.fqdn, cname=cname)
+    scene = Scene(target, answers, *QUIET)
     assert [one.args["by"] for one in scene.every("CLT001")] == ([by] if by else [])
+    assert [one.evidence for one in scene.every("CLT001")] == ([tuple(a.id for a in answers)] if by else [])
 
 
 # --- CLT002 ------------------------------------------------------------------------------------------------
