@@ -96,6 +96,13 @@ def _gaps(path: BalancingPath) -> str:
     return f", {' and '.join(told)} among them" if told else ""
 
 
+def _told_from_pairs(path: BalancingPath) -> str:
+    """What a verdict without members rests on, where something else could look the same."""
+    if path.identified_by != "pairs":
+        return ""
+    return "; told from TLS sessions alone, to which several ends of TLS in front of one server look the same"
+
+
 def _sure(path: BalancingPath) -> Confidence:
     return Confidence.CERTAIN if path.certain else Confidence.LIKELY
 
@@ -196,7 +203,7 @@ def round_robin(case: Case) -> Answers:
             subject=_subject(case, path),
             summary=(
                 f"{_where(case, path)} sends each new connection to another server (round robin over "
-                f"{count} servers{_gaps(path)}), and nothing keeps a client on one."
+                f"{count} servers{_gaps(path)}), and nothing keeps a client on one{_told_from_pairs(path)}."
             ),
             remedy=_remedy(path),
             confidence=_sure(path),
@@ -236,7 +243,7 @@ def spread_unsticky(case: Case) -> Answers:
             subject=_subject(case, path),
             summary=(
                 f"{_where(case, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
-                "client on one."
+                f"client on one{_told_from_pairs(path)}."
             ),
             remedy=_remedy(path),
             confidence=_sure(path),
@@ -276,7 +283,7 @@ def weighted_unsticky(case: Case) -> Answers:
             subject=_subject(case, path),
             summary=(
                 f"{_where(case, path)} spreads new connections by weight, and nothing keeps a client on one "
-                f"server{told}."
+                f"server{told}{_told_from_pairs(path)}."
             ),
             remedy=f"Keep the weights, and switch persistence on.{hint}",
             confidence=_sure(path),

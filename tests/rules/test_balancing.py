@@ -301,6 +301,16 @@ def test_a_balancer_that_answers_with_errors_only_is_broken_not_unknown() -> Non
 
 
 @pytest.mark.parametrize(
+    ("method", "code"), [(M.ROTATING, "BAL001"), (M.EVEN, "BAL002"), (M.WEIGHTED, "BAL003")]
+)
+@pytest.mark.parametrize("by", ["pairs", "tls-session"])
+def test_a_verdict_from_pairs_says_what_would_look_the_same(method: M, code: str, by: str) -> None:
+    found = replace(spread(method, P.NONE), identified_by=by)
+    told = Scene(THREE, serves(VIP), paths=[found]).only(code)
+    assert ("several ends of TLS" in told.summary) is (by == "pairs")
+
+
+@pytest.mark.parametrize(
     ("more", "confidence"),
     [
         ({"counts": {}, "termination_evidence": ("TLS sessions are recognised by no member",)}, "likely"),
