@@ -18,6 +18,7 @@ from semscheck.model.observations import AnyObservation, Bound, Control, Crash, 
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.probes.deciding import Decisions
 from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look
+from semscheck.probes.pace import WAITING_PART, Haste
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.sampling import Plan, Sampler
 from semscheck.probes.seam import Seam
@@ -58,6 +59,7 @@ class Engine:
             timeout_s=self._target.limits.timeout_s,
             agent=order.agent,
             record_chain=_chain_recorder(),
+            haste=Haste(until_s=WAITING_PART * self._target.limits.deadline_s),
         )
         self._sessions = Sessions()
         self._controls_made: dict[str | None, asyncio.Task[tuple[Control, ...] | None]] = {}

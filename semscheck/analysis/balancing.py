@@ -28,6 +28,7 @@ from semscheck.analysis.identity import (
     unique_certificates,
     worth,
 )
+from semscheck.analysis.limits import kept_away, without_those
 from semscheck.analysis.statistics import (
     CycleKind,
     PairTrial,
@@ -94,9 +95,11 @@ def paths(snapshot: Snapshot, places: Sequence[Place]) -> tuple[BalancingPath, .
             case _:
                 pass
     found = []
+    left_out = kept_away(snapshot.observations)
     for (address, port), samples in by_address.items():
         place = next((p for p in places if (p.address, p.port) == (address, port)), None)
-        facts = _facts(snapshot, samples, traces, controls, shakes, pages)
+        counting = without_those(samples, left_out)
+        facts = _facts(snapshot, counting, traces, controls, shakes, pages)
         found.append(_path(facts, place, address, port, pages, shakes))
     return tuple(found)
 

@@ -138,7 +138,7 @@ TABLE: dict[str, dict[str, Part]] = {
     },
     "Crash": {"where": W, "error": Part.DETAIL, "trace": Part.TRACE},
     "Cut": {"reason": K, "unfinished": W},
-    "Bound": {"what": W},
+    "Bound": {"what": W, "samples": W},
 }  # fmt: skip
 # Every observation has these two, and no observation's kind or id gives anything away by itself.
 OBSERVATION_FIELDS: dict[str, Part] = {"id": W, "kind": K}

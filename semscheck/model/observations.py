@@ -416,12 +416,17 @@ class Cut(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound(Observation):
-    """Something was left out on purpose, to stay polite. what: in words; seen, used: how many."""
+    """Something was left out on purpose, to stay polite. what: in words; seen, used: how many.
+
+    samples: ids of connections that failed because this desktop made too many in a short time, which says nothing of
+    the pool; empty for every other bound.
+    """
 
     kind: Literal["run.bound"] = "run.bound"
     what: str
     seen: int
     used: int
+    samples: tuple[str, ...] = ()
 
 
 AnyObservation = (

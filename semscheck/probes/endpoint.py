@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
+from semscheck.probes.pace import Haste
 from semscheck.probes.polite import Places, dial
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.seam import Seam, Stream
@@ -64,6 +65,7 @@ class Means:
     agent: str
     record_chain: ChainRecorder
     places: Places = field(default_factory=Places)
+    haste: Haste = field(default_factory=Haste)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from semscheck.model.observations import Sample, Trace
 from semscheck.probes.cookies import Cookie, Jar, set_by
 from semscheck.probes.deciding import Decisions, Seen
 from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.pace import Pace
 from semscheck.probes.tokens import Opened, ask_again, open_tls, ticket_wait_s
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Line:
         self._tokenless = 0
         self._gave_tokens = False
         self._history: tuple[int, tuple[str | None, ...]] = (-1, ())
+        self.pace = Pace(means.record, means.seam.clock, means.haste)
+        self.members_answer: Callable[[], Awaitable[bool]] = _nobody_to_ask
 
     # --- what there is so far ------------------------------------------------------------------------------
 
@@ -97,6 +101,8 @@ class Line:
     # --- one connection ------------------------------------------------------------------------------------
 
     async def pause(self) -> None:
+        """Between two connections: a moment, or as long as a limit on them asks for."""
+        await self.pace.rest(self.members_answer)
         await self.means.seam.clock.sleep(self.means.seam.random.uniform(0, PAUSE_MOST_S))
 
     async def open(
@@ -173,6 +179,7 @@ class Line:
         }
         sample = self.means.record.add(Sample, began, **(fields | data))
         self.seen.append(sample)
+        self.pace.tell(sample)
         return sample
 
     def _fingerprint(self, leaf: bytes | None, began: float) -> str | None:
@@ -194,6 +201,10 @@ class Line:
         status = answer.status if answer is not None else None
         headers = answer.headers if answer is not None else ()
         return self.write_down(began, found, arm, index, status=status, headers=headers, **data)
+
+
+async def _nobody_to_ask() -> bool:
+    return True
 
 
 def _rounded(seconds: float | None) -> float | None:

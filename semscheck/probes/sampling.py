@@ -80,7 +80,8 @@ class Sampler:
         self._pages = pages
         self._decide = decisions
         self._line = Line(means, errand, decisions)
-        self._tracer = Tracer(self._line, doors)
+        self._tracer = Tracer(self._line, doors, sessions.context(None))
+        self._line.members_answer = self._tracer.still_answer
         self._persistence = Persistence(self._line, self._tracer, sessions)
         self._pairs = Pairs(self._line, self._tracer, sessions)
 
@@ -230,10 +231,13 @@ class Sampler:
         controls: where tokens are traced that may be nobody's. False if they are; early where something else is left
         to be tried.
         """
-        planned, index = self._plan.connections, 0
+        planned, made, index = self._plan.connections, 0, 0
         while index < planned:
             await connect()
-            index += 1
+            made += 1
+            index = made - self._line.pace.not_let_through  # those say nothing, and are made up for
+            if self._line.pace.is_late:
+                break
             if index == FOREIGN_AFTER and self._plan.page is not None and await self._nobody_knows(controls):
                 return False
             if not self._plan.exact and await self._may_stop(index):

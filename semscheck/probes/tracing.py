@@ -10,6 +10,7 @@ from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
 from semscheck.probes.cookies import Cookie
 from semscheck.probes.line import Issued, Line
+from semscheck.probes.together import together
 from semscheck.probes.tokens import Door, Opened, is_silence, open_tls, show_cookie, ticket_wait_s
 
 TRACES_AT_ONCE = 6
@@ -19,7 +20,9 @@ STOCK = 4  # unused sessions kept of each member, for the arm that offers them
 class Tracer:
     """Shows tokens to members. What it finds goes to the recorder, and to the line's own list."""
 
-    def __init__(self, line: Line, doors: Sequence[Door]) -> None:
+    def __init__(self, line: Line, doors: Sequence[Door], plain: ssl.SSLContext) -> None:
+        """plain: to see whether a member answers at all."""
+        self._plain = plain
         self._line = line
         self._doors = {door.name: door for door in doors}
         self._askable = dict(self._doors)
@@ -62,6 +65,23 @@ class Tracer:
     def use_cookies(self, names: frozenset[str], page: str) -> None:
         """Which cookies name a member here, and the path to show them on."""
         self._cookies, self._page = names, page
+
+    async def still_answer(self) -> bool:
+        """Whether the members that answered before, as far as they are known, answer when asked directly."""
+        line = self._line
+        known = {who for who in line.history() if who in self._askable}
+        doors = [self._askable[name] for name in known or self._askable]
+        if not doors:
+            return True
+        limit_s = line.patience_s()
+        opened = await together(
+            open_tls(line.means, door.errand, self._plain, timeout_s=limit_s) for door in doors
+        )
+        for each in opened:
+            if each.tls is not None:
+                each.tls.close()
+        answered = [each.tls is not None for each in opened]
+        return all(answered) if known else any(answered)
 
     # --- beside what goes on -------------------------------------------------------------------------------
 

@@ -13,19 +13,25 @@ from tests.balancing.test_haproxy_http import STICKY, UNSTICKY, ending
 from tests.rig.balancers import Backend, HAProxy
 from tests.rig.clients import connected
 from tests.rig.members import LOGIN_PATH, LOGIN_TITLE, Interface, NginxMember, Page, titled
+from tests.rig.process import Server
 
 pytestmark = pytest.mark.real
 
 
 @contextlib.contextmanager
-def serving(stand: Stand, *settings: dict[str, object]) -> Iterator[tuple[Backend, ...]]:
-    """Members of this test's own, one for each of the settings."""
+def serving(
+    stand: Stand, *settings: dict[str, object], keep: list[Server] | None = None
+) -> Iterator[tuple[Backend, ...]]:
+    """Members of this test's own, one for each of the settings. keep: takes their processes."""
     with contextlib.ExitStack() as running:
         members = []
         for number, (name, each) in enumerate(zip(NAMES, settings, strict=False)):
             address = stand.rig.address(f"198.51.100.{92 + number}")
             place = (Interface(address, stand.port, stand.certificate),)
-            running.enter_context(stand.running(NginxMember(name, place, **each)))  # type: ignore[arg-type]
+            member = NginxMember(name, place, **each)  # type: ignore[arg-type]
+            server = running.enter_context(stand.running(member))
+            if keep is not None:
+                keep.append(server)
             members.append(Backend(name, address, stand.port))
         yield tuple(members)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -15,6 +15,7 @@ from semscheck.model.observations import Control, Sample
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.probes.deciding import Decisions
 from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.pace import Haste
 from semscheck.probes.persistence import _Lot
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.sampling import FOREIGN_AFTER, MOST_CONNECTIONS, Plan, Sampler
@@ -116,6 +117,7 @@ class _Means:
     seam: Any
     record: Recorder
     timeout_s: float = 1.0
+    haste: Haste = field(default_factory=Haste)
 
 
 def plan(connections: int = 32, exact: bool = False, page: str | None = "/") -> Plan:
