@@ -35,6 +35,7 @@ from semscheck.render.html import (
 )
 from semscheck.render.html_style import page
 from semscheck.render.html_svg import figure
+from semscheck.render.json import dumps
 from semscheck.render.lines import COLOURS, Line, Span, ascii_line, to_string, wrap
 from semscheck.render.pictures import Cell, ConnectionStrip, Legend, StripRow, Tag
 from semscheck.render.safe import html as esc
@@ -71,7 +72,7 @@ def json(comparison: Comparison, *, indent: int = 2) -> bytes:
     """The comparison as JSON, schema first, ending in a line break. Null: not measured, or not there."""
     fields = msgspec.to_builtins(comparison)
     ordered = {"schema": fields.pop("schema"), **fields}
-    return msgspec.json.format(msgspec.json.encode(ordered), indent=indent) + b"\n"
+    return msgspec.json.format(dumps(ordered), indent=indent) + b"\n"
 
 
 def schema() -> dict[str, Any]:

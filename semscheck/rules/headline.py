@@ -69,9 +69,8 @@ def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
     left_out = {place.address for place in case.fqdn_places} - sampled
     where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
     if one is None and len(sampled) > 1:
-        return (
-            f"all new connections to each address{' that was tested' if left_out else ''} went to one server"
-        )
+        tested = " that was tested" if left_out else ""
+        return f"new connections to each address{tested} went to one server"
     return f"{all_} new connections{where} went to {one or 'one and the same server'}"
 
 

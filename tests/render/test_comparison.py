@@ -185,6 +185,12 @@ def test_hostile_names_stay_text() -> None:
     assert "\u202e" not in whole
 
 
+def test_hostile_names_are_escapes_in_json() -> None:
+    data = rendered.json(hostile()).decode()
+    assert "\u202e" not in data
+    assert "\\u202e" in data
+
+
 # --- the picture -------------------------------------------------------------------------------------------------
 
 

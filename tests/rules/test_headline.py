@@ -111,7 +111,7 @@ SENTENCES: list[tuple[str, Scene, str]] = [
             leads_to=(VIP, V6),
             paths=[path(counts={"member A": 32}), path(address=V6, counts={"member A": 32})],
         ),
-        "keys.example.com is healthy: all new connections to each address went to one server, which is consistent "
+        "keys.example.com is healthy: new connections to each address went to one server, which is consistent "
         "with fail-over.",
     ),
     (
