@@ -55,12 +55,15 @@ def test_one_server_that_stalls_is_its_own_and_all_of_them_are_the_networks() ->
         (Termination.UNKNOWN, Owner.SERVER),
     ],
 )
-def test_a_certificate_is_the_balancers_where_tls_ends_there(termination: Termination, owner: Owner) -> None:
+@pytest.mark.parametrize("code", ["CRT004", "TLS007"])
+def test_a_certificate_is_the_balancers_where_tls_ends_there(
+    code: str, termination: Termination, owner: Owner
+) -> None:
     scene = Scene(
         TWO, serves(VIP), serves(CLIENT[0]), serves(CLIENT[1]), paths=[path(termination=termination)]
     )
     hit = Hit(subject=Subject("address", FQDN, VIP, 443), summary="The certificate expired.")
     case = Case(scene.snapshot, scene.analysis)
-    whose, remedy = settled("CRT004", Owner.SERVER, "Renew it.", hit, case)
+    whose, remedy = settled(code, Owner.SERVER, "Renew it.", hit, case)
     assert whose is owner
     assert remedy == (f"{ENDS_THERE} Renew it." if owner is Owner.BALANCER else "Renew it.")
