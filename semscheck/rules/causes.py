@@ -21,6 +21,7 @@ class Relation(Enum):
     PLACE = "place"  # the same address; the same port where both name one
     ADDRESS = "address"  # the same address, whatever the port
     MEMBER = "member"  # the same member's name
+    ANSWERED = "answered"  # the same address and port, and something answered at each failure of the effect
     CERTIFICATE = "certificate"  # the cause is about one of the certificates that the effect compares
 
 
@@ -51,6 +52,8 @@ TABLE: tuple[Row, ...] = (
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.ANY, "CLU005")),
     *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.PLACE, "CLU002")),
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
+    # A refusal or a reset is an answer: the failures that the balancer is seen to give, and no packet lost.
+    *rows("BAL012", Relation.ANSWERED, "NET006"),
     # Where no page comes, neither its cookies nor its members can be compared.
     *rows("CLU007", Relation.PLACE, "BAL008"),
     *rows("CLU005", Relation.ANY, "BAL008"),
@@ -99,6 +102,8 @@ def _related(cause: Finding, effect: Finding, relation: Relation) -> bool:
     if relation is Relation.CERTIFICATE:
         return cause.args.get("fingerprint", "-") in effect.args.get("certificates", "").split(", ")
     if one.address is None or one.address != other.address:
+        return False
+    if relation is Relation.ANSWERED and effect.args.get("silent") != "0":
         return False
     return relation is Relation.ADDRESS or None in (one.port, other.port) or one.port == other.port
 

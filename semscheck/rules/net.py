@@ -11,7 +11,6 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
-from semscheck.rules.balancing import PRESENTED_LEAST
 from semscheck.rules.case import Case, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.registry import Answer, Hit, NotObserved, rule
 
@@ -261,15 +260,6 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
             return
 
 
-def _counted_as_errors(case: Case, place: Place) -> bool:
-    """Do repeated connections there fail in part, which BAL012 reports as the balancer's?"""
-    return any(
-        path.errors and path.samples >= PRESENTED_LEAST
-        for path in case.analysis.paths
-        if (path.address, path.port) == (place.address, place.port)
-    )
-
-
 @rule(
     Card(
         code="NET006",
@@ -283,8 +273,8 @@ def _counted_as_errors(case: Case, place: Place) -> bool:
             "member that goes up and down."
         ),
         seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. "
-        "Refusals and resets at an address whose repeated connections end so in part are left to BAL012: something "
-        "answered, so that no packet was lost. Attempts from another address of this desktop do not count.",
+        "Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no "
+        "packet was lost. Attempts from another address of this desktop do not count.",
         references=(RFC_9293,),
     )
 )
@@ -309,8 +299,6 @@ def flaky(case: Case) -> Answers:
         key = (place.address, place.port)
         attempts = tried.get(key, [])
         lost = [each for each in attempts if not each.made]
-        if lost and _counted_as_errors(case, place):
-            lost = [each for each in lost if not each.answered]
         if key in shown or len(attempts) < FLAKY_LEAST or not lost or len(lost) == len(attempts):
             continue
         if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
@@ -322,7 +310,11 @@ def flaky(case: Case) -> Answers:
                 f"{len(lost)} of {len(attempts)} connections to {place_name(place, case.target)} could not be made."
             ),
             evidence=tuple(each.id for each in lost[:8]),
-            args={"failed": str(len(lost)), "tried": str(len(attempts))},
+            args={
+                "failed": str(len(lost)),
+                "tried": str(len(attempts)),
+                "silent": str(sum(not each.answered for each in lost)),
+            },
         )
 
 

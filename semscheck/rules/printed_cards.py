@@ -352,7 +352,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'summary': 'Some of the repeated connections to one address failed to be made.',
         'why': 'Clients fail now and then with no pattern that users could describe.',
         'remedy': 'Look for packet loss on the way, for a full connection table in a firewall or balancer, and for a member that goes up and down.',
-        'seen_by': 'Of several attempts to connect to the same address and port some succeeded and some did not. Refusals and resets at an address whose repeated connections end so in part are left to BAL012: something answered, so that no packet was lost. Attempts from another address of this desktop do not count.',
+        'seen_by': 'Of several attempts to connect to the same address and port some succeeded and some did not. Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no packet was lost. Attempts from another address of this desktop do not count.',
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
