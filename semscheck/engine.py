@@ -282,7 +282,11 @@ class Engine:
         doors = self._doors()
         if not doors or self._target.connections < 1:
             return ()
-        return await session_controls(self._means, doors, self._sessions.context(newest), newest)
+        context = self._sessions.context(newest)
+        return await session_controls(self._means, doors, context, newest, self._later)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        self._start("controls", work)
 
     async def _controls_for(self, newest: str | None) -> tuple[Control, ...]:
         return await asyncio.shield(self._controls(newest)) or ()

@@ -153,6 +153,8 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
     values = _worth_by_version(facts, token, known)
     if not any(value.usable for value in values.values()):
         return {}, next(iter(values.values())).why
+    if token == "tls" and _known_now_and_then(facts):
+        return {}, "a member knows a session that it gave at one time and not at another"
     if token == "cookie" and not facts.members and _moves_between_requests(facts):
         return {}, "requests of one connection are answered by different servers"
     stable = frozenset() if facts.members else repeated_cookies(facts)
@@ -208,6 +210,19 @@ def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[
         controls = [c for c in facts.controls if c.version is None or c.version in wanted]
         found[version] = worth(controls, token, members)
     return found or {None: worth(facts.controls, token, members)}
+
+
+def _known_now_and_then(facts: Facts) -> bool:
+    """One member was shown the same session twice, with different results: it has several processes that share none,
+    or stands for several servers. That it does not know a session then says nothing."""
+    for traces in facts.traces.values():
+        seen: dict[str, bool] = {}
+        for trace in traces:
+            if trace.token != "tls" or trace.recognised is None:
+                continue
+            if seen.setdefault(trace.member, trace.recognised) is not trace.recognised:
+                return True
+    return False
 
 
 def _moves_between_requests(facts: Facts) -> bool:

@@ -152,6 +152,8 @@ class Sampler:
             if await controls:
                 await arms.offer_again(context, FOREIGN_AFTER)
             return False
+        if self._nothing_in_it():
+            return False
         await arms.other_sources(context, self._plan.sources, None, trace=True)
         if not self._decide.spread(self._line.history()):
             return True
@@ -188,6 +190,11 @@ class Sampler:
         if not await self._persistence.cookies(context, page, telling, trace):
             await self._persistence.exchanged_sessions(present)
         await self._persistence.kept_connections(context, page, telling, trace)
+
+    def _nothing_in_it(self) -> bool:
+        """Sessions were recognised, and name nobody all the same: members know their own at one time only."""
+        recognised = any(isinstance(seen, Trace) and seen.recognised for seen in self._line.seen)
+        return recognised and not any(self._line.history())
 
     # --- members unknown -----------------------------------------------------------------------------------
 

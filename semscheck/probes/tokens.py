@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
 TICKET_WAIT_MOST_S = 1.0
+OWN_SHOWN = (
+    3  # times that a member is shown its own session; of two processes that share none, all know it in 1/8
+)
 ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 
 
@@ -184,15 +187,22 @@ class Taken:
     door: Door
     session: ssl.SSLSession | None = None
     version: str | None = None
+    unused: bool = True
     cookies: tuple[Cookie, ...] = ()
 
 
 async def session_controls(
-    means: Means, doors: Iterable[Door], context: ssl.SSLContext, newest: str | None
+    means: Means,
+    doors: Iterable[Door],
+    context: ssl.SSLContext,
+    newest: str | None,
+    later: Callable[[Coroutine[Any, Any, None]], object] | None = None,
 ) -> tuple[Control, ...]:
     """Each member's session shown to itself, then to the others: does recognition name the issuer?
 
-    One direction of each pair is enough, since sharing keys or a cache is mutual.
+    One direction of each pair is enough, since sharing keys or a cache is mutual. A member of several processes that
+    share nothing knows its own only where the same one answers, so that once is not enough. later: starts what need
+    not be waited for: each member's own shown to itself again, observed like the others.
     """
     doors = tuple(doors)
     own = await together(_own_session(means, door, context, newest) for door in doors)
@@ -200,7 +210,56 @@ async def session_controls(
     ready = [taken for _, taken in own if taken.session is not None]
     pairs = [(one, other.door) for at, one in enumerate(ready) for other in ready[at + 1 :]]
     shown = await together(_foreign_session(means, taken, door, context) for taken, door in pairs)
+    shared = {control.issuer for control in shown if control.recognised}
+    if later is not None:
+        later(_own_again(means, [one for one in ready if one.door.name not in shared], context))
     return (*controls, *shown)
+
+
+async def _own_again(means: Means, own: Iterable[Taken], context: ssl.SSLContext) -> None:
+    async def one(taken: Taken) -> None:
+        for _ in range(OWN_SHOWN - 1):
+            if taken.session is None or not taken.unused:
+                return
+            began = means.record.now()
+            opened = await open_tls(means, taken.door.errand, context, session=taken.session)
+            if opened.tls is None:
+                return
+            seen = opened.tls.resumed
+            taken = await _renewed(taken, opened)
+            _write_down_session(means, began, taken, taken.door, seen, None)
+            if not seen:
+                return
+
+    await together(one(taken) for taken in own)
+
+
+async def _renewed(taken: Taken, opened: Opened) -> Taken:
+    """The session to show next, and closes the connection. Some servers take a ticket of TLS 1.3 only once (RFC 8446
+    section 8.1), so that one that was used and not followed by another says nothing any more."""
+    assert opened.tls is not None
+    newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
+    unused = newer is not None or opened.tls.version != "TLSv1.3"
+    opened.tls.close()
+    return replace(taken, session=newer or taken.session, unused=unused)
+
+
+def _write_down_session(
+    means: Means, began: float, taken: Taken, door: Door, seen: bool | None, trouble: Failure | None
+) -> Control:
+    return means.record.add(
+        Control,
+        began,
+        token="tls",
+        version=taken.version,
+        issuer=taken.door.name,
+        issuer_address=taken.door.errand.address,
+        shown_to=door.name,
+        address=door.errand.address,
+        port=door.errand.port,
+        recognised=seen,
+        failure=trouble,
+    )
 
 
 async def _own_session(
@@ -209,8 +268,7 @@ async def _own_session(
     began = means.record.now()
     seen: bool | None = None
     trouble: Failure | None = None
-    session: ssl.SSLSession | None = None
-    version: str | None = newest
+    taken = Taken(door, version=newest)
     for _ in range(ATTEMPTS):
         first = await open_tls(means, door.errand, context)
         if first.tls is None:
@@ -218,36 +276,21 @@ async def _own_session(
             if is_silence(trouble):
                 break
             continue
-        version = first.tls.version
-        session = await first.tls.ticket(ticket_wait_s(first.connect_s, first.handshake_s))
-        first.tls.close()
-        if session is None:
+        taken = await _renewed(replace(taken, version=first.tls.version), first)
+        if taken.session is None:
             seen, trouble = False, None
             break
-        again = await open_tls(means, door.errand, context, session=session)
+        again = await open_tls(means, door.errand, context, session=taken.session)
         if again.tls is None:
             trouble = again.failure
             if is_silence(trouble):
                 break
             continue
         seen, trouble = again.tls.resumed, None
-        session = await again.tls.ticket(ticket_wait_s(again.connect_s, again.handshake_s)) or session
-        again.tls.close()
+        taken = await _renewed(taken, again)
         break
-    control = means.record.add(
-        Control,
-        began,
-        token="tls",
-        version=version,
-        issuer=door.name,
-        issuer_address=door.errand.address,
-        shown_to=door.name,
-        address=door.errand.address,
-        port=door.errand.port,
-        recognised=seen,
-        failure=trouble,
-    )
-    return control, Taken(door, session if seen else None, version)
+    control = _write_down_session(means, began, taken, door, seen, trouble)
+    return control, taken if seen else replace(taken, session=None)
 
 
 def refuses_older(usual: Iterable[Control], older: Iterable[Control]) -> bool:
@@ -273,19 +316,7 @@ async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.
         seen, trouble = await show_session(means, door.errand, context, taken.session)
         if seen is not None or is_silence(trouble):
             break
-    return means.record.add(
-        Control,
-        began,
-        token="tls",
-        version=taken.version,
-        issuer=taken.door.name,
-        issuer_address=taken.door.errand.address,
-        shown_to=door.name,
-        address=door.errand.address,
-        port=door.errand.port,
-        recognised=seen,
-        failure=trouble,
-    )
+    return _write_down_session(means, began, taken, door, seen, trouble)
 
 
 async def cookie_controls(

@@ -153,25 +153,39 @@ class Tracer:
     async def _trace_session(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
         """Show a session to the members, the likeliest first, until one recognises it.
 
-        A member that resets or refuses is asked once more: one lost answer would leave the connection nobody's.
+        Before nobody does, the likeliest one is asked again: of a member's processes only one may know it, and then
+        that it is not known says nothing.
         """
+        refused = set()
         for door in self._order():
-            began = self._line.means.record.now()
-            opened = await open_tls(self._line.means, door.errand, context, session=session)
-            if opened.failure is not None and not is_silence(opened.failure):
-                opened = await open_tls(self._line.means, door.errand, context, session=session)
-            if opened.tls is None:
-                self.write_down(began, sample, door, "tls", None, opened.failure)
-                continue
-            known = opened.tls.resumed
-            try:
-                if known:
-                    await self._restock(door.name, sample, session, opened)
-            finally:
-                opened.tls.close()
-            self.write_down(began, sample, door, "tls", known, None)
+            known = await self._show_session(sample, session, context, door)
             if known:
                 return
+            if known is False:
+                refused.add(door)
+        again = next((door for door in self._order() if door in refused), None)
+        if again is not None:
+            await self._show_session(sample, session, context, again)
+
+    async def _show_session(
+        self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext, door: Door
+    ) -> bool | None:
+        """A member that resets or refuses is asked once more: one lost answer would leave the connection nobody's."""
+        began = self._line.means.record.now()
+        opened = await open_tls(self._line.means, door.errand, context, session=session)
+        if opened.failure is not None and not is_silence(opened.failure):
+            opened = await open_tls(self._line.means, door.errand, context, session=session)
+        if opened.tls is None:
+            self.write_down(began, sample, door, "tls", None, opened.failure)
+            return None
+        known = opened.tls.resumed
+        try:
+            if known:
+                await self._restock(door.name, sample, session, opened)
+        finally:
+            opened.tls.close()
+        self.write_down(began, sample, door, "tls", known, None)
+        return known
 
     async def _restock(self, member: str, sample: Sample, session: ssl.SSLSession, opened: Opened) -> None:
         """Keep a session of this member that was not used yet, for the resume arm: some servers take each only

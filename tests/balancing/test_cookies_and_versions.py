@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from semscheck.analysis.identity import UNLISTED
+from semscheck.model.observations import Control, Trace
 from tests.balancing.stand import NAMES, Checked, Stand
 from tests.balancing.test_haproxy_http import STICKY, UNSTICKY, ending
 from tests.rig.balancers import Backend, HAProxy
@@ -20,7 +25,11 @@ pytestmark = pytest.mark.real
 
 @contextlib.contextmanager
 def serving(
-    stand: Stand, *settings: dict[str, object], keep: list[Server] | None = None
+    stand: Stand,
+    *settings: dict[str, object],
+    keep: list[Server] | None = None,
+    kind: type[NginxMember] = NginxMember,
+    **common: object,
 ) -> Iterator[tuple[Backend, ...]]:
     """Members of this test's own, one for each of the settings. keep: takes their processes."""
     with contextlib.ExitStack() as running:
@@ -28,7 +37,7 @@ def serving(
         for number, (name, each) in enumerate(zip(NAMES, settings, strict=False)):
             address = stand.rig.address(f"198.51.100.{92 + number}")
             place = (Interface(address, stand.port, stand.certificate),)
-            member = NginxMember(name, place, **each)  # type: ignore[arg-type]
+            member = kind(name, place, **(common | each))  # type: ignore[arg-type]
             server = running.enter_context(stand.running(member))
             if keep is not None:
                 keep.append(server)
@@ -148,3 +157,56 @@ def test_a_server_that_the_profile_does_not_name_needs_the_newer_version(stand: 
             assert (checked.path.method, checked.path.members_seen) == ("rotating", 3), checked.said
             assert checked.report.summary.exit_code == 2, checked.said
             stand.rig.client.call(lambda: connected(stand.vip, stand.port).__enter__().close())
+
+
+# --- members of several processes --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Processes(NginxMember):
+    """Two worker processes, each with a session cache of its own: a session is known where the same one answers."""
+
+    def _config(self, directory: Path) -> str:
+        config = NginxMember._config(self, directory)
+        config = config.replace("master_process off;", "worker_processes 2;\nuser root;")
+        config = config.replace("ssl_session_cache off;", "ssl_session_cache builtin:1000;")
+        return re.sub(r"(listen [^;]+ ssl);", r"\1 reuseport;", config)
+
+
+def test_members_of_several_processes_are_not_taken_for_several_servers(stand: Stand) -> None:
+    with contextlib.ExitStack() as running:
+        members = running.enter_context(serving(stand, {}, {}, kind=Processes, tickets=False))
+        server = running.enter_context(stand.running(HAProxy(stand.listen, members, method="first")))
+        found = [stand.check(stand.target(members), server, seed=turn) for turn in range(4)]
+    for checked in found:
+        assert checked.report.summary.exit_code in (0, 3), checked.said
+        assert UNLISTED not in {share.name for share in checked.path.members}, checked.said
+        assert not checked.balancing_codes & {"BAL001", "BAL002", "BAL003"}, checked.said
+
+
+def own_controls(checked: Checked) -> Counter[str]:
+    controls = [o for o in checked.report.observations if isinstance(o, Control) and o.token == "tls"]
+    return Counter(control.issuer for control in controls if control.issuer == control.shown_to)
+
+
+@pytest.mark.parametrize("kind", ["tickets", "tickets12", "cache", "cache12"])
+def test_members_are_shown_their_own_sessions_three_times(stand: Stand, kind: str) -> None:
+    members = stand.members(kind)
+    with stand.running(HAProxy(stand.listen, members, method="first")) as server:
+        checked = stand.check(stand.target(members), server)
+    assert set(own_controls(checked).values()) == {3}
+    assert checked.report.summary.verdict == "ok", checked.said
+
+
+def test_a_session_that_nobody_knew_was_shown_to_one_member_twice(stand: Stand) -> None:
+    members = stand.members("tickets")
+    with stand.running(ending(stand, members)) as server:
+        checked = stand.check(stand.target(members), server)
+    shown: dict[str, list[str]] = {}
+    for seen in checked.report.observations:
+        if isinstance(seen, Trace) and seen.token == "tls":
+            assert seen.recognised is False
+            shown.setdefault(seen.sample, []).append(seen.member)
+    assert shown
+    for each in shown.values():
+        assert sorted(Counter(each).values()) == [1, 1, 2]
