@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from semscheck.analysis.identity import UNLISTED
+from semscheck.model.failure import Cause, Phase
 from semscheck.model.observations import Control, Trace
 from tests.balancing.stand import NAMES, Checked, Stand
 from tests.balancing.test_haproxy_http import STICKY, UNSTICKY, ending
@@ -157,6 +158,19 @@ def test_a_server_that_the_profile_does_not_name_needs_the_newer_version(stand: 
             assert (checked.path.method, checked.path.members_seen) == ("rotating", 3), checked.said
             assert checked.report.summary.exit_code == 2, checked.said
             stand.rig.client.call(lambda: connected(stand.vip, stand.port).__enter__().close())
+
+
+def test_a_member_that_speaks_only_what_no_client_takes(stand: Stand) -> None:
+    """Half of all modern clients are refused: seen as failed connections, with what the server said."""
+    ancient: dict[str, object] = {"protocols": ("TLSv1", "TLSv1.1")}
+    with serving(stand, ancient, {}) as members, stand.running(HAProxy(stand.listen, members)) as server:
+        checked = stand.check(stand.target(members, connections=12), server)
+    fresh = checked.samples("fresh")
+    failed = [sample for sample in fresh if sample.failure is not None]
+    assert len(failed) == len(fresh) // 2 == checked.path.failed, checked.said
+    said = {(s.failure.phase, s.failure.cause, s.failure.alert) for s in failed if s.failure is not None}
+    assert said == {(Phase.TLS, Cause.ALERT, "protocol_version")}
+    assert checked.report.summary.exit_code != 0, checked.said
 
 
 # --- members of several processes --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from semscheck.probes.line import SILENT_AFTER, TICKET_LATE_S, Line
 from semscheck.probes.tokens import TICKET_WAIT_MOST_S, TICKET_WAIT_S, Opened, ticket_wait_s
+from tests.probes.tlsserver import errand, means
 
 
 class Server:
@@ -27,7 +28,7 @@ async def take(line: Line, *, gives: bool, handshake_s: float = 0.001) -> float:
 
 
 def line() -> Line:
-    return Line(cast(Any, None), cast(Any, None), cast(Any, None))
+    return Line(means(), errand(443), cast(Any, None))
 
 
 def test_a_busy_server_is_given_more_time() -> None:
