@@ -273,10 +273,12 @@ def _succeeded(sample: Sample) -> bool:
 
 
 def _balancer_error(sample: Sample) -> bool:
-    """502, 503, 504, a close or reset, or no answer in time: what a dead member behind a balancer looks like."""
+    """502, 503, 504, an alert, a close or reset, or no answer in time: what a dead member behind a balancer looks
+    like, or one that does not speak with clients of today."""
     if sample.failure is None:
         return sample.status in BALANCER_ERRORS
     return sample.failure.cause in (
+        Cause.ALERT,
         Cause.CLOSED,
         Cause.RESET,
         Cause.STALLED,
@@ -400,7 +402,7 @@ def _from_labels(
     known = [label for label in labels if label is not None]
     counts = Counter(known)
     if len(known) < LEAST:
-        why = f"only {len(known)} connections could be identified"
+        why = f"only {len(known)} {'connection' if len(known) == 1 else 'connections'} could be identified"
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     turns = cycle_with_gaps(_filled(labels, fresh), GAPS)
     if turns is not None and not any(" or " in label for label in counts):
