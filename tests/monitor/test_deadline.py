@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from semscheck.commands.exporter import doors
 from semscheck.lab.cluster import Lab
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.lab.world import Behaviour
 from semscheck.monitor.exporter import Exporter
 from tests.monitor.stand import Client, until
+
+pytestmark = pytest.mark.slow  # waits for times to pass
 
 
 async def test_a_cluster_that_hangs_gives_what_was_measured_until_then(tmp_path: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from semscheck.monitor.slots import Slots
 from tests.monitor.stand import Play, serving, until, write_config
+
+pytestmark = pytest.mark.slow  # waits for times to pass
 
 
 async def test_two_scrapes_at_once_share_one_run(tmp_path: Path) -> None:

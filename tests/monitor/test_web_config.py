@@ -19,6 +19,8 @@ from semscheck.monitor.webconfig import read_web_config
 from tests.monitor.stand import Client, Play, until, write_config
 from tests.rig.certs import Authority, Issued
 
+pytestmark = pytest.mark.slow  # waits for times to pass
+
 NAME = "exporter.example.test"
 HASH = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
 AUTHORITY = Authority.root("Monitoring Test Root")

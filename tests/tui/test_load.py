@@ -18,6 +18,8 @@ from semscheck.tui.screens.check import LOOKS_PER_S, CheckScreen
 from tests.tui import reports
 from tests.tui.reading import shows, until
 
+pytestmark = pytest.mark.slow  # waits for times to pass
+
 CONNECTIONS = 200
 TRACES = 6  # members that each connection's session is shown to
 
