@@ -26,6 +26,8 @@ from tests.accuracy.play import Played, misattributions, play
 from tests.accuracy.table import page
 from tests.accuracy.worlds import BROKEN, HEALTHY, Site, Truth, site
 
+pytestmark = pytest.mark.slow
+
 SEED = 7
 SLICE = 40
 

@@ -14,6 +14,8 @@ from semscheck.cli import main
 from semscheck.monitor.exporter import serve
 from tests.monitor.stand import COMMAND, Client, Play, reply, serving, until, write_config
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = b"a" * 1_000_000
 
 
