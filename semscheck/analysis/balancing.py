@@ -61,7 +61,7 @@ ALPHA = 0.01
 LEAST = 4  # identified connections, below which nothing is said of the method
 FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
 ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
-NO_ANSWER = "a server that does not answer"
+NO_ANSWER = "a server that fails"  # silent, refusing, or ending the handshake
 NOT_TOLD = "a server that could not be told"
 GAPS = frozenset((NO_ANSWER, NOT_TOLD))
 BALANCER_ERRORS = frozenset({502, 503, 504})
@@ -172,7 +172,6 @@ class _Spread:
     certain: bool = True
     why: str | None = None
     labels: tuple[str | None, ...] = ()
-    gaps: bool = False  # the cycle has places that fail or cannot be told
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
     shared: bool = (
         False  # whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
@@ -406,9 +405,7 @@ def _from_labels(
         return _Spread(Method.UNKNOWN, why=why, labels=labels)
     turns = cycle_with_gaps(_filled(labels, fresh), GAPS)
     if turns is not None and not any(" or " in label for label in counts):
-        return _Spread(
-            _BY_CYCLE[turns.kind], turns.order, turns.chance, certain=certain, labels=labels, gaps=True
-        )
+        return _Spread(_BY_CYCLE[turns.kind], turns.order, turns.chance, certain=certain, labels=labels)
     if len(counts) == 1:
         return _single(labels, known, fresh, certain, hidden)
     if any(" or " in label for label in counts):

@@ -90,7 +90,7 @@ def _gaps(path: BalancingPath) -> str:
     told = [
         name
         if number == 1
-        else name.replace("a server that does", f"{number} that do").replace("a server", f"{number}")
+        else name.replace("a server that fails", f"{number} that fail").replace("a server", f"{number}")
         for name, number in gaps.items()
     ]
     return f", {' and '.join(told)} among them" if told else ""

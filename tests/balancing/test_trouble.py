@@ -161,7 +161,7 @@ def test_a_round_robin_is_seen_through_a_member_that_does_not_answer(stand: Stan
         with stand.running(HAProxy(stand.listen, members)) as balancer:
             checked = stand.check(stand.target(members, limits=IMPATIENT), balancer)
     assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
-    assert checked.path.cycle == ("sems1.example.test", "a server that does not answer")
+    assert checked.path.cycle == ("sems1.example.test", "a server that fails")
     assert checked.balancing_codes == {"BAL001", "BAL012"}, checked.said
 
 
