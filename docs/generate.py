@@ -15,9 +15,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from semscheck.monitor import answer, ledger
-from semscheck.render import cards, comparison, prometheus, schema
-from semscheck.rules import printed, registry
+from semscheck.exporter import metrics as ledger
+from semscheck.exporter import probe_metrics as answer
+from semscheck.report import cards, comparison, prometheus, schema
+from semscheck.rules import printed
+from semscheck.rules import rule as registry
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `tests`, which is no part of what is installed
@@ -72,7 +74,7 @@ What the exporter answers `/metrics` with. The number of series does not depend 
 
 
 def balancers() -> str:
-    from tests.balancing import table
+    from tests.balancers import table
 
     return table.page()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semscheck import __version__
-from semscheck.commands.parser import DESCRIPTION, build
+from semscheck.cli.options import DESCRIPTION, build
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.rules.printed import cards
 

@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Run the command line; gives the process's exit code."""
-    from semscheck.cli import main as command_line
+    from semscheck.cli.main import main as command_line
 
     return command_line()
 

@@ -120,7 +120,7 @@ def _modules(_: Bench) -> str:
 
 def _trust(_: Bench) -> str:
     """The operating system's authorities. Where it has none at all, that is said, and is no fault of ours."""
-    from semscheck.probes.trust import trusting
+    from semscheck.net.tls_contexts import trusting
 
     context = trusting(None)
     if sys.platform in ("win32", "darwin"):
@@ -138,9 +138,9 @@ def _trust(_: Bench) -> str:
 
 
 def _check(name: str) -> tuple[Report, tuple[str, ...], int]:
-    from semscheck.commands.lab import playing
+    from semscheck.cli.commands.lab import playing
     from semscheck.lab.scenarios import SCENARIOS
-    from semscheck.run import check
+    from semscheck.pipeline import check
 
     with playing(name) as (lab, target):
         report = asyncio.run(check(target, origin="lab", options={"scenario": name}))
@@ -223,9 +223,9 @@ def _listed(codes: set[str]) -> str:
 
 def _explain(_: Bench) -> str:
     """The printed cards are those of the rules themselves, and every one becomes words and a page."""
-    from semscheck.render.cards import explain, pages
+    from semscheck.report.cards import explain, pages
     from semscheck.rules.printed import cards
-    from semscheck.rules.registry import cards as of_rules
+    from semscheck.rules.rule import cards as of_rules
 
     printed, registered = {card.code for card in cards()}, {card.code for card in of_rules()}
     if printed != registered:
@@ -238,10 +238,10 @@ def _explain(_: Bench) -> str:
 
 def _export(bench: Bench) -> str:
     """Every format is written; the saved report is read back and judged the same again."""
-    from semscheck.commands.formats import FORMATS, encode, redacted
-    from semscheck.commands.saved import read_report
-    from semscheck.commands.streams import Face
-    from semscheck.run import replay
+    from semscheck.cli.output.formats import FORMATS, encode, redacted
+    from semscheck.cli.output.saved import read_report
+    from semscheck.cli.output.streams import Face
+    from semscheck.pipeline import replay
 
     report = bench.of_lab()
     for form in FORMATS:
@@ -283,7 +283,7 @@ def _screens(bench: Bench) -> str:
 
 
 async def _visit(directory: Path, seen: _Seen) -> None:
-    from semscheck.commands.screens import doors
+    from semscheck.cli.commands.tui import doors
     from semscheck.tui.app import Opening, SemscheckApp
     from semscheck.tui.store import Store
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semscheck.probes.seam import Desktop, Seam, SocketDialler, Stream
+from semscheck.net.backend import Desktop, Seam, SocketDialler, Stream
 
 if TYPE_CHECKING:
     import dns.message

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from semscheck.rules import printed, registry
+from semscheck.rules import printed
+from semscheck.rules import rule as registry
 
 ROOT = Path(__file__).resolve().parent.parent
 

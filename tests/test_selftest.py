@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from semscheck import selftest
-from semscheck.cli import main
+from semscheck.cli.main import main
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +28,14 @@ def test_everything_works_here(capsys):
 
 def test_a_missing_part_is_named_and_the_rest_is_tried(monkeypatch, capsys, tmp_path):
     """As in a package that lacks a module and a library."""
-    monkeypatch.setitem(sys.modules, "semscheck.render.cards", None)
+    monkeypatch.setitem(sys.modules, "semscheck.report.cards", None)
     steps = [step for step in selftest.STEPS if step[0] in ("program", "explain", "trust")]
     monkeypatch.setattr(selftest, "STEPS", tuple(steps))
     assert main(["selftest"]) == 2
     said = capsys.readouterr()
     marks = {line.split()[1]: line.split()[0] for line in said.out.splitlines()}
     assert marks == {"program": "ok", "trust": "ok", "explain": "BROKEN"}
-    assert "semscheck.render.cards" in said.out
+    assert "semscheck.report.cards" in said.out
     assert "explain" in said.err
 
 
@@ -49,11 +49,11 @@ def test_a_lab_that_did_not_end_breaks_what_builds_on_it(tmp_path):
 
 def test_the_exporters_libraries_may_be_absent_only_from_source(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in [name for name in sys.modules if name.startswith("semscheck.monitor")]:
+    for name in [name for name in sys.modules if name.startswith("semscheck.exporter")]:
         monkeypatch.delitem(sys.modules, name)
     bench = selftest.Bench(None)  # type: ignore[arg-type]
     assert "without the exporter's libraries (uvicorn)" in dict(selftest.STEPS)["modules"](bench)
-    for name in [name for name in sys.modules if name.startswith("semscheck.monitor")]:
+    for name in [name for name in sys.modules if name.startswith("semscheck.exporter")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(selftest.BrokenError, match="uvicorn"):

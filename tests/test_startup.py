@@ -19,13 +19,13 @@ IDLE = (
     "email",
     "platformdirs",
     "json",
-    "semscheck.engine",
+    "semscheck.scheduler",
     "semscheck.probes",
 )
 
 SHOW = """
 import sys
-from semscheck.cli import main
+from semscheck.cli.main import main
 code = main(sys.argv[1:])
 sys.stdout.flush()
 print(code, *sorted(sys.modules), file=sys.stderr)
@@ -66,7 +66,7 @@ def test_commands_that_only_read_their_own_texts(arguments: tuple[str, ...]) -> 
 def test_explain_does_not_import_the_rules() -> None:
     _, modules = imported("explain", "DNS004")
     assert "semscheck.rules.printed_cards" in modules
-    assert "semscheck.rules.dns" not in modules
+    assert "semscheck.rules.catalogue.dns" not in modules
     assert "semscheck.model.observations" not in modules
 
 
@@ -99,16 +99,16 @@ def test_a_check_imports_neither_screens_nor_lab_nor_others_command_lines() -> N
             "--quiet",
         )
     assert code == 3
-    assert "semscheck.probes.http" in modules
+    assert "semscheck.net.http" in modules
     assert (
-        of(("textual", "rich", "click", "semscheck.tui", "semscheck.lab", "semscheck.profile_shape"), modules)
+        of(("textual", "rich", "click", "semscheck.tui", "semscheck.lab", "semscheck.profile.shape"), modules)
         == set()
     )
 
 
 def test_httpx_without_its_command_line_is_httpx() -> None:
     program = (
-        "import semscheck.probes.http, sys, httpx;"
+        "import semscheck.net.http, sys, httpx;"
         "assert 'httpx._main' not in sys.modules and 'rich' not in sys.modules and 'click' not in sys.modules;"
         "assert httpx.Client and httpx.AsyncHTTPTransport and callable(httpx.main)"
     )

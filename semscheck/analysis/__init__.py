@@ -12,9 +12,9 @@ from semscheck.model.report import Snapshot
 
 def analyse(snapshot: Snapshot) -> Analysis:
     """Everything that can be inferred from a snapshot, complete or not."""
-    from semscheck.analysis.balancing import paths, worst
-    from semscheck.analysis.places import interfaces, places
-    from semscheck.analysis.rotation import dns_analysis
+    from semscheck.analysis.balancing.paths import paths, worst
+    from semscheck.analysis.dns import dns_analysis
+    from semscheck.analysis.endpoints import interfaces, places
 
     dns = dns_analysis(snapshot)
     where = places(snapshot, dns)

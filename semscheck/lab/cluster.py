@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from semscheck.lab import certificates
-from semscheck.lab.balancer import RunningBalancer
-from semscheck.lab.certificates import Forge
-from semscheck.lab.crowd import Crowd
-from semscheck.lab.member import RunningMember, SessionStores
-from semscheck.lab.nameserver import NameServer, Zone
+from semscheck.lab.balancers.balancer import RunningBalancer
+from semscheck.lab.balancers.crowd import Crowd
+from semscheck.lab.dns.nameserver import NameServer, Zone
+from semscheck.lab.members import certificates
+from semscheck.lab.members.certificates import Forge
+from semscheck.lab.members.member import RunningMember, SessionStores
+from semscheck.lab.members.tls import Contexts
 from semscheck.lab.place import Endpoint, LabError, Place, find_place
-from semscheck.lab.tls import Contexts
 from semscheck.lab.truth import Ledger, Outcome, Served
 from semscheck.lab.world import Behaviour, Ipv6, World
 

@@ -13,7 +13,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from semscheck.lab.listener import listening_socket
+from semscheck.lab.members.listener import listening_socket
 from semscheck.lab.world import Ipv6, TlsEnd, World, balancer_labels
 
 # Host numbers within the /24, stated in the documentation of `semscheck lab --bind`.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
-from semscheck.probes import der as lenient
+from semscheck.net import der as lenient
 from semscheck.probes.recorder import Recorder
 
 if TYPE_CHECKING:

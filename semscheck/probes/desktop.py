@@ -9,13 +9,13 @@ from pathlib import Path
 from semscheck.model.failure import Failure, Phase
 from semscheck.model.observations import Enrolment, HostsEntry, HostsFile, ProxySettings
 from semscheck.model.target import Target
+from semscheck.net.backend import Desktop, Seam
+from semscheck.net.errors import failure
 from semscheck.probes import enrolment, proxy
 from semscheck.probes.enrolment import enrolled_servers
-from semscheck.probes.readings import Registry, in_time, read_bytes, too_large, windows_path
+from semscheck.probes.local_files import Registry, in_time, read_bytes, too_large, windows_path
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.routes import named_addresses, see_routes
-from semscheck.probes.seam import Desktop, Seam
-from semscheck.probes.trouble import failure
 
 __all__ = ["enrolled_servers", "look_around"]
 

@@ -26,12 +26,12 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.target import Target
-from semscheck.probes.dnsmessage import KEPT_RECORDS, Reading, make_query, read
+from semscheck.net.backend import Seam
+from semscheck.net.dns_message import KEPT_RECORDS, Reading, make_query, read
+from semscheck.net.errors import failure
 from semscheck.probes.nameservers import Configuration, Place, configuration
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.routes import named_addresses, see_routes
-from semscheck.probes.seam import Seam
-from semscheck.probes.trouble import failure
 
 if TYPE_CHECKING:
     import dns.message

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
-from semscheck.probes.pace import Haste
-from semscheck.probes.polite import Places, dial
+from semscheck.net.backend import Seam, Stream
+from semscheck.net.concurrency import together
+from semscheck.net.connection_limit import Places, dial
+from semscheck.net.errors import failure
+from semscheck.net.tls import Tls, Watch, watched
+from semscheck.net.tls_contexts import Contexts, permissive
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import Seam, Stream
-from semscheck.probes.tls import Tls, Watch, watched
-from semscheck.probes.together import together
-from semscheck.probes.trouble import failure
-from semscheck.probes.trust import Contexts, permissive
+from semscheck.sampling.rate_limit import Haste
 
 if TYPE_CHECKING:
-    from semscheck.probes.http import Conversation
+    from semscheck.net.http import Conversation
 
 LOGIN_PATH = "/b/l.e"  # Web Email Protection's login page, in every version that sources name
 RETRY_PAUSES_S = (0.02, 0.1)
@@ -352,7 +352,7 @@ async def converse(means: Means, errand: Errand, tls: Tls, policy: str) -> tuple
 
     On one connection; on a second one, made under `policy`, where the server closes after each answer.
     """
-    from semscheck.probes.http import Conversation
+    from semscheck.net.http import Conversation
 
     talk = Conversation(tls, errand.host, errand.port, means.agent)
     first = await exchange(means, errand, talk, "/")

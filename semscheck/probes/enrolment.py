@@ -15,7 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from semscheck.model.failure import Failure, Phase
-from semscheck.probes.readings import (
+from semscheck.net.backend import Desktop
+from semscheck.net.errors import failure
+from semscheck.probes.local_files import (
     MAX_FILE_BYTES,
     MAX_VALUE_CHARACTERS,
     Registry,
@@ -23,8 +25,6 @@ from semscheck.probes.readings import (
     registry_of,
     too_large,
 )
-from semscheck.probes.seam import Desktop
-from semscheck.probes.trouble import failure
 
 KEYS = (
     (64, r"SOFTWARE\PGP Corporation\PGP", r"HKEY_LOCAL_MACHINE\SOFTWARE\PGP Corporation\PGP"),

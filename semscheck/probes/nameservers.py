@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.target import Target
-from semscheck.probes.seam import Desktop
-from semscheck.probes.trouble import failure
+from semscheck.net.backend import Desktop
+from semscheck.net.errors import failure
 
 DNS_PORT = 53
 MAX_RESOLVERS = 8

@@ -16,9 +16,15 @@ from typing import Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.target import Target
-from semscheck.probes.readings import MAX_FILE_BYTES, MAX_VALUE_CHARACTERS, Registry, read_bytes, registry_of
-from semscheck.probes.seam import Desktop
-from semscheck.probes.trouble import failure
+from semscheck.net.backend import Desktop
+from semscheck.net.errors import failure
+from semscheck.probes.local_files import (
+    MAX_FILE_BYTES,
+    MAX_VALUE_CHARACTERS,
+    Registry,
+    read_bytes,
+    registry_of,
+)
 
 INTERNET_SETTINGS = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 MAC_NETWORK = ("Library", "Preferences", "SystemConfiguration", "preferences.plist")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from semscheck.model.observations import AnyObservation, Bound, Observation
-from semscheck.probes.seam import Clock
+from semscheck.net.backend import Clock
 
 Kind = TypeVar("Kind", bound=Observation)
 

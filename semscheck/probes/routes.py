@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from semscheck.model.failure import Failure, Phase
 from semscheck.model.observations import Route
 from semscheck.model.target import Target
+from semscheck.net.backend import Seam
+from semscheck.net.errors import failure
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import Seam
-from semscheck.probes.trouble import failure
 
 MAX_ROUTES = 64
 

@@ -16,12 +16,12 @@ from typing import Literal
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import DnsAnswer, ServiceProbe, SystemResolution
 from semscheck.model.target import Target
+from semscheck.net.backend import Stream
+from semscheck.net.concurrency import together
+from semscheck.net.connection_limit import OPEN_TO_ONE_ADDRESS, Dialled, dial
+from semscheck.net.errors import failure
+from semscheck.net.tls import Tls
 from semscheck.probes.endpoint import Errand, Means
-from semscheck.probes.polite import OPEN_TO_ONE_ADDRESS, Dialled, dial
-from semscheck.probes.seam import Stream
-from semscheck.probes.tls import Tls
-from semscheck.probes.together import together
-from semscheck.probes.trouble import failure
 
 State = Literal["open", "closed", "filtered"]
 

@@ -23,11 +23,11 @@ from textual.screen import Screen
 
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
-from semscheck.render.safe import one_line
+from semscheck.report.escape import one_line
 from semscheck.tui import themes
 from semscheck.tui.bridge import off_loop
-from semscheck.tui.doors import DoorError, Doors
 from semscheck.tui.painting import Ascii
+from semscheck.tui.runners import DoorError, Doors
 from semscheck.tui.screens.base import House
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.store import Recent, Settings, Store, open_store, write_atomically

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from semscheck.model.findings import Card, Finding, Reference
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
-from semscheck.render import words
-from semscheck.render.lines import Line, Span
-from semscheck.render.safe import one_line
-from semscheck.render.words import LABELS, SYMBOLS, mark_of
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
+from semscheck.report.text.lines import Line, Span
+from semscheck.report.wording import LABELS, SYMBOLS, mark_of
 from semscheck.tui.listing import root_of
 from semscheck.tui.sections import paragraph, section
 

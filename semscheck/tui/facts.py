@@ -35,8 +35,8 @@ from semscheck.model.observations import (
     SystemResolution,
     Trace,
 )
-from semscheck.render import words
-from semscheck.render.safe import block, one_line, terminal
+from semscheck.report import wording as words
+from semscheck.report.escape import block, one_line, terminal
 
 MAX_LINES = 2000  # of one observation: a chain of ten certificates has some hundreds
 _LINE_LIMIT = 400

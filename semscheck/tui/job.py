@@ -10,8 +10,8 @@ from functools import partial
 from semscheck.model.events import Listener
 from semscheck.model.report import Report
 from semscheck.model.target import Target
-from semscheck.render import words
-from semscheck.tui.doors import Doors
+from semscheck.report import wording as words
+from semscheck.tui.runners import Doors
 from semscheck.tui.store import Settings
 
 

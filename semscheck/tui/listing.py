@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from semscheck.model.findings import Finding, Owner
 from semscheck.model.target import Severity, Target
-from semscheck.render.words import LABELS, OWNER, SEVERITY_ORDER, mark_of
+from semscheck.report.wording import LABELS, OWNER, SEVERITY_ORDER, mark_of
 
 
 class Order(StrEnum):

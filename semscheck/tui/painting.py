@@ -13,8 +13,8 @@ from textual.color import Color
 from textual.content import Content, Span
 from textual.filter import LineFilter
 
-from semscheck.render.lines import COLOURS, Line, to_ascii
-from semscheck.render.words import SYMBOLS, Mark
+from semscheck.report.text.lines import COLOURS, Line, to_ascii
+from semscheck.report.wording import SYMBOLS, Mark
 
 _CHIP = {Mark.NOT_TESTED: "$state-dim"}
 STYLES: dict[str, str] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from semscheck.render.lines import Line, Span, fit, line_width
-from semscheck.render.pictures import ConnectionStrip, PathPicture, Stage
-from semscheck.render.safe import one_line
-from semscheck.render.words import SYMBOLS, place, worst
+from semscheck.report.escape import one_line
+from semscheck.report.figures.pictures import ConnectionStrip, PathPicture, Stage
+from semscheck.report.text.lines import Line, Span, fit, line_width
+from semscheck.report.wording import SYMBOLS, place, worst
 
 _SHORT = {"desktop": "desktop", "resolvers": "DNS"}
 

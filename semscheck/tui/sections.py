@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
 from semscheck.model.report import Report
-from semscheck.render import words
-from semscheck.render.lines import Line, Span, fit, line_width, wrap
-from semscheck.render.safe import block, one_line
-from semscheck.render.words import LABELS, SYMBOLS, Mark, mark_of
+from semscheck.report import wording as words
+from semscheck.report.escape import block, one_line
+from semscheck.report.text.lines import Line, Span, fit, line_width, wrap
+from semscheck.report.wording import LABELS, SYMBOLS, Mark, mark_of
 from semscheck.tui.facts import one
 from semscheck.tui.shown import Shown
 

@@ -12,7 +12,8 @@ from semscheck.model.events import Progressed
 from semscheck.model.observations import AnyObservation, Certificate
 from semscheck.model.report import Report, Run
 from semscheck.model.target import Target
-from semscheck.render import pictures, words
+from semscheck.report import wording as words
+from semscheck.report.figures import pictures
 from semscheck.tui.bridge import Batch
 
 

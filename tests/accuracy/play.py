@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from semscheck import run
+from semscheck import pipeline as run
 from semscheck.lab.cluster import LabError, LabThread
 from semscheck.lab.truth import Served
 from semscheck.model.analysis import BalancingPath
@@ -19,7 +19,7 @@ from semscheck.model.findings import Finding
 from semscheck.model.observations import Crash, Cut, Sample
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Target
-from semscheck.probes.seam import Desktop, Seam, SocketDialler, SocketStream, Stream, real_seam
+from semscheck.net.backend import Desktop, Seam, SocketDialler, SocketStream, Stream, real_seam
 from tests.accuracy.worlds import BROKEN, WRONG, Site, site
 
 LIMITS = Limits(deadline_s=180.0)  # three times the default: the machine that plays has other work to do

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from textwrap import fill
 
 from semscheck import __version__
-from semscheck.analysis.statistics import clopper_pearson
+from semscheck.analysis.balancing.statistics import clopper_pearson
 from tests.accuracy.play import OF_LOSSES, Played
 from tests.accuracy.worlds import BROKEN, HEALTHY, NEITHER, RIGHT, Truth
 

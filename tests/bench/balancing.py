@@ -17,8 +17,8 @@ from time import process_time
 from semscheck.model.observations import AnyObservation, Control, Sample, Trace
 from semscheck.model.report import Report
 from semscheck.model.target import Target
-from semscheck.probes.seam import real_seam
-from tests.balancing.stand import FQDN, Stand
+from semscheck.net.backend import real_seam
+from tests.balancers.stand import FQDN, Stand
 from tests.bench.figure import ROOT, Figure, environment, least, seconds
 from tests.rig.balancers import Backend, HAProxy
 from tests.rig.process import program
@@ -100,8 +100,8 @@ class _Sampling:
 
     async def measure(self) -> float:
         """CPU seconds of a sampling."""
-        from semscheck.analysis.decisions import SamplingDecisions
-        from semscheck.engine import Engine, Order
+        from semscheck.analysis.sampling_strategy import SamplingDecisions
+        from semscheck.scheduler import Engine, Order
 
         decisions = SamplingDecisions(self._target)
         engine = Engine(Order(self._target, real_seam(1), decisions, AGENT))

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from semscheck.commands.exporter import doors
-from semscheck.monitor.settings import read_settings
-from semscheck.run import check
+from semscheck.cli.commands.exporter import doors
+from semscheck.exporter.settings import read_settings
+from semscheck.pipeline import check
 
 handshakes = 0
 

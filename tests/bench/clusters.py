@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from semscheck.exporter.process import raise_descriptor_limit
 from semscheck.lab.cluster import Lab
 from semscheck.lab.scenarios import SCENARIOS
-from semscheck.monitor.process import raise_descriptor_limit
 
 CONNECTIONS = 10
 

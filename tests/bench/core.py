@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from time import process_time
 
-from semscheck.analysis import statistics as analysis_statistics
+from semscheck.analysis.balancing import statistics as analysis_statistics
 from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import SCENARIOS, members
 from semscheck.lab.world import Behaviour, World
 from semscheck.model.report import Report, Snapshot
 from semscheck.model.target import Limits
-from semscheck.run import check, judge_snapshot
+from semscheck.pipeline import check, judge_snapshot
 from tests.bench.figure import Figure, least
 from tests.scenarios.play import target
 

@@ -11,8 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from semscheck.profile import Options, read_target
-from semscheck.run import check
+from semscheck.pipeline import check
+from semscheck.profile.reader import Options, read_target
 
 RUNS = 5
 

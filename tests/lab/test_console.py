@@ -79,7 +79,7 @@ def test_what_cannot_be_played_is_one_line_and_code_3(capsys: pytest.CaptureFixt
 
 
 def test_where_only_the_services_show_what_is_wrong_they_are_asked(tmp_path: Path) -> None:
-    from semscheck.commands.lab import playing
+    from semscheck.cli.commands.lab import playing
 
     with playing("management-exposed") as (_, target):
         assert target.ask_services

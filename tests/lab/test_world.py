@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.lab.cookies import value
-from semscheck.lab.hello import CLIENT_HELLO, SERVER_HELLO, session_id, whole
+from semscheck.lab.balancers.cookies import value
+from semscheck.lab.balancers.hello import CLIENT_HELLO, SERVER_HELLO, session_id, whole
 from semscheck.lab.place import Endpoint
 from semscheck.lab.scenarios import FQDN, SCENARIOS, members
 from semscheck.lab.world import Balancer, Behaviour, CookieStyle, Dns, Persistence, TlsEnd, World

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from semscheck.analysis.rotation import dns_analysis
+from semscheck.analysis.dns import dns_analysis
 from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.findings import Finding, State, Verdict
 from semscheck.model.observations import AnyObservation, DnsAnswer, Observation
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Limits, Target
+from semscheck.net.backend import Desktop, Seam, real_seam
 from semscheck.probes.dns import look_up
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import Desktop, Seam, real_seam
-from semscheck.rules.judge import judge
+from semscheck.rules.evaluate import judge
 
 Kind = TypeVar("Kind", bound=Observation)
 

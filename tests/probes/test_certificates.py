@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
-from semscheck.probes import certificates, der
+from semscheck.net import der
+from semscheck.net.backend import SystemClock
+from semscheck.probes import certificates
 from semscheck.probes.certificates import MAX_CHAIN, MAX_DER, MAX_KEPT_DER, MAX_NAMES, facts, record_chain
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import SystemClock
 from tests.rig.certs import Authority, make_key, self_signed
 
 ROOT = Authority.root("Example Root")

@@ -23,11 +23,11 @@ from semscheck.model.observations import (
     Route,
 )
 from semscheck.model.target import Endpoint, Member, Target
+from semscheck.net.backend import Seam, real_seam
 from semscheck.probes import desktop as probe
 from semscheck.probes.desktop import hosts_entries, look_around
-from semscheck.probes.readings import WindowsRegistry
+from semscheck.probes.local_files import WindowsRegistry
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import Seam, real_seam
 from tests.probes.dnslook import FQDN, desktop
 
 NAMES = frozenset({FQDN, "sems1.example.test"})
@@ -145,7 +145,7 @@ def test_a_folder_that_hangs_does_not_hold_the_run(tmp_path: Path, monkeypatch: 
     """A home folder on a dead file server: reading never comes back."""
     release = threading.Event()
     monkeypatch.setattr(probe, "_hosts_file", lambda *_: release.wait(20))
-    monkeypatch.setattr("semscheck.probes.readings.READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("semscheck.probes.local_files.READ_TIMEOUT_S", 0.05)
     [seen] = [one for one in around(laid_out(tmp_path)) if isinstance(one, HostsFile)]
     release.set()
     assert seen.failure is not None

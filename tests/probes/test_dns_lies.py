@@ -22,11 +22,11 @@ from semscheck.model.analysis import Rotation
 from semscheck.model.failure import Cause
 from semscheck.model.observations import Bound, DnsAnswer, ResolverConfig, SystemResolution
 from semscheck.model.target import Target
+from semscheck.net.backend import NetworkResolver, Seam, real_seam
+from semscheck.net.dns_message import make_query, read
 from semscheck.probes.dns import look_up
-from semscheck.probes.dnsmessage import make_query, read
 from semscheck.probes.nameservers import Configuration, Place, configuration, parse_resolv_conf
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import NetworkResolver, Seam, real_seam
 from tests.probes.dnslook import FQDN, desktop, look
 from tests.rig.hostile import Hostile, Lie
 from tests.rig.rig import Rig
@@ -296,7 +296,7 @@ async def test_an_address_is_not_looked_up() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_behind_a_right_header_are_read_or_refused(tail: bytes) -> None:
-    from semscheck.probes.seam import _matching
+    from semscheck.net.backend import _matching
 
     query = make_query(FQDN, "A", recurse=True)
     counts = tail[:8].ljust(8, b"\0")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from semscheck.analysis.places import places
+from semscheck.analysis.endpoints import places
 from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import AnyObservation, Connection, DnsAnswer, Exchange, Handshake
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Target
+from semscheck.net.backend import real_seam
+from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
 from semscheck.probes.endpoint import Errand, Means, Sight, look
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import real_seam
-from semscheck.probes.trust import Contexts
-from semscheck.rules.judge import judge
+from semscheck.rules.evaluate import judge
 from tests.rig.hostile import NASTY_PAGE, PLAIN_HTTP, SSH_BANNER, Hostile, Lie
 from tests.rig.net import Namespaces, Rejection
 from tests.rig.rig import open_rig

@@ -10,12 +10,12 @@ import pytest
 
 from semscheck.model.failure import Cause
 from semscheck.model.observations import Connection, Handshake
+from semscheck.net.backend import real_seam
+from semscheck.net.tls_contexts import Contexts
 from semscheck.probes import endpoint
 from semscheck.probes.certificates import record_chain
 from semscheck.probes.endpoint import Errand, Means, look
 from semscheck.probes.recorder import Recorder
-from semscheck.probes.seam import real_seam
-from semscheck.probes.trust import Contexts
 
 STEP_S = 0.6
 

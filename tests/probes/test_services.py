@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from semscheck.model.failure import Cause, Phase
 from semscheck.model.observations import DnsAnswer, ServiceProbe
 from semscheck.model.target import Endpoint, Limits, Member, Services, Target
+from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
 from semscheck.probes.endpoint import Means
 from semscheck.probes.recorder import Recorder
@@ -26,7 +27,6 @@ from semscheck.probes.services import (
     ask_services,
     wanted,
 )
-from semscheck.probes.trust import Contexts
 from tests.scripted import ScriptedDialler, ScriptedStream, refusal, scripted_seam, silence
 
 FQDN = "keys.example.com"

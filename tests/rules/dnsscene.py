@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from semscheck.analysis.rotation import dns_analysis
+from semscheck.analysis.dns import dns_analysis
 from semscheck.model.analysis import Analysis, BalancingPath, Place, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Finding, State
@@ -20,7 +20,7 @@ from semscheck.model.observations import (
 )
 from semscheck.model.report import Run, Snapshot, Vantage
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.rules.judge import judge
+from semscheck.rules.evaluate import judge
 
 FQDN = "keys.example.com"
 BALANCER = "192.0.2.100"

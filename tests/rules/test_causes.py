@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from semscheck.model.findings import Confidence, Finding, Owner, Subject
 from semscheck.model.target import Severity
 from semscheck.rules.causes import RANK, TABLE, Relation, explain
-from semscheck.rules.registry import cards
+from semscheck.rules.rule import cards
 
 CODES = sorted({row.cause for row in TABLE} | {row.effect for row in TABLE})
 # The catalogue: a dead IPv6 address is a warning where IPv4 works; requests move as connections do.

@@ -13,7 +13,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from semscheck.analysis.places import places
+from semscheck.analysis.endpoints import places
 from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Finding, State, Verdict
@@ -21,7 +21,7 @@ from semscheck.model.observations import Certificate, Connection, Handshake, Obs
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.probes.certificates import facts
-from semscheck.rules.judge import judge
+from semscheck.rules.evaluate import judge
 from tests.rig.certs import Authority, Issued
 
 FQDN = "keys.example.com"

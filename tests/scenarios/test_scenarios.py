@@ -10,16 +10,16 @@ from functools import cache
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from semscheck import run
+from semscheck import pipeline as run
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.model.events import Event, Observed
 from semscheck.model.findings import State
 from semscheck.model.observations import Cut
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits
-from semscheck.render import schema
-from semscheck.render.json import decode, encode
-from semscheck.render.pictures import path_picture
+from semscheck.report import schema
+from semscheck.report.figures.pictures import path_picture
+from semscheck.report.json import decode, encode
 from tests.scenarios.play import playing, said, target
 
 DEFECTS = {"SEM001", "SEM002", "SEM004"}

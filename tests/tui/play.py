@@ -16,7 +16,7 @@ from semscheck.model.report import Report
 from semscheck.model.target import Target
 from semscheck.tui.app import Opening, SemscheckApp
 from semscheck.tui.bridge import in_thread, off_loop
-from semscheck.tui.doors import Doors, ProfileError, ReportError, Scenario
+from semscheck.tui.runners import Doors, ProfileError, ReportError, Scenario
 from semscheck.tui.store import Store
 from tests.tui import reports
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from semscheck.commands.screens import doors
+from semscheck.cli.commands.tui import doors
 from semscheck.tui.screens.check import CheckScreen
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.widgets.views import MAKERS, VIEWS

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from semscheck.model.analysis import Analysis, Reach
-from semscheck.render.lines import line_width, to_string
-from semscheck.render.pictures import path_picture
+from semscheck.report.figures.pictures import path_picture
+from semscheck.report.text.lines import line_width, to_string
 from semscheck.tui.pipeline import pipeline
 from tests.tui import reports
 

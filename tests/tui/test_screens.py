@@ -9,7 +9,7 @@ import pytest
 
 from semscheck.model.findings import Status
 from semscheck.tui.app import Opening
-from semscheck.tui.doors import DoorError
+from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.check import CheckScreen
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.store import Recent, Settings

@@ -110,7 +110,7 @@ def test_a_crash_leaves_the_terminal_clean_and_says_where_the_log_is(terminal):
             """
             import sys
             from dataclasses import replace
-            from semscheck.commands import screens
+            from semscheck.cli.commands import tui as screens
             from semscheck.tui.app import Opening, open_screens
 
             def cards():

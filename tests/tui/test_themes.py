@@ -3,7 +3,7 @@
 import pytest
 from textual.color import Color
 
-from semscheck.render.lines import COLOURS
+from semscheck.report.text.lines import COLOURS
 from semscheck.tui import themes
 from semscheck.tui.store import THEMES
 

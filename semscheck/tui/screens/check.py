@@ -15,12 +15,12 @@ from textual.widgets import Input, OptionList
 
 from semscheck.model.events import Finished
 from semscheck.model.report import Report
-from semscheck.render import words
+from semscheck.report import wording as words
 from semscheck.tui import job as jobs
 from semscheck.tui import sections, shown
 from semscheck.tui.bridge import Inbox, off_loop
-from semscheck.tui.doors import DoorError
 from semscheck.tui.job import Job
+from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.base import House
 from semscheck.tui.screens.text import TextScreen, plain, safe_lines
 from semscheck.tui.shown import Shown, fold

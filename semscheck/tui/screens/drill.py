@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
 from semscheck.model.target import Target
-from semscheck.tui.doors import DoorError, Drill
+from semscheck.tui.runners import DoorError, Drill
 from semscheck.tui.screens.base import Window
 from semscheck.tui.screens.text import plain, safe_lines
 from semscheck.tui.widgets.bars import KeyBar, TitleBar

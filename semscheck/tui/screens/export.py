@@ -13,7 +13,7 @@ from textual.widgets import Button, Input, Label
 
 from semscheck.model.report import Report
 from semscheck.tui.bridge import off_loop
-from semscheck.tui.doors import DoorError
+from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.base import Window
 from semscheck.tui.widgets.chooser import Chooser
 

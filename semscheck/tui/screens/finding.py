@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from semscheck.model.findings import Card
 from semscheck.model.observations import AnyObservation, Certificate
 from semscheck.model.report import Report
-from semscheck.render.lines import Span
+from semscheck.report.text.lines import Span
 from semscheck.tui import detail, facts
 from semscheck.tui.screens.base import Window
 from semscheck.tui.screens.text import TextScreen, plain

@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.screen import Screen
 
-from semscheck.render.lines import Line, Span, wrap
+from semscheck.report.text.lines import Line, Span, wrap
 from semscheck.tui.screens.text import TextScreen
 from semscheck.tui.widgets.bars import key_name
 

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from semscheck.render import words
-from semscheck.render.safe import one_line
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.screens.base import Window
 from semscheck.tui.store import find_reports

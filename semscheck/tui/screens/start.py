@@ -14,10 +14,10 @@ from textual.content import Content
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from semscheck.render import words
-from semscheck.render.lines import pad, width
-from semscheck.render.safe import one_line
-from semscheck.render.words import SYMBOLS, mark_of
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
+from semscheck.report.text.lines import pad, width
+from semscheck.report.wording import SYMBOLS, mark_of
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.painting import STYLES
 from semscheck.tui.screens.base import House

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
-from semscheck.render.lines import Line, Span, wrap
-from semscheck.render.safe import terminal
+from semscheck.report.escape import terminal
+from semscheck.report.text.lines import Line, Span, wrap
 from semscheck.tui.screens.base import Window
 from semscheck.tui.widgets.bars import KeyBar, TitleBar
 from semscheck.tui.widgets.drawn import Draw, Drawn

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widget import Widget
 
-from semscheck.render.lines import fit, width
-from semscheck.render.safe import one_line
+from semscheck.report.escape import one_line
+from semscheck.report.text.lines import fit, width
 
 _NAMES = {"enter": "Enter", "escape": "Esc", "slash": "/", "space": "Space", "f1": "F1", "tab": "Tab"}
 

@@ -8,8 +8,8 @@ from textual.app import RenderResult
 from textual.geometry import Size
 from textual.widget import Widget
 
-from semscheck.render.lines import Line
-from semscheck.render.pictures import Picture, as_spans
+from semscheck.report.figures.pictures import Picture, as_spans
+from semscheck.report.text.lines import Line
 from semscheck.tui.painting import painted
 
 Draw = Callable[[int], list[Line]]

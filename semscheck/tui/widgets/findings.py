@@ -16,10 +16,10 @@ from textual.widgets.option_list import Option
 from semscheck.model.findings import Card, Owner, State
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
-from semscheck.render import words
-from semscheck.render.lines import Line, Span, pad
-from semscheck.render.safe import one_line
-from semscheck.render.words import LABELS, SEVERITY_ORDER, SYMBOLS, mark_of
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
+from semscheck.report.text.lines import Line, Span, pad
+from semscheck.report.wording import LABELS, SEVERITY_ORDER, SYMBOLS, mark_of
 from semscheck.tui import detail
 from semscheck.tui.listing import Filter, Order, Row, View, member_of, rows
 from semscheck.tui.painting import STYLES

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from semscheck.render.lines import fit
+from semscheck.report.text.lines import fit
 
 if TYPE_CHECKING:
     from textual.events import Click

@@ -14,10 +14,11 @@ from textual.widgets.option_list import Option
 
 from semscheck.model.analysis import Rotation
 from semscheck.model.findings import Card, State, Verdict
-from semscheck.render import pictures, words
-from semscheck.render.lines import Line, Span, line_width, pad
-from semscheck.render.safe import one_line
-from semscheck.render.words import SYMBOLS, Mark, mark_of, worst
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
+from semscheck.report.figures import pictures
+from semscheck.report.text.lines import Line, Span, line_width, pad
+from semscheck.report.wording import SYMBOLS, Mark, mark_of, worst
 from semscheck.tui import sections
 from semscheck.tui.facts import one
 from semscheck.tui.painting import STYLES

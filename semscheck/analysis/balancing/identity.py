@@ -1,0 +1,550 @@
+"""Who answered: every signal that tells members apart, its strength, and one identity per connection.
+
+The signals, strongest first: the address itself (it is one member's own), a TLS session or an HTTP session cookie
+that exactly one member recognises (with its controls), a balancer's cookie that decodes to a member or can be
+compared, a certificate that differs, the route suffix of a Java session, and what the pages show against what
+each member shows when asked directly. Only signals whose controls hold are used; one that says nothing here is
+listed with the reason.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+
+from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie
+from semscheck.analysis.balancing.statistics import cycle_with_gaps
+from semscheck.model.analysis import Signal
+from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
+from semscheck.model.target import Target
+
+STRONG, FAIR, WEAK = "strong", "fair", "weak"
+UNLISTED = "a server that is not in the profile"
+DATE_APART_S = 2.5  # HTTP dates have a resolution of one second
+VOLATILE = frozenset({"date", "set-cookie", "content-length", "age", "expires", "connection", "keep-alive"})
+_WORTH_COMPARING = ("server", "x-powered-by", "etag", "last-modified", "location", "content-type")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The observations that bear on one path, by what they are. members: names in the profile's order.
+
+    earlier: the connections before the fresh arm began anew for another kind of token. pages: what the address
+    itself answered when it was looked at; own_pages: what each member answered when asked directly.
+    """
+
+    members: tuple[str, ...]
+    addresses: Mapping[str, str]  # member's address -> name
+    samples: tuple[Sample, ...]
+    traces: Mapping[str, tuple[Trace, ...]]  # sample id -> traces
+    controls: tuple[Control, ...]
+    own_certificates: Mapping[str, str] = field(default_factory=dict)  # fingerprint -> member, where unique
+    own_pages: tuple[tuple[str, Exchange], ...] = ()  # (member, exchange) asked directly
+    pages: tuple[Exchange, ...] = ()
+    earlier: tuple[Sample, ...] = ()
+    started: datetime | None = None
+    client: Mapping[str, str] = field(default_factory=dict)  # address of a client interface -> name
+
+    @property
+    def fresh(self) -> tuple[Sample, ...]:
+        return tuple(sample for sample in self.samples if sample.arm == "fresh")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered each sample (by id), by which signal, and what all signals were worth."""
+
+    labels: Mapping[str, str]
+    by: str | None = None
+    strength: str | None = None
+    signals: tuple[Signal, ...] = ()
+
+    def of(self, sample: Sample) -> str | None:
+        return self.labels.get(sample.id)
+
+
+# --- controls ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What the controls of one kind of token allow. groups: member -> label (several names where they share)."""
+
+    usable: bool
+    why: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+    names: frozenset[str | None] = frozenset()
+
+
+def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Worth:
+    """Judge the controls: each issuer must know its own token, and no other member may know it.
+
+    Members that share keys become one group with a common label. With one group for all of several members,
+    or with no member that knows its own token, the token says nothing here. Cookies are judged name by name,
+    since a page may set one that is a session and another that every member accepts.
+    """
+    relevant = [c for c in controls if c.token == token and c.name != "made up"]
+    by_name: dict[str | None, list[Control]] = defaultdict(list)
+    for control in relevant:
+        by_name[control.name].append(control)
+    if not by_name:
+        seen = (
+            "no page was seen to set a session cookie"
+            if token == "cookie"
+            else "no TLS session was given to compare"
+        )
+        return Worth(False, seen)
+    judged = {name: _worth_of_one(each, token, members) for name, each in by_name.items()}
+    good = {name: value for name, value in judged.items() if value.usable}
+    if not good:
+        return next(iter(judged.values()))
+    best = max(good.values(), key=lambda value: len(set(value.groups.values())))
+    names = frozenset(name for name, value in good.items() if value.groups == best.groups)
+    return Worth(True, "", best.groups, names)
+
+
+def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str]) -> Worth:
+    own = [control for control in controls if control.issuer == control.shown_to]
+    # Known once and unknown another time: something stands between, and recognition says nothing.
+    sure = {c.issuer for c in own if c.recognised} - {c.issuer for c in own if c.recognised is False}
+    if not sure:
+        return Worth(False, _no_own(own, token))
+    shared: dict[str, set[str]] = {name: {name} for name in sure}
+    for control in controls:
+        if control.issuer != control.shown_to and control.recognised:
+            union = shared.setdefault(control.issuer, {control.issuer}) | shared.setdefault(
+                control.shown_to, {control.shown_to}
+            )
+            for each in union:
+                shared[each] = union
+    groups = {
+        name: " or ".join(each for each in members if each in shared[name]) or name for name in sorted(sure)
+    }
+    labels = set(groups.values())
+    if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
+        both = next(iter(labels)).replace(" or ", " and ")
+        why = f"{both} recognise each other's sessions, which therefore name none of them"
+        return Worth(False, why, groups)
+    return Worth(True, "", groups)
+
+
+def _no_own(own: Sequence[Control], token: str) -> str:
+    if not any(control.issuer for control in own) and any(control.recognised for control in own):
+        return "a session is known to some requests and unknown to others"
+    if all(control.recognised is None for control in own):
+        return "no member's client interface could be reached"
+    if token == "tls":
+        return "the members do not resume TLS sessions that they gave themselves"
+    return "the members do not recognise session cookies that they gave themselves"
+
+
+# --- the signals -------------------------------------------------------------------------------------------
+
+Labels = dict[str, str]
+
+
+def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
+    """Labels from tokens shown to members (or, without members, to the connections of others)."""
+    known = facts.members or ("",)
+    values = _worth_by_version(facts, token, known)
+    if not any(value.usable for value in values.values()):
+        return {}, next(iter(values.values())).why
+    if token == "tls" and _known_now_and_then(facts):
+        return {}, "a member knows a session that it gave at one time and not at another"
+    if token == "cookie" and not facts.members and _moves_between_requests(facts):
+        return {}, "requests of one connection are answered by different servers"
+    stable = frozenset() if facts.members else repeated_cookies(facts)
+    labels: Labels = {}
+    strangers: list[str] = []
+    for sample in facts.samples:
+        value = values.get(sample.version if token == "tls" else None)
+        if value is None or not value.usable:
+            continue
+        traces = [
+            trace
+            for trace in facts.traces.get(sample.id, ())
+            if trace.token == token and trace.name in value.names and trace.name not in stable
+        ]
+        owner = next((trace.member for trace in traces if trace.recognised), None)
+        if owner is not None:
+            labels[sample.id] = value.groups.get(owner, owner) if facts.members else owner
+        elif traces and facts.members and _asked_all(traces, facts.members, value):
+            strangers.append(sample.id)
+    if not labels:
+        if strangers or _nobody_knew_earlier(facts, token):
+            sure = next(value.groups for value in values.values() if value.usable)
+            own = (
+                "each recognises"
+                if set(facts.members) <= set(sure)
+                else f"{' and '.join(sure)} would recognise"
+            )
+            return {}, f"no member recognises what the FQDN's address gives, though {own} its own"
+        return {}, "nothing was traced"
+    labels.update(dict.fromkeys(strangers, UNLISTED))
+    return labels, ""
+
+
+def _nobody_knew_earlier(facts: Facts, token: str) -> bool:
+    """Tokens of the connections before the fresh arm began anew were shown to members, and none was recognised."""
+    shown = [t for s in facts.earlier for t in facts.traces.get(s.id, ()) if t.token == token]
+    return any(t.recognised is False for t in shown) and not any(t.recognised for t in shown)
+
+
+def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[str | None, Worth]:
+    """What the controls allow, for each version of TLS that samples speak: each version has keys of its own.
+
+    A member that speaks an older version than the others has its controls in that one, so all controls count
+    for a pool that speaks several; those of a version that only a later arm spoke count for that arm alone.
+    """
+    if token != "tls":
+        return {None: worth(facts.controls, token, members)}
+    usual = {sample.version for sample in facts.fresh if sample.version}
+    usual = usual or {sample.version for sample in facts.samples if sample.version}
+    found: dict[str | None, Worth] = {}
+    for version in sorted({sample.version for sample in facts.samples if sample.version}):
+        wanted = usual if version in usual else {version}
+        controls = [c for c in facts.controls if c.version is None or c.version in wanted]
+        found[version] = worth(controls, token, members)
+    return found or {None: worth(facts.controls, token, members)}
+
+
+def _known_now_and_then(facts: Facts) -> bool:
+    """One member was shown the same session twice, with different results: it has several processes that share none,
+    or stands for several servers. That it does not know a session then says nothing."""
+    for traces in facts.traces.values():
+        seen: dict[str, bool] = {}
+        for trace in traces:
+            if trace.token != "tls" or trace.recognised is None:
+                continue
+            if seen.setdefault(trace.member, trace.recognised) is not trace.recognised:
+                return True
+    return False
+
+
+def _moves_between_requests(facts: Facts) -> bool:
+    """A session was unknown to a later request of the connection that was given it. Without members, a token is shown
+    by a later request as well, which then does not say who answered the first."""
+    return any(s.arm == "keep-alive" and s.cookie_recognised is False for s in facts.samples)
+
+
+def repeated_cookies(facts: Facts) -> frozenset[str | None]:
+    """Names of cookies that came with one value on several fresh connections: labels, not sessions. Shown through
+    the FQDN they may lead back to their member, whoever would have been chosen."""
+    seen: dict[str, list[str]] = defaultdict(list)
+    for sample in facts.fresh:
+        for name, value in cookies_of(sample.headers):
+            seen[name].append(value)
+    return frozenset(name for name, values in seen.items() if len(set(values)) < len(values))
+
+
+def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: Worth) -> bool:
+    """Every member of the profile was reached, knows its own tokens, and did not know this one."""
+    refused = {trace.member for trace in traces if trace.recognised is False}
+    return all(member in refused and member in value.groups for member in members)
+
+
+def _by_tls_session(facts: Facts) -> tuple[Labels, str]:
+    return _traced(facts, "tls")
+
+
+def _by_http_cookie(facts: Facts) -> tuple[Labels, str]:
+    return _traced(facts, "cookie")
+
+
+def cookies_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """(name, value) of each Set-Cookie header."""
+    found = []
+    for name, value in headers:
+        if name.lower() == "set-cookie":
+            key, equals, rest = value.partition("=")
+            if equals and key.strip():
+                found.append((key.strip(), rest.partition(";")[0].strip()))
+    return tuple(found)
+
+
+def _by_balancer_cookie(
+    facts: Facts, strengths: tuple[Strength, ...], kinds: tuple[CookieKind, ...]
+) -> Labels:
+    """Labels from cookies that decode to a member, or whose values may be compared."""
+    direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
+    seen: dict[str, list[str]] = defaultdict(list)
+    for sample in facts.fresh:
+        for name, value in cookies_of(sample.headers):
+            seen[name].append(value)
+    # An application may set few values too, so that an unknown cookie counts only where something in front sets it.
+    in_front = set_in_front(facts) if CookieKind.CANDIDATE in kinds else frozenset()
+    labels: Labels = {}
+    for sample in facts.samples:
+        for name, value in cookies_of(sample.headers):
+            # An unknown one is judged by all values of its name, which takes long: only where it could count.
+            cookie = classify_cookie(name, value, seen.get(name, ()) if name in in_front else ())
+            if cookie is None or cookie.kind not in kinds or cookie.strength not in strengths:
+                continue
+            if name in direct and cookie.kind is CookieKind.PERSISTENCE:
+                continue  # the members set it themselves: not the balancer's
+            address = str(cookie.backend_address) if cookie.backend_address is not None else None
+            identity = cookie.identity
+            if address is not None and address in facts.addresses:
+                labels[sample.id] = facts.addresses[address]
+            elif identity:
+                labels[sample.id] = _named(identity, facts) or f"“{identity[:60]}” in cookie {name[:40]}"
+            break
+    return labels
+
+
+def set_in_front(facts: Facts) -> frozenset[str]:
+    """Cookies that the FQDN's address sets on a page on which every member, asked directly, sets none of that name:
+    something in front sets them. Empty where the members were not all asked for that page."""
+    direct: dict[str, dict[str, set[str]]] = defaultdict(dict)  # path -> member -> names
+    for member, page in facts.own_pages:
+        names = {name for name, _ in cookies_of(page.headers)}
+        direct[page.path].setdefault(member, set()).update(names)
+    found: set[str] = set()
+    for page in facts.pages:
+        asked = direct.get(page.path, {})
+        if facts.members and set(asked) == set(facts.members):
+            here = {name for name, _ in cookies_of(page.headers)}
+            found |= here - set().union(*asked.values())
+    return frozenset(found)
+
+
+def _named(label: str, facts: Facts) -> str | None:
+    """The one member whose name, or host label, the balancer uses as it is; None where that is not plain."""
+    wanted = label.lower()
+    fits = [name for name in facts.members if wanted in (name.lower(), name.lower().partition(".")[0])]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _by_exact_cookie(facts: Facts) -> tuple[Labels, str]:
+    kinds = (CookieKind.PERSISTENCE, CookieKind.PREFIX)
+    labels = _by_balancer_cookie(facts, (Strength.EXACT,), kinds)
+    return labels, "" if labels else "no balancer's cookie that names an address"
+
+
+def _by_compared_cookie(facts: Facts) -> tuple[Labels, str]:
+    kinds = (CookieKind.PERSISTENCE, CookieKind.PREFIX, CookieKind.CANDIDATE)
+    labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), kinds)
+    return labels, "" if labels else "no balancer's cookie that may be compared"
+
+
+def _by_route(facts: Facts) -> tuple[Labels, str]:
+    labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), (CookieKind.ROUTE,))
+    return labels, "" if labels else "no session id with a route suffix"
+
+
+def _by_certificate(facts: Facts) -> tuple[Labels, str]:
+    """A certificate that only one member presents names it; the rest of the members share theirs."""
+    presented = {sample.certificate for sample in facts.samples if sample.certificate}
+    if len(presented) < 2:
+        return {}, "all present the same certificate"  # which may be that of something in front
+    if facts.own_certificates:
+        labels = {
+            sample.id: facts.own_certificates[sample.certificate]
+            for sample in facts.samples
+            if sample.certificate is not None and sample.certificate in facts.own_certificates
+        }
+        return labels, "" if labels else "no certificate here is one member's alone"
+    if facts.members:
+        return {}, "no certificate here is one member's alone"
+    order = {fingerprint: at for at, fingerprint in enumerate(sorted(presented))}
+    return {
+        sample.id: f"certificate {chr(ord('A') + order[sample.certificate] % 26)}"
+        for sample in facts.samples
+        if sample.certificate
+    }, ""
+
+
+def _signature(headers: Iterable[tuple[str, str]], status: int | None) -> tuple[object, ...]:
+    """What of an answer depends on the server and not on the moment: header order, and a few values."""
+    kept = [(name.lower(), value) for name, value in headers if name.lower() not in VOLATILE]
+    values = tuple((name, value) for name, value in kept if name in _WORTH_COMPARING)
+    return status, tuple(name for name, _ in kept), values
+
+
+def _by_page(facts: Facts) -> tuple[Labels, str]:
+    """Header order, ETag, Location and the like against what each member answers when asked directly."""
+    own: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for member, page in facts.own_pages:
+        own[_signature(page.headers, page.status)].add(member)
+    telling = {signature: next(iter(names)) for signature, names in own.items() if len(names) == 1}
+    asked = {member for member, _ in facts.own_pages}
+    if len(asked) < 2 or len(telling) < len(asked):
+        return {}, "the members' pages look alike" if asked else "the members' pages were not seen"
+    labels = {
+        sample.id: telling[signature]
+        for sample in facts.samples
+        if sample.status is not None and (signature := _signature(sample.headers, sample.status)) in telling
+    }
+    return labels, "" if labels else "the pages are not as any member sends them"
+
+
+def _skew_s(headers: Iterable[tuple[str, str]], at_s: float, started: datetime | None) -> float | None:
+    """The server's clock minus ours, from its Date header; None where there is none that parses."""
+    text = next((value for name, value in headers if name.lower() == "date"), None)
+    if text is None or started is None:
+        return None
+    try:
+        stamp = parsedate_to_datetime(text)
+        return (stamp - (started + timedelta(seconds=at_s))).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _by_clock(facts: Facts) -> tuple[Labels, str]:
+    """Servers' clocks that differ by seconds, against each member's own when asked directly."""
+    own: dict[str, float] = {}
+    for member, page in facts.own_pages:
+        skew = _skew_s(page.headers, page.at_s + (page.elapsed_s or 0.0), facts.started)
+        if skew is not None:
+            own.setdefault(member, skew)
+    values = sorted(own.values())
+    apart = all(later - earlier >= DATE_APART_S for earlier, later in pairwise(values))
+    if len(own) < 2 or len(own) < len(facts.members) or not apart:
+        return {}, "the members' clocks agree"
+    labels: Labels = {}
+    for sample in facts.samples:
+        skew = _skew_s(sample.headers, sample.at_s + (sample.elapsed_s or 0.0), facts.started)
+        near = [name for name, each in own.items() if skew is not None and abs(each - skew) <= 1.2]
+        if len(near) == 1:
+            labels[sample.id] = near[0]
+    return labels, "" if labels else "no answer carried a date"
+
+
+SIGNALS: tuple[tuple[str, str, Callable[[Facts], tuple[Labels, str]]], ...] = (
+    ("tls-session", STRONG, _by_tls_session),
+    ("http-cookie", STRONG, _by_http_cookie),
+    ("balancer-cookie", STRONG, _by_exact_cookie),
+    ("certificate", STRONG, _by_certificate),
+    ("balancer-cookie-value", FAIR, _by_compared_cookie),
+    ("session-route", FAIR, _by_route),
+    ("page", WEAK, _by_page),
+    ("clock", WEAK, _by_clock),
+)
+# Without members a session cookie is shown through the balancer itself, which may keep clients by it; what the
+# balancer says of its choice, or the server of itself, goes first then.
+_WITHOUT_MEMBERS = (
+    "tls-session",
+    "balancer-cookie",
+    "certificate",
+    "balancer-cookie-value",
+    "session-route",
+    "http-cookie",
+    "page",
+    "clock",
+)
+_SILENT = "?"
+_KIND = {"tls-session": "TLS sessions", "http-cookie": "session cookies"}
+ENOUGH_COVERED = 0.6  # of the fresh connections that were answered, for a signal to be the one that is used
+
+
+def identify(facts: Facts) -> Identity:
+    """One identity per sample, from the strongest signal that covers the fresh connections."""
+    answered = [sample for sample in facts.fresh if sample.failure is None]
+    signals: list[Signal] = []
+    chosen: tuple[str, str, Labels] | None = None
+    for name, strength, see in _signals(facts):
+        labels, why = _telling(strength, *see(facts))
+        covered = sum(sample.id in labels for sample in answered)
+        if not _covers(labels, answered):
+            absent = why or f"{_KIND.get(name, name)} identify {covered} of {len(answered)} connections only"
+            signals.append(
+                Signal(name=name, verdict="void" if labels else "absent", why=absent, strength=strength)
+            )
+        elif chosen is None:
+            chosen = (name, strength, labels)
+            signals.append(
+                Signal(
+                    name=name,
+                    verdict="used",
+                    why=f"{covered} of {len(answered)} connections",
+                    strength=strength,
+                )
+            )
+        else:
+            agrees = consistent(chosen[2], labels)
+            verdict = "used" if agrees else "contradicts"
+            words = "agrees" if agrees else f"says otherwise than {chosen[0]}"
+            signals.append(Signal(name=name, verdict=verdict, why=words, strength=strength))
+    if chosen is None:
+        return Identity({}, signals=tuple(signals))
+    return Identity(chosen[2], chosen[0], chosen[1], tuple(signals))
+
+
+def usual_labels(facts: Facts) -> Labels:
+    """What `identify` would choose, without asking the signals that come after it: for the way, not for the end."""
+    answered = [sample for sample in facts.fresh if sample.failure is None]
+    for _, strength, see in _signals(facts):
+        labels, _ = _telling(strength, *see(facts))
+        if _covers(labels, answered):
+            return labels
+    return {}
+
+
+def _telling(strength: str, labels: Labels, why: str) -> tuple[Labels, str]:
+    """What a weak signal says counts only where it shows several members: what stands in front may write a clock, a
+    server's name or a page of its own on every answer, and one member may happen to look the same."""
+    if strength == WEAK and len(set(labels.values())) == 1:
+        return {}, "all answers look like one member's, which something in front could have made"
+    return labels, why
+
+
+def _covers(labels: Labels, answered: Sequence[Sample]) -> bool:
+    """Enough of the connections, or all but those of servers that come round in their turn and say nothing."""
+    covered = sum(sample.id in labels for sample in answered)
+    if not labels or not answered:
+        return False
+    turns = [labels.get(sample.id, _SILENT) for sample in answered]
+    return (
+        covered / len(answered) >= ENOUGH_COVERED or cycle_with_gaps(turns, frozenset((_SILENT,))) is not None
+    )
+
+
+def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[Labels, str]]]]:
+    if facts.members:
+        return SIGNALS
+    return sorted(SIGNALS, key=lambda signal: _WITHOUT_MEMBERS.index(signal[0]))
+
+
+def consistent(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two labelings could be of the same members: never one label of `other` for two of `one`.
+
+    `other` may be coarser in what it sees of a member (a certificate that two share) but not cut across.
+    """
+    partners: dict[str, set[str]] = defaultdict(set)
+    for sample, label in one.items():
+        if sample in other:
+            partners[label].add(other[sample])
+    return all(len(labels) <= 1 for labels in partners.values())
+
+
+def contradiction(identity: Identity) -> Signal | None:
+    """A strong signal that contradicts the strong one in use; such a path has no verdict on its method."""
+    if identity.strength != STRONG:
+        return None
+    return next((s for s in identity.signals if s.verdict == "contradicts" and s.strength == STRONG), None)
+
+
+# --- the facts of a path -----------------------------------------------------------------------------------
+
+
+def member_addresses(target: Target) -> dict[str, str]:
+    """Every address of every member, both interfaces, to its name."""
+    return {
+        endpoint.address: member.name
+        for member in target.members
+        for endpoint in (*member.client, *member.replication)
+    }
+
+
+def unique_certificates(target: Target, handshakes: Iterable[Handshake]) -> dict[str, str]:
+    """Leaf fingerprints that exactly one member presents on its client interface, to the member's name."""
+    client = {endpoint.address: member.name for member in target.members for endpoint in member.client}
+    owners: dict[str, set[str]] = defaultdict(set)
+    for shake in handshakes:
+        if shake.chain and shake.sni == target.fqdn and shake.address in client:
+            owners[shake.chain[0]].add(client[shake.address])
+    return {fingerprint: next(iter(names)) for fingerprint, names in owners.items() if len(names) == 1}

@@ -1,0 +1,135 @@
+"""The decisions that sampling needs on its way, as pure functions; `run.py` hands them to the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
+from semscheck.analysis.balancing.identity import Facts, member_addresses, usual_labels, worth
+from semscheck.analysis.balancing.statistics import (
+    cycle,
+    cycle_is_certain,
+    cycle_with_gaps,
+    equal_shares_p_value,
+)
+from semscheck.model.observations import Control, Exchange, Sample, Trace
+from semscheck.model.target import Target
+
+# Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
+# each time, which makes 0.5 to 0.9 % in all for two to six members (simulated: tests/analysis/test_looks.py).
+EACH_LOOK = 0.005
+LEFT_OPEN = (
+    0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
+)
+EXTENSION = 32
+GAP = "?"  # stands for whoever did not answer or could not be told
+
+
+def facts_of(
+    seen: Iterable[Sample | Trace | Control | Exchange],
+    members: tuple[str, ...],
+    addresses: dict[str, str],
+    client: Mapping[str, str],
+) -> Facts:
+    """The facts of a path while it is being sampled. client: address of a client interface to the member's name."""
+    samples: list[Sample] = []
+    controls: list[Control] = []
+    pages: list[Exchange] = []
+    traces: dict[str, list[Trace]] = {}
+    for each in seen:
+        match each:
+            case Sample():
+                samples.append(each)
+            case Trace():
+                traces.setdefault(each.sample, []).append(each)
+            case Control():
+                controls.append(each)
+            case Exchange():
+                pages.append(each)
+    here = {sample.address for sample in samples} - set(client)
+    return Facts(
+        members=members,
+        addresses=addresses,
+        samples=tuple(samples),
+        traces={key: tuple(value) for key, value in traces.items()},
+        controls=tuple(controls),
+        own_pages=tuple((client[page.address], page) for page in pages if page.address in client),
+        pages=tuple(page for page in pages if page.address in here),
+    )
+
+
+class SamplingDecisions:
+    """What `probes.deciding.Decisions` asks for, for one target. Holds nothing but the members' names."""
+
+    def __init__(self, target: Target) -> None:
+        self._members = tuple(member.name for member in target.members if member.client)
+        self._addresses = member_addresses(target)
+        self._client = {e.address: member.name for member in target.members for e in member.client}
+
+    def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
+        """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""
+        names: set[str] = set()
+        for token in ("tls", "cookie"):
+            value = worth(controls, token, members)
+            if value.usable:
+                names.update(name or token for name in value.names)
+        return frozenset(names)
+
+    def may_be_session(self, name: str, value: str) -> bool:
+        """Not a cookie that a balancer keeps clients by, or a device's own."""
+        known = decode_cookie(name, value)
+        return known is None or known.kind in (CookieKind.ROUTE, CookieKind.PREFIX)
+
+    def history(self, seen: Sequence[Sample | Trace | Control | Exchange]) -> tuple[str | None, ...]:
+        """Who answered each fresh connection so far."""
+        facts = facts_of(seen, self._members, self._addresses, self._client)
+        labels = usual_labels(facts)
+        return tuple(labels.get(sample.id) for sample in facts.fresh)
+
+    def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
+        """Where a cycle shows, the member that comes next; else the ones that answered most often."""
+        counts = Counter(who for who in history if who is not None)
+        follower = _follower(history)
+        return tuple(sorted(members, key=lambda name: (name != follower, -counts[name])))
+
+    def enough(self, history: Sequence[str | None], members: int) -> bool:
+        """Only a cycle is certain enough to stop: "not sticky" alone leaves the code open."""
+        return cycle_is_certain(history)
+
+    def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
+        """The unknown ones filled in as a cycle would go on; left as they are where none shows."""
+        filled: list[str | None] = []
+        for who in history:
+            filled.append(who if who is not None else _follower(filled))
+        return tuple(filled)
+
+    def more(self, history: Sequence[str | None]) -> int:
+        """More connections where the shares decide the code and the planned ones left them open."""
+        counts = Counter(who for who in history if who is not None)
+        if len(counts) < 2 or len(history) > EXTENSION * 2 or cycle(history) is not None:
+            return 0
+        return EXTENSION if EACH_LOOK < equal_shares_p_value(tuple(counts.values())) < LEFT_OPEN else 0
+
+    def foreseen(self, history: Sequence[str | None], later: Sequence[str | None]) -> str | None:
+        """Only where every fresh connection is known and they cycle: a lost one may have taken a turn or not."""
+        if None in history or not cycle_is_certain(history):
+            return None
+        return _follower(self.expected((*history, *later)))
+
+    def spread(self, history: Sequence[str | None]) -> bool:
+        """Several were seen, or one in turn with connections that nobody answered or that could not be told."""
+        return len({who for who in history if who is not None}) > 1 or (
+            cycle_with_gaps([who or GAP for who in history], frozenset({GAP})) is not None
+        )
+
+
+def _follower(history: Sequence[str | None]) -> str | None:
+    """Who came after the last one the time before; None where that is not known."""
+    known = [who for who in history if who is not None]
+    if len(known) < 2:
+        return None
+    for at in range(len(known) - 2, -1, -1):
+        if known[at] == known[-1]:
+            return known[at + 1]
+    return None

@@ -1,0 +1,162 @@
+"""`check`, `demo` and `replay`: a report made and delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semscheck.cli.errors import CommandError
+from semscheck.cli.interruption import ending
+from semscheck.cli.output import streams
+from semscheck.cli.output.delivery import Delivery
+from semscheck.cli.output.progress import Progress
+from semscheck.profile.reader import Options, ProfileError, read_target
+
+if TYPE_CHECKING:
+    from semscheck.model.events import Event
+    from semscheck.model.report import Report
+    from semscheck.model.target import Severity, Target
+
+_TARGET_OPTIONS = ("port", "connections", "deadline", "timeout", "services", "resolver", "severity", "seed")
+
+
+def check(options: Namespace) -> int:
+    """`semscheck check`: one run. Raises CommandError."""
+    target = target_of(options)
+    with Delivery(options) as delivery:
+        report = run(target, options, delivery, origin="live", asked=_asked(options))
+        return delivery.deliver(report)
+
+
+def demo(options: Namespace) -> int:
+    """`semscheck demo`: a check of a lab scenario, with nothing to configure. Raises CommandError."""
+    from semscheck.cli.commands.lab import playing
+
+    with Delivery(options) as delivery, playing(options.scenario) as (lab, target):
+        if not options.quiet:
+            streams.say(
+                f"This is a lab: {lab.world.name}, an embedded cluster on this machine. {lab.world.sentence}"
+            )
+        report = run(target, options, delivery, origin="lab", asked={"scenario": lab.world.name})
+        return delivery.deliver(report)
+
+
+def replay(options: Namespace) -> int:
+    """`semscheck replay`: a saved report judged again. Raises CommandError."""
+    from semscheck.cli.output.saved import read_report
+    from semscheck.pipeline import replay as judge_again
+
+    report = read_report(options.report, quiet=options.quiet)
+    if options.tui:
+        from semscheck.cli.commands.tui import open_report
+
+        return open_report(judge_again(report), Path(options.report))
+    with Delivery(options) as delivery:
+        return delivery.deliver(judge_again(report))
+
+
+def run(
+    target: Target, options: Namespace, delivery: Delivery, *, origin: str, asked: Mapping[str, str]
+) -> Report:
+    """One run with progress and Ctrl-C. Raises CommandError for a target that cannot be used."""
+    return asyncio.run(_run(target, options, delivery, origin, asked))
+
+
+async def _run(
+    target: Target, options: Namespace, delivery: Delivery, origin: str, asked: Mapping[str, str]
+) -> Report:
+    from semscheck import pipeline
+
+    cancel = asyncio.Event()
+    progress = Progress(wanted=not options.quiet)
+    streaming = delivery.stream(cancel.set)
+
+    def listen(event: Event) -> None:
+        progress.event(event)
+        if streaming is not None:
+            streaming(event)
+
+    def stop() -> None:
+        cancel.set()
+        progress.stopping()
+
+    def tidy() -> None:
+        progress.clear()
+        delivery.discard()
+
+    with ending(stop, tidy):
+        drawing = asyncio.create_task(progress.keep_drawing())
+        try:
+            return await pipeline.check(
+                target, listener=listen, cancel=cancel, seed=options.seed, origin=origin, options=asked
+            )
+        finally:
+            drawing.cancel()
+            progress.clear()
+
+
+def target_of(options: Namespace) -> Target:
+    """What the command line and the profile describe; the enrolment where neither names a server."""
+    fqdn = options.fqdn
+    if fqdn is None and options.profile is None:
+        fqdn = _enrolled(options.name)
+    given = Options(
+        fqdn=fqdn,
+        port=options.port,
+        members=tuple(options.member),
+        balancers=tuple(options.balancer),
+        ca_file=options.ca_file,
+        resolvers=tuple(options.resolver),
+        connections=getattr(options, "connections", None),  # not an option of `init`
+        deadline_s=options.deadline,
+        timeout_s=options.timeout,
+        services=getattr(options, "services", False),
+        families=tuple(options.families or ()),
+        severities=tuple(getattr(options, "severity", ())),
+    )
+    return read(Path(options.profile) if options.profile is not None else None, given)
+
+
+def read(profile: Path | None, given: Options) -> Target:
+    """`read_target` with the catalogue at hand. Raises CommandError."""
+    try:
+        return read_target(profile, given, severities)
+    except ProfileError as problem:
+        raise CommandError(str(problem)) from problem
+
+
+def severities() -> Mapping[str, Severity]:
+    """The catalogue's default severities by code."""
+    from semscheck.rules.printed import cards
+
+    return {card.code: card.severity for card in cards()}
+
+
+def _enrolled(command: str) -> str:
+    from semscheck.cli.commands.enrolment import enrolled_server
+
+    found = enrolled_server()
+    if found is None:
+        raise CommandError(
+            f"no server name was given, and this desktop is not enrolled with one: semscheck {command} FQDN"
+        )
+    return found
+
+
+def _asked(options: Namespace) -> dict[str, str]:
+    """What the command line asked for, as text, for the report; outputs are nobody's business."""
+    asked = {}
+    for name in _TARGET_OPTIONS:
+        value = getattr(options, name)
+        if value in (None, False, []):
+            continue
+        asked[name] = ",".join(value) if isinstance(value, list) else str(value).lower()
+    if options.families:
+        asked["families"] = ",".join(map(str, sorted(set(options.families))))
+    return asked
+
+
+Command = Callable[[Namespace], int]

@@ -1,0 +1,209 @@
+"""`tui`, `replay --tui` and `semscheck` alone: the screens, with their doors wired to the rest of the program."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semscheck.cli.errors import CommandError
+from semscheck.cli.output import streams
+
+if TYPE_CHECKING:
+    from semscheck.model.events import Listener
+    from semscheck.model.findings import Card
+    from semscheck.model.report import Report
+    from semscheck.model.target import Target
+    from semscheck.tui.app import Opening
+    from semscheck.tui.runners import Doors, Scenario
+
+
+def tui(options: Namespace) -> int:
+    """`semscheck tui`. Raises CommandError for a server, a profile, a report or a scenario that cannot be used."""
+    if options.report is not None:
+        from semscheck.cli.output.saved import read_report
+        from semscheck.pipeline import replay
+
+        return open_report(replay(read_report(options.report)), Path(options.report))
+    if options.lab is not None:
+        _check_scenario(options.lab)
+    elif options.fqdn is not None or options.profile is not None:
+        _target(options.fqdn, _path(options.profile))
+    from semscheck.tui.app import Opening
+
+    given = options.fqdn is not None or options.profile is not None
+    return _open(Opening(fqdn=options.fqdn, profile=_path(options.profile), run=given, scenario=options.lab))
+
+
+def open_start() -> int:
+    """The screens from their start."""
+    from semscheck.tui.app import Opening
+
+    return _open(Opening())
+
+
+def open_report(report: Report, source: Path) -> int:
+    """The screens on a report that was read from a file."""
+    from semscheck.tui.app import Opening
+
+    return _open(Opening(report=report, source=source))
+
+
+def _open(opening: Opening) -> int:
+    if not (streams.is_terminal(sys.stdin) and streams.is_terminal(sys.stdout)):
+        raise CommandError("the screens need a terminal; semscheck check and semscheck replay do not")
+    from semscheck.tui.app import open_screens
+
+    return open_screens(doors(), opening)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text is not None else None
+
+
+def _check_scenario(name: str) -> None:
+    from semscheck.lab.console import UnknownScenarioError, find_scenario
+
+    try:
+        find_scenario(name)
+    except UnknownScenarioError as problem:
+        raise CommandError(str(problem)) from problem
+
+
+# --- the doors ---------------------------------------------------------------------------------------------
+
+
+def doors() -> Doors:
+    """Everything the screens need done by others."""
+    from semscheck.tui.bridge import in_thread
+    from semscheck.tui.runners import Doors
+
+    return Doors(
+        check=in_thread(_check),
+        load=_load,
+        target=_screens_target,
+        cards=_cards,
+        enrolled=_enrolled,
+        export=_export,
+        ticket=_ticket,
+        profiles=_profiles,
+        scenarios=_scenarios(),
+        check_lab=in_thread(_check_lab),
+        compare=_compare,
+    )
+
+
+async def _check(target: Target, listener: Listener, cancel: asyncio.Event) -> Report:
+    from semscheck.pipeline import check
+
+    return await check(target, listener=listener, cancel=cancel, infer=True)
+
+
+async def _check_lab(name: str, listener: Listener, cancel: asyncio.Event) -> Report:
+    """A check of a lab scenario, the lab in a thread of its own so that neither slows the other's clock."""
+    from semscheck.cli.commands.lab import playing
+    from semscheck.pipeline import check
+    from semscheck.tui.runners import DoorError
+
+    try:
+        with playing(name) as (_, target):
+            return await check(
+                target,
+                listener=listener,
+                cancel=cancel,
+                origin="lab",
+                options={"scenario": name},
+                infer=True,
+            )
+    except CommandError as problem:
+        raise DoorError(str(problem)) from problem
+
+
+def _load(path: Path) -> Report:
+    from semscheck.cli.output.saved import read_report
+    from semscheck.pipeline import replay
+    from semscheck.tui.runners import ReportError
+
+    try:
+        return replay(read_report(str(path)))
+    except CommandError as problem:
+        raise ReportError(str(problem)) from problem
+
+
+def _target(fqdn: str | None, profile: Path | None) -> Target:
+    from semscheck.cli.commands.check import read
+    from semscheck.profile.reader import Options
+
+    return read(profile, Options(fqdn=fqdn))
+
+
+def _screens_target(fqdn: str | None, profile: Path | None) -> Target:
+    from semscheck.tui.runners import ProfileError
+
+    try:
+        return _target(fqdn, profile)
+    except CommandError as problem:
+        raise ProfileError(str(problem)) from problem
+
+
+def _cards() -> Mapping[str, Card]:
+    from semscheck.rules.printed import cards
+
+    return {card.code: card for card in cards()}
+
+
+def _enrolled() -> str | None:
+    from semscheck.cli.commands.enrolment import enrolled_server
+
+    return enrolled_server()
+
+
+def _export(report: Report, form: str, path: Path, redact: bool) -> None:
+    from semscheck.cli.output.files import PromisedFile
+    from semscheck.cli.output.formats import encode, redacted
+    from semscheck.cli.output.streams import Face
+
+    try:
+        with PromisedFile("export", str(path)) as file:
+            file.write(encode(redacted(report) if redact else report, form, Face()))
+    except CommandError as problem:
+        cause = problem.__cause__
+        raise cause if isinstance(cause, OSError) else OSError(str(problem)) from problem
+
+
+def _ticket(report: Report) -> str:
+    from semscheck.report.markdown import render
+
+    return render(report)
+
+
+def _compare(report: Report, path: Path) -> str:
+    """The report on screen against a saved one, the older first."""
+    from semscheck.cli.commands.compare import comparison
+    from semscheck.cli.output.saved import read_report
+    from semscheck.report.comparison import text
+    from semscheck.tui.runners import ReportError
+
+    try:
+        both = sorted((report, read_report(str(path))), key=lambda one: one.run.started)
+        return text(comparison(both))
+    except CommandError as problem:
+        raise ReportError(str(problem)) from problem
+
+
+def _profiles() -> tuple[Path, ...]:
+    from platformdirs import user_config_path
+
+    from semscheck.tui.store import find_profiles
+
+    return find_profiles(Path.cwd(), user_config_path("semscheck", appauthor=False))
+
+
+def _scenarios() -> tuple[Scenario, ...]:
+    from semscheck.lab.scenarios import SCENARIOS
+    from semscheck.tui.runners import Scenario
+
+    return tuple(Scenario(known.name, known.sentence) for known in SCENARIOS.values())

@@ -1,0 +1,1 @@
+"""Where a report goes: formats, files, standard output, progress."""

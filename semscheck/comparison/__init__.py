@@ -1,0 +1,1 @@
+"""What differs between reports from several desktops or times. Pure; imports the model."""

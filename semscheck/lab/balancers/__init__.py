@@ -1,0 +1,1 @@
+"""The balancers that the lab plays."""

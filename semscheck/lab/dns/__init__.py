@@ -1,0 +1,1 @@
+"""The name servers that the lab plays."""

@@ -1,0 +1,1 @@
+"""The ways in which a server of the lab fails."""

@@ -1,0 +1,115 @@
+"""Politeness: at most so many connections open to one address at a time.
+
+Waiting for a place is no part of connecting: it counts against no step's time-out and into no measured time. It
+ends because whoever holds a place gives it back within the deadlines of its own steps, and with the run at the
+latest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from semscheck.model.failure import Failure, Phase
+from semscheck.net.backend import Stream
+from semscheck.net.errors import failure
+
+if TYPE_CHECKING:
+    from semscheck.probes.endpoint import Means
+
+OPEN_TO_ONE_ADDRESS = 8
+
+
+class Places:
+    """The places of one run: so many at each address, given to those who ask first."""
+
+    def __init__(self, most: int = OPEN_TO_ONE_ADDRESS) -> None:
+        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(most))
+        self._open: set[_Placed] = set()
+
+    def at(self, address: str) -> asyncio.Semaphore:
+        """To acquire before connecting to an address, and to release after closing."""
+        return self._rooms[address]
+
+    def seat(self, stream: Stream, room: asyncio.Semaphore) -> Stream:
+        """A stream that holds its place in a room, acquired before, until it is closed."""
+        placed = _Placed(stream, room, self._open)
+        self._open.add(placed)
+        return placed
+
+    def close_all(self) -> None:
+        """Close what is still open: at the end of a run, what a probe that was cut short, or crashed, left behind."""
+        for placed in tuple(self._open):
+            with suppress(OSError):
+                placed.close()
+
+
+class _Placed:
+    """A stream that gives its place back when it is closed, once."""
+
+    __slots__ = ("_inner", "_open", "_room")
+
+    def __init__(self, inner: Stream, room: asyncio.Semaphore, open_: set[_Placed]) -> None:
+        self._inner = inner
+        self._room = room
+        self._open = open_
+
+    @property
+    def local_address(self) -> str:
+        return self._inner.local_address
+
+    async def receive(self) -> bytes:
+        return await self._inner.receive()
+
+    async def send(self, data: bytes) -> None:
+        await self._inner.send(data)
+
+    def close(self, last: bytes = b"") -> None:
+        if self not in self._open:
+            return
+        self._open.discard(self)
+        try:
+            self._inner.close(last)
+        finally:
+            self._room.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A connection that was made, or why not. began_s: on the run's clock, when a place was free; took_s: from
+    then until it was made or failed."""
+
+    stream: Stream | None
+    began_s: float
+    took_s: float
+    failure: Failure | None = None
+
+
+async def dial(
+    means: Means,
+    address: str,
+    port: int,
+    *,
+    timeout_s: float | None = None,
+    source_address: str | None = None,
+) -> Dialled:
+    """Wait for a place at the address, then connect within the time-out (the run's for one step if None).
+
+    Network trouble is in `failure`. The stream, if any, has to be closed.
+    """
+    room = means.places.at(address)
+    await room.acquire()
+    began = means.record.now()
+    try:
+        async with asyncio.timeout(means.timeout_s if timeout_s is None else timeout_s):
+            inner = await means.seam.dialler.connect(address, port, source_address)
+    except (OSError, TimeoutError) as error:
+        room.release()
+        return Dialled(None, began, means.record.now() - began, failure(Phase.CONNECT, error))
+    except BaseException:
+        room.release()
+        raise
+    return Dialled(means.places.seat(inner, room), began, means.record.now() - began)

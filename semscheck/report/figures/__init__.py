@@ -1,0 +1,1 @@
+"""The pictures that the screens and the HTML report share, as values."""

@@ -1,0 +1,820 @@
+"""The pictures that the text output, the TUI and the HTML report share, as values and as lines of text.
+
+Each picture is a pure function of an analysis (which may be half filled while a run goes on) to a small
+immutable value; `as_spans` and `as_text` draw it for a terminal, the HTML report draws it as SVG. Text in
+the values is raw, as it came: each output makes it safe. Every picture has `alternative`, what it shows in
+a sentence, for those who do not see it.
+
+Letters: members are capitals, certificates small letters, DNS answers digits; a letter and its colour mean
+the same thing in every picture of one analysis.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from semscheck.model.analysis import (
+    Analysis,
+    ArmSequence,
+    BalancingPath,
+    Place,
+    Reach,
+    ResolverAnalysis,
+    Rotation,
+)
+from semscheck.model.findings import Finding
+from semscheck.model.observations import Certificate
+from semscheck.model.report import Report, Vantage
+from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.report import wording as words
+from semscheck.report.text.lines import COLOURS, Line, ascii_line, to_string
+from semscheck.report.wording import Mark
+
+UNIDENTIFIED = "?"
+FAILED = "✖"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A letter and the number of its colour, 0 to lines.COLOURS - 1."""
+
+    letter: str
+    colour: int
+
+    @property
+    def style(self) -> str:
+        return f"member-{self.colour}"
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What a letter stands for. detail: more about it, may be empty."""
+
+    tag: Tag
+    name: str
+    detail: str = ""
+
+
+# --- the path ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One thing on the path. label: what it is; detail: its state in words; address, port: where it has one.
+
+    role: "desktop", "resolver", "name", "balancer", "member", "stranger", "client", "replication".
+    notes: what was found about it and stands for itself, as (code, words).
+    """
+
+    role: str
+    label: str
+    mark: Mark
+    detail: str = ""
+    address: str | None = None
+    port: int | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the path. kind: "desktop", "resolvers", "name", "front"; mark: of the step as a whole."""
+
+    kind: str
+    title: str
+    nodes: tuple[Node, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member with its interfaces; tag: its letter. answered: connections through the FQDN that it answered,
+    None if nothing was sampled. Without known addresses both interfaces are empty."""
+
+    name: str
+    tag: Tag
+    client: tuple[Node, ...] = ()
+    replication: tuple[Node, ...] = ()
+    answered: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathPicture:
+    """This desktop, name servers, FQDN, balancer or addresses, members.
+
+    breaks_at: kind of the stage beyond which no client gets, None if one gets through or nothing was tested.
+    """
+
+    stages: tuple[Stage, ...]
+    members: tuple[MemberRow, ...]
+    breaks_at: str | None
+    breaks_why: str | None
+    alternative: str
+
+
+def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, Tag]:
+    """A letter for each member, in the profile's order, then as found. "member B" keeps its B if free."""
+    names = [member.name for member in target.members] if target else []
+    names += [member.name for member in analysis.members]
+    for path in analysis.paths:
+        names += [share.name for share in path.members]
+        names += [name for arm in path.arms for name in arm.members if name]
+    tags: dict[str, Tag] = {}
+    taken: set[str] = set()
+    free = [chr(code) for code in range(ord("A"), ord("Z") + 1)]
+    for name in dict.fromkeys(names):
+        labelled = re.fullmatch(r"member ([A-Z])", name)
+        letter = labelled.group(1) if labelled and labelled.group(1) not in taken else ""
+        letter = letter or next((letter for letter in free if letter not in taken), "#")
+        taken.add(letter)
+        tags[name] = Tag(letter, len(tags) % COLOURS)
+    return tags
+
+
+def path_picture(
+    analysis: Analysis,
+    target: Target,
+    *,
+    findings: Sequence[Finding] = (),
+    vantage: Vantage | None = None,
+) -> PathPicture:
+    """The path from this desktop to the members. findings: raise the marks of what they are about."""
+    stages = (
+        _desktop_stage(vantage),
+        _resolver_stage(analysis),
+        _name_stage(analysis, target, findings),
+        _front_stage(analysis, findings),
+    )
+    breaks_at, breaks_why = _break(analysis, stages)
+    members = _member_rows(analysis, target, findings)
+    return PathPicture(
+        stages, members, breaks_at, breaks_why, _path_words(target, breaks_at, breaks_why, stages)
+    )
+
+
+def _desktop_stage(vantage: Vantage | None) -> Stage:
+    sources = words.listed(vantage.source_addresses) if vantage else ""
+    node = Node(role="desktop", label=vantage.host if vantage else "", mark=Mark.OK, detail=sources)
+    return Stage("desktop", "this desktop", (node,), Mark.OK)
+
+
+def _resolver_stage(analysis: Analysis) -> Stage:
+    asked = [resolver for resolver in analysis.dns.resolvers if not resolver.authority]
+    all_failed = all(resolver.failed for resolver in asked)
+    nodes = tuple(_resolver_node(resolver, all_failed) for resolver in asked)
+    if not nodes:
+        return Stage("resolvers", "name servers", (), Mark.NOT_TESTED)
+    return Stage("resolvers", "name servers", nodes, words.worst(*(node.mark for node in nodes)))
+
+
+def _resolver_node(resolver: ResolverAnalysis, all_failed: bool) -> Node:
+    answers = [*resolver.answers_v4, *resolver.answers_v6]
+    addresses = tuple(dict.fromkeys(address for answer in answers for address in answer.addresses))
+    if resolver.failed:
+        mark = Mark.CRITICAL if all_failed else Mark.WARNING
+        detail = resolver.rcode if resolver.rcode not in (None, "NOERROR") else "no answer"
+    elif addresses:
+        mark, detail = Mark.OK, words.count(len(addresses), "address", "addresses")
+        detail += f", TTL {resolver.ttl_s} s" if resolver.ttl_s is not None else ""
+    elif resolver.rcode:
+        mark = Mark.CRITICAL
+        detail = {"NXDOMAIN": "no such name", "NOERROR": "no address"}.get(resolver.rcode, resolver.rcode)
+    else:
+        mark, detail = Mark.NOT_TESTED, "not tested"
+    return Node(
+        role="resolver", label=resolver.server, mark=mark, detail=detail or "", address=resolver.server
+    )
+
+
+_ROTATION_MARK = {
+    Rotation.NONE: Mark.OK,
+    Rotation.FIXED: Mark.WARNING,
+    Rotation.ORDER: Mark.CRITICAL,
+    Rotation.SUBSET: Mark.CRITICAL,
+    Rotation.FLIPS: Mark.CRITICAL,
+    Rotation.UNKNOWN: Mark.UNKNOWN,
+}
+
+
+def _name_stage(analysis: Analysis, target: Target, findings: Sequence[Finding]) -> Stage:
+    dns = analysis.dns
+    if target.fqdn_is_address:
+        mark, detail = Mark.NOT_TESTED, "an address was given: no name is looked up"
+    elif dns.addresses:
+        mark, detail = _ROTATION_MARK[dns.rotation], words.ROTATION[dns.rotation]
+        if dns.rotation is Rotation.UNKNOWN:
+            detail = words.count(len(dns.addresses), "address", "addresses")
+    elif any(resolver.rcode or resolver.failed for resolver in dns.resolvers):
+        mark, detail = Mark.CRITICAL, "no address"
+    else:
+        mark, detail = Mark.NOT_TESTED, "not tested"
+    about = [found for found in findings if found.subject.kind == "fqdn" and found.code.startswith("DNS")]
+    mark = _raised(mark, about)
+    node = Node(role="name", label=target.fqdn_shown or target.fqdn, mark=mark, detail=detail)
+    return Stage("name", "FQDN", (node,), mark)
+
+
+def _front_stage(analysis: Analysis, findings: Sequence[Finding]) -> Stage:
+    places = [place for place in analysis.places if place.fqdn or place.balancer]
+    nodes = tuple(_place_node(place, _front_role(place), findings) for place in places)
+    direct = nodes and all(node.role == "member" for node in nodes)
+    title = "load balancer" if any(node.role == "balancer" for node in nodes) else "address"
+    title = "directly to" if direct else title
+    return Stage("front", title, nodes, words.worst(*(node.mark for node in nodes)))
+
+
+def _front_role(place: Place) -> str:
+    if place.client_of or place.replication_of:
+        return "member"
+    return "balancer" if place.balancer else "stranger"
+
+
+def _front_label(place: Place) -> str:
+    if place.client_of:
+        return f"{words.listed(place.client_of)}, Interface 2"
+    if place.replication_of:
+        return f"{words.listed(place.replication_of)}, Interface 1"
+    return ""
+
+
+def _place_node(place: Place, role: str, findings: Sequence[Finding]) -> Node:
+    about = _findings_at(findings, place.address, place.port)
+    return Node(
+        role=role,
+        label=_front_label(place) if role == "member" else "",
+        mark=_raised(_reach_mark(place), about),
+        detail=reach_words(place),
+        address=place.address,
+        port=place.port,
+        notes=_notes(found for found in about if found.caused_by is None),
+    )
+
+
+def _notes(about: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
+    """Codes and names of the findings that are worth a mark, each once."""
+    told = {
+        found.code: found.name.replace("-", " ") for found in about if found.severity is not Severity.INFO
+    }
+    return tuple(told.items())
+
+
+def reach_words(place: Place) -> str:
+    """How far a client gets there: "serves, 12 ms" (to connect), "connection refused", "not tested"."""
+    if place.reach is Reach.SERVES:
+        return "serves" if place.connect_s is None else f"serves, {words.duration(place.connect_s)}"
+    if place.reach is Reach.NOT_TRIED:
+        return words.REACH[place.reach]
+    if place.failure_cause is None:
+        return "TLS works" if place.reach is Reach.NO_HTTP else words.REACH[place.reach]
+    step = {Reach.NO_TLS: "TLS: ", Reach.NO_HTTP: "HTTP: "}.get(place.reach, "")
+    return step + words.failure(place.failure_cause)
+
+
+def _reach_mark(place: Place) -> Mark:
+    """The catalogue's "by subject": critical where the FQDN leads, warning at another client interface."""
+    if place.reach is Reach.NOT_TRIED:
+        return Mark.NOT_TESTED
+    if place.reach is Reach.SERVES or (place.reach is Reach.NO_HTTP and place.failure_cause is None):
+        return Mark.OK
+    if place.fqdn:
+        return Mark.CRITICAL
+    return Mark.WARNING if place.serves_clients else Mark.INFO
+
+
+def _findings_at(findings: Iterable[Finding], address: str, port: int | None) -> list[Finding]:
+    """What is about this address, or says of several places that it is one of them: one certificate on every
+    member is one finding, whose subject can only be the first."""
+    return [
+        found
+        for found in findings
+        if (found.subject.address == address and (port is None or found.subject.port in (None, port)))
+        or _is_among(address, port, found.args.get("places", ""))
+    ]
+
+
+def _is_among(address: str, port: int | None, places: str) -> bool:
+    """places: as rules list them, "sems1.example.com Interface 2 (192.0.2.11:443), 192.0.2.100:443"."""
+    if address not in places:
+        return False
+    for word in places.replace("(", " ").replace(")", " ").replace(",", " ").split():
+        host, _, end = word.rpartition(":")
+        same_port = port is None or end == str(port)
+        if same_port and host.removeprefix("[").removesuffix("]") == address:
+            return True
+    return False
+
+
+def _raised(mark: Mark, about: Iterable[Finding]) -> Mark:
+    """The mark, or the worst of what was found about it; what is only worth knowing changes nothing."""
+    found = [words.mark_of(found.severity) for found in about if found.severity is not Severity.INFO]
+    return words.worst(mark, *found)
+
+
+def _break(analysis: Analysis, stages: Sequence[Stage]) -> tuple[str | None, str | None]:
+    resolvers, name, front = stages[1:]
+    if not analysis.dns.addresses and name.mark is Mark.CRITICAL:
+        if resolvers.nodes and all(resolver.failed for resolver in analysis.dns.resolvers):
+            return "resolvers", "no name server gives an answer"
+        return "name", "the name leads to no address"
+    led_to = [place for place in analysis.places if place.fqdn]
+    tested = [place for place in led_to if place.reach is not Reach.NOT_TRIED]
+    if tested and len(tested) == len(led_to) and not any(_reach_mark(place) is Mark.OK for place in tested):
+        return front.kind, reach_words(tested[0])
+    return None, None
+
+
+def _path_words(target: Target, breaks_at: str | None, why: str | None, stages: Sequence[Stage]) -> str:
+    name = target.fqdn_shown or target.fqdn
+    steps = {"resolvers": "at the name servers", "name": "at the name", "front": "at the address it leads to"}
+    if breaks_at:
+        return f"The path to {name} breaks {steps[breaks_at]}: {why}."
+    marks = "; ".join(f"{stage.title} {words.LABELS[stage.mark]}" for stage in stages[1:])
+    return f"The path to {name}: {marks}."
+
+
+def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]) -> tuple[MemberRow, ...]:
+    tags = member_tags(analysis, target)
+    known = {member.name: member for member in target.members}
+    answered = _answered(analysis)
+    rows = []
+    for name, tag in tags.items():
+        member = known.get(name, Member(name))
+        client = [place for place in analysis.places if name in place.client_of]
+        replication = _replication_places(analysis, name)
+        rows.append(
+            MemberRow(
+                name,
+                tag,
+                _interface(client, member.client, "client", findings, target.port),
+                _interface(replication, member.replication, "replication", findings, target.port),
+                answered.get(name, 0) if answered else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _replication_places(analysis: Analysis, name: str) -> list[Place]:
+    """A member's Interfaces 1, each address once: where the FQDN leads to one, it was looked at under both names,
+    and the way to it shows the other look."""
+    found: dict[tuple[str, int], Place] = {}
+    for place in analysis.places:
+        if name in place.replication_of and (not place.fqdn or (place.address, place.port) not in found):
+            found[place.address, place.port] = place
+    return list(found.values())
+
+
+def _answered(analysis: Analysis) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for path in analysis.paths:
+        for share in path.members:
+            total[share.name] = total.get(share.name, 0) + share.count
+    return total
+
+
+def _interface(
+    places: Sequence[Place], endpoints: Sequence[Endpoint], role: str, findings: Sequence[Finding], port: int
+) -> tuple[Node, ...]:
+    """The places seen, then the endpoints of the profile that were not looked at yet."""
+    nodes = [_place_node(place, role, findings) for place in places]
+    seen = {place.address for place in places}
+    nodes += [
+        Node(
+            role=role,
+            label="",
+            mark=Mark.NOT_TESTED,
+            detail="not tested",
+            address=endpoint.address,
+            port=endpoint.port or port,
+        )
+        for endpoint in endpoints
+        if endpoint.address not in seen
+    ]
+    return tuple(nodes)
+
+
+# --- the connection strip ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One connection. letter: of the member that answered, "?" not identified, "✖" failed.
+
+    state: "answered", "unidentified", "failed". member, tag: None unless answered.
+    """
+
+    letter: str
+    state: str
+    member: str | None = None
+    tag: Tag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StripRow:
+    """One arm at one address, the connections in the order they were made. arm: the model's name of it."""
+
+    arm: str
+    label: str
+    address: str
+    port: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStrip:
+    """rows: by address, then by arm. legend: the members that occur, in the order of their letters."""
+
+    rows: tuple[StripRow, ...]
+    legend: tuple[Legend, ...]
+    alternative: str
+
+
+def connection_strip(analysis: Analysis, target: Target | None = None) -> ConnectionStrip:
+    """Who answered each connection. target: gives the members' order before they were looked at."""
+    tags = member_tags(analysis, target)
+    rows = tuple(
+        StripRow(arm.arm, words.arm(arm.arm), path.address, path.port, _cells(arm.members, arm.failed, tags))
+        for path in analysis.paths
+        for arm in path.arms
+        if _shows_something(arm)
+    )
+    seen = {cell.member for row in rows for cell in row.cells}
+    legend = tuple(Legend(tag, name) for name, tag in tags.items() if name in seen)
+    return ConnectionStrip(rows, legend, _strip_words(rows))
+
+
+def _shows_something(arm: ArmSequence) -> bool:
+    """A kept token that led elsewhere says that it did, not to whom: such a row would be question marks alone, and
+    the facts of the path give the number."""
+    return arm.arm in ("fresh", "pairs") or bool(arm.failed) or any(arm.members)
+
+
+def _cells(members: Sequence[str | None], failed: Sequence[int], tags: Mapping[str, Tag]) -> tuple[Cell, ...]:
+    broken = set(failed)
+    return tuple(
+        Cell(tags[name].letter, "answered", name, tags[name])
+        if name is not None
+        else Cell(FAILED, "failed")
+        if index in broken
+        else Cell(UNIDENTIFIED, "unidentified")
+        for index, name in enumerate(members)
+    )
+
+
+def _strip_words(rows: Sequence[StripRow]) -> str:
+    if not rows:
+        return "No connection was made through the FQDN."
+    parts = []
+    for row in rows:
+        counts: dict[str, int] = {}
+        for cell in row.cells:
+            name = cell.member or ("failed" if cell.state == "failed" else "not identified")
+            counts[name] = counts.get(name, 0) + 1
+        found = words.listed([f"{name} {number}" for name, number in counts.items()])
+        parts.append(f"{row.label} at {words.place(row.address, row.port)}: {found or 'none'}")
+    return "Connections by the server that answered. " + "; ".join(parts) + "."
+
+
+# --- the share bars ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBar:
+    """A member's part of the new connections; low, high: its interval. All are parts of 1."""
+
+    name: str
+    tag: Tag
+    count: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShareGroup:
+    """One address. other_share_at_most: see BalancingPath; confidence: of the intervals, None if none."""
+
+    address: str
+    port: int
+    samples: int
+    identified: int
+    bars: tuple[ShareBar, ...]
+    other_share_at_most: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBars:
+    groups: tuple[ShareGroup, ...]
+    alternative: str
+
+
+def share_bars(analysis: Analysis, target: Target | None = None) -> ShareBars:
+    """Each member's share of the new connections with its interval, an address a group."""
+    tags = member_tags(analysis, target)
+    groups = tuple(_share_group(path, tags) for path in analysis.paths)
+    parts = [
+        f"{bar.name} {words.percent(bar.share)} ({words.percent(bar.low)} to {words.percent(bar.high)})"
+        for group in groups
+        for bar in group.bars
+    ]
+    return ShareBars(groups, "Shares of new connections: " + (", ".join(parts) or words.NOT_MEASURED) + ".")
+
+
+def _share_group(path: BalancingPath, tags: Mapping[str, Tag]) -> ShareGroup:
+    bars = tuple(
+        ShareBar(share.name, tags[share.name], share.count, share.share, share.share_low, share.share_high)
+        for share in path.members
+    )
+    return ShareGroup(
+        path.address,
+        path.port,
+        path.samples,
+        path.identified,
+        bars,
+        path.other_share_at_most,
+        path.confidence,
+    )
+
+
+# --- the DNS strip -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DnsCell:
+    """One query. letter: of the answer in the legend, "✖" failed. tag: None where it failed."""
+
+    letter: str
+    tag: Tag | None = None
+    addresses: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRow:
+    """A burst of queries to one server. family: 4 or 6."""
+
+    server: str
+    server_name: str | None
+    authority: bool
+    family: int
+    cells: tuple[DnsCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DnsStrip:
+    """legend: a digit for each distinct answer, in order of addresses; name: the addresses, joined."""
+
+    rows: tuple[DnsRow, ...]
+    legend: tuple[Legend, ...]
+    rotation: Rotation
+    alternative: str
+
+
+_DIGITS = "123456789"
+
+
+def dns_strip(analysis: Analysis) -> DnsStrip:
+    """What each server answered to each repetition; the same answer has the same digit and colour."""
+    answers: dict[tuple[str, ...], Tag] = {}
+    rows: list[DnsRow] = []
+    for resolver in analysis.dns.resolvers:
+        for family, known, sequence in (
+            (4, resolver.answers_v4, resolver.sequence_v4),
+            (6, resolver.answers_v6, resolver.sequence_v6),
+        ):
+            if family == 6 and not any(answer.addresses for answer in known):
+                continue  # no AAAA record is the usual case, and no news
+            sets = [answer.addresses for answer in known]
+            cells = tuple(_dns_cell(sets, index, answers) for index in sequence)
+            if cells:
+                rows.append(DnsRow(resolver.server, resolver.server_name, resolver.authority, family, cells))
+    legend = tuple(Legend(tag, words.listed(addresses) or "no address") for addresses, tag in answers.items())
+    return DnsStrip(tuple(rows), legend, analysis.dns.rotation, _dns_words(analysis, legend))
+
+
+def _dns_cell(
+    sets: Sequence[tuple[str, ...]], index: int | None, answers: dict[tuple[str, ...], Tag]
+) -> DnsCell:
+    if index is None or not 0 <= index < len(sets):
+        return DnsCell(FAILED)
+    addresses = sets[index]
+    number = len(answers)
+    tag = answers.setdefault(
+        addresses, Tag(_DIGITS[number] if number < len(_DIGITS) else "+", number % COLOURS)
+    )
+    return DnsCell(tag.letter, tag, addresses)
+
+
+def _dns_words(analysis: Analysis, legend: Sequence[Legend]) -> str:
+    if not legend:
+        return "No name server gave an answer." if analysis.dns.resolvers else "No name server was asked."
+    answers = words.listed([entry.name for entry in legend], 4)
+    return (
+        f"Answers of {words.count(len(analysis.dns.resolvers), 'name server')}: "
+        f"{words.ROTATION[analysis.dns.rotation]} ({answers})."
+    )
+
+
+# --- the certificate grid ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridCell:
+    """What one place presents. tag: same certificate, same letter; None if none was seen (detail says why).
+
+    days_left: in words, None where unknown. notes: what does not match, from the findings, (code, words).
+    """
+
+    address: str
+    port: int
+    mark: Mark
+    detail: str
+    tag: Tag | None = None
+    fingerprint: str | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """kind: "front" (an address of the FQDN that is no member's) or "member"."""
+
+    kind: str
+    name: str
+    client: tuple[GridCell, ...]
+    replication: tuple[GridCell, ...] = ()
+    tag: Tag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateGrid:
+    rows: tuple[GridRow, ...]
+    legend: tuple[Legend, ...]
+    alternative: str
+
+
+def certificate_grid(
+    analysis: Analysis,
+    certificates: Mapping[str, Certificate] | Iterable[Certificate],
+    target: Target,
+    now: datetime,
+    *,
+    findings: Sequence[Finding] = (),
+) -> CertificateGrid:
+    """Members and interfaces with the certificates that they present.
+
+    certificates: by fingerprint, or any number of them. now: the time of the run, not of reading.
+    """
+    known = (
+        dict(certificates)
+        if isinstance(certificates, Mapping)
+        else {certificate.fingerprint: certificate for certificate in certificates}
+    )
+    drawer = _GridMaker(known, target, now, findings, _certificate_tags(analysis))
+    fronts = [
+        place
+        for place in analysis.places
+        if _front_role(place) != "member"
+        and (place.fqdn or place.balancer)
+        and place.reach is not Reach.NOT_TRIED
+    ]
+    rows = [
+        GridRow("front", _front_name(place, only=len(fronts) == 1), (drawer.cell(place),)) for place in fronts
+    ]
+    for name, tag in member_tags(analysis, target).items():
+        client = tuple(drawer.cell(place) for place in analysis.places if name in place.client_of)
+        replication = tuple(drawer.cell(place) for place in _replication_places(analysis, name))
+        if client or replication:
+            rows.append(GridRow("member", name, client, replication, tag))
+    legend = drawer.legend()
+    return CertificateGrid(tuple(rows), legend, _grid_words(rows, legend))
+
+
+def _front_name(place: Place, *, only: bool) -> str:
+    return "load balancer" if place.balancer and only else words.place(place.address, place.port)
+
+
+def _certificate_tags(analysis: Analysis) -> dict[str, Tag]:
+    """What serves clients comes first, so that "a" is the certificate that users meet."""
+    ordered = sorted(analysis.places, key=lambda place: (not place.fqdn, not place.serves_clients))
+    prints = dict.fromkeys(place.certificate for place in ordered if place.certificate)
+    return {
+        fingerprint: Tag(chr(ord("a") + index) if index < 26 else "#", index % COLOURS)
+        for index, fingerprint in enumerate(prints)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _GridMaker:
+    certificates: Mapping[str, Certificate]
+    target: Target
+    now: datetime
+    findings: Sequence[Finding]
+    tags: Mapping[str, Tag]
+
+    def cell(self, place: Place) -> GridCell:
+        about = [
+            found
+            for found in _findings_at(self.findings, place.address, place.port)
+            if found.code.startswith("CRT")
+        ]
+        seen = self.certificates.get(place.certificate) if place.certificate else None
+        mark = self._mark(seen) if place.certificate else Mark.NOT_TESTED
+        return GridCell(
+            address=place.address,
+            port=place.port,
+            mark=_raised(mark, about),
+            detail=words.days_left(seen.not_after, self.now) if seen else self._unseen(place),
+            tag=self.tags.get(place.certificate) if place.certificate else None,
+            fingerprint=place.certificate,
+            notes=_notes(about),
+        )
+
+    def _unseen(self, place: Place) -> str:
+        return "certificate not kept" if place.certificate else reach_words(place)
+
+    def _mark(self, certificate: Certificate | None) -> Mark:
+        if certificate is None or certificate.not_after is None:
+            return Mark.UNKNOWN
+        left = (certificate.not_after - self.now).total_seconds() / words.DAY_S
+        if left < self.target.thresholds.expiry_critical_days:
+            return Mark.CRITICAL
+        return Mark.WARNING if left < self.target.thresholds.expiry_warning_days else Mark.OK
+
+    def legend(self) -> tuple[Legend, ...]:
+        return tuple(
+            Legend(tag, self._name(fingerprint), self._detail(fingerprint))
+            for fingerprint, tag in self.tags.items()
+        )
+
+    def _name(self, fingerprint: str) -> str:
+        seen = self.certificates.get(fingerprint)
+        if seen is None:
+            return "certificate not kept"
+        return (seen.common_names or (seen.subject or "no name",))[0]
+
+    def _detail(self, fingerprint: str) -> str:
+        seen = self.certificates.get(fingerprint)
+        until = f"until {words.date(seen.not_after)}, " if seen and seen.not_after else ""
+        return f"{until}SHA-256 {words.fingerprint(fingerprint)}"
+
+
+def _grid_words(rows: Sequence[GridRow], legend: Sequence[Legend]) -> str:
+    if not legend:
+        return "No certificate was seen."
+    noted = [
+        f"{row.name}: {words_}"
+        for row in rows
+        for cell in (*row.client, *row.replication)
+        for _, words_ in cell.notes
+    ]
+    seen = words.count(len(legend), "certificate")
+    return f"{seen} on {words.count(len(rows), 'row')}" + (f". {'; '.join(noted)}." if noted else ".")
+
+
+# --- all of a report ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    path: PathPicture
+    connections: ConnectionStrip
+    shares: ShareBars
+    dns: DnsStrip
+    certificates: CertificateGrid
+
+
+def pictures_of(report: Report) -> Pictures:
+    """All pictures of a finished report, marked with what was found."""
+    found = report.findings
+    certificates = [seen for seen in report.observations if isinstance(seen, Certificate)]
+    return Pictures(
+        path_picture(report.analysis, report.target, findings=found, vantage=report.run.vantage),
+        connection_strip(report.analysis, report.target),
+        share_bars(report.analysis, report.target),
+        dns_strip(report.analysis),
+        certificate_grid(report.analysis, certificates, report.target, report.run.started, findings=found),
+    )
+
+
+Picture = PathPicture | ConnectionStrip | ShareBars | DnsStrip | CertificateGrid
+
+
+# --- as lines of text ---------------------------------------------------------------------------------------
+
+
+def as_text(picture: Picture, width: int = 80, unicode: bool = True, colour: bool = False) -> list[str]:
+    """The picture as lines of at most `width` columns (40 at least); colour: with SGR sequences."""
+    return [to_string(line, colour) for line in as_spans(picture, width, unicode)]
+
+
+def as_spans(picture: Picture, width: int = 80, unicode: bool = True) -> list[Line]:
+    """The picture as lines of styled spans, made safe for a terminal. unicode: False for ASCII only.
+
+    Styles are the keys of `lines.SGR`: marks ("ok", "critical", ...), "member-0" to "member-7", "dim",
+    "strong".
+    """
+    from semscheck.report.figures.drawing import draw
+
+    lines = draw(picture, max(40, width))
+    return lines if unicode else [ascii_line(line) for line in lines]

@@ -1,0 +1,58 @@
+"""Findings in the order in which people should read them: consequences folded under their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from semscheck.model.findings import Finding
+from semscheck.report.wording import SEVERITY_ORDER
+
+
+def folded(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Findings that stand for themselves, worst first, each with all that it explains, also worst first.
+
+    What explains a consequence's consequence is its cause too. Every finding occurs exactly once.
+    """
+    roots = [_root(findings, index) for index in range(len(findings))]
+    explained: dict[int, list[Finding]] = {root: [] for root in sorted(set(roots))}
+    for index, root in enumerate(roots):
+        if root != index:
+            explained[root].append(findings[index])
+    order = sorted(explained, key=lambda index: _rank(findings[index]))
+    return [(findings[index], sorted(explained[index], key=_rank)) for index in order]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings of one rule that want the same of the same people, and all that they explain."""
+
+    findings: tuple[Finding, ...]
+    explains: tuple[Finding, ...]
+
+
+def grouped(findings: Sequence[Finding]) -> list[Group]:
+    """`folded`, with what differs only in its subject put together: "three members do not resolve"."""
+    together: dict[tuple[object, ...], tuple[list[Finding], list[Finding]]] = {}
+    for found, explained in folded(findings):
+        alike = (found.code, found.severity, found.owner, found.confidence, found.remedy)
+        same, consequences = together.setdefault(alike, ([], []))
+        same.append(found)
+        consequences += explained
+    return [Group(tuple(same), tuple(explained)) for same, explained in together.values()]
+
+
+def _rank(finding: Finding) -> int:
+    return SEVERITY_ORDER.index(finding.severity)
+
+
+def _root(findings: Sequence[Finding], index: int) -> int:
+    """The end of the chain of causes; the finding itself where the chain leads nowhere or in a circle."""
+    seen = {index}
+    current = index
+    while (cause := findings[current].caused_by) is not None:
+        if not 0 <= cause < len(findings) or cause in seen:
+            return index
+        seen.add(cause)
+        current = cause
+    return current

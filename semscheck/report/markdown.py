@@ -1,0 +1,155 @@
+"""The ticket text: ten to twenty lines of Markdown that a help desk pastes, readable unrendered too."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from semscheck.model.findings import Confidence, Owner
+from semscheck.model.report import Report
+from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.report import wording as words
+from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line
+from semscheck.report.folding import Group, grouped
+from semscheck.report.text.prose import paragraphs
+from semscheck.report.wording import LABELS, SYMBOLS, Mark
+
+MAX_FINDINGS = 5  # two lines each, so that the whole stays within twenty
+MAX_ALIKE = 4  # findings of one rule that differ in their subject
+MAX_EXPLAINED = 8
+
+
+def render(report: Report) -> str:
+    """The ticket text, ending in a line break: headline, target, when, from where, findings, how to repeat."""
+    lines = [
+        f"**{_state(words.mark_of(report.summary.verdict))}**: {markdown_prose(report.summary.headline, 600)}",
+        "",
+    ]
+    lines += [f"- **{name}**: {value}" for name, value in _facts(report)]
+    lines += ["", *_findings(report), ""]
+    lines += [f"How to reproduce: {markdown_code(_repeat(report), None)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _state(mark: Mark) -> str:
+    return f"{SYMBOLS[mark]} {LABELS[mark]}"
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    run, target = report.run, report.target
+    name = markdown(words.target_name(target), 520)
+    sources = markdown(words.listed(run.vantage.source_addresses), 200)
+    desktop = markdown(run.vantage.host, 100) or "unknown"
+    took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
+    return [
+        ("Target", f"{name}, port {target.port}{_notes(report)}"),
+        ("When", f"{words.stamp(run.started)}, {took}"),
+        ("From", f"{desktop}{f' ({sources})' if sources else ''}, {markdown(run.vantage.platform, 100)}"),
+        ("Seen", _seen(report)),
+    ]
+
+
+def _notes(report: Report) -> str:
+    """What has to be known of the target, in its own line: lines of their own would be more than twenty."""
+    notes = []
+    if report.target.fqdn_is_address:
+        notes.append("an IP address, so that DNS and the certificates' names were not checked")
+    if words.of_a_lab(report.run):
+        notes.append("this is a lab, no real servers")
+    if report.run.redacted:
+        notes.append("redacted: names and addresses are pseudonyms")
+    return "".join(f"; {note}" for note in notes)
+
+
+def _seen(report: Report) -> str:
+    path = report.analysis.balancing
+    if path is None:
+        balancing = "balancing was not tested"
+    else:
+        sampled = f"{path.identified} of {words.count(path.samples, 'new connection')} identified"
+        balancing = f"{sampled}; {words.METHOD[path.method]}; {words.PERSISTENCE[path.persistence]}"
+    tool = f"{markdown(report.tool.name, 40)} {markdown(report.tool.version, 40)}"
+    return f"{balancing} ({tool}, run {markdown(report.run.id, 60)})"
+
+
+def _findings(report: Report) -> list[str]:
+    if not report.findings:
+        return ["Nothing was found."]
+    groups = grouped(report.findings)
+    lines: list[str] = []
+    for number, group in enumerate(groups[:MAX_FINDINGS], 1):
+        lines.append(_group(number, group))
+        if group.findings[0].severity is not Severity.INFO:
+            lines.append(f"   What to do: {_remedy(group.findings[0].remedy)}")
+    rest = [found for group in groups[MAX_FINDINGS:] for found in group.findings]
+    if rest:
+        codes = list(dict.fromkeys(markdown(found.code, 20) for found in rest))
+        more = words.count(len(rest), "more finding")
+        lines.append(f"{MAX_FINDINGS + 1}. And {more}: {words.listed(codes, 12)}")
+    return lines
+
+
+def _remedy(remedy: str) -> str:
+    text = " ".join(f"{part.step} {part.text}".strip() for part in paragraphs(remedy))
+    return markdown_prose(text, 400, start=False)
+
+
+def _group(number: int, group: Group) -> str:
+    found = group.findings[0]
+    likely = ", likely" if found.confidence is Confidence.LIKELY else ""
+    nobody = found.owner is Owner.SEMSCHECK or found.severity is Severity.INFO
+    owner = "" if nobody else f", for {words.OWNER[found.owner]}"
+    summaries = [markdown_prose(entry.summary, 400, start=False) for entry in group.findings[:MAX_ALIKE]]
+    more = len(group.findings) - len(summaries)
+    text = (
+        f"{number}. {_state(words.mark_of(found.severity))} **{markdown(found.code, 20)} "
+        f"{markdown(found.name, 60)}**{likely}{owner}: {' '.join(summaries)}{f' And {more} more.' if more else ''}"
+    )
+    codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in group.explains))
+    return f"{text} Explains {words.listed(codes, MAX_EXPLAINED)}." if codes else text
+
+
+def _repeat(report: Report) -> str:
+    """The command that repeats this run; a lab is played anew, since its addresses and its profile are gone."""
+    scenario = report.run.options.get("scenario")
+    if scenario is None:
+        return command(report.target)
+    return one_line(f"semscheck demo {shlex.quote(scenario)}", 200)
+
+
+def command(target: Target) -> str:
+    """The command that repeats the check, quoted for a POSIX shell; the profile where there was one."""
+    parts = ["semscheck", "check", target.fqdn]
+    if target.profile is not None:
+        parts += ["--profile", target.profile]
+    else:
+        parts += _options(target)
+    if target.families in ((4,), (6,)):
+        parts.append(f"-{target.families[0]}")
+    if target.connections_given:
+        parts += ["--connections", str(target.connections)]
+    if target.ask_services:
+        parts.append("--services")
+    return one_line(" ".join(shlex.quote(part) for part in parts), 2000)
+
+
+def _options(target: Target) -> list[str]:
+    parts: list[str] = []
+    if target.port != 443:
+        parts += ["--port", str(target.port)]
+    for member in target.members:
+        parts += ["--member", _member(member)]
+    for balancer in target.balancers:
+        parts += ["--balancer", balancer]
+    for resolver in target.resolvers:
+        parts += ["--resolver", words.place(resolver.address, resolver.port)]
+    return [*parts, *(("--ca-file", target.ca_file) if target.ca_file else ())]
+
+
+def _member(member: Member) -> str:
+    """NAME=REPLICATION_IP,CLIENT_IP of the command line, which takes one address of each."""
+    return f"{member.name}={_first(member.replication)},{_first(member.client)}"
+
+
+def _first(endpoints: Sequence[Endpoint]) -> str:
+    return words.place(endpoints[0].address, endpoints[0].port) if endpoints else ""

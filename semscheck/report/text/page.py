@@ -1,0 +1,390 @@
+"""The report for a terminal, in the order of need: headline, picture of the cluster, findings, details.
+
+For people at a help desk: plain words, a symbol and a word for every state, colour only on top. Nothing is
+wider than asked, and nothing that came from outside can move the cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
+from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Verdict
+from semscheck.model.observations import Bound, Connection, Control, Sample, Trace
+from semscheck.model.report import Report
+from semscheck.model.target import Severity
+from semscheck.report import wording as words
+from semscheck.report.escape import one_line
+from semscheck.report.figures.drawing import draw
+from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
+from semscheck.report.folding import Group, grouped
+from semscheck.report.text.lines import Line, Span, ascii_line, cut, to_string, width, wrap
+from semscheck.report.text.prose import Paragraph, paragraphs
+from semscheck.report.wording import LABELS, SYMBOLS, Mark
+
+INDENT = "  "
+
+
+def render(
+    report: Report,
+    *,
+    width: int = 80,
+    unicode: bool = True,
+    colour: bool = False,
+    verbose: bool = False,
+    now: datetime | None = None,
+) -> str:
+    """The whole report, ending in a line break.
+
+    verbose: adds what passed, what was not tested and why, and the measurements behind the details.
+    now: the time of reading, for the age of a saved report; None for a run that has just ended.
+    """
+    columns = max(40, width)
+    lines = [cut(line, columns) for line in _Writer(columns, verbose).report(report, now)]
+    if not unicode:
+        lines = [ascii_line(line) for line in lines]
+    return "".join(to_string(line, colour) + "\n" for line in lines)
+
+
+def state(mark: Mark) -> Span:
+    """ "✖ critical", in its colour."""
+    return Span(f"{SYMBOLS[mark]} {LABELS[mark]}", mark.value)
+
+
+def where_and_when(report: Report, now: datetime | None = None) -> str:
+    """ "keys.example.com:443, 2026-03-01 12:30 UTC, from desk-17, took 4.2 s"."""
+    run = report.run
+    target = report.target
+    parts = [f"{words.target_name(target)}, port {target.port}", words.stamp(run.started)]
+    if now is not None:
+        parts[-1] += f" ({words.age(run.started, now)})"
+    if run.vantage.host:
+        parts.append(f"from {run.vantage.host}")
+    if run.duration_s is not None:
+        parts.append(f"took {words.duration(run.duration_s)}")
+    return one_line(", ".join(parts), 400)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    columns: int
+    verbose: bool
+
+    def report(self, report: Report, now: datetime | None) -> list[Line]:
+        pictures = pictures_of(report)
+        lines = self.head(report, now)
+        lines += self.section("The path", self.picture(pictures.path))
+        if pictures.connections.rows:
+            lines += self.section(
+                "Who answered, connection by connection", self.picture(pictures.connections)
+            )
+            lines += self.section("Shares of new connections", self.picture(pictures.shares))
+        lines += self.findings(report)
+        lines += self.section("Details", self.details(report, pictures))
+        return [*lines, *self.not_said(report)]
+
+    def head(self, report: Report, now: datetime | None) -> list[Line]:
+        verdict = state(words.mark_of(report.summary.verdict))
+        first = f"{verdict.text}  "
+        headline = wrap(one_line(report.summary.headline, 600), self.columns, " " * width(first))
+        lines: list[Line] = [(verdict, Span(headline[0][len(verdict.text) :], "strong"))]
+        lines += [(Span(line, "strong"),) for line in headline[1:]]
+        lines += [(Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns)]
+        return [*lines, *(self.plain(self.notes(report)))]
+
+    def notes(self, report: Report) -> list[str]:
+        lines = [words.LAB] if words.of_a_lab(report.run) else []
+        if report.run.origin == "replay":
+            lines.append(words.REPLAY)
+        if report.run.redacted:
+            lines.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
+        note = words.target_note(report.target)
+        return [*lines, note] if note else lines
+
+    def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
+        return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
+
+    def section(self, title: str, body: Sequence[Line]) -> list[Line]:
+        return [(), (Span(title, "strong"),), *body] if body else []
+
+    def picture(self, picture: Picture) -> list[Line]:
+        """Indented by the section's two blanks."""
+        return [(Span(INDENT), *line) if line else line for line in draw(picture, self.columns - len(INDENT))]
+
+    # --- findings --------------------------------------------------------------------------------------
+
+    def findings(self, report: Report) -> list[Line]:
+        if not report.findings:
+            return self.section("Findings", [(Span(f"{INDENT}Nothing was found."),)])
+        body: list[Line] = []
+        for group in grouped(report.findings):
+            body += [(), *self.group(group)] if body else self.group(group)
+        return self.section("Findings", body)
+
+    def group(self, group: Group) -> list[Line]:
+        """One or more findings of a rule. What is only worth knowing is short unless asked for."""
+        found = group.findings[0]
+        lines = self.title(found)
+        indent = INDENT * 2
+        start = indent if len(group.findings) == 1 else f"{indent}- "
+        for entry in group.findings:
+            lines += self.plain([one_line(entry.summary, 1000)], start)
+        if found.severity is not Severity.INFO or self.verbose:
+            lines += self.action(found)
+        if self.verbose:
+            evidence = dict.fromkeys(
+                one_line(name, 40) for entry in group.findings for name in entry.evidence
+            )
+            lines += self.plain([f"Evidence: {words.listed(list(evidence), 8)}"], indent) if evidence else []
+        return lines + self.explained(group.explains)
+
+    def title(self, found: Finding) -> list[Line]:
+        likely = " (likely)" if found.confidence is Confidence.LIKELY else ""
+        mark = state(words.mark_of(found.severity))
+        start = f"{INDENT}{mark.text}  "
+        name = f"{one_line(found.code, 20)} {one_line(found.name, 60)}{likely}"
+        first, *rest = wrap(name, self.columns, start)
+        head: Line = (Span(INDENT), mark, Span(first[len(start) - 2 :], "strong"))
+        return [head, *((Span(line, "strong"),) for line in rest)]
+
+    def action(self, found: Finding) -> list[Line]:
+        """Who, what, and where to read about it."""
+        indent = INDENT * 2
+        lines: list[Line] = []
+        # Where it is ours, the remedy says whom to tell; what is only worth knowing needs nobody.
+        if found.owner is not Owner.SEMSCHECK and found.severity is not Severity.INFO:
+            lines += self.plain([f"Who fixes it: {words.OWNER[found.owner]}"], indent)
+        lines += self.remedy(found.remedy)
+        for reference in found.references if self.verbose else found.references[:1]:
+            lines += self.plain([f"See: {self.reference(reference)}"], indent)
+        return lines
+
+    def remedy(self, remedy: str) -> list[Line]:
+        """The words "What to do" stand once, before a paragraph or above the steps."""
+        parts = [Paragraph(one_line(part.step, 5), one_line(part.text, 1000)) for part in paragraphs(remedy)]
+        if not parts:
+            return []
+        indent = INDENT * 2
+        lines: list[str] = []
+        if parts[0].step:
+            lines.append(f"{indent}What to do:")
+        else:
+            lines += wrap(parts.pop(0).text, self.columns, f"{indent}What to do: ", indent + INDENT)
+        for part in parts:
+            lines += wrap(
+                part.text, self.columns, f"{indent}{INDENT}{part.step} " if part.step else indent + INDENT
+            )
+        return [(Span(line),) for line in lines]
+
+    def reference(self, reference: Reference) -> str:
+        title = one_line(reference.title, 200)
+        return f"{title}, {one_line(reference.url, 300)}" if reference.url else title
+
+    def explained(self, findings: Sequence[Finding]) -> list[Line]:
+        """Consequences: one line each, or a few, under their cause."""
+        if not findings:
+            return []
+        lines: list[Line] = [(Span(f"{INDENT * 2}This explains:"),)]
+        for found in findings:
+            mark = words.mark_of(found.severity)
+            text = f"{one_line(found.code, 20)} {one_line(found.name, 60)}: {one_line(found.summary, 400)}"
+            wrapped = wrap(text, self.columns, " " * 8)
+            head = (Span(" " * 6), Span(SYMBOLS[mark], mark.value), Span(wrapped[0][7:]))
+            lines += [head, *((Span(line),) for line in wrapped[1:])]
+        return lines
+
+    # --- details ---------------------------------------------------------------------------------------
+
+    def details(self, report: Report, pictures: Pictures) -> list[Line]:
+        parts = [self.balancing(path) for path in report.analysis.paths]
+        if pictures.dns.rows:
+            body = self.picture(pictures.dns) + self.alias(report.analysis.dns.cname)
+            parts.append(self.titled("Answers of the name servers, query by query", body))
+        if pictures.certificates.rows:
+            parts.append(self.titled("Certificates", self.picture(pictures.certificates)))
+        bounds = [seen for seen in report.observations if isinstance(seen, Bound)]
+        parts.append(
+            self.facts(
+                [
+                    ("Left out", f"{one_line(seen.what)}: {seen.used:,} of {seen.seen:,} used")
+                    for seen in bounds
+                ]
+            )
+        )
+        lines: list[Line] = []
+        for part in parts:
+            lines += [(), *part] if lines and part else part
+        return lines
+
+    def alias(self, chain: Sequence[str]) -> list[Line]:
+        return self.facts([("Alias", " → ".join(one_line(name, 253) for name in chain))]) if chain else []
+
+    def titled(self, title: str, body: Sequence[Line]) -> list[Line]:
+        titles: list[Line] = [(Span(line, "dim"),) for line in wrap(title, self.columns, INDENT)]
+        return [*titles, *body] if body else []
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> list[Line]:
+        """Names and values in two columns."""
+        room = max((width(name) for name, _ in facts), default=0) + 2
+        return [
+            (Span(line),)
+            for name, value in facts
+            for line in wrap(value, self.columns, f"{INDENT}{name}{' ' * (room - width(name))}")
+        ]
+
+    def balancing(self, path: BalancingPath) -> list[Line]:
+        title = f"How {words.place(one_line(path.address, 60), path.port)} spreads connections"
+        return self.titled(title, self.facts(balancing_facts(path, verbose=self.verbose)))
+
+    # --- what is not in the findings -------------------------------------------------------------------
+
+    def not_said(self, report: Report) -> list[Line]:
+        by_state = {
+            answer: [verdict for verdict in report.verdicts if verdict.state is answer] for answer in State
+        }
+        passed, missing = by_state[State.PASS], by_state[State.NOT_OBSERVED]
+        crashed = by_state[State.CRASHED]
+        if not self.verbose:
+            return self.tally(len(passed), len(missing), len(crashed), report)
+        lines: list[Line] = []
+        if passed:
+            codes = ", ".join(one_line(verdict.code, 20) for verdict in passed)
+            lines += self.section(f"Passed ({len(passed)})", self.marked(Mark.OK, [codes]))
+        for title, mark, verdicts in (
+            ("Not tested", Mark.NOT_TESTED, missing),
+            ("Crashed", Mark.UNKNOWN, crashed),
+        ):
+            if verdicts:
+                body = self.marked(mark, _reasons(verdicts))
+                lines += self.section(f"{title} ({len(verdicts)})", body)
+        return [*lines, (), *self.plain([*connections_made(report), self.tool(report)])]
+
+    def marked(self, mark: Mark, texts: Iterable[str]) -> list[Line]:
+        lines: list[Line] = []
+        for text in texts:
+            wrapped = wrap(text, self.columns, INDENT * 2)
+            lines.append((Span(INDENT), Span(SYMBOLS[mark], mark.value), Span(" " + wrapped[0][4:])))
+            lines += [(Span(line),) for line in wrapped[1:]]
+        return lines
+
+    def tally(self, passed: int, missing: int, crashed: int, report: Report) -> list[Line]:
+        parts = [f"{SYMBOLS[Mark.OK]} {words.count(passed, 'rule')} passed"]
+        parts += [f"{SYMBOLS[Mark.NOT_TESTED]} {missing:,} not tested"] if missing else []
+        parts += [f"{SYMBOLS[Mark.UNKNOWN]} {crashed:,} crashed"] if crashed else []
+        hint = " (--verbose says which and why)" if missing or crashed else ""
+        said = [", ".join(parts) + hint + ".", *connections_made(report), self.tool(report)]
+        return [(), *self.plain(said)]
+
+    def tool(self, report: Report) -> str:
+        tool = f"{one_line(report.tool.name, 40)} {one_line(report.tool.version, 40)}"
+        return f"{tool}, run {one_line(report.run.id, 60)}"
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
+    """Codes with one reason together: "BAL001, BAL002: the FQDN has no address"."""
+    together: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        together.setdefault(verdict.why or "no reason given", []).append(one_line(verdict.code, 20))
+    return [f"{', '.join(codes)}: {one_line(why, 300)}" for why, codes in together.items()]
+
+
+def connections_made(report: Report) -> list[str]:
+    """How much was asked of the servers, in a sentence; empty where nothing was sampled."""
+    sampled = sum(isinstance(seen, Sample) and seen.request == 0 for seen in report.observations)
+    looked = sum(isinstance(seen, Connection) for seen in report.observations)
+    # A control takes a token and shows it; without members tokens are shown on connections that count already.
+    known = any(member.client for member in report.target.members)
+    shown = sum(known and isinstance(seen, Trace) for seen in report.observations)
+    controls = sum(
+        1 + (seen.issuer == seen.shown_to)
+        for seen in report.observations
+        if isinstance(seen, Control) and seen.issuer
+    )
+    if not sampled:
+        return []
+    told = f", {shown + controls:,} to tell the members apart" if shown + controls else ""
+    return [
+        f"Connections made: {sampled + looked + shown + controls:,}, of which {sampled:,} to see how new ones are "
+        f"spread and kept{told}."
+    ]
+
+
+def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple[str, str]]:
+    """What is known of one path, as names and plain values, safe for a terminal."""
+    sampled = f"{words.count(path.samples, 'new connection')}, {path.identified:,} identified"
+    sampled += f" by {_identified_by(path)}" if path.identified_by else ""
+    sampled += f", {path.failed:,} failed" if path.failed else ""
+    facts = [("Seen", sampled), ("Method", _method(path)), ("Persistence", _persistence(path))]
+    came_back = "came back to their server"
+    if path.cookie_offered or verbose:
+        facts.append(("Cookie kept", _returned(path.cookie_returned, path.cookie_offered, came_back)))
+    if path.session_offered or verbose:
+        facts.append(("Session kept", _returned(path.session_returned, path.session_offered, came_back)))
+    if path.termination is not Termination.UNKNOWN or verbose:
+        facts.append(("TLS", words.termination(path)))
+    if path.vendor:
+        facts.append(("Made by", one_line(path.vendor, 100)))
+    if path.errors:
+        facts.append(
+            ("Errors", words.count(path.errors, "connection") + " broken off or answered with an error")
+        )
+    return [*facts, *(_verbose_facts(path) if verbose else ())]
+
+
+def _identified_by(path: BalancingPath) -> str:
+    name = path.identified_by or ""
+    return words.IDENTIFIED_BY.get(name, one_line(name, 60))
+
+
+def _method(path: BalancingPath) -> str:
+    text = words.METHOD[path.method]
+    if path.method is Method.UNKNOWN:
+        return f"{text}: {one_line(path.why_unknown, 300)}" if path.why_unknown else text
+    likely = "" if path.certain else " (likely: told from pairs of connections)"
+    return text + likely
+
+
+def _persistence(path: BalancingPath) -> str:
+    text = words.PERSISTENCE[path.persistence]
+    if path.persistence_lost:
+        text += "; it was lost at least once"
+    if path.kept_by and path.persistence not in (Persistence.NONE, Persistence.NOT_SEPARABLE):
+        text += f" ({one_line(path.kept_by, 200)})"
+    return text
+
+
+def _verbose_facts(path: BalancingPath) -> list[tuple[str, str]]:
+    facts = [
+        ("Requests", _returned(path.requests_moved, path.requests, "moved on one connection")),
+    ]
+    if path.cycle:
+        facts.append(("Cycle", " → ".join(one_line(name, 60) for name in path.cycle)))
+    if path.chance is not None:
+        facts.append(("Chance", f"{words.percent(path.chance)} that chance alone looks like this"))
+    facts += [("TLS evidence", one_line(text, 300)) for text in path.termination_evidence]
+    facts += [
+        (
+            "Signal",
+            f"{one_line(signal.name, 60)}: {one_line(signal.verdict, 30)}, {one_line(signal.why, 300)}",
+        )
+        for signal in path.signals
+    ]
+    return facts
+
+
+def _returned(number: int, of: int, what: str) -> str:
+    return f"{number:,} of {of:,} {what}" if of else words.NOT_MEASURED
+
+
+def headline(report: Report, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
+    """The verdict and its sentence alone, in as many lines as it takes."""
+    verdict = state(words.mark_of(report.summary.verdict))
+    lines = wrap(one_line(report.summary.headline, 600), max(40, width), f"{verdict.text}  ")
+    spans: list[Line] = [
+        (verdict, Span(lines[0][len(verdict.text) :])),
+        *((Span(line),) for line in lines[1:]),
+    ]
+    spans = spans if unicode else [ascii_line(line) for line in spans]
+    return "".join(to_string(line, colour) + "\n" for line in spans)

@@ -1,0 +1,1 @@
+"""The rules, a module per family: each a card and a pure function from the context to findings."""

@@ -1,0 +1,890 @@
+"""Rules on how the balancer spreads new connections, and on what keeps a client on its member."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from math import comb
+
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Termination
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.observations import Sample
+from semscheck.model.target import Severity
+from semscheck.rules.context import Case
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+KB_156803 = Reference(
+    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+KB_190220 = Reference(
+    "Broadcom KB 190220: Web Email Protection behind a load balancer",
+    "https://knowledge.broadcom.com/external/article/190220",
+)
+RFC_8446_RESUMPTION = Reference(
+    "RFC 8446: TLS 1.3, section 2.2 (resumption)", "https://www.rfc-editor.org/rfc/rfc8446#section-2.2"
+)
+RFC_6265 = Reference("RFC 6265: HTTP state management (cookies)", "https://www.rfc-editor.org/rfc/rfc6265")
+F5_COOKIES = Reference("F5 K6917: the BIG-IP persistence cookie", "https://my.f5.com/manage/s/article/K6917")
+
+SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
+KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
+PRESENTED_LEAST = 4
+CLIENTS_CONFIDENCE = 0.95
+STEADY_MEMBERS_MISSED = 0.01  # chance of not seeing a member with an even share, below which it is reported
+ADVICE = (
+    "Set the balancer to fail-over (active/passive), to an ordered list (first alive), or to strong weights such as "
+    "10 to 1, and switch persistence on; the vendor supports no other method for these servers."
+)
+
+Answers = Iterator[Answer]
+
+
+# --- what the rules share ----------------------------------------------------------------------------------
+
+
+def _tested(case: Case) -> str | None:
+    """Why nothing can be said of balancing; None where something was sampled."""
+    if not case.fqdn_places:
+        return "the FQDN has no address"
+    if not case.fqdn_serves:
+        return "nothing at the FQDN's addresses serves clients"
+    if not case.analysis.paths:
+        return "no repeated connections were made"
+    return None
+
+
+def _paths(case: Case) -> tuple[BalancingPath, ...]:
+    return case.analysis.paths
+
+
+def _subject(case: Case, path: BalancingPath) -> Subject:
+    return Subject("address", case.target.fqdn, path.address, path.port)
+
+
+def _name(case: Case) -> str:
+    return case.target.fqdn_shown or case.target.fqdn
+
+
+def _where(case: Case, path: BalancingPath) -> str:
+    """The FQDN, with the address where it has several."""
+    several = len(case.fqdn_places) > 1
+    return f"{_name(case)} at {path.address}" if several else _name(case)
+
+
+def _shares(path: BalancingPath, intervals: bool = False) -> str:
+    def one(at: int) -> str:
+        share = path.members[at]
+        if not intervals:
+            return f"{share.name} {share.count}"
+        low, high = round(100 * share.share_low), round(100 * share.share_high)
+        return f"{share.name} {round(100 * share.share)} % ({low}–{high} %)"
+
+    return ", ".join(one(at) for at in range(len(path.members)))
+
+
+def _gaps(path: BalancingPath) -> str:
+    """What a cycle has beside members that answered and were told, in words."""
+    named = {share.name for share in path.members}
+    gaps = Counter(name for name in path.cycle if name not in named) if named else Counter()
+    told = [
+        name
+        if number == 1
+        else name.replace("a server that fails", f"{number} that fail").replace("a server", f"{number}")
+        for name, number in gaps.items()
+    ]
+    return f", {' and '.join(told)} among them" if told else ""
+
+
+def _told_from_pairs(path: BalancingPath) -> str:
+    """What a verdict without members rests on, where something else could look the same."""
+    if path.identified_by != "pairs":
+        return ""
+    return "; told from TLS sessions alone, to which several ends of TLS in front of one server look the same"
+
+
+def _sure(path: BalancingPath) -> Confidence:
+    return Confidence.CERTAIN if path.certain else Confidence.LIKELY
+
+
+def _unsettled(path: BalancingPath) -> NotObserved | None:
+    if path.method is Method.UNKNOWN:
+        return NotObserved(f"who answered is not known: {path.why_unknown or 'the members look the same'}")
+    if path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
+        return NotObserved("whether anything keeps a client on its member could not be told")
+    return None
+
+
+def _remedy(path: BalancingPath) -> str:
+    return f"{ADVICE} {path.vendor_hint}" if path.vendor_hint else ADVICE
+
+
+def _clients(case: Case, path: BalancingPath) -> dict[str, set[str]]:
+    """Members, each with this desktop's addresses that it serves, where the balancer keeps clients by address; each
+    address is a client then. Empty where it does not."""
+    if path.persistence is not Persistence.SOURCE_ADDRESS:
+        return {}
+    source = {sample.id: sample.source_address for sample in case.of(Sample)}
+    served: dict[str, set[str]] = {}
+    for arm in path.arms:
+        if arm.arm in ("fresh", "source"):
+            for sample, member in zip(arm.evidence, arm.members, strict=True):
+                address = source.get(sample)
+                if member is not None and address is not None:
+                    served.setdefault(member, set()).add(address)
+    return served
+
+
+def _not_by_weight(served: dict[str, set[str]]) -> bool:
+    """Whether clients are spread more evenly than weights of 10 to 1 would do in one of twenty cases."""
+    sizes = sorted((len(addresses) for addresses in served.values()), reverse=True)
+    clients, elsewhere, share = sum(sizes), sum(sizes[1:]), 1 / 11
+    tail = sum(
+        comb(clients, k) * share**k * (1 - share) ** (clients - k) for k in range(elsewhere, clients + 1)
+    )
+    return tail < 1 - CLIENTS_CONFIDENCE
+
+
+def _args(path: BalancingPath) -> dict[str, str]:
+    return {
+        "address": path.address,
+        "method": path.method.value,
+        "persistence": path.persistence.value,
+        "samples": str(path.samples),
+        "identified_by": path.identified_by or "",
+    }
+
+
+def _spread_unsticky(case: Case, method: Method) -> Iterator[BalancingPath | NotObserved]:
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        unsettled = _unsettled(path)
+        if unsettled is not None:
+            yield unsettled
+        elif path.method is method and path.persistence is Persistence.NONE and not path.persistence_lost:
+            yield path
+
+
+# --- spread, and nothing keeps a client --------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="BAL001",
+        name="round-robin",
+        severity=Severity.CRITICAL,
+        owner=Owner.BALANCER,
+        summary="Fresh connections cycle through the members, and nothing keeps a client on one.",
+        why=(
+            "A login belongs to one member. With round robin the next connection goes to another, so users are "
+            "logged out or miss messages that have not been replicated yet, and every client meets a dead member "
+            "in its turn. The vendor does not support it."
+        ),
+        remedy=ADVICE,
+        seen_by=(
+            "Each connection's member is found by a token that only its issuer recognises. A cycle is reported "
+            "where its chance under random choice is below 1 %. Other people's traffic breaks the cycle for an "
+            "observer; the finding is then BAL002, which is the same misconfiguration."
+        ),
+        references=(KB_156803,),
+    )
+)
+def round_robin(case: Case) -> Answers:
+    """A cycle through the members with no persistence."""
+    for path in _spread_unsticky(case, Method.ROTATING):
+        if isinstance(path, NotObserved):
+            yield path
+            continue
+        count = len(path.cycle) or path.members_seen
+        yield Hit(
+            subject=_subject(case, path),
+            summary=(
+                f"{_where(case, path)} sends each new connection to another server (round robin over "
+                f"{count} servers{_gaps(path)}), and nothing keeps a client on one{_told_from_pairs(path)}."
+            ),
+            remedy=_remedy(path),
+            confidence=_sure(path),
+            evidence=path.evidence,
+            args=_args(path) | {"cycle": " → ".join(path.cycle), "chance": f"{path.chance or 0:.2g}"},
+        )
+
+
+@rule(
+    Card(
+        code="BAL002",
+        name="spread-unsticky",
+        severity=Severity.CRITICAL,
+        owner=Owner.BALANCER,
+        summary="Fresh connections are spread evenly with no cycle, and nothing keeps a client on one member.",
+        why=(
+            "Random or least-connections balancing, or a round robin that other clients use at the same time. For "
+            "users it is the same as round robin: sessions are lost, messages are missed, a dead member is met "
+            "again and again."
+        ),
+        remedy=ADVICE,
+        seen_by=(
+            "Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From "
+            "one desktop a round robin that is mixed with other traffic cannot be told from random choice."
+        ),
+        references=(KB_156803,),
+    )
+)
+def spread_unsticky(case: Case) -> Answers:
+    """Even shares without a cycle and without persistence."""
+    for path in _spread_unsticky(case, Method.EVEN):
+        if isinstance(path, NotObserved):
+            yield path
+            continue
+        told = f" ({_shares(path)})" if path.members else ""
+        yield Hit(
+            subject=_subject(case, path),
+            summary=(
+                f"{_where(case, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
+                f"client on one{_told_from_pairs(path)}."
+            ),
+            remedy=_remedy(path),
+            confidence=_sure(path),
+            evidence=path.evidence,
+            args=_args(path),
+        )
+
+
+@rule(
+    Card(
+        code="BAL003",
+        name="weighted-unsticky",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="Fresh connections are spread by weights, and nothing keeps a client on one member.",
+        why=(
+            "Most connections meet the main member, so this works most of the time; now and then a user's next "
+            "connection goes to another member and the session is lost."
+        ),
+        remedy="Keep the weights, and switch persistence on, which the vendor asks for with every method.",
+        seen_by=(
+            "Several members answered and equal shares are rejected at 1 % (exact test), or the cycle has unequal "
+            "counts. Weights of 10 to 1 need 32 connections to show with 95 %."
+        ),
+        references=(KB_156803,),
+    )
+)
+def weighted_unsticky(case: Case) -> Answers:
+    """Unequal shares without persistence."""
+    for path in _spread_unsticky(case, Method.WEIGHTED):
+        if isinstance(path, NotObserved):
+            yield path
+            continue
+        told = f": {_shares(path, intervals=True)}" if path.members else ""
+        hint = f" {path.vendor_hint}" if path.vendor_hint else ""
+        yield Hit(
+            subject=_subject(case, path),
+            summary=(
+                f"{_where(case, path)} spreads new connections by weight, and nothing keeps a client on one "
+                f"server{told}{_told_from_pairs(path)}."
+            ),
+            remedy=f"Keep the weights, and switch persistence on.{hint}",
+            confidence=_sure(path),
+            evidence=path.evidence,
+            args=_args(path) | {"shares": _shares(path, intervals=True)},
+        )
+
+
+# --- spread, and something keeps clients -------------------------------------------------------------------
+
+
+def _by_what(path: BalancingPath) -> str:
+    return path.kept_by or {
+        Persistence.COOKIE: "a cookie",
+        Persistence.TLS_SESSION: "the TLS session",
+        Persistence.SOURCE_ADDRESS: "the client's address",
+    }.get(path.persistence, "something")
+
+
+@rule(
+    Card(
+        code="BAL004",
+        name="round-robin-sticky",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="New clients are spread evenly; a cookie or the TLS session keeps each on its member.",
+        why=(
+            "Sessions hold, but the method is still one that the vendor does not support: half of the users work "
+            "on members that receive changes by replication only, and every dead member strands its share of users."
+        ),
+        remedy=ADVICE,
+        seen_by=(
+            "Fresh connections reach several members in equal shares, while connections that present what an "
+            "earlier one was given all come back, which chance would do in under 1 %."
+        ),
+        references=(KB_156803,),
+    )
+)
+def round_robin_sticky(case: Case) -> Answers:
+    """Even spreading with working persistence."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        unsettled = _unsettled(path)
+        served = _clients(case, path)
+        if unsettled is not None:
+            yield unsettled
+        elif path.method is Method.SINGLE and served and _not_by_weight(served):
+            clients = sum(len(addresses) for addresses in served.values())
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} keeps each client on a server by its address, and spreads the clients: "
+                    f"{clients} addresses of this desktop are served by {len(served)} servers. Sessions hold, but "
+                    "the vendor does not support this method."
+                ),
+                remedy=_remedy(path),
+                confidence=Confidence.LIKELY,
+                evidence=path.evidence,
+                args=_args(path) | {"kept_by": _by_what(path), "clients": str(clients)},
+            )
+        elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} spreads new clients evenly over the servers; {_by_what(path)} then keeps "
+                    "each on its own. Sessions hold, but the vendor does not support this method."
+                ),
+                remedy=_remedy(path),
+                confidence=_sure(path),
+                evidence=path.evidence,
+                args=_args(path) | {"kept_by": _by_what(path)},
+            )
+
+
+@rule(
+    Card(
+        code="BAL005",
+        name="weighted-sticky",
+        severity=Severity.INFO,
+        owner=Owner.BALANCER,
+        summary="New clients are spread by weights and kept on their member, as the vendor accepts.",
+        why="The main member serves most clients and the others take over when it is gone; sessions hold.",
+        remedy="Nothing has to change.",
+        seen_by="Equal shares are rejected at 1 %, and connections that present what they were given come back.",
+        references=(KB_156803,),
+    )
+)
+def weighted_sticky(case: Case) -> Answers:
+    """Weights with persistence."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        unsettled = _unsettled(path)
+        if unsettled is not None:
+            yield unsettled
+        elif path.method is Method.WEIGHTED and path.persistence in KEEPS:
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
+                    f"{_by_what(path)} keeps each on its server, as the vendor accepts."
+                ),
+                confidence=_sure(path),
+                evidence=path.evidence,
+                args=_args(path) | {"kept_by": _by_what(path)},
+            )
+
+
+@rule(
+    Card(
+        code="BAL006",
+        name="persistence-lost",
+        severity=Severity.CRITICAL,
+        owner=Owner.BALANCER,
+        summary="Something keeps clients on a member, and a client that presented it was moved all the same.",
+        why=(
+            "Users are logged out in the middle of their work, at moments that nobody can explain: the balancer "
+            "promises persistence and breaks it."
+        ),
+        remedy=(
+            "Look for the persistence entry's time-out and its size, for a pool member that goes down and up, for "
+            "several balancer nodes that do not share their persistence table, and for a rule that overrides it."
+        ),
+        seen_by=(
+            "A balancer's own cookie was sent back, or most connections with kept cookies returned to their "
+            "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to "
+            "BAL003 say so instead."
+        ),
+        references=(KB_156803, RFC_6265),
+    )
+)
+def persistence_lost(case: Case) -> Answers:
+    """Persistence that was seen, and broken."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if path.method is Method.SINGLE:
+            continue  # nobody was moved, since every connection came to one member
+        unsettled = _unsettled(path)
+        if unsettled is not None:
+            yield unsettled
+        elif path.persistence_lost:
+            moved = path.cookie_offered - path.cookie_returned
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} does not keep its promise: of {path.cookie_offered} connections that "
+                    f"presented {_by_what(path)}, {moved} were sent to another server."
+                ),
+                remedy=_remedy(path) if path.cookie_returned == 0 else None,
+                confidence=_sure(path),
+                evidence=path.evidence,
+                args=_args(path) | {"offered": str(path.cookie_offered), "moved": str(moved)},
+            )
+
+
+@rule(
+    Card(
+        code="BAL007",
+        name="per-request",
+        severity=Severity.CRITICAL,
+        owner=Owner.BALANCER,
+        summary="Requests on one connection, cookies kept, are answered by different members.",
+        why="Not even one connection stays with its member: a page and its parts come from different servers.",
+        remedy=(
+            "Switch the balancer from balancing each request to balancing each connection or client: persistence "
+            "by cookie or by source address does it."
+        ),
+        seen_by=(
+            "On one kept connection, a session cookie that was just given is not recognised by the next answer, "
+            "though each member recognises its own. Only possible where TLS ends in front of the members."
+        ),
+        references=(KB_156803,),
+    )
+)
+def per_request(case: Case) -> Answers:
+    """A session that moves between the requests of one connection."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if path.requests_moved:
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} sends the requests of one connection to different servers: "
+                    f"{path.requests_moved} of {path.requests} did not find their session again."
+                ),
+                remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
+                evidence=path.evidence,
+                args=_args(path) | {"requests": str(path.requests), "moved": str(path.requests_moved)},
+            )
+        elif path.requests == 0 and path.termination is Termination.UNKNOWN and path.method in SPREAD:
+            yield NotObserved("no session could be followed over the requests of one connection")
+
+
+# --- what could not be told, and what is steady ------------------------------------------------------------
+
+SUPPLY = {
+    "members": (
+        "Name the members with their client interfaces in a profile ([[member]] with `client`), and make sure that "
+        "this desktop may reach these addresses on the service's port; then each connection can be traced to its "
+        "member."
+    ),
+    "shared": (
+        "The members hide which of them answers. Run the check from several desktops at the same time and "
+        "`compare` the reports, run it again while a member is shut down on purpose, or ask the balancer's "
+        "administrator for its configuration."
+    ),
+    "unlisted": (
+        "Compare the balancer's pool with the profile: name every server of the pool as a member, with its client "
+        "interface. If the pool has no other, TLS ends at the balancer, and its administrator knows how it chooses."
+    ),
+}
+
+
+@rule(
+    Card(
+        code="BAL008",
+        name="indistinguishable",
+        severity=Severity.UNKNOWN,
+        owner=Owner.SEMSCHECK,
+        summary="Connections succeed, and from here it cannot be told which member answered them.",
+        why=(
+            "A cluster that is set up well looks the same from outside, whichever member answers. Without knowing "
+            "who answered, the balancing method and persistence are unknown, and unknown is not the same as fine."
+        ),
+        remedy=f"{SUPPLY['members']} {SUPPLY['shared']}",
+        seen_by=(
+            "TLS sessions and HTTP session cookies were tried, with controls: each member must recognise its own "
+            "and no other's. They fail where session resumption is off, where members share their keys, and where "
+            "TLS ends in front and the pages set no session cookie."
+        ),
+        references=(RFC_8446_RESUMPTION,),
+    )
+)
+def indistinguishable(case: Case) -> Answers:
+    """Nothing tells the members apart, or nothing tells whether clients are kept."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        known = any(member.client for member in case.target.members)
+        remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
+        if path.unlisted_or_terminated:
+            remedy = SUPPLY["unlisted"]
+        if path.method is Method.UNKNOWN and path.errors and path.identified == path.samples - path.failed:
+            yield NotObserved("all that was answered was identified, and the rest failed (BAL012)")
+        elif path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
+            because = path.why_unknown or "the members look the same"
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"It cannot be told which server answers {_where(case, path)}, so the balancing is unknown: "
+                    f"{because}."
+                ),
+                remedy=remedy,
+                evidence=path.evidence,
+                args=_args(path) | {"because": because},
+            )
+        elif (served := _clients(case, path)) and not _not_by_weight(served):
+            clients = sum(len(addresses) for addresses in served.values())
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} keeps each client on a server by its address, and {clients} addresses of "
+                    f"this desktop are served by {len(served)} servers: whether clients are spread evenly or by "
+                    "weights takes more addresses to tell."
+                ),
+                remedy=SUPPLY["shared"],
+                evidence=path.evidence,
+                args=_args(path) | {"clients": str(clients)},
+            )
+        elif path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"{_where(case, path)} spreads new connections over several servers, but whether anything keeps "
+                    "a client on its server could not be told."
+                ),
+                remedy=remedy,
+                evidence=path.evidence,
+                args=_args(path),
+            )
+
+
+def _counted(rest: int) -> str:
+    return "other one" if rest == 1 else f"other {rest}"
+
+
+@rule(
+    Card(
+        code="BAL009",
+        name="steady",
+        severity=Severity.INFO,
+        owner=Owner.BALANCER,
+        summary="One member answered all connections, with the share that another could still have.",
+        why=(
+            "This is what fail-over, an ordered list, and persistence by source address all look like from one "
+            "desktop. The first two are as the vendor asks; behind the third any method may hide."
+        ),
+        remedy=(
+            "Nothing has to change. To tell fail-over from persistence by source address, run the check from "
+            "another network and `compare` the reports, or run it again while a member is shut down on purpose."
+        ),
+        seen_by=(
+            "All connections that were identified went to one member. The share p that others could have is bounded "
+            "by (1-p)^n = 5 %; connections that failed or could not be told count as if they had gone elsewhere "
+            "(Clopper and Pearson, 1934)."
+        ),
+        references=(KB_156803,),
+    )
+)
+def steady(case: Case) -> Answers:
+    """Always the same member."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if path.persistence is Persistence.SOURCE_ADDRESS:
+            continue  # another address of this desktop is served by another member
+        if path.method is not Method.SINGLE or path.other_share_at_most is None:
+            unsettled = _unsettled(path)
+            if unsettled is not None:
+                yield unsettled
+            continue
+        one = path.members[0].name if path.members else "one server"
+        bound = f"{100 * path.other_share_at_most:.1f} %"
+        rest = path.samples - path.identified
+        every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
+        others = f"; the {_counted(rest)} failed or could not be told" if rest else ""
+        sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
+        yield Hit(
+            subject=_subject(case, path),
+            summary=(
+                f"{every} new connections to {_where(case, path)}{sources} went to {one}{others}; with 95 % "
+                f"confidence fewer than {bound} of new connections go elsewhere. This is consistent with fail-over, "
+                "an ordered list or persistence by source address, which one desktop cannot tell apart."
+            ),
+            confidence=_sure(path),
+            evidence=path.evidence,
+            args=_args(path) | {"member": one, "other_share_at_most": bound},
+        )
+
+
+# --- what stands in front ----------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="BAL010",
+        name="tls-terminated",
+        severity=Severity.INFO,
+        owner=Owner.BALANCER,
+        summary="TLS ends in front of the members.",
+        why=(
+            "The balancer's certificate is the one that clients see and that must be renewed, and the members see "
+            "the balancer's address in place of the client's: Web Email Protection ends a user's session when the "
+            "same user comes from another address, which an address shared by all users upsets."
+        ),
+        remedy=(
+            "Nothing has to change if it is meant so. Make sure that the balancer's certificate is renewed with the "
+            "members', and prefer passing TLS through where Web Email Protection is used."
+        ),
+        seen_by=(
+            "By a cookie that only a balancer can have set, by a certificate that no member presents, or by TLS "
+            "sessions that the FQDN's address recognises and no member does."
+        ),
+        references=(KB_190220, KB_156803),
+    )
+)
+def tls_terminated(case: Case) -> Answers:
+    """Evidence of something that ends TLS."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if path.termination is Termination.TERMINATED:
+            vendor = f" (looks like {path.vendor})" if path.vendor else ""
+            sole = path.unlisted_or_terminated
+            ends = "probably ends" if sole else "ends"
+            else_ = ", or a server that the profile does not name answers" if sole else ""
+            yield Hit(
+                subject=_subject(case, path),
+                confidence=Confidence.LIKELY if sole else None,
+                summary=f"TLS for {_where(case, path)} {ends} in front of the servers{vendor}{else_}: "
+                f"{'; '.join(path.termination_evidence)}.",
+                evidence=path.evidence[:3],
+                args=_args(path)
+                | {"vendor": path.vendor or "", "because": "; ".join(path.termination_evidence)},
+            )
+        elif path.termination is Termination.UNKNOWN:
+            yield NotObserved("nothing showed where TLS ends")
+
+
+@rule(
+    Card(
+        code="BAL011",
+        name="cookie-discloses",
+        severity=Severity.INFO,
+        owner=Owner.BALANCER,
+        summary="A balancer's cookie gives internal addresses away.",
+        why="Anybody who opens the page learns the addresses and ports of the servers behind the balancer.",
+        remedy="Switch on the encryption of the persistence cookie, or use one with an opaque value.",
+        seen_by="The cookie's value decodes to an address and a port by the vendor's published encoding.",
+        references=(F5_COOKIES,),
+    )
+)
+def cookie_discloses(case: Case) -> Answers:
+    """A cookie whose value is an address."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if path.discloses:
+            shown = ", ".join(path.discloses[:4])
+            yield Hit(
+                subject=_subject(case, path),
+                summary=f"The balancer's cookie at {_where(case, path)} gives internal addresses away: {shown}.",
+                evidence=path.evidence[:3],
+                args=_args(path) | {"cookies": shown},
+            )
+        elif not path.cookies and path.termination is not Termination.PASS_THROUGH:
+            yield NotObserved("no cookies were seen")
+
+
+@rule(
+    Card(
+        code="BAL012",
+        name="balancer-error",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="Part of the connections ended in 502, 503, 504, a close, or silence.",
+        why=(
+            "The balancer keeps sending clients to a member that is dead or frozen. A stopped server process still "
+            "accepts connections, so a check that only opens a connection does not notice."
+        ),
+        remedy=(
+            "Look at the pool's member states, mend or remove the dead one, and give the pool a health check that "
+            "asks for a page over TLS rather than one that only opens a connection."
+        ),
+        seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
+        severity_note="Critical where more than half of the connections end so.",
+        references=(KB_156803,),
+    )
+)
+def balancer_error(case: Case) -> Answers:
+    """Errors on part of the repeated connections."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        if not path.errors or path.samples < PRESENTED_LEAST:
+            continue
+        over_half = path.errors * 2 > path.samples
+        yield Hit(
+            subject=_subject(case, path),
+            severity=Severity.CRITICAL if over_half else None,
+            summary=_erring(case, path),
+            evidence=path.evidence,
+            args=_args(path) | {"errors": str(path.errors)},
+        )
+
+
+def _erring(case: Case, path: BalancingPath) -> str:
+    if path.errors == path.samples:
+        return (
+            f"All {path.samples} new connections to {_where(case, path)} ended in an error, a close or silence: "
+            "the balancer answers and no server behind it does."
+        )
+    return (
+        f"{path.errors} of {path.samples} new connections to {_where(case, path)} ended in an error, a close or "
+        "silence: a dead or frozen server may still be in the pool."
+    )
+
+
+@rule(
+    Card(
+        code="BAL013",
+        name="tls-session-sticky",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="Only the TLS session keeps clients on a member.",
+        why=(
+            "The balancer follows the session id of TLS 1.2. TLS 1.3 has no such id, tickets hide it, and every "
+            "full handshake starts anew: such clients are moved and lose their login."
+        ),
+        remedy="Keep clients by source address instead, or by cookie where TLS ends at the balancer.",
+        seen_by=(
+            "Connections that offer an earlier TLS session all come back to its member, while fresh ones are "
+            "spread, and no cookie keeps them."
+        ),
+        references=(KB_156803, RFC_8446_RESUMPTION),
+    )
+)
+def tls_session_sticky(case: Case) -> Answers:
+    """Persistence by TLS session alone."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    for path in _paths(case):
+        unsettled = _unsettled(path)
+        if unsettled is not None:
+            yield unsettled
+        elif path.persistence is Persistence.TLS_SESSION:
+            yield Hit(
+                subject=_subject(case, path),
+                summary=(
+                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(case, path)} "
+                    "on their server; a client that makes a full handshake is moved."
+                ),
+                remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
+                evidence=path.evidence,
+                args=_args(path),
+            )
+
+
+@rule(
+    Card(
+        code="BAL014",
+        name="sites-differ",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="Several vantage points are served by different members at the same time.",
+        why=(
+            "What looks like fail-over from each desktop is then persistence by source address over a method that "
+            "spreads clients: users of different sites work on different members."
+        ),
+        remedy=ADVICE,
+        seen_by="Only `semscheck compare` can tell, from reports of several desktops made at the same time.",
+        references=(KB_156803,),
+    )
+)
+def sites_differ(case: Case) -> Answers:
+    """Needs several reports; judged by the comparison."""
+    yield NotObserved("takes reports from several desktops: see `semscheck compare`")
+
+
+@rule(
+    Card(
+        code="BAL015",
+        name="not-in-pool",
+        severity=Severity.INFO,
+        owner=Owner.BALANCER,
+        summary="A member that serves was never chosen although the balancer spreads connections.",
+        why="The member costs its licence and its care, and would not take over: it may be missing in the pool.",
+        remedy="Add the member to the pool, or take it out of the profile if it is meant to stand apart.",
+        seen_by=(
+            "The member's own client interface serves, other members share the connections evenly, and the chance "
+            "of never meeting a member with an equal share is below 1 %."
+        ),
+        references=(KB_156803,),
+    )
+)
+def not_in_pool(case: Case) -> Answers:
+    """A serving member that an even balancer never used."""
+    why = _tested(case)
+    if why is not None:
+        yield NotObserved(why)
+        return
+    serving = {
+        name for place in case.client_places if place.reach is Reach.SERVES for name in place.client_of
+    }
+    for path in _paths(case):
+        unsettled = _unsettled(path)
+        if path.method is Method.UNKNOWN and unsettled is not None:
+            yield unsettled
+            continue
+        if path.method not in (Method.ROTATING, Method.EVEN):
+            continue
+        seen = {share.name for share in path.members}
+        if path.identified < path.samples:
+            yield NotObserved(
+                "not every connection was answered and identified, so that any member may have been met"
+            )
+            continue
+        if not seen <= {member.name for member in case.target.members}:
+            continue  # named otherwise than in the profile, so nobody can be missed by name
+        missed = (1 - 1 / (len(seen) + 1)) ** path.identified
+        for name in sorted(serving - seen):
+            if missed < STEADY_MEMBERS_MISSED or path.method is Method.ROTATING:
+                yield Hit(
+                    subject=Subject("member", name),
+                    summary=(
+                        f"{name} serves clients when asked directly, but none of {path.identified} new connections "
+                        f"to {_where(case, path)} was sent to it."
+                    ),
+                    evidence=path.evidence,
+                    args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},
+                )

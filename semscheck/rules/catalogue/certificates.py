@@ -1,0 +1,1090 @@
+"""Rules on certificates: names, validity, trust, and who presents which. Revocation is not checked.
+
+Facts come parsed; trust is what the desktop's store said; the time is the run's, so that a replay judges as of
+then. Names are matched by RFC 9525, the vendor's Common Name rule (Broadcom KB 156803) stands apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from semscheck.model.analysis import Place
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.names import (
+    covers_but_for_dot,
+    is_wildcard,
+    matches_alternative_names,
+    matches_common_names,
+)
+from semscheck.model.observations import Certificate
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.chains import (
+    BAD_SIGNATURE,
+    CRITICAL_EXTENSION,
+    EXPIRED,
+    NAME_CONSTRAINTS,
+    NO_AUTHORITY,
+    NO_ISSUER,
+    PATH_LENGTH,
+    SELF_SIGNED_IN_CHAIN,
+    Answer,
+    answer,
+    expired,
+    is_self_signed,
+    missing,
+    not_yet_valid,
+    path_certificates,
+    sent_certificates,
+    wrong_purpose,
+)
+from semscheck.rules.catalogue.presented import (
+    NO_CERTIFICATE,
+    Chain,
+    Presented,
+    at,
+    at_clients,
+    at_interfaces_1,
+    chains,
+    day,
+    described,
+    everywhere,
+    issuer,
+    listed,
+    names_unread,
+    once,
+    presented,
+    short,
+    subject,
+    title,
+    unseen,
+    where,
+)
+from semscheck.rules.context import Case, place_name, sentence_start
+from semscheck.rules.rule import Answer as RuleAnswer
+from semscheck.rules.rule import Hit, NotObserved, rule
+
+KB_156803 = Reference(
+    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+KB_157246 = Reference(
+    "Broadcom KB 157246: one certificate with several subject alternative names",
+    "https://knowledge.broadcom.com/external/article/157246",
+)
+KB_154069 = Reference(
+    "Broadcom KB 154069: clustering Encryption Management Servers",
+    "https://knowledge.broadcom.com/external/article/154069",
+)
+RFC_9525 = Reference(
+    "RFC 9525: Service Identity in TLS, section 6.3", "https://www.rfc-editor.org/rfc/rfc9525#section-6.3"
+)
+RFC_5280_VALIDITY = Reference(
+    "RFC 5280: X.509 certificates, section 4.1.2.5 (validity)",
+    "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5",
+)
+RFC_5280_PATH = Reference(
+    "RFC 5280: X.509 certificates, section 6 (path validation)",
+    "https://www.rfc-editor.org/rfc/rfc5280#section-6",
+)
+RFC_5280_USAGE = Reference(
+    "RFC 5280: X.509 certificates, section 4.2.1.12 (extended key usage)",
+    "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12",
+)
+RFC_8446_CHAIN = Reference(
+    "RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)",
+    "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2",
+)
+RFC_9155 = Reference(
+    "RFC 9155: MD5 and SHA-1 signatures deprecated in TLS 1.2", "https://www.rfc-editor.org/rfc/rfc9155"
+)
+SP_800_57 = Reference(
+    "NIST SP 800-57 Part 1 Rev. 5, table 2: 112 bits of strength are RSA 2048 or EC 224",
+    "https://doi.org/10.6028/NIST.SP.800-57pt1r5",
+)
+
+AT_MOST_WARNING = "at most a warning on a replication interface, since clients do not go there"
+NO_REVOCATION = "Whether the certificate was revoked is not checked."
+INSTALL = (
+    "Install one certificate for the clients' name on the client interface (Interface 2) of every member. "
+    "Certificates are not replicated between members: do it on each."
+)
+MIN_RSA_BITS = 2048
+MIN_EC_BITS = 224
+WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
+
+Answers = Iterator[RuleAnswer]
+
+
+# --- what the rules share ----------------------------------------------------------------------------------
+
+
+def _shown(case: Case) -> str:
+    return case.target.fqdn_shown or case.target.fqdn
+
+
+def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
+    """Every entry, subjectAltName or Common Name, that covers a name."""
+    return (
+        *matches_alternative_names(name, certificate.dns_names, certificate.ip_names),
+        *matches_common_names(name, certificate.common_names),
+    )
+
+
+def _fails_name(certificate: Certificate, case: Case) -> bool:
+    """CRT001's condition: readable names, none of which covers the FQDN. Never for an address as target."""
+    if case.target.fqdn_is_address or names_unread(certificate):
+        return False
+    return not _covering(certificate, case.target.fqdn)
+
+
+def _address_given(case: Case) -> str:
+    return (
+        f"an address was given instead of the clients' name; no certificate lists {case.target.fqdn} "
+        "as iPAddress, and names cannot be compared"
+    )
+
+
+def _names_of(certificate: Certificate) -> str:
+    names = tuple(
+        dict.fromkeys((*certificate.common_names, *(certificate.dns_names or ()), *certificate.ip_names))
+    )
+    return listed([short(name) for name in names], 4) if names else "no name at all"
+
+
+def _days(left: timedelta) -> str:
+    hours = left.total_seconds() / 3600
+    if hours < 48:
+        return f"{max(hours, 0):.0f} hours"
+    return f"{hours / 24:.0f} days"
+
+
+def _authorities(case: Case) -> tuple[Presented, ...]:
+    """Certificates above the leaf that decide: of the verified path, or as sent where none is known."""
+    groups: dict[str, Presented] = {}
+    for chain in chains(case):
+        if chain.trust.trusted and not chain.trust.chain:
+            continue  # trusted by a path that this verifier does not tell; what was sent may not be on it
+        for above in path_certificates(chain, case):
+            one = Presented(above, chain.places, (above.id, *chain.evidence[1:]))
+            known = groups.get(above.fingerprint)
+            if known is not None:
+                places = tuple(dict.fromkeys((*known.places, *one.places)))
+                one = replace(known, places=places, evidence=(*known.evidence, *one.evidence[1:]))
+            groups[above.fingerprint] = one
+    return tuple(groups.values())
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CRT001",
+        name="name-mismatch",
+        severity=Severity.CRITICAL,
+        owner=Owner.SERVER,
+        summary="On what serves clients: neither the Common Name nor a subject alternative name of the "
+        "certificate covers the name that clients use.",
+        why="A client compares the name it was given with the names in the server's certificate. If they do "
+        "not fit it warns or refuses: it cannot know that it reached the right server. The same happens "
+        "after a fail-over to the member concerned, so it is reported for members that stand by too.",
+        remedy="Have a certificate issued whose Common Name is the clients' FQDN, with the same name among "
+        f"the subject alternative names. {INSTALL}",
+        seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
+        "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
+        "the vendor's articles say. A name in a certificate that ends in a dot matches nothing. Where an address was "
+        "given instead of a name, only an iPAddress entry can be compared.",
+        references=(KB_156803, KB_157246, RFC_9525),
+    )
+)
+def name_mismatch(case: Case) -> Answers:
+    found = at_clients(case)
+    if case.target.fqdn_is_address:
+        if not all(_covering(one.certificate, case.target.fqdn) for one in found):
+            yield NotObserved(_address_given(case))
+    else:
+        for one in found:
+            if names_unread(one.certificate) and not _covering(one.certificate, case.target.fqdn):
+                yield NotObserved(f"the names in a certificate at {at(one, case)} do not parse")
+            elif _fails_name(one.certificate, case):
+                yield _mismatch(one, case)
+    yield from unseen(case, found)
+
+
+def _mismatch(one: Presented, case: Case) -> Hit:
+    return Hit(
+        subject=subject(one.places, case),
+        summary=f"The certificate at {at(one, case)} is for {_names_of(one.certificate)}, "
+        f"not for {_shown(case)}{_dot_said(one.certificate, case)}.",
+        evidence=one.evidence,
+        args=described(one, case, expected=case.target.fqdn),
+    )
+
+
+def _dot_said(certificate: Certificate, case: Case) -> str:
+    """What a trailing dot spoils, for the end of a sentence."""
+    names = (*(certificate.dns_names or ()), *certificate.common_names)
+    dotted = next((name for name in names if covers_but_for_dot(name, case.target.fqdn)), None)
+    if dotted is None:
+        return ""
+    return f'; "{short(dotted)}" ends in a dot, which names in certificates do not have, so that it matches nothing'
+
+
+@rule(
+    Card(
+        code="CRT002",
+        name="common-name-differs",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="A subject alternative name covers the clients' FQDN, the Common Name does not.",
+        why="The vendor asks for a Common Name that equals the clients' FQDN. Clients also honour subject "
+        "alternative names, so this works with current versions; old ones and other tools that read only the "
+        "Common Name may refuse.",
+        remedy="At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the "
+        "subject alternative names.",
+        seen_by="Common Name and subject alternative names of the certificates on what serves clients.",
+        references=(KB_156803, KB_157246),
+    )
+)
+def common_name_differs(case: Case) -> Answers:
+    found = at_clients(case)
+    if case.target.fqdn_is_address:
+        yield NotObserved("an address was given instead of the clients' name")
+        return
+    for one in found:
+        names, fqdn = one.certificate, case.target.fqdn
+        covered = matches_alternative_names(fqdn, names.dns_names, names.ip_names)
+        if not covered or matches_common_names(fqdn, names.common_names):
+            continue
+        common = listed([short(name) for name in names.common_names]) if names.common_names else None
+        has = f'has the Common Name "{common}"' if common else "has no Common Name"
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The certificate at {at(one, case)} {has}; "
+            f"{_shown(case)} is only among its alternative names.",
+            evidence=one.evidence,
+            args=described(one, case, expected=fqdn),
+        )
+    yield from unseen(case, found)
+
+
+@rule(
+    Card(
+        code="CRT003",
+        name="no-alternative-name",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The Common Name fits, and no subject alternative name does.",
+        why="Encryption Desktop takes the Common Name. Modern TLS clients (browsers for Web Email "
+        "Protection, mobile applications, scripts) look at subject alternative names only and refuse the "
+        "certificate.",
+        remedy="Have the certificate issued again with the clients' FQDN as a subject alternative name (type "
+        "DNS) as well as in the Common Name.",
+        seen_by="The certificate has no subjectAltName at all, or one that does not cover the FQDN, while "
+        "the Common Name does.",
+        references=(RFC_9525, KB_157246),
+    )
+)
+def no_alternative_name(case: Case) -> Answers:
+    found = at_clients(case)
+    if case.target.fqdn_is_address:
+        yield NotObserved("an address was given instead of the clients' name")
+        return
+    for one in found:
+        names, fqdn = one.certificate, case.target.fqdn
+        if names_unread(names) or not matches_common_names(fqdn, names.common_names):
+            continue
+        if matches_alternative_names(fqdn, names.dns_names, names.ip_names):
+            continue
+        lacks = "no alternative names" if names.dns_names is None else "other alternative names"
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The certificate at {at(one, case)} names {_shown(case)} in the Common Name "
+            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_dot_said(names, case)}.",
+            evidence=one.evidence,
+            args=described(one, case, expected=fqdn),
+        )
+    yield from unseen(case, found)
+
+
+# --- validity ----------------------------------------------------------------------------------------------
+
+
+@once
+def _dated(case: Case) -> tuple[Presented, ...]:
+    """Server certificates, and those above them where the chain is not trusted or its path is known."""
+    leaves = everywhere(case)
+    known = {one.certificate.fingerprint for one in leaves}
+    return (*leaves, *(one for one in _authorities(case) if one.certificate.fingerprint not in known))
+
+
+def _kind(one: Presented, leaves: tuple[Presented, ...]) -> str:
+    leaf = any(one.certificate.fingerprint == other.certificate.fingerprint for other in leaves)
+    return "certificate" if leaf else "issuing authority's certificate"
+
+
+def _undated(found: tuple[Presented, ...], case: Case) -> Answers:
+    for one in found:
+        if one.certificate.not_after is None or one.certificate.not_before is None:
+            yield NotObserved(f"the dates of the certificate at {at(one, case)} do not parse")
+
+
+@rule(
+    Card(
+        code="CRT004",
+        name="expired",
+        severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate's validity has ended.",
+        why="Clients refuse an expired certificate or warn at every connection. Each member has a "
+        "certificate of its own, so one that was forgotten shows only for clients that are sent to that "
+        "member.",
+        remedy=f"Renew the certificate. {INSTALL}",
+        seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
+        f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
+        references=(RFC_5280_VALIDITY,),
+    )
+)
+def has_expired(case: Case) -> Answers:
+    leaves = everywhere(case)
+    dated = _dated(case)
+    for one in dated:
+        if not expired(one.certificate, case) or one.certificate.not_after is None:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
+            f"expired on {day(one.certificate.not_after)}.",
+            severity=one.severity,
+            evidence=one.evidence,
+            args=described(one, case, not_after=one.certificate.not_after.isoformat()),
+        )
+    told = {each for one in dated if expired(one.certificate, case) for each in one.places}
+    yield from (_expired_unsent(chain, case) for chain in chains(case) if _expired_above(chain, told))
+    yield from _undated(leaves, case)
+    yield from unseen(case, leaves)
+
+
+def _expired_above(chain: Chain, told: set[Place]) -> bool:
+    """The verifier met an expired certificate that the server did not send: one of this desktop's store."""
+    return chain.trust.code == EXPIRED and not told.issuperset(chain.places)
+
+
+def _expired_unsent(chain: Chain, case: Case) -> Hit:
+    return Hit(
+        subject=subject(chain.places, case),
+        summary=f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, case)} "
+        "has expired, as this desktop's store has it.",
+        severity=chain.severity,
+        evidence=chain.evidence,
+        args=_chain_args(chain, case),
+    )
+
+
+@rule(
+    Card(
+        code="CRT005",
+        name="not-yet-valid",
+        severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate's validity has not begun.",
+        why="Clients refuse a certificate from the future. Most often the clock of this desktop, or of the "
+        "authority that issued it, is wrong.",
+        remedy="Compare this desktop's clock with a reliable one first. If it is right, have the certificate "
+        f"issued again with a validity that has begun. {INSTALL}",
+        seen_by="The beginning of validity against this desktop's clock at the start of the run.",
+        references=(RFC_5280_VALIDITY,),
+    )
+)
+def is_not_yet_valid(case: Case) -> Answers:
+    leaves = everywhere(case)
+    for one in _dated(case):
+        if not not_yet_valid(one.certificate, case) or one.certificate.not_before is None:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} is "
+            f"valid only from {day(one.certificate.not_before)} on.",
+            severity=one.severity,
+            evidence=one.evidence,
+            args=described(one, case, not_before=one.certificate.not_before.isoformat()),
+        )
+    yield from _undated(leaves, case)
+    yield from unseen(case, leaves)
+
+
+@rule(
+    Card(
+        code="CRT006",
+        name="expires-soon",
+        severity=Severity.WARNING,
+        severity_note="critical under the second threshold (7 days unless the profile says otherwise); "
+        + AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate will expire within the threshold (30 days unless the profile says otherwise).",
+        why="After that day clients refuse the server or warn at every connection.",
+        remedy=f"Renew the certificate in time. {INSTALL}",
+        seen_by="The end of validity against this desktop's clock at the start of the run; of the server's "
+        "certificate and of the authorities on the path that was verified.",
+        references=(RFC_5280_VALIDITY,),
+    )
+)
+def expires_soon(case: Case) -> Answers:
+    leaves = everywhere(case)
+    limits = case.target.thresholds
+    for one in _dated(case):
+        ends = one.certificate.not_after
+        if ends is None or ends < case.now:
+            continue
+        left = ends - case.now
+        if left >= timedelta(days=limits.expiry_warning_days):
+            continue
+        urgent = left < timedelta(days=limits.expiry_critical_days) and one.serves_clients
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
+            f"expires in {_days(left)}, on {day(ends)}.",
+            severity=Severity.CRITICAL if urgent else Severity.WARNING,
+            evidence=one.evidence,
+            args=described(one, case, not_after=ends.isoformat(), left_s=f"{left.total_seconds():.0f}"),
+        )
+    yield from _undated(leaves, case)
+    yield from unseen(case, leaves)
+
+
+# --- one certificate for all -------------------------------------------------------------------------------
+
+
+def _interfaces(case: Case) -> tuple[Place, ...]:
+    """The members' client interfaces; where no member is known, the FQDN's own addresses stand for them."""
+    known = tuple(place for place in case.places if place.client_of)
+    return known or case.fqdn_places
+
+
+@rule(
+    Card(
+        code="CRT007",
+        name="members-differ",
+        severity=Severity.WARNING,
+        severity_note="critical if one of the certificates has a fault that is critical by itself: CRT001, "
+        "CRT004, CRT005, CRT008 or CRT009",
+        owner=Owner.SERVER,
+        summary="The members' client interfaces present different certificates.",
+        why="The vendor's advice is one certificate, for the clients' name, on every client interface. "
+        "Certificates are not replicated, so a renewal on one member leaves the others with the old one; "
+        "clients then see another certificate after each fail-over, and one day an expired one.",
+        remedy=f"Decide which certificate is the right one. {INSTALL}",
+        seen_by="The certificates' fingerprints. The same key in both means a renewal that did not reach "
+        "every member. Where no member is known, the FQDN's own addresses are compared.",
+        references=(KB_156803,),
+    )
+)
+def members_differ(case: Case) -> Answers:
+    places = _interfaces(case)
+    found = presented(case, places)
+    seen = {place for one in found for place in one.places}
+    if len(found) > 1:
+        yield _difference(found, case)
+    elif len(places) < 2:
+        yield NotObserved("fewer than two client interfaces are known")
+    elif len(seen) < 2:
+        yield NotObserved("fewer than two client interfaces presented a certificate")
+    absent = tuple(place for place in places if place not in seen)
+    if absent and len(seen) > 1:
+        yield NotObserved(f"no certificate came from {where(absent, case)}")
+
+
+def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
+    keys = {one.certificate.spki for one in found}
+    same_key = len(keys) == 1 and None not in keys
+    which = listed([f"{title(one.certificate)} at {at(one, case)}" for one in found], 3)
+    faulty = {chain.leaf.fingerprint for chain in chains(case) if _bad_trust(chain, case)}
+    worst = any(
+        one.certificate.fingerprint in faulty
+        or _fails_name(one.certificate, case)
+        or expired(one.certificate, case)
+        or not_yet_valid(one.certificate, case)
+        for one in found
+    )
+    return Hit(
+        subject=Subject("cluster", case.target.fqdn),
+        summary=f"The client interfaces present {len(found)} different certificates, "
+        f"{_how_keys_differ(found, same_key)}: {which}.",
+        severity=Severity.CRITICAL if worst else Severity.WARNING,
+        evidence=tuple(dict.fromkeys(each for one in found for each in one.evidence)),
+        args={
+            "certificates": ", ".join(one.certificate.fingerprint for one in found),
+            "same_key": "yes" if same_key else "no",
+            "where": "; ".join(
+                f"{one.certificate.fingerprint[:16]}: "
+                + ", ".join(place_name(place, case.target) for place in one.places)
+                for one in found
+            ),
+        },
+    )
+
+
+def _how_keys_differ(found: tuple[Presented, ...], same_key: bool) -> str:
+    if not same_key:
+        return "with different keys"
+    if len({one.certificate.issuer for one in found}) > 1:
+        return "with the same key, from different issuers"
+    return "with the same key, so a renewal was not installed everywhere"
+
+
+# --- trust -------------------------------------------------------------------------------------------------
+
+
+def _bad_trust(chain: Chain, case: Case) -> bool:
+    return chain.serves_clients and answer(chain, case) is Answer.UNTRUSTED
+
+
+def _unjudged(case: Case, found: tuple[Chain, ...]) -> Answers:
+    """Where trust could not be told: no chain came before the store, or another fault hid the answer."""
+    hidden = [chain for chain in found if answer(chain, case) is Answer.UNKNOWN]
+    for chain in hidden:
+        why = chain.trust.reason or "another fault of the certificate came first"
+        yield NotObserved(f"trust could not be judged at {where(chain.places, case)} ({why})")
+    judged = {place for chain in found for place in chain.places}
+    absent = tuple(place for place in case.client_places if place not in judged)
+    if not any(chain.serves_clients for chain in found):
+        yield NotObserved(NO_CERTIFICATE)
+    elif absent:
+        yield NotObserved(f"no chain was judged at {where(absent, case)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A rule of paths that a chain breaks: what is wrong in words, and what mends it. codes: X509_V_ERR_*."""
+
+    codes: frozenset[int]
+    words: str
+    remedy: str
+
+
+_NO_ROOT_HELPS = "The chain ends in a root that this desktop trusts, so that installing one does not help. "
+_BROKEN = (
+    _Broken(
+        NAME_CONSTRAINTS,
+        "an authority above it may not issue for its names (name constraints)",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority whose name constraints allow all its names, "
+        "or that has none; or have that authority's own certificate issued again with constraints that include them.",
+    ),
+    _Broken(
+        PATH_LENGTH,
+        "an authority above it may not have so many authorities below it (path length)",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by the authority whose path length is exceeded itself, or "
+        "have that authority's own certificate issued again with a path length that leaves room for the one "
+        "below it.",
+    ),
+    _Broken(
+        NO_AUTHORITY,
+        "a certificate above it is no authority's",
+        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority: the one above it must say in its basic "
+        "constraints that it is one, and its key usage must allow it to sign certificates.",
+    ),
+    _Broken(
+        BAD_SIGNATURE,
+        "a certificate of the chain is not signed by the one above it",
+        "Most often an authority was renewed with a new key under its old name. Have the server send the "
+        "intermediate certificates that belong to its certificate, and remove the old ones; where it is the root "
+        "that was renewed, install the new one on the desktops.",
+    ),
+    _Broken(
+        CRITICAL_EXTENSION,
+        "a certificate of the chain has a critical extension that clients do not know",
+        f"{_NO_ROOT_HELPS}Have the certificate issued again without that extension, or with it not marked as "
+        "critical.",
+    ),
+)
+
+
+def _broken(chain: Chain) -> _Broken | None:
+    return next((rule for rule in _BROKEN if chain.trust.code in rule.codes), None)
+
+
+def _why_untrusted(chain: Chain, case: Case) -> str:
+    broken = _broken(chain)
+    if broken is not None:
+        return f"{broken.words}: {chain.trust.reason}" if chain.trust.reason else broken.words
+    if is_self_signed(chain.leaf):
+        return "it is signed with its own key"
+    sent = sent_certificates(chain, case)
+    if chain.trust.code == SELF_SIGNED_IN_CHAIN or (len(sent) > 1 and is_self_signed(sent[-1])):
+        return f'it ends in "{issuer(sent[-1])}", which this desktop does not trust'
+    if chain.trust.code in NO_ISSUER:
+        return f'the certificate of its issuer "{issuer(sent[-1])}" was not sent, and this desktop does not have it'
+    return chain.trust.reason or "no reason was given"
+
+
+@rule(
+    Card(
+        code="CRT008",
+        name="untrusted-issuer",
+        severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The chain of certificates does not end in a root that this desktop trusts, or breaks a rule on the "
+        "way there.",
+        why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at "
+        "every connection, or refuses.",
+        remedy="If the issuer is the organisation's own authority, install its root certificate in the "
+        "trusted roots of the desktops (and name it to this check with --ca-file). Otherwise use a "
+        "certificate of an authority that the desktops trust already. If CRT010 is reported too, have the "
+        "server send the missing certificate first. Where the chain ends in a trusted root and breaks a rule on the "
+        "way (name constraints, path length), have the certificate issued again: no root helps.",
+        seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
+        f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
+        references=(RFC_5280_PATH, KB_156803),
+    )
+)
+def untrusted_issuer(case: Case) -> Answers:
+    found = chains(case)
+    for chain in found:
+        if answer(chain, case) is not Answer.UNTRUSTED:
+            continue
+        broken = _broken(chain)
+        yield Hit(
+            remedy=broken.remedy if broken is not None else None,
+            subject=subject(chain.places, case),
+            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, case)} is not trusted: "
+            f"{_why_untrusted(chain, case)}.",
+            severity=chain.severity,
+            evidence=chain.evidence,
+            args=_chain_args(chain, case),
+        )
+    yield from _unjudged(case, found)
+
+
+def _chain_args(chain: Chain, case: Case) -> dict[str, str]:
+    return described(
+        Presented(chain.leaf, chain.places, chain.evidence),
+        case,
+        reason=chain.trust.reason or "",
+        code="" if chain.trust.code is None else str(chain.trust.code),
+        store=chain.trust.store,
+    )
+
+
+@rule(
+    Card(
+        code="CRT009",
+        name="self-signed",
+        severity=Severity.CRITICAL,
+        severity_note="not reported where this very certificate was made trusted on this desktop; "
+        + AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The server's certificate is signed with its own key and was not made trusted explicitly.",
+        why="Nobody vouches for it. It is what an appliance has out of the box: clients warn at every "
+        "connection or refuse.",
+        remedy=f"Have a certificate issued by an authority that the desktops trust. {INSTALL}",
+        seen_by="Issuer and subject are the same and its own key verifies the signature, and the store does "
+        "not trust it.",
+        references=(KB_156803, RFC_5280_PATH),
+    )
+)
+def self_signed(case: Case) -> Answers:
+    found = chains(case)
+    for chain in found:
+        if not is_self_signed(chain.leaf) or answer(chain, case) is not Answer.UNTRUSTED:
+            continue
+        yield Hit(
+            subject=subject(chain.places, case),
+            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, case)} is self-signed.",
+            severity=chain.severity,
+            evidence=chain.evidence,
+            args=_chain_args(chain, case),
+        )
+    yield from _unjudged(case, tuple(c for c in found if c.serves_clients or is_self_signed(c.leaf)))
+
+
+@rule(
+    Card(
+        code="CRT010",
+        name="incomplete-chain",
+        severity=Severity.WARNING,
+        severity_note="critical where it is certain that the missing certificate is what makes the chain "
+        "untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside "
+        "CRT008, so that it never hides the worse finding; " + AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="The server does not send an intermediate certificate that leads from its own to the root.",
+        why="A server has to send every certificate between its own and the root. A client that happens to "
+        "have the missing one works, another fails: it depends on the desktop, which makes it hard to find.",
+        remedy="On the member (and on a load balancer that ends TLS) install the certificate together with "
+        "its chain: the server's certificate first, then each intermediate. The root need not be sent.",
+        seen_by="Certain if the path that was verified contains a certificate that was not sent, or if "
+        "another server of the run sends it. Likely if the issuer is unknown here and the certificate says "
+        "where to fetch it, or was sent alone. The missing one is named from the issuer field; it is never "
+        "fetched.",
+        references=(RFC_8446_CHAIN, RFC_5280_PATH),
+    )
+)
+def incomplete_chain(case: Case) -> Answers:
+    found = chains(case)
+    for chain in found:
+        lacks = missing(chain, case)
+        if lacks is None:
+            continue
+        breaks = lacks.needed and lacks.certain and lacks.mends and chain.serves_clients
+        does = "does not send" if lacks.certain else "probably does not send"
+        yield Hit(
+            subject=subject(chain.places, case),
+            summary=f"The server at {where(chain.places, case)} {does} the intermediate certificate "
+            f'"{lacks.name}": {lacks.why}.',
+            severity=Severity.CRITICAL if breaks else Severity.WARNING,
+            confidence=Confidence.CERTAIN if lacks.certain else Confidence.LIKELY,
+            evidence=(*chain.evidence, *lacks.evidence),
+            args={**_chain_args(chain, case), "missing": lacks.name},
+        )
+    yield from _unjudged(case, found)
+
+
+# --- strength and use --------------------------------------------------------------------------------------
+
+
+def _weaknesses(certificate: Certificate) -> tuple[str, ...]:
+    """What is weak in one certificate, in words. The signature of one that signed itself proves nothing."""
+    kind, bits, digest = certificate.key_type, certificate.key_bits, certificate.signature_hash
+    found = []
+    if kind in ("RSA", "DSA") and bits is not None and bits < MIN_RSA_BITS:
+        found.append(f"{_article(kind)} {kind} key of {bits} bits")
+    if kind == "EC" and bits is not None and bits < MIN_EC_BITS:
+        found.append(f"an EC key of {bits} bits")
+    if digest in WEAK_HASHES and not is_self_signed(certificate):
+        found.append(f"a signature with {digest.upper().replace('SHA1', 'SHA-1')}")
+    return tuple(found)
+
+
+def _article(kind: str) -> str:
+    return "an" if kind == "RSA" else "a"
+
+
+@once
+def _sent(case: Case) -> tuple[Presented, ...]:
+    """Server certificates and the intermediates that came with them; authorities' roots left aside."""
+    groups = {one.certificate.fingerprint: one for one in everywhere(case)}
+    for chain in chains(case):
+        for above in sent_certificates(chain, case)[1:]:
+            if not is_self_signed(above):
+                one = Presented(above, chain.places, (above.id, *chain.evidence[1:]))
+                groups.setdefault(above.fingerprint, one)
+    return tuple(groups.values())
+
+
+@rule(
+    Card(
+        code="CRT011",
+        name="weak",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate has an RSA key under 2048 bits, an elliptic-curve key under 224, or an MD5 "
+        "or SHA-1 signature.",
+        why="Modern TLS libraries and browsers refuse such certificates, and they can be forged with effort "
+        "that is within reach. Old clients still take them, so some users fail and some do not.",
+        remedy="Make a new key (RSA 2048 bits or more, or EC P-256) and have the certificate issued with a "
+        f"SHA-256 signature. {INSTALL}",
+        seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The "
+        "signature of a self-signed certificate is not looked at.",
+        references=(SP_800_57, RFC_9155),
+    )
+)
+def weak(case: Case) -> Answers:
+    found = _sent(case)
+    for one in found:
+        faults = _weaknesses(one.certificate)
+        if not faults:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} has "
+            f"{listed(faults)}; modern clients refuse it.",
+            evidence=one.evidence,
+            args=described(one, case, weak=", ".join(faults)),
+        )
+    unread = tuple(one for one in found if one.certificate.key_type is None)
+    for one in unread:
+        yield NotObserved(f"the key of the certificate at {at(one, case)} does not parse")
+    yield from unseen(case, found)
+
+
+@rule(
+    Card(
+        code="CRT016",
+        name="wildcard",
+        severity=Severity.INFO,
+        owner=Owner.SERVER,
+        summary="The clients' FQDN is covered by a wildcard only.",
+        why="A wildcard works. Its key usually lives on many machines, and the vendor's article asks for a "
+        "Common Name that equals the clients' FQDN.",
+        remedy="Nothing has to be done. At the next renewal consider a certificate for the clients' FQDN itself.",
+        seen_by="Every name in the certificate that covers the FQDN contains a wildcard.",
+        references=(KB_156803, RFC_9525),
+    )
+)
+def wildcard(case: Case) -> Answers:
+    found = at_clients(case)
+    for one in found:
+        names = _covering(one.certificate, case.target.fqdn)
+        if not names or not all(is_wildcard(name) for name in names):
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"At {at(one, case)}, {_shown(case)} is covered by the wildcard {names[0]} only.",
+            evidence=one.evidence,
+            args=described(one, case, wildcard=names[0]),
+        )
+    yield from unseen(case, found)
+
+
+@rule(
+    Card(
+        code="CRT017",
+        name="wrong-usage",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
+        why="Strict clients refuse a certificate whose extended key usage leaves out server authentication, "
+        "and some refuse an authority's certificate (CA:TRUE) as a server's.",
+        remedy="Have a certificate issued from a template for web servers (extended key usage: server "
+        f"authentication; not an authority). {INSTALL}",
+        seen_by="The extensions extendedKeyUsage (absent means any use) and basicConstraints.",
+        references=(RFC_5280_USAGE,),
+    )
+)
+def wrong_usage(case: Case) -> Answers:
+    found = at_clients(case)
+    for one in found:
+        faults = []
+        if wrong_purpose(one.certificate):
+            faults.append(f"is for {listed(one.certificate.extended_key_usage or ('nothing',))} only")
+        if one.certificate.is_ca:
+            faults.append("is an authority's (CA:TRUE)")
+        if not faults:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} {listed(faults)}, "
+            "not a server's.",
+            evidence=one.evidence,
+            args=described(one, case, usage=", ".join(one.certificate.extended_key_usage or ())),
+        )
+    yield from unseen(case, found)
+
+
+# --- which interface presents which ------------------------------------------------------------------------
+
+
+def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
+    seen = {name for one in found for place in one.places for name in place.replication_of}
+    wanted = [member.name for member in case.target.members if member.replication]
+    absent = [name for name in wanted if name not in seen]
+    if not wanted:
+        yield NotObserved("no replication interface (Interface 1) is known")
+    elif absent:
+        yield NotObserved(f"no certificate came from Interface 1 of {listed(absent)}")
+
+
+@rule(
+    Card(
+        code="CRT012",
+        name="replication-not-unique",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="Two members present one certificate on their replication interfaces (Interface 1).",
+        why="The vendor asks for a certificate of its own on each member's Interface 1, with the member's "
+        "own name. With a shared one, members and administrators cannot tell which member answered.",
+        remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
+        seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
+        references=(KB_156803, KB_154069),
+    )
+)
+def replication_not_unique(case: Case) -> Answers:
+    found = at_interfaces_1(case)
+    for one in found:
+        members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
+        if len(members) < 2:
+            continue
+        yield Hit(
+            subject=Subject("cluster", case.target.fqdn),
+            summary=f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
+            evidence=one.evidence,
+            args=described(one, case, members=", ".join(members)),
+        )
+    yield from _replication_unseen(case, found)
+
+
+@rule(
+    Card(
+        code="CRT013",
+        name="replication-name-mismatch",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate on Interface 1 does not cover its member's own name.",
+        why="The vendor asks that the certificate on Interface 1 carries the member's own name. Replication "
+        "between members compares it.",
+        remedy="Give the member's Interface 1 a certificate whose Common Name is the member's own name, or "
+        "correct the member's name in the profile.",
+        seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the "
+        "member's name in the profile.",
+        references=(KB_156803, KB_157246, KB_154069),
+    )
+)
+def replication_name_mismatch(case: Case) -> Answers:
+    found = at_interfaces_1(case)
+    for one in found:
+        if names_unread(one.certificate):
+            yield NotObserved(f"the names in the certificate at {at(one, case)} do not parse")
+            continue
+        for place in one.places:
+            for name in place.replication_of:
+                if not _covering(one.certificate, name):
+                    yield _not_its_own(one, place, name, case)
+    yield from _replication_unseen(case, found)
+
+
+def _not_its_own(one: Presented, place: Place, name: str, case: Case) -> Hit:
+    return Hit(
+        subject=Subject("member", name, place.address, place.port),
+        summary=f"The certificate on Interface 1 of {name} is for {_names_of(one.certificate)}, not for {name}.",
+        evidence=one.evidence,
+        args=described(one, case, expected=name),
+    )
+
+
+@rule(
+    Card(
+        code="CRT014",
+        name="interfaces-share",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="A member presents one certificate on Interface 1 and Interface 2.",
+        why="The vendor asks for a certificate of its own on Interface 1 and for the clients' certificate on "
+        "Interface 2. One certificate with all names works (KB 157246), but renewing it then touches clients "
+        "and replication at once; one address for both interfaces means that clients use the replication "
+        "interface.",
+        remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' "
+        "certificate; use two addresses.",
+        seen_by="The fingerprints of what the member presents on both interfaces.",
+        references=(KB_156803, KB_157246, KB_154069),
+    )
+)
+def interfaces_share(case: Case) -> Answers:
+    replication, clients = at_interfaces_1(case), at_clients(case)
+    at_client = {one.certificate.fingerprint: one for one in clients}
+    for one in replication:
+        other = at_client.get(one.certificate.fingerprint)
+        if other is None:
+            continue
+        own = {name for place in one.places for name in place.replication_of}
+        shared = tuple(
+            name for place in other.places for name in dict.fromkeys(place.client_of) if name in own
+        )
+        for name in dict.fromkeys(shared):
+            yield _shares(one, other, name, case)
+    yield from _replication_unseen(case, replication)
+    yield from unseen(case, clients)
+
+
+def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
+    place = next(place for place in other.places if name in place.client_of)
+    same_address = any(place.address == own.address for own in one.places if name in own.replication_of)
+    how = (
+        "has one address for both interfaces"
+        if same_address
+        else "presents one certificate on both interfaces"
+    )
+    return Hit(
+        subject=Subject("member", name, place.address, place.port),
+        summary=f"{name} {how}: {title(one.certificate)}.",
+        evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
+        args=described(one, case, member=name),
+    )
+
+
+@rule(
+    Card(
+        code="CRT015",
+        name="interfaces-swapped",
+        severity=Severity.CRITICAL,
+        owner=Owner.SERVER,
+        summary="What serves clients presents a member's own certificate: it covers the member's name and "
+        "not the clients' FQDN.",
+        why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name "
+        "or the load balancer leads to Interface 1. Clients compare names and refuse or warn.",
+        remedy="On the member, assign the clients' certificate to Interface 2 and the member's own to "
+        "Interface 1; check that the FQDN and the load balancer lead to Interface 2.",
+        seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
+        references=(KB_156803, KB_154069),
+    )
+)
+def interfaces_swapped(case: Case) -> Answers:
+    found = at_clients(case)
+    if case.target.fqdn_is_address:
+        yield NotObserved("an address was given instead of the clients' name")
+        return
+    if not case.target.members:
+        yield NotObserved("no member's name is known")
+        return
+    for one in found:
+        if not _fails_name(one.certificate, case):
+            continue
+        owners = [member.name for member in case.target.members if _covering(one.certificate, member.name)]
+        if not owners:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"{sentence_start(at(one, case))} presents the own certificate of {listed(owners, 3)}, "
+            f"not one for {_shown(case)}.",
+            evidence=one.evidence,
+            args=described(one, case, members=", ".join(owners), expected=case.target.fqdn),
+        )
+    yield from unseen(case, found)
+
+
+@rule(
+    Card(
+        code="CRT018",
+        name="balancer-differs",
+        severity=Severity.WARNING,
+        severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
+        owner=Owner.BALANCER,
+        summary="The certificate at the balancer address is on no member.",
+        why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
+        "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
+        "clients, and the balancer's certificate expires by itself.",
+        remedy="If TLS is meant to end at the load balancer, keep its certificate in step with the members'. "
+        "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
+        "addresses.",
+        seen_by="Fingerprints at the balancer addresses against those on both interfaces of all members.",
+        references=(KB_156803,),
+    )
+)
+def balancer_differs(case: Case) -> Answers:
+    balancers = tuple(place for place in case.places if place.balancer and not place.client_of)
+    members = tuple(place for place in case.places if place.client_of)
+    on_members = {one.certificate.fingerprint for one in (*presented(case, members), *at_interfaces_1(case))}
+    at_balancer = presented(case, balancers)
+    if not balancers or not at_balancer:
+        yield NotObserved(
+            "no balancer address presented a certificate" if balancers else "there is no balancer"
+        )
+        return
+    if not on_members:
+        yield NotObserved("no member's certificate is known to compare with")
+        return
+    absent = tuple(place for place in members if place.certificate is None)
+    for one in at_balancer:
+        if one.certificate.fingerprint in on_members:
+            continue
+        yield Hit(
+            subject=subject(one.places, case),
+            summary=f"The certificate {title(one.certificate)} at {at(one, case)} is on no member"
+            + (f" (none was seen at {where(absent, case)})." if absent else "."),
+            confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
+            evidence=one.evidence,
+            args=described(one, case),
+        )

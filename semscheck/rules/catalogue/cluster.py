@@ -1,0 +1,354 @@
+"""Rules on the cluster as a whole: does anything serve, is there a second one, is it this product at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from semscheck.model.analysis import Place, Reach
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.observations import Exchange, ServiceProbe
+from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
+from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+KB_156803 = Reference(
+    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+KB_153721 = Reference(
+    "Broadcom KB 153721: the cluster does not redirect clients by itself",
+    "https://knowledge.broadcom.com/external/article/153721",
+)
+KB_153476 = Reference(
+    "Broadcom KB 153476: how many members a cluster may have, and their versions",
+    "https://knowledge.broadcom.com/external/article/153476",
+)
+NMAP = Reference(
+    "nmap service probes: what PGP Universal answers",
+    "https://github.com/nmap/nmap/blob/master/nmap-service-probes",
+)
+BY_SUBJECT = (
+    "Critical where the FQDN leads there, a warning for another client interface, "
+    "info for a replication interface."
+)
+
+# Titles that public fingerprint collections know (recog html_title.xml, nmap-service-probes, nuclei-templates), and
+# the product's later name. Matched loosely, since the title of the newest releases is in no source.
+PRODUCT = re.compile(
+    r"symantec\s+encryption|pgp\s+universal|pgp\s+encryption\s+server|encryption\s+management\s+server|"
+    r"web\s+email\s+protection|verified\s+directory",
+    re.IGNORECASE,
+)
+# Paths that only this product's pages use, where a redirect leads to one.
+PRODUCT_PATHS = re.compile(r"^/(b/[a-z.]+\.e|omc/|pgpuniversaldesktop)", re.IGNORECASE)
+ERROR_TITLE = re.compile(
+    r"\b(error|unavailable|maintenance|forbidden|denied|bad\s+gateway|time-?out|not\s+authori[sz]ed|blocked)\b",
+    re.IGNORECASE,
+)
+
+Answers = Iterator[Answer]
+
+
+def _exchanges(case: Case, place: Place) -> tuple[Exchange, ...]:
+    return tuple(
+        e
+        for e in case.of(Exchange)
+        if (e.address, e.port) == (place.address, place.port) and e.host == case.target.fqdn
+    )
+
+
+@rule(
+    Card(
+        code="CLU001",
+        name="manual-failover",
+        severity=Severity.INFO,
+        owner=Owner.DNS,
+        summary="The FQDN leads to one member's own interface: fail-over is a change of DNS by hand.",
+        why=(
+            "When this member is down somebody has to change the record, and clients stay with the dead member "
+            "until their cached answer has expired."
+        ),
+        remedy=(
+            "Nothing has to change if that is how it is meant; keep the record's TTL low. For fail-over without "
+            "hands put a balancer in front that uses fail-over and persistence."
+        ),
+        seen_by="The one address that the FQDN has is a member's client interface by the profile.",
+        references=(KB_156803, KB_153721),
+    )
+)
+def manual_failover(case: Case) -> Answers:
+    """One member's Interface 2 behind the FQDN, and no balancer."""
+    if not case.fqdn_places:
+        yield NotObserved("the FQDN has no address")
+        return
+    if not any(member.client for member in case.target.members):
+        yield NotObserved("no member's client interface is known")
+        return
+    direct = [place for place in case.fqdn_places if place.client_of]
+    if len(direct) != len(case.fqdn_places) or len({place.client_of for place in direct}) != 1:
+        return
+    if len(case.target.members) < 2:
+        return
+    name = direct[0].client_of[0]
+    ttl = case.analysis.dns.authority_ttl_s or case.analysis.dns.max_ttl_s
+    at_least = f", which takes clients up to {ttl} s to notice" if ttl is not None else ""
+    yield Hit(
+        subject=place_subject(direct[0], case.target),
+        summary=(
+            f"{case.target.fqdn_shown or case.target.fqdn} leads to {name} itself, with no balancer: fail-over is a "
+            f"change of the DNS record{at_least}."
+        ),
+        evidence=direct[0].evidence[:3],
+        args={"member": name, "ttl_s": "" if ttl is None else str(ttl)},
+    )
+
+
+def _serves(place: Place) -> bool:
+    return place.reach in (Reach.SERVES, Reach.NO_HTTP) and (place.status or 0) < 500
+
+
+@rule(
+    Card(
+        code="CLU002",
+        name="redundancy-lost",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="A member's client interface does not serve while another does.",
+        why="Clients may work today; the next failure has nothing to fail over to.",
+        remedy="Bring the member's client interface back: see what stopped it below.",
+        seen_by="The member was asked directly on Interface 2. Not reachable from here is not the same as down.",
+        references=(KB_153721,),
+    )
+)
+def redundancy_lost(case: Case) -> Answers:
+    """A standby that would not take over."""
+    client = [place for place in case.places if place.client_of]
+    tried = [place for place in client if place.reach is not Reach.NOT_TRIED]
+    if not tried:
+        yield NotObserved("no member's client interface was asked")
+        return
+    serving = [place for place in tried if _serves(place) and place.reach is Reach.SERVES]
+    if not serving:
+        yield NotObserved("no member's client interface serves")
+        return
+    up = {name for place in serving for name in place.client_of}
+    said: set[str] = set()
+    for place in tried:
+        for name in place.client_of:
+            if place in serving or name in said:
+                continue
+            said.add(name)
+            stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
+            others = ", ".join(sorted(up - {name})) or "another interface"
+            verb = "do" if len(up - {name}) > 1 else "does"
+            yield Hit(
+                subject=Subject("member", name, place.address, place.port),
+                summary=(
+                    f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
+                    f"while {others} {verb}."
+                ),
+                evidence=place.evidence[:4],
+                args={"member": name, "address": place.address, "stopped": stopped},
+            )
+
+
+@rule(
+    Card(
+        code="CLU003",
+        name="too-many-members",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The cluster has more members than the vendor supports.",
+        why="Replication goes round a ring; with more than six members the vendor does not support it.",
+        remedy="Take members out until six are left; a cluster is for availability, not for load.",
+        seen_by="Counted in the profile; a member that the profile does not name is not counted.",
+        references=(KB_153476,),
+    )
+)
+def too_many_members(case: Case) -> Answers:
+    """More than six members in the profile."""
+    count = len(case.target.members)
+    if not count:
+        yield NotObserved("no members are known")
+    elif count > MAX_MEMBERS_SUPPORTED:
+        yield Hit(
+            subject=Subject("cluster", case.target.fqdn),
+            summary=f"The profile names {count} members; the vendor supports at most {MAX_MEMBERS_SUPPORTED}.",
+            args={"members": str(count)},
+        )
+
+
+@rule(
+    Card(
+        code="CLU004",
+        name="versions-differ",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="Members report different software versions.",
+        why="All members must run one version; between versions replication may fail in ways that users see first.",
+        remedy="Finish the upgrade: bring every member to the same version, in the order that the vendor gives.",
+        seen_by="The directory entry cn=PGPServerInfo of each member, asked anonymously, only with --services.",
+        references=(KB_153476,),
+    )
+)
+def versions_differ(case: Case) -> Answers:
+    """pgpVersion differs between members."""
+    found: dict[str, tuple[str, str]] = {}
+    for probe in case.of(ServiceProbe):
+        if probe.version is None:
+            continue
+        for place in case.places:
+            if place.address == probe.address and (place.client_of or place.replication_of):
+                found.setdefault((place.client_of or place.replication_of)[0], (probe.version, probe.id))
+    if len(found) < 2:
+        yield NotObserved("fewer than two members told their version (asked with --services)")
+        return
+    if len({version for version, _ in found.values()}) > 1:
+        told = ", ".join(f"{name} {version}" for name, (version, _) in sorted(found.items()))
+        yield Hit(
+            subject=Subject("cluster", case.target.fqdn),
+            summary=f"The members run different versions: {told}.",
+            evidence=tuple(each for _, each in found.values()),
+            args={"versions": told},
+        )
+
+
+@rule(
+    Card(
+        code="CLU005",
+        name="service-down",
+        severity=Severity.CRITICAL,
+        owner=Owner.SERVER,
+        summary="The FQDN has addresses, and nothing at them serves clients.",
+        why="No client in this network reaches the service.",
+        remedy="See what stopped each address; the first cause that all of them share is the one to mend.",
+        seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
+        references=(KB_156803,),
+    )
+)
+def service_down(case: Case) -> Answers:
+    """Nothing serves behind the FQDN."""
+    tried = [place for place in case.fqdn_places if place.reach is not Reach.NOT_TRIED]
+    if not tried:
+        yield NotObserved(
+            "the FQDN has no address" if not case.fqdn_places else "no address was tried to the end"
+        )
+        return
+    if any(place.reach is Reach.SERVES for place in tried):
+        return
+    first = tried[0]
+    where = ", ".join(place.address for place in tried[:4])
+    up = [
+        place for place in case.places if place.client_of and not place.fqdn and place.reach is Reach.SERVES
+    ]
+    names = ", ".join(sorted({name for place in up for name in place.client_of}))
+    although = f", although {names} would serve when asked directly" if names else ""
+    yield Hit(
+        subject=Subject("fqdn", case.target.fqdn, first.address, first.port),
+        summary=f"Nothing serves clients at {case.target.fqdn_shown or case.target.fqdn} ({where}){although}.",
+        evidence=tuple(each for place in tried for each in place.evidence[:3])[:12],
+        args={"addresses": where, "serving": names},
+    )
+
+
+def _is_product(exchanges: tuple[Exchange, ...]) -> bool:
+    for seen in exchanges:
+        if seen.title and PRODUCT.search(seen.title):
+            return True
+        location = next((v for k, v in seen.headers if k.lower() == "location"), "")
+        path = re.sub(r"^https?://[^/]*", "", location)
+        if PRODUCT_PATHS.match(path) or "pgpuniversal" in location.lower():
+            return True
+    return False
+
+
+@rule(
+    Card(
+        code="CLU006",
+        name="not-this-product",
+        severity=Severity.WARNING,
+        confidence=Confidence.LIKELY,
+        owner=Owner.SERVER,
+        summary="What answers is not recognisably the server, or is an error page.",
+        why="The name may lead to another machine, to a balancer's sorry page, or to a portal that catches traffic.",
+        remedy=(
+            "Open the address in a browser and compare. If it is another system, correct the DNS record or the "
+            "balancer's pool; if it is an error page, look at the member behind it."
+        ),
+        seen_by=(
+            "Titles and paths that public sources know of the product, matched loosely; a redirect is followed once "
+            "and on the same host only. Pages that were rebranded are not recognised: hence likely, not certain. "
+            "Status alone is no measure: the product sends its own “not found” page with status 200."
+        ),
+        references=(NMAP,),
+    )
+)
+def not_this_product(case: Case) -> Answers:
+    """No title or path of the product, or an error page, at what serves clients."""
+    asked = False
+    for place in case.client_places:
+        seen = tuple(e for e in _exchanges(case, place) if e.failure is None and e.status is not None)
+        if not seen:
+            continue
+        asked = True
+        last = seen[-1]
+        if _is_product(seen) and not all((e.status or 0) >= 500 for e in seen):
+            continue
+        what = _what_it_shows(last)
+        name = place_name(place, case.target)
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"What answers at {name} does not look like the server: {what}.",
+            evidence=tuple(e.id for e in seen),
+            args={"title": last.title or "", "status": str(last.status)},
+        )
+    if not asked:
+        yield NotObserved("no page was received")
+
+
+def _what_it_shows(seen: Exchange) -> str:
+    title = (seen.title or "").strip()[:80]
+    if (seen.status or 0) >= 500 or ERROR_TITLE.search(title):
+        return f"an error page (status {seen.status}{f', “{title}”' if title else ''})"
+    return f"status {seen.status}, {f'title “{title}”' if title else 'a page without a title'}"
+
+
+@rule(
+    Card(
+        code="CLU007",
+        name="no-answer",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.SERVER,
+        summary="TLS is fine; HTTP is silent, garbage or broken off.",
+        why="The program behind the port has stopped while its TLS end still works: clients connect and then hang.",
+        remedy="Restart the server's web service, and give the balancer's health check a page to ask for.",
+        seen_by="A request was sent after a good handshake, and no complete answer came within the time-out.",
+        references=(KB_156803,),
+    )
+)
+def no_answer(case: Case) -> Answers:
+    """A handshake that works and HTTP that does not."""
+    asked = False
+    for place in case.client_places:
+        seen = _exchanges(case, place)
+        asked = asked or bool(seen)
+        if place.reach is not Reach.NO_HTTP or not seen or seen[0].failure is None:
+            continue
+        how = {
+            "stalled": "no answer comes",
+            "timed-out": "no answer comes",
+            "closed": "the connection is closed without an answer",
+            "reset": "the connection is reset",
+            "malformed": "what comes is no HTTP",
+        }.get(seen[0].failure.cause.value, "no usable answer comes")
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"{sentence_start(place_name(place, case.target))} speaks TLS, but to a request {how}.",
+            severity=by_subject(place),
+            evidence=(seen[0].id,),
+            args={"how": how, "address": place.address},
+        )
+    if not asked:
+        yield NotObserved("no request was sent")

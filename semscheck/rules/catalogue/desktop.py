@@ -1,0 +1,380 @@
+"""What is wrong on this desktop: bound to one member, enrolled elsewhere, pinned, proxied, or out of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.observations import (
+    Certificate,
+    Enrolment,
+    Exchange,
+    HostsEntry,
+    HostsFile,
+    ProxySettings,
+)
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.dns_facts import (
+    AN_ADDRESS,
+    KB_BALANCING,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    listed,
+    resolver_answers,
+)
+from semscheck.rules.context import Case
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+KB_STAMP = Reference(
+    "Broadcom KB 153414: where Encryption Desktop keeps its server and its settings",
+    "https://knowledge.broadcom.com/external/article/153414",
+)
+KB_PREFERENCES = Reference(
+    "Broadcom KB 153321: PGPprefs.xml and PGPdefault.xml",
+    "https://knowledge.broadcom.com/external/article/153321",
+)
+RFC_DATE = Reference("RFC 9110 section 6.6.1: Date", "https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1")
+RFC_VALIDITY = Reference(
+    "RFC 5280 section 4.1.2.5: validity", "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5"
+)
+HOSTS = Reference("hosts(5): static table look-up for host names")
+
+SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
+
+
+def this_desktop(case: Case, address: str | None = None) -> Subject:
+    return Subject("desktop", case.snapshot.run.vantage.host or "this desktop", address)
+
+
+@rule(
+    Card(
+        code="CLT001",
+        name="bound-to-member",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="The name that clients use is one member's own name, so that they have no fail-over.",
+        why=(
+            "A client keeps to the server it was enrolled with. If that is one member's own name, nothing takes "
+            "over when this member is down, although the cluster works: no policy, no logs, possibly no mail. "
+            "It happens where the client was downloaded from a member without setting another name."
+        ),
+        remedy=(
+            "1. Give the cluster a name of its own, such as keys.example.com, that leads to the load balancer "
+            "or to Interface 2 of the active member.\n"
+            "2. Set it under Consumers, Groups, Download Client, as the Encryption Server.\n"
+            "3. Give clients the new installer, or enrol them anew."
+        ),
+        seen_by=(
+            "The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without "
+            "members in the profile it cannot be told."
+        ),
+        references=(KB_BALANCING, KB_STAMP),
+    )
+)
+def bound_to_member(case: Case) -> Iterator[Answer]:
+    if case.target.fqdn_is_address:
+        yield AN_ADDRESS
+        return
+    names = {member.name.lower().rstrip("."): member.name for member in case.target.members}
+    if not names:
+        yield NotObserved("no member's name is known")
+        return
+    alias = next((name for name in case.analysis.dns.cname if name in names), None)
+    member = names.get(case.target.fqdn) or names.get(alias or "")
+    if member is None:
+        return
+    how = f"is an alias of {member}," if alias else "is"
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{fqdn_shown(case.target)} {how} one member's own name: this client has no fail-over.",
+        evidence=ids(
+            answer
+            for answer in resolver_answers(case)
+            if (any(hop.target == alias for hop in answer.cname) if alias else answer.records)
+        ),
+        args={"member": member, "by": "alias" if alias else "name"},
+    )
+
+
+@rule(
+    Card(
+        code="CLT002",
+        name="enrolled-elsewhere",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="This desktop is enrolled with another server than the one that was checked.",
+        why=(
+            "Encryption Desktop goes to the server in its enrolment, whatever else is right. What was checked "
+            "here is then not what this user's client uses."
+        ),
+        remedy=(
+            "Check the enrolled name instead (`semscheck check` without a name does), or enrol the client anew "
+            "with an installer that carries the right name."
+        ),
+        seen_by=(
+            "Windows: the value PGPSTAMP of both registry views, and PGPprefs.xml. macOS: the preference files "
+            "of PGP Desktop. Their inner format is not documented, so that names are looked for tolerantly; a "
+            "desktop without the product has none."
+        ),
+        references=(KB_STAMP, KB_PREFERENCES),
+    )
+)
+def enrolled_elsewhere(case: Case) -> Iterator[Answer]:
+    found = [one for one in case.of(Enrolment) if one.servers]
+    if not found:
+        unread = [one for one in case.of(Enrolment) if _is_unread(one)]
+        why = f"the enrolment could not be read ({unread[0].source})" if unread else ""
+        yield NotObserved(why or "no enrolment was found on this desktop")
+        return
+    servers = list(dict.fromkeys(name for one in found for name in one.servers))
+    checked = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    if found[0].servers[0] in checked or not checked.isdisjoint(servers):
+        return
+    yield Hit(
+        subject=this_desktop(case),
+        summary=f"This desktop is enrolled with {listed(servers)}, not with {fqdn_shown(case.target)}.",
+        evidence=tuple(one.id for one in found),
+        args={"enrolled": listed(servers), "source": found[0].source},
+    )
+
+
+def _is_unread(one: Enrolment) -> bool:
+    return one.failure is not None and one.failure.cause is not Cause.NOT_FOUND
+
+
+@rule(
+    Card(
+        code="CLT003",
+        name="hosts-override",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
+        why=(
+            "This desktop goes to the address in its hosts file, also after DNS was changed: it misses every "
+            "fail-over and every move, and what is wrong here is right on the next desktop."
+        ),
+        remedy="Remove the line from the hosts file, with administrator's rights, and flush the DNS cache.",
+        seen_by=(
+            "The hosts file has a line with the FQDN. Reported also where the address is the one that DNS "
+            "gives, since it will not follow a change."
+        ),
+        references=(HOSTS,),
+    )
+)
+def hosts_override(case: Case) -> Iterator[Answer]:
+    if case.target.fqdn_is_address:
+        yield AN_ADDRESS
+        return
+    files = case.of(HostsFile)
+    if not files:
+        yield NotObserved("the hosts file was not looked at")
+        return
+    names = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    for file in files:
+        lines = [one for one in file.entries if names.intersection(n.lower().rstrip(".") for n in one.names)]
+        if lines:
+            yield _override(case, file, lines)
+        elif file.failure is not None and file.failure.cause is not Cause.NOT_FOUND:
+            yield NotObserved(f"the hosts file could not be read ({file.failure.detail})")
+
+
+def _override(case: Case, file: HostsFile, lines: list[HostsEntry]) -> Hit:
+    addresses = listed(one.address for one in lines)
+    numbers = listed(str(one.line) for one in lines)
+    return Hit(
+        subject=this_desktop(case, lines[0].address),
+        summary=(
+            f"The hosts file of this desktop fixes {fqdn_shown(case.target)} to {addresses} "
+            f"({file.path}, line {numbers}); DNS is not asked."
+        ),
+        evidence=(file.id,),
+        args={"addresses": addresses, "path": file.path, "lines": numbers},
+    )
+
+
+# --- the clock ---------------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CLT004",
+        name="clock-skew",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="This desktop's clock and the servers' differ by more than five minutes.",
+        why=(
+            "A certificate is judged by the clock of the one who looks: with a wrong one a valid certificate "
+            "looks expired or not yet valid. Logs of client and server cannot be laid side by side, and "
+            "directory logins may fail."
+        ),
+        remedy=(
+            "Set the clock from the network (Windows: `w32tm /resync`; Linux: chrony or systemd-timesyncd). "
+            "If one server alone differs, set that server's clock."
+        ),
+        seen_by=(
+            "The `Date` of the servers' HTTP answers is compared with this desktop's clock, the median for each "
+            "address. It comes from the balancer where that ends TLS. With one server alone it cannot be told "
+            "whose clock is wrong; some answers of this product carry no `Date`."
+        ),
+        severity_note="critical where the difference changes whether a certificate is valid",
+        references=(RFC_DATE, RFC_VALIDITY),
+    )
+)
+def clock_skew(case: Case) -> Iterator[Answer]:
+    skews, evidence = _skews(case)
+    if not skews:
+        yield NotObserved("no server said what time it is")
+        return
+    wrong = {place: skew for place, skew in skews.items() if abs(skew) > SKEW_LIMIT_S}
+    if not wrong:
+        return
+    if len(wrong) < len(skews):
+        for place, skew in wrong.items():
+            yield _wrong_server(place, skew, evidence[place])
+        return
+    skew = _middle(list(wrong.values()))
+    changed = _changed_validity(case, skew)
+    also = f"; the certificate of {changed} is valid by one clock and not by the other" if changed else ""
+    yield Hit(
+        subject=this_desktop(case),
+        summary=f"This desktop's clock is {_in_words(-skew)} compared with the servers{also}.",
+        severity=Severity.CRITICAL if changed else None,
+        confidence=None if len(skews) > 1 else Confidence.LIKELY,
+        evidence=tuple(one for place in wrong for one in evidence[place][:4]),
+        args={"skew_s": str(round(-skew)), "servers": str(len(skews)), "certificate": changed or ""},
+    )
+
+
+def _wrong_server(place: tuple[str, int], skew: float, evidence: list[str]) -> Hit:
+    address, port = place
+    return Hit(
+        subject=Subject("address", address, address, port),
+        summary=f"The clock of the server at {address} is {_in_words(skew)}; other servers' clocks are right.",
+        owner=Owner.SERVER,
+        evidence=tuple(evidence[:4]),
+        args={"skew_s": str(round(skew)), "address": address},
+    )
+
+
+def _in_words(skew_s: float) -> str:
+    size = abs(skew_s)
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if size >= 2 * length:
+            return f"{size / length:.0f} {unit} {'fast' if skew_s > 0 else 'slow'}"
+    return f"{size:.0f} seconds {'fast' if skew_s > 0 else 'slow'}"
+
+
+def _skews(case: Case) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], list[str]]]:
+    """Server's time minus ours per place, in seconds, the median; and the exchanges it rests on."""
+    differences: dict[tuple[str, int], list[float]] = {}
+    evidence: dict[tuple[str, int], list[str]] = {}
+    for one in case.of(Exchange):
+        theirs = _date_of(one)
+        if theirs is None:
+            continue
+        ours = case.now + timedelta(seconds=one.at_s + (one.elapsed_s or 0))
+        place = (one.address, one.port)
+        differences.setdefault(place, []).append((theirs - ours).total_seconds())
+        evidence.setdefault(place, []).append(one.id)
+    return {place: _middle(values) for place, values in differences.items()}, evidence
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _date_of(one: Exchange) -> datetime | None:
+    """The answer's Date, None if there is none that can be read, or a cache's (it has an Age)."""
+    from email.utils import parsedate_to_datetime  # `explain` needs no parser of dates
+
+    headers = {name.lower(): value for name, value in reversed(one.headers)}
+    if "age" in headers or "date" not in headers:
+        return None
+    try:
+        theirs = parsedate_to_datetime(headers["date"][:64])
+        return theirs.replace(tzinfo=UTC) if theirs.tzinfo is None else theirs.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _changed_validity(case: Case, skew_s: float) -> str | None:
+    """The first presented certificate that one clock finds valid and the other does not."""
+    leaves = [case.certificate(place.certificate) for place in case.places]
+    for leaf in leaves:
+        if leaf is None:
+            continue
+        try:
+            theirs = case.now + timedelta(seconds=skew_s)
+        except OverflowError:
+            return None
+        if _valid_at(leaf, case.now) != _valid_at(leaf, theirs):
+            return leaf.common_names[0] if leaf.common_names else leaf.subject or leaf.fingerprint[:16]
+    return None
+
+
+def _valid_at(certificate: Certificate, moment: datetime) -> bool:
+    begins, ends = certificate.not_before, certificate.not_after
+    return (begins is None or begins <= moment) and (ends is None or moment <= ends)
+
+
+# --- the proxy ---------------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CLT005",
+        name="proxy-configured",
+        severity=Severity.INFO,
+        owner=Owner.DESKTOP,
+        summary="The proxy settings of this desktop cover the FQDN; the direct path was tested.",
+        why=(
+            "Browsers, and so the web pages of the server, go through the proxy, which may treat them "
+            "otherwise than what was tested here. It may also inspect TLS, limit the time of a connection, or "
+            "come from one address for many users."
+        ),
+        remedy=(
+            "Usually nothing. If clients have trouble that this check does not see, add the FQDN to the "
+            "proxy's exceptions on the desktop, or look at the proxy."
+        ),
+        seen_by=(
+            "The environment (https_proxy, all_proxy, no_proxy), Windows' Internet Settings of the user, macOS' "
+            "network preferences. A PAC file is named and not evaluated, automatic detection (WPAD) and the "
+            "settings of single programs are not seen."
+        ),
+        references=(
+            Reference(
+                "RFC 9110 section 9.3.6: CONNECT", "https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6"
+            ),
+        ),
+    )
+)
+def proxy_configured(case: Case) -> Iterator[Answer]:
+    settings = case.of(ProxySettings)
+    if not settings:
+        yield NotObserved("proxy settings were not looked at")
+        return
+    name = fqdn_shown(case.target)
+    for one in settings:
+        if one.failure is not None:
+            yield NotObserved(f"proxy settings ({one.source}) could not be read")
+        elif one.pac_url is not None:
+            yield Hit(
+                subject=this_desktop(case),
+                summary=(
+                    f"A PAC file ({one.pac_url}) decides whether {name} goes through a proxy; it was not "
+                    "evaluated, and the direct path was tested."
+                ),
+                confidence=Confidence.LIKELY,
+                evidence=(one.id,),
+                args={"source": one.source, "pac_url": one.pac_url},
+            )
+        elif one.covers:
+            yield Hit(
+                subject=this_desktop(case),
+                summary=f"The proxy {one.url} ({one.source}) covers {name}; the direct path was tested.",
+                evidence=(one.id,),
+                args={"source": one.source, "proxy": one.url or ""},
+            )

@@ -1,0 +1,651 @@
+"""What is wrong with the name: whether it resolves, to what, in which order, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from semscheck.model.analysis import ResolverAnalysis, Rotation
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.observations import DnsAnswer, ResolverConfig
+from semscheck.model.target import Failover, Severity
+from semscheck.rules.catalogue.dns_facts import (
+    AN_ADDRESS,
+    KB_BALANCING,
+    KB_ROUND_ROBIN,
+    RFC_1034,
+    RFC_1035,
+    RFC_2308,
+    RFC_4074,
+    RFC_6724,
+    RFC_8020,
+    RFC_8305,
+    TRUTH,
+    found_by_suffix,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    listed,
+    resolver_answers,
+    servers_here,
+    told,
+    untold,
+)
+from semscheck.rules.context import Case
+from semscheck.rules.routing import apart, in_words, led_to
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
+
+
+# --- does it resolve ---------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="DNS001",
+        name="no-such-name",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN does not exist in DNS (NXDOMAIN).",
+        why=(
+            "Clients turn the server's name into an address before anything else. Without one, Encryption "
+            "Desktop can neither enrol nor fetch policy nor upload logs, whatever state the servers are in, "
+            "and mail may be held back by the policy for a server that is out of reach."
+        ),
+        remedy=(
+            "1. Check the spelling of the name against the client's enrolment.\n"
+            "2. Create one address record for it: the load balancer's address, or Interface 2 of one member.\n"
+            "3. If it exists, find out why the resolvers named here do not see it: another view of the zone, a "
+            "forwarder, a zone that did not transfer.\n"
+            "4. A negative answer is cached as long as the zone's SOA record says; then try again."
+        ),
+        seen_by=(
+            "Every configured resolver is asked for A and AAAA, twice where it says no. It is reported if no "
+            "resolver knows the name, or if the one that answers first for the system does not, since a system "
+            "stops at NXDOMAIN. A resolver that gives a record of one kind and NXDOMAIN for the other knows the "
+            "name (DNS003). A name found with a search suffix is DNS011, an alias to nowhere DNS012."
+        ),
+        severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
+        references=(RFC_2308, RFC_1034),
+    )
+)
+def no_such_name(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = told(case)
+    knowing = {a.server for a in answers if a.records}  # whatever they say of the other kind of record
+    missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
+    if not missing or found_by_suffix(case):
+        return
+    order = _configured(case)
+    first = min((a.server for a in answers), key=lambda server: order.get(server, len(order)))
+    if any(a.records for a in answers) and first not in {a.server for a in missing}:
+        return  # the others know it, and the system asks one of those first: DNS007 tells
+    name, servers = fqdn_shown(case.target), listed(a.server for a in missing)
+    otherwise = case.analysis.dns.system
+    also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{name} does not exist in DNS (NXDOMAIN from {servers}){also}.",
+        severity=Severity.WARNING if otherwise else None,
+        evidence=ids(missing),
+        args={"servers": servers, "system": listed(otherwise)},
+    )
+
+
+def _configured(case: Case) -> dict[str, int]:
+    """The place of each server in the order in which the system asks them."""
+    servers = [server for one in case.of(ResolverConfig) for server in one.servers]
+    return {server: index for index, server in reversed(list(enumerate(servers)))}
+
+
+@rule(
+    Card(
+        code="DNS002",
+        name="no-address",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN exists in DNS, and has neither an A nor an AAAA record.",
+        why=(
+            "The name is there (perhaps with a mail or text record), but nothing says where the server is. "
+            "Clients cannot connect, as if the name did not exist."
+        ),
+        remedy=(
+            "Add one A record for the FQDN: the load balancer's address, or Interface 2 of one member. If a "
+            "record is there, compare the zone on each of its name servers, and the view that clients get."
+        ),
+        seen_by=(
+            "The resolvers answered NOERROR with no record of either type. Only the address families that were "
+            "asked for (-4, -6) count. Not judged where a query for one of the types got no answer."
+        ),
+        severity_note="warning where this desktop found an address by other means",
+        references=(RFC_2308,),
+    )
+)
+def no_address(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = told(case)
+    if any(a.records or a.cname or a.rcode == "NXDOMAIN" for a in answers) or found_by_suffix(case):
+        return
+    asked = ["A" if family == 4 else "AAAA" for family in case.target.families]
+    unanswered = [kind for kind in asked if kind not in {a.record_type for a in answers}]
+    if unanswered:
+        yield NotObserved(f"no answer came to the question for {listed(unanswered)} records")
+        return
+    system = case.analysis.dns.system
+    also = f"; this desktop finds {listed(system)} by other means" if system else ""
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{fqdn_shown(case.target)} exists in DNS but has no {' and no '.join(asked)} record{also}.",
+        severity=Severity.WARNING if system else None,
+        evidence=ids(answers),
+        args={"types": listed(asked), "servers": listed(a.server for a in answers)},
+    )
+
+
+@rule(
+    Card(
+        code="DNS003",
+        name="resolver-failed",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="A resolver of this desktop does not answer, answers with an error, or denies a name that it knows.",
+        why=(
+            "A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow "
+            "or give up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name "
+            "cannot be resolved at all. NXDOMAIN for one kind of record says that the name has no record of any "
+            "kind: a program or a cache that believes it cannot reach the server, others can."
+        ),
+        remedy=(
+            "1. Time-out: check that this desktop may reach the resolver on UDP and TCP port 53, and that it "
+            "runs; remove a dead one from the desktop's settings or from DHCP.\n"
+            "2. REFUSED: the resolver does not serve this network; correct its access list, or the setting.\n"
+            "3. SERVFAIL: the resolver cannot get or validate the zone; look at its log, the zone's name "
+            "servers and DNSSEC."
+        ),
+        seen_by=(
+            "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
+            "datagram is sent again, once or twice as the time-out allows; a resolver that leaves a query "
+            "unanswered is left alone. It is reported where every query of one type failed, so that one lost "
+            "packet is not; and where NXDOMAIN came for one type and records for the other (RFC 4074 section 4.2)."
+        ),
+        severity_note="critical where no resolver gave an answer while something else did",
+        references=(RFC_1035, RFC_4074, RFC_8020),
+    )
+)
+def resolver_failed(case: Case) -> Iterator[Answer]:
+    if case.target.fqdn_is_address:
+        yield AN_ADDRESS
+        return
+    answers = resolver_answers(case)
+    useful = {a.server for a in found_by_suffix(case)}  # some refuse a single label, and nothing else
+    severity = None if told(case) or useful else Severity.CRITICAL
+    yield from _no_resolver(case)
+    if not answers:
+        yield NotObserved("no resolver was asked")
+        return
+    for server in dict.fromkeys(a.server for a in answers):
+        own = [a for a in answers if a.server == server]
+        yield from _denials(case, server, own)
+        failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
+        if not failing or server in useful:
+            continue
+        bad = [a for a in own if a.record_type in failing]
+        reasons = listed(_trouble(a) for a in bad)
+        one_kind = len(failing) < len({a.record_type for a in own})
+        part = f" for {failing[0]} records" if one_kind else ""
+        yield Hit(
+            subject=Subject("resolver", server, *_address_and_port(server)),
+            summary=f"The resolver {server} fails{part}: {reasons}.",
+            remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0]) if one_kind else None,
+            severity=severity,
+            evidence=ids(bad),
+            args={"server": server, "reason": reasons, "types": listed(failing)},
+        )
+
+
+def _denials(case: Case, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
+    """NXDOMAIN for one kind of record from a server that gives the other: the name exists, and it says that not."""
+    given = [kind for kind in FAMILY_NAMES if any(a.records for a in own if a.record_type == kind)]
+    denied = [a for a in own if a.rcode == "NXDOMAIN" and a.record_type not in given]
+    if not given or not denied:
+        return
+    kind = denied[0].record_type
+    yield Hit(
+        subject=Subject("resolver", server, *_address_and_port(server)),
+        summary=(
+            f"The resolver {server} says that {fqdn_shown(case.target)} does not exist (NXDOMAIN) when asked for "
+            f"{kind} records, though it gives {given[0]} records."
+        ),
+        remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
+        evidence=ids(denied),
+        args={"server": server, "reason": "NXDOMAIN", "types": kind},
+    )
+
+
+_DENIES_ONE_KIND = (
+    "Have what serves the zone (often a load balancer that answers DNS itself) corrected or updated: a name that has "
+    "{given} records and no {kind} record is to be answered NOERROR without records. To find it, ask the zone's own "
+    "name servers for {kind} records of the name and of every alias on the way. Until then some resolvers and "
+    "programs take the NXDOMAIN for the whole name, keep it in their cache, and cannot reach the server."
+)
+_FAILS_FOR_ONE_KIND = (
+    "The resolver answers for the other kind of record, so that it is reached and knows the zone. Ask the zone's own "
+    "name servers for {kind} records: a name that has none of them is to be answered NOERROR without records, and "
+    "load balancers and firewalls that serve a zone are known to drop or refuse what they do not know. Correct or "
+    "update what serves the zone; until then clients lose the time of a failed query, or find no address at all."
+)
+
+
+def _no_resolver(case: Case) -> Iterator[Answer]:
+    for one in case.of(ResolverConfig):
+        if not one.servers:
+            why = one.failure.detail if one.failure is not None else "none is configured"
+            yield Hit(
+                subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+                summary=f"This desktop has no resolver to ask: {why}.",
+                severity=Severity.CRITICAL,
+                owner=Owner.DESKTOP,
+                evidence=(one.id,),
+                args={"reason": why},
+            )
+
+
+def _all_failed(answers: Sequence[DnsAnswer]) -> bool:
+    return bool(answers) and all(a.rcode not in TRUTH for a in answers)
+
+
+def _trouble(answer: DnsAnswer) -> str:
+    if answer.failure is None:
+        return f"it answers {answer.rcode}"
+    return {
+        Cause.TIMED_OUT: "no answer in time",
+        Cause.REFUSED: "nothing listens there",
+        Cause.NO_ROUTE: "no route to it",
+        Cause.MALFORMED: f"an answer that is none ({answer.failure.detail})",
+    }.get(answer.failure.cause, answer.failure.detail or answer.failure.cause.value)
+
+
+def _address_and_port(server: str) -> tuple[str | None, int | None]:
+    address, _, port = server.rpartition(":")
+    return (address.strip("[]") or None), int(port) if port.isdigit() else None
+
+
+# --- several addresses -------------------------------------------------------------------------------------
+
+CHANGING = (Rotation.ORDER, Rotation.SUBSET)
+
+
+def _families(case: Case) -> Iterator[tuple[str, Rotation, list[DnsAnswer]]]:
+    """Record type, how it rotates, and the answers with addresses, for each family that has any."""
+    dns = case.analysis.dns
+    here = set(dns.addresses)  # what another view of the zone holds is not what clients get
+    for kind, rotation in (("A", dns.rotation_v4), ("AAAA", dns.rotation_v6)):
+        own = [
+            a
+            for a in case.of(DnsAnswer)
+            if a.record_type == kind and a.purpose in ("fqdn", "suffix") and here.intersection(a.records)
+        ]
+        if own:
+            yield kind, rotation, own
+
+
+def _unchanging(case: Case) -> NotObserved | None:
+    """Why no change between answers can be seen or ruled out; None if it can."""
+    silence = untold(case)
+    if silence is not None:
+        return silence
+    kinds = [rotation for _, rotation, _ in _families(case)]
+    if not kinds:
+        return NotObserved("no answer had an address")
+    if Rotation.UNKNOWN in kinds:
+        return NotObserved("too few answers came to rule out a change between them")
+    return None
+
+
+def _changing_at(case: Case, kinds: Sequence[Rotation]) -> str:
+    """Which servers show it, as people say it."""
+    return listed(_server_name(one) for one in servers_here(case) if one.rotation in kinds)
+
+
+def _server_name(one: ResolverAnalysis) -> str:
+    return f"{one.server_name} ({one.server})" if one.server_name else one.server
+
+
+@rule(
+    Card(
+        code="DNS004",
+        name="dns-round-robin",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
+        why=(
+            "This is DNS round robin, which the vendor does not support. Every look-up may send a client to "
+            "another member, in the middle of its work: a login, an enrolment or a web mail session that "
+            "another member holds is lost, and web mail users miss messages that were not replicated yet. A "
+            "dead member keeps its share of the clients, since DNS does not know that it is dead."
+        ),
+        remedy=(
+            "1. Leave one address record for the FQDN.\n"
+            "2. Point it at a load balancer that does fail-over, first alive, or a weighted choice with one "
+            "member far ahead, with persistence; or at Interface 2 of one member.\n"
+            "3. Give the members' other addresses names of their own."
+        ),
+        seen_by=(
+            "Each resolver, and each of the zone's own name servers that can be reached, is asked eight times "
+            "for each record type with nothing of ours in between, with a new query id each time. Each server "
+            "is judged by its own answers, and a change at the moment a cached answer runs out does not count. "
+            "The order that the system shows can be fixed all the same, since it sorts addresses (RFC 6724)."
+        ),
+        references=(KB_ROUND_ROBIN, KB_BALANCING, RFC_6724),
+    )
+)
+def dns_round_robin(case: Case) -> Iterator[Answer]:
+    found = [(kind, how, own) for kind, how, own in _families(case) if how in CHANGING]
+    if not found or case.target.fqdn_is_address:
+        unchanging = _unchanging(case)
+        if unchanging is not None:
+            yield unchanging
+        return
+    answers = [answer for _, _, own in found for answer in own]
+    addresses = list(dict.fromkeys(address for answer in answers for address in sorted(answer.records)))
+    what = "which of them are given changes" if Rotation.SUBSET in {how for _, how, _ in found} else ""
+    what = what or "their order changes"
+    servers = _changing_at(case, CHANGING)
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=(
+            f"{fqdn_shown(case.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
+            f"from answer to answer: DNS round robin."
+        ),
+        evidence=ids(answers),
+        args={"addresses": listed(addresses), "count": str(len(addresses)), "servers": servers},
+    )
+
+
+@rule(
+    Card(
+        code="DNS005",
+        name="several-addresses",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary=(
+            "The FQDN has several addresses of one family and no change between answers was seen, or addresses of "
+            "both families that lead to different members."
+        ),
+        why=(
+            "Clients may take any of the addresses, and take another one when the first fails, so that they "
+            "come to different members although the order looks fixed from here. Another resolver, another "
+            "version of the name server or another network may change the order. Where IPv4 and IPv6 lead to "
+            "different members, which one a client meets depends on its network, and it changes in the middle of "
+            "a session whenever one family is the faster one."
+        ),
+        remedy=(
+            "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one member. Two "
+            "records of different families (one A, one AAAA) are fine where both lead to the same member; where they "
+            "do not, give the balancer's pools for both the same order, or remove the AAAA record."
+        ),
+        seen_by=(
+            "Some answer had more than one address of one family, and all answers of each server were alike. Or all "
+            "connections to one address went to one member (or by far the most, by weight), and those to the address "
+            "of the other family to another. "
+            "A server that prefers addresses near the one who asks (netmask ordering) looks fixed from here "
+            "and not from elsewhere."
+        ),
+        references=(KB_BALANCING, KB_ROUND_ROBIN, RFC_8305),
+    )
+)
+def several_addresses(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    led = led_to(case)
+    yield from _families_apart(case, led)
+    for kind, how, own in _families(case):
+        most = max(own, key=lambda answer: len(answer.records))
+        if how in (*CHANGING, Rotation.FLIPS) or len(most.records) < 2:
+            continue
+        split = {address: led[address] for address in most.records if address in led}
+        how_led = f"; they lead to different members: {in_words(split)}" if apart(split) else "; one is right"
+        yield Hit(
+            subject=fqdn_subject(case),
+            summary=(
+                f"{fqdn_shown(case.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
+                f"({listed(most.records)}){how_led}."
+            ),
+            evidence=ids(own),
+            args={
+                "addresses": listed(most.records),
+                "count": str(len(most.records)),
+                "type": kind,
+                "members": ", ".join(dict.fromkeys(split.values())),
+            },
+        )
+
+
+_SAME_ORDER = (
+    "Give the balancer's pools for IPv4 and for IPv6 the same servers in the same order, so that both lead to the "
+    "same member and fail over together; or have the FQDN's AAAA record removed."
+)
+
+
+def _families_apart(case: Case, led: Mapping[str, str]) -> Iterator[Hit]:
+    """IPv4 leads to one member and IPv6 to another; where one family leads to several, that is said of it alone."""
+    ways = [{a: name for a, name in led.items() if (":" in a) is six} for six in (False, True)]
+    if any(apart(way) for way in ways) or not apart(led):
+        return
+    four, six = (next(iter(way.values())) for way in ways)
+    balanced = not any(place.client_of for place in case.fqdn_places if place.address in led)
+    yield Hit(
+        subject=fqdn_subject(case),
+        owner=Owner.BALANCER if balanced else None,
+        remedy=_SAME_ORDER if balanced else None,
+        summary=(
+            f"{fqdn_shown(case.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
+            f"({listed(ways[1])}), so that clients with both come to different members."
+        ),
+        evidence=ids(own for _, _, answers in _families(case) for own in answers),
+        args={
+            "addresses": listed(led),
+            "count": str(len(led)),
+            "type": "A, AAAA",
+            "members": f"{four}, {six}",
+        },
+    )
+
+
+@rule(
+    Card(
+        code="DNS006",
+        name="answer-flips",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="Each answer has one address, and not always the same one.",
+        why=(
+            "A name server that picks the address itself (a global load balancer, a script) sends clients now to "
+            "one member and now to another, as often as the record's time to live runs out. It is round robin "
+            "that a look at a single answer does not show, and sessions, logins and web mail break at each "
+            "change."
+        ),
+        remedy=(
+            "Let the name server give one address as long as what is behind it works (fail-over, not rotation, "
+            "ratio or random choice), or give one record and put a load balancer with persistence there."
+        ),
+        seen_by=(
+            "One server gave different single addresses within one burst of eight queries. Caching resolvers "
+            "hide this, so the zone's own name servers are asked directly where they can be reached. Answers "
+            "of two servers are never compared for this, and a cached answer that ran out and was replaced "
+            "once does not count: that may be a change made by hand at that moment."
+        ),
+        references=(KB_ROUND_ROBIN, KB_BALANCING),
+    )
+)
+def answer_flips(case: Case) -> Iterator[Answer]:
+    found = [own for _, how, own in _families(case) if how is Rotation.FLIPS]
+    if not found or case.target.fqdn_is_address:
+        unchanging = _unchanging(case)
+        if unchanging is not None:
+            yield unchanging
+        return
+    answers = [answer for own in found for answer in own]
+    addresses = sorted({address for answer in answers for address in answer.records})
+    servers = _changing_at(case, (Rotation.FLIPS,))
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=(
+            f"{servers} gives {fqdn_shown(case.target)} one address at a time, and not always the same one: "
+            f"{listed(addresses)}."
+        ),
+        evidence=ids(answers),
+        args={"addresses": listed(addresses), "servers": servers},
+    )
+
+
+# --- servers that differ, and time -------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="DNS007",
+        name="resolvers-disagree",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
+        why=(
+            "Which server a client reaches depends on which resolver answers it first. One of them holds an "
+            "older answer, another view of the zone, or a zone that was not transferred; after a fail-over by "
+            "DNS some clients then stay with the dead member."
+        ),
+        remedy=(
+            "1. If the record was changed a moment ago, wait for its time to live and look again.\n"
+            "2. Compare the zone's serial number on all its name servers; mend the transfer.\n"
+            "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view."
+        ),
+        seen_by=(
+            "The union of each server's addresses, per family, is compared among the resolvers, and among the "
+            "zone's own servers; never the ones with the others, since caches may lag behind. Not judged where "
+            "every server changes its set from answer to answer (DNS004)."
+        ),
+        references=(RFC_1034,),
+    )
+)
+def resolvers_disagree(case: Case) -> Iterator[Answer]:
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    groups = {
+        "resolvers": resolver_answers(case),
+        "name servers of the zone": tuple(
+            a for a in case.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags
+        ),
+    }
+    compared = False
+    for what, answers in groups.items():
+        for kind in FAMILY_NAMES:
+            own = [a for a in answers if a.record_type == kind and a.rcode in TRUTH]
+            sets = _sets_by_server(own)
+            if len(sets) < 2:
+                continue
+            if any(one.rotation is Rotation.SUBSET for one in case.analysis.dns.resolvers):
+                yield NotObserved("the set changes from answer to answer anyway")
+                return
+            compared = True
+            if len(set(sets.values())) > 1:
+                yield _disagreement(case, what, kind, sets, own)
+    if not compared:
+        yield NotObserved("fewer than two name servers answered, so there was nothing to compare")
+
+
+def _sets_by_server(answers: Iterable[DnsAnswer]) -> dict[str, frozenset[str]]:
+    sets: dict[str, frozenset[str]] = {}
+    for answer in answers:
+        sets[answer.server] = sets.get(answer.server, frozenset()) | frozenset(answer.records)
+    return sets
+
+
+def _disagreement(
+    case: Case, what: str, kind: str, sets: dict[str, frozenset[str]], answers: Sequence[DnsAnswer]
+) -> Hit:
+    words = [f"{server} says {listed(sorted(given))}" for server, given in sets.items()]
+    return Hit(
+        subject=fqdn_subject(case),
+        summary=f"The {what} differ about {fqdn_shown(case.target)} ({kind}): {'; '.join(words[:4])}.",
+        evidence=ids(answers),
+        args={"type": kind, "who": what, "answers": "; ".join(words[:8])},
+    )
+
+
+@rule(
+    Card(
+        code="DNS008",
+        name="ttl-delays-failover",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="Fail-over is done by changing the DNS record, and its time to live keeps clients on the old one.",
+        why=(
+            "When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the "
+            "address they have until its time to live runs out. For that long clients stay with a dead member, "
+            "cannot fetch policy, and may not be able to send mail."
+        ),
+        remedy=(
+            "Lower the record's time to live (and that of every alias on the way) to 60 to 300 seconds, well "
+            "before it is needed: the old value still counts for as long as it says. Or put a load balancer "
+            "in front, which needs no DNS change. On a desktop, `ipconfig /flushdns` empties the cache at once."
+        ),
+        seen_by=(
+            'Only judged where the profile says `failover = "dns"`; the threshold is `ttl_warning_s`. The '
+            "zone's own servers tell the full time to live; a resolver's cache tells what is left of it, which "
+            "proves a long one and never a short one."
+        ),
+        references=(KB_BALANCING, RFC_1035),
+    )
+)
+def ttl_delays_failover(case: Case) -> Iterator[Answer]:
+    if case.target.failover is not Failover.DNS:
+        yield NotObserved("fail-over is not by DNS, as far as the profile says")
+        return
+    silence = untold(case)
+    if silence is not None:
+        yield silence
+        return
+    answers = [own for _, _, group in _families(case) for own in group]
+    full = [own for own in answers if "AA" in own.flags]
+    ttl_s = max((_longest_s(own) for own in full or answers), default=None)
+    limit_s = case.target.thresholds.ttl_warning_s
+    if ttl_s is None:
+        yield NotObserved("no answer had an address")
+    elif ttl_s > limit_s:
+        least = "" if full else "at least "
+        yield Hit(
+            subject=fqdn_subject(case),
+            summary=(
+                f"After a change of {fqdn_shown(case.target)} in DNS, clients may stay with a dead member for "
+                f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit)."
+            ),
+            evidence=ids(full or answers),
+            args={"ttl_s": str(ttl_s), "limit_s": str(limit_s), "full": "yes" if full else "no"},
+        )
+    elif not full:
+        yield NotObserved(
+            f"no authoritative server was reached, and what is left in caches ({ttl_s} s) says nothing of the whole"
+        )
+
+
+def _longest_s(answer: DnsAnswer) -> int:
+    """The time for which a cache may hold the address or an alias on the way to it."""
+    return max([answer.ttl_s or 0, *(hop.ttl_s for hop in answer.cname)])
+
+
+def _duration(seconds: int) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} seconds"

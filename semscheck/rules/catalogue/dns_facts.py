@@ -1,0 +1,108 @@
+"""What the DNS rules look at: the answers that count, and how they are spoken of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from semscheck.model.analysis import ResolverAnalysis
+from semscheck.model.findings import Reference, Subject
+from semscheck.model.observations import DnsAnswer, HostsFile
+from semscheck.model.target import Target
+from semscheck.rules.context import Case
+from semscheck.rules.rule import NotObserved
+
+KB_BALANCING = Reference(
+    "Broadcom KB 156803: load balancing a cluster of Encryption Management Servers",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+KB_ROUND_ROBIN = Reference(
+    "Broadcom KB 162371: DNS round robin is not supported",
+    "https://knowledge.broadcom.com/external/article/162371",
+)
+RFC_1034 = Reference("RFC 1034: domain names, concepts", "https://www.rfc-editor.org/rfc/rfc1034")
+RFC_1035 = Reference("RFC 1035: domain names, implementation", "https://www.rfc-editor.org/rfc/rfc1035")
+RFC_4074 = Reference(
+    "RFC 4074: common misbehaviour against DNS queries for IPv6 addresses",
+    "https://www.rfc-editor.org/rfc/rfc4074",
+)
+RFC_4291 = Reference(
+    "RFC 4291: IPv6 addressing, section 2.5.5.2 (IPv4-mapped addresses)",
+    "https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2",
+)
+RFC_5156 = Reference(
+    "RFC 5156: special-use IPv6 addresses, section 2.2", "https://www.rfc-editor.org/rfc/rfc5156#section-2.2"
+)
+RFC_2308 = Reference("RFC 2308: negative caching of DNS answers", "https://www.rfc-editor.org/rfc/rfc2308")
+RFC_8020 = Reference(
+    "RFC 8020: NXDOMAIN says that nothing is there", "https://www.rfc-editor.org/rfc/rfc8020"
+)
+RFC_6724 = Reference("RFC 6724: default address selection", "https://www.rfc-editor.org/rfc/rfc6724")
+RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
+
+AN_ADDRESS = NotObserved("an IP address was given, so there is no name to look up")
+NO_ANSWER = NotObserved("no name server answered")
+TRUTH = ("NOERROR", "NXDOMAIN")
+MAX_EVIDENCE = 24
+SHOWN = 4
+
+
+def fqdn_shown(target: Target) -> str:
+    return target.fqdn_shown or target.fqdn
+
+
+def fqdn_subject(case: Case) -> Subject:
+    return Subject("fqdn", case.target.fqdn)
+
+
+def resolver_answers(case: Case) -> tuple[DnsAnswer, ...]:
+    """What the resolvers said of the FQDN itself."""
+    return tuple(a for a in case.of(DnsAnswer) if a.role == "resolver" and a.purpose == "fqdn")
+
+
+def told(case: Case) -> tuple[DnsAnswer, ...]:
+    """Those of them that say something: the name has such records, or has none, or does not exist."""
+    return tuple(answer for answer in resolver_answers(case) if answer.rcode in TRUTH)
+
+
+def ids(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
+    return tuple(answer.id for answer in answers)[:MAX_EVIDENCE]
+
+
+def listed(words: Iterable[str]) -> str:
+    """The first few, and how many more: "a, b and 3 more"."""
+    every = list(dict.fromkeys(words))
+    if len(every) <= SHOWN:
+        return " and ".join(filter(None, (", ".join(every[:-1]), every[-1]))) if every else "none"
+    return f"{', '.join(every[:SHOWN])} and {len(every) - SHOWN} more"
+
+
+def found_by_suffix(case: Case) -> tuple[DnsAnswer, ...]:
+    return tuple(a for a in case.of(DnsAnswer) if a.purpose == "suffix" and a.records)
+
+
+def untold(case: Case) -> NotObserved | None:
+    """Why rules about the answers cannot be judged, None if they can."""
+    if case.target.fqdn_is_address:
+        return AN_ADDRESS
+    return None if told(case) or found_by_suffix(case) else NO_ANSWER
+
+
+def servers_here(case: Case) -> tuple[ResolverAnalysis, ...]:
+    """The servers whose addresses clients here get; not those that hold another view of the zone."""
+    here = set(case.analysis.dns.addresses)
+    return tuple(
+        one
+        for one in case.analysis.dns.resolvers
+        if any(here.intersection(answer.addresses) for answer in (*one.answers_v4, *one.answers_v6))
+    )
+
+
+def pinned_addresses(case: Case) -> set[str]:
+    """What the hosts file of this desktop gives for the FQDN."""
+    names = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    return {
+        entry.address
+        for one in case.of(HostsFile)
+        for entry in one.entries
+        if not names.isdisjoint(name.lower().rstrip(".") for name in entry.names)
+    }

@@ -1,0 +1,496 @@
+"""Where the name leads: to the right interface, by the right name, for this desktop and for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+
+from semscheck.model.analysis import Place, Reach
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.observations import DnsAnswer, Route, SystemResolution
+from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.rules.catalogue.dns_facts import (
+    AN_ADDRESS,
+    KB_BALANCING,
+    RFC_1034,
+    RFC_1035,
+    RFC_4291,
+    RFC_5156,
+    RFC_6724,
+    RFC_8305,
+    TRUTH,
+    found_by_suffix,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    listed,
+    pinned_addresses,
+    resolver_answers,
+    told,
+    untold,
+)
+from semscheck.rules.context import Case
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+NO_ADDRESS = NotObserved("the name has no address")
+
+
+def _unled(case: Case) -> NotObserved | None:
+    """Why rules about the addresses cannot be judged; None if they can."""
+    if case.target.fqdn_is_address:
+        return AN_ADDRESS
+    return None if case.analysis.dns.addresses else NO_ADDRESS
+
+
+def _is_led_to(endpoint: Endpoint, address: str, target: Target) -> bool:
+    """The FQDN's address and port are this interface's. Interfaces may share an address by ports of their own."""
+    return endpoint.address == address and endpoint.port in (None, target.port)
+
+
+def _evidence(case: Case, addresses: set[str]) -> tuple[str, ...]:
+    """The first answer of each server that had one of the addresses, and the system's."""
+    found: dict[str, str] = {}
+    for answer in case.of(DnsAnswer):
+        if answer.purpose in ("fqdn", "suffix") and addresses.intersection(answer.records):
+            found.setdefault(answer.server, answer.id)
+    for system in case.of(SystemResolution):
+        if system.purpose == "fqdn" and addresses.intersection(system.addresses):
+            found.setdefault("system", system.id)
+    return tuple(found.values())
+
+
+@rule(
+    Card(
+        code="DNS009",
+        name="points-to-replication",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN resolves to a replication interface (Interface 1) of a member.",
+        why=(
+            "Interface 1 is for the cluster: its certificate bears the member's own name, so that clients warn "
+            "or refuse. Clients belong on Interface 2, or on the load balancer in front of it."
+        ),
+        remedy=(
+            "Change the address record of the FQDN to the load balancer's address, or to Interface 2 of a "
+            "member. Correct the profile if the interfaces are the wrong way round there."
+        ),
+        seen_by=(
+            "An address of the FQDN is one that the profile lists under `replication` and nobody's `client` "
+            "(an address that is both is CRT014). Without members in the profile it cannot be told."
+        ),
+        references=(KB_BALANCING,),
+    )
+)
+def points_to_replication(case: Case) -> Iterator[Answer]:
+    missing = _unled(case)
+    if missing is None and not any(member.replication for member in case.target.members):
+        missing = NotObserved("no member's Interface 1 is known")
+    if missing is not None:
+        yield missing
+        return
+    target = case.target
+    for address in case.analysis.dns.addresses:
+        if address in target.balancers or _owners(target, address, "client"):
+            continue
+        for member in _owners(target, address, "replication"):
+            yield Hit(
+                subject=Subject("member", member.name, address),
+                summary=f"{fqdn_shown(target)} resolves to {address}, Interface 1 (replication) of {member.name}.",
+                evidence=_evidence(case, {address}),
+                args={"address": address, "member": member.name},
+            )
+
+
+def _owners(target: Target, address: str, interface: str) -> list[Member]:
+    return [
+        member
+        for member in target.members
+        if any(_is_led_to(one, address, target) for one in getattr(member, interface))
+    ]
+
+
+@rule(
+    Card(
+        code="DNS010",
+        name="points-to-stranger",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary=(
+            "The FQDN resolves to an address that the profile knows neither as balancer nor as member, or that has "
+            "no place in DNS."
+        ),
+        why=(
+            "Clients are led somewhere that nobody here has accounted for: an old server, another cluster, a "
+            "proxy, or a balancer that the profile forgot. What is found there may not be what is meant."
+        ),
+        remedy=(
+            "If the address is right, add it to the profile (`balancers`, or a member's `client`); if not, "
+            "correct the record, or find out which resolver invented it."
+        ),
+        seen_by=(
+            "The FQDN's addresses are compared with the profile's. Without any member or balancer in the "
+            "profile there is nothing to compare with. An IPv4-mapped address (::ffff:192.0.2.1) in an AAAA record "
+            "is reported whatever the profile says: it stands for IPv4 inside a program and does not belong in DNS."
+        ),
+        references=(KB_BALANCING, RFC_4291, RFC_5156),
+    )
+)
+def points_to_stranger(case: Case) -> Iterator[Answer]:
+    target = case.target
+    known = set(target.balancers)
+    for member in target.members:
+        known.update(one.address for one in (*member.replication, *member.client))
+    missing = _unled(case)
+    mapped = _mapped_addresses(case)
+    if missing is None:
+        yield from (_mapped_hit(case, address, four) for address, four in mapped.items())
+    if missing is None and not known:
+        missing = NotObserved("no address of a balancer or a member is known")
+    if missing is not None:
+        yield missing
+        return
+    strangers = [a for a in case.analysis.dns.addresses if a not in known and a not in mapped]
+    pinned = [address for address in strangers if address in pinned_addresses(case)]
+    for some in (pinned, [address for address in strangers if address not in pinned]):
+        if some:
+            yield _strangers(case, some)
+
+
+def _mapped(address: str) -> str | None:
+    """The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), None for every other one."""
+    try:
+        four = IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return None
+    return str(four) if four is not None else None
+
+
+def _mapped_addresses(case: Case) -> dict[str, str]:
+    """The FQDN's IPv4-mapped addresses that came from DNS, each with the IPv4 address in it."""
+    given = {address for answer in case.of(DnsAnswer) for address in answer.records}
+    here = (address for address in case.analysis.dns.addresses if address in given)
+    return {address: four for address in here if (four := _mapped(address)) is not None}
+
+
+def _mapped_hit(case: Case, address: str, four: str) -> Hit:
+    return Hit(
+        subject=Subject("fqdn", case.target.fqdn, address),
+        summary=(
+            f"{fqdn_shown(case.target)} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} written "
+            "as IPv6 (IPv4-mapped) and does not belong in DNS: some systems reach it over IPv4, others fail."
+        ),
+        remedy=(
+            f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use it. "
+            "For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
+            "that writes IPv4 addresses into AAAA records does so for other names, too."
+        ),
+        evidence=_evidence(case, {address}),
+        args={"addresses": address, "count": "1", "mapped": four},
+    )
+
+
+def _strangers(case: Case, addresses: list[str]) -> Hit:
+    return Hit(
+        subject=Subject("fqdn", case.target.fqdn, addresses[0] if len(addresses) == 1 else None),
+        summary=(
+            f"{fqdn_shown(case.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
+            "balancer nor as a member."
+        ),
+        evidence=_evidence(case, set(addresses)),
+        args={"addresses": listed(addresses), "count": str(len(addresses))},
+    )
+
+
+@rule(
+    Card(
+        code="DNS011",
+        name="not-fully-qualified",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="The name is a single label, or is found only with a search suffix of this desktop.",
+        why=(
+            "Such a name works only where the right suffix is set: not over a VPN, not on another site, not on "
+            "a phone. A certificate can hardly cover it, and the client asks several names before it finds one."
+        ),
+        remedy=(
+            "Enrol clients with the fully qualified name, as in keys.example.com, and create the record under "
+            "that name. The name is set in the client's installer (Download Client, Encryption Server)."
+        ),
+        seen_by=(
+            "The name has no dot; or the resolvers say that it does not exist as it stands, and an answer came "
+            "for the name with a suffix of the system's search list."
+        ),
+        references=(RFC_1034, KB_BALANCING),
+    )
+)
+def not_fully_qualified(case: Case) -> Iterator[Answer]:
+    if case.target.fqdn_is_address:
+        yield AN_ADDRESS
+        return
+    name, found = fqdn_shown(case.target), found_by_suffix(case)
+    as_found = f"; it was found as {found[0].name}" if found else ""
+    if "." not in case.target.fqdn:
+        summary = f"{name} is a single label, not a fully qualified name{as_found}."
+    elif found and not any(answer.records for answer in told(case)):
+        summary = f"{name} does not exist as it stands{as_found}, with a search suffix of this desktop."
+    else:
+        if not told(case):
+            yield NotObserved("no name server answered")
+        return
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=summary,
+        evidence=ids(found or told(case)),
+        args={"found_as": found[0].name if found else ""},
+    )
+
+
+@rule(
+    Card(
+        code="DNS012",
+        name="dangling-cname",
+        severity=Severity.CRITICAL,
+        owner=Owner.DNS,
+        summary="The FQDN is an alias (CNAME) of a name that has no address or does not exist.",
+        why=(
+            "The name looks as if it were there, and leads nowhere: clients cannot connect. An alias to a name "
+            "outside your zones that nobody holds any more can be taken over by somebody else."
+        ),
+        remedy=(
+            "Point the alias at a name that has an address, or replace it by an address record. If the target "
+            "was moved on purpose, change the alias; if it was removed by mistake, restore it."
+        ),
+        seen_by=(
+            "A resolver followed the alias to its end and found NXDOMAIN, or no A and no AAAA record there. A "
+            "server that does not follow aliases into other zones proves nothing, and is left out."
+        ),
+        references=(RFC_1034,),
+    )
+)
+def dangling_cname(case: Case) -> Iterator[Answer]:
+    missing = untold(case)
+    if missing is not None:
+        yield missing
+        return
+    aliased = [answer for answer in told(case) if answer.cname]
+    if not aliased or any(answer.records for answer in aliased):
+        return
+    followed = [a for a in aliased if a.rcode == "NXDOMAIN" or "RA" in a.flags]
+    if not followed:
+        yield NotObserved("the server that was asked does not follow aliases")
+        return
+    one = next((a for a in followed if a.rcode == "NXDOMAIN"), followed[0])
+    names = [one.cname[0].name, *(hop.target for hop in one.cname)]
+    what = "does not exist" if one.rcode == "NXDOMAIN" else "has no address"
+    if len(set(names)) < len(names):
+        what = "goes round in a circle"
+    yield Hit(
+        subject=fqdn_subject(case),
+        summary=f"{fqdn_shown(case.target)} is an alias of {names[-1]}, which {what}.",
+        evidence=ids(followed),
+        args={"chain": " -> ".join(names), "target": names[-1]},
+    )
+
+
+@rule(
+    Card(
+        code="DNS013",
+        name="system-differs",
+        severity=Severity.WARNING,
+        owner=Owner.DESKTOP,
+        summary="The system uses an address for the FQDN that no name server gave.",
+        why=(
+            "Programs on this desktop get another answer than DNS gives: from a cache that is out of date, a "
+            "VPN's or security product's own resolver, NetBIOS, mDNS, or a policy for certain names. They may "
+            "reach another server than everybody else."
+        ),
+        remedy=(
+            "Empty the caches (Windows: `ipconfig /flushdns`; macOS: `dscacheutil -flushcache`; Linux: "
+            "`resolvectl flush-caches`) and look again. If it stays, look for a VPN client, a name resolution "
+            "policy (`Get-DnsClientNrptPolicy`) or a local resolver that answers for this name."
+        ),
+        seen_by=(
+            "getaddrinfo's addresses are compared with all addresses of all DNS answers of the run. An address "
+            "that the hosts file gives is CLT003. With `--resolver` other servers than the system's were asked, "
+            "so that the two cannot be compared. Where the name rotates, another answer is to be expected."
+        ),
+        references=(RFC_6724,),
+    )
+)
+def system_differs(case: Case) -> Iterator[Answer]:
+    missing = untold(case)
+    if missing is None and case.target.resolvers:
+        missing = NotObserved("other resolvers than the system's were asked (--resolver)")
+    if missing is None and not case.analysis.dns.system:
+        missing = NotObserved("the system gave no address")
+    if missing is not None:
+        yield missing
+        return
+    by_dns = {
+        address
+        for answer in case.of(DnsAnswer)
+        if answer.purpose in ("fqdn", "suffix")
+        for address in answer.records
+    }
+    by_hosts = pinned_addresses(case)
+    asked = {4: "A", 6: "AAAA"}
+    kinds = {answer.record_type for answer in told(case)}
+    strange = [
+        address
+        for address in case.analysis.dns.system
+        if address not in by_dns | by_hosts and asked[6 if ":" in address else 4] in kinds
+    ]
+    if strange:
+        yield Hit(
+            subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop", strange[0]),
+            summary=(
+                f"This desktop uses {listed(strange)} for {fqdn_shown(case.target)}, "
+                f"which no name server gave (DNS: {listed(sorted(by_dns))})."
+            ),
+            evidence=tuple(one.id for one in case.of(SystemResolution) if one.purpose == "fqdn"),
+            args={"system": listed(strange), "dns": listed(sorted(by_dns))},
+        )
+
+
+@rule(
+    Card(
+        code="DNS014",
+        name="member-name-differs",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="A member's own name resolves to neither its Interface 1 nor its Interface 2.",
+        why=(
+            "Members find each other by name, and their Interface 1 certificate bears it. A name that leads "
+            "elsewhere breaks replication after the next change, or the profile describes another machine."
+        ),
+        remedy=(
+            "Compare the member's network settings, its record in DNS and the profile; correct the one that is "
+            "out of date. A name that does not resolve from desktops is normal where the internal zone is not "
+            "visible to them."
+        ),
+        seen_by=(
+            "Each member's name is looked up once with the first resolver that answers. It is not compared "
+            "where the profile gives no address of the member."
+        ),
+        severity_note="info where the name does not resolve from here, which is normal in split horizon",
+        references=(KB_BALANCING,),
+    )
+)
+def member_name_differs(case: Case) -> Iterator[Answer]:
+    known = [m for m in case.target.members if m.replication or m.client]
+    if not known:
+        yield NotObserved("no member's address is known")
+        return
+    for member in known:
+        answers = _answers_for(case, member)
+        told_of = [answer for answer in answers if answer.rcode in TRUTH]
+        if not told_of:
+            yield NotObserved(f"no answer came about {member.name}")
+            continue
+        yield from _compared(case, member, told_of)
+
+
+def _answers_for(case: Case, member: Member) -> list[DnsAnswer]:
+    if member.name == case.target.fqdn:
+        return list(resolver_answers(case))
+    return [a for a in case.of(DnsAnswer) if a.purpose == "member" and a.name == member.name]
+
+
+def _compared(case: Case, member: Member, answers: list[DnsAnswer]) -> Iterator[Hit]:
+    own = {one.address for one in (*member.replication, *member.client)}
+    given = list(dict.fromkeys(address for answer in answers for address in answer.records))
+    if own.intersection(given):
+        return
+    if given:
+        summary = f"{member.name} resolves to {listed(given)}, not to its interfaces ({listed(sorted(own))})."
+    else:
+        summary = f"{member.name} does not resolve from here; normal if only the servers see that zone."
+    yield Hit(
+        subject=Subject("member", member.name),
+        summary=summary,
+        severity=None if given else Severity.INFO,
+        evidence=ids(answers),
+        args={"member": member.name, "given": listed(given), "known": listed(sorted(own))},
+    )
+
+
+@rule(
+    Card(
+        code="DNS015",
+        name="dead-ipv6",
+        severity=Severity.WARNING,
+        owner=Owner.DNS,
+        summary="The FQDN has an IPv6 address (AAAA), nothing serves there, and IPv4 works.",
+        why=(
+            "Systems with IPv6 try it first. A program that then tries IPv4 is slow, by seconds where packets "
+            "are dropped; one that does not, fails. It shows on some desktops only, those that have IPv6."
+        ),
+        remedy=(
+            "Remove the AAAA record of the FQDN, or let the load balancer or the member serve that address on "
+            "the same port and with the same certificate."
+        ),
+        seen_by=(
+            "A connection to every AAAA address of the FQDN fails before HTTP is answered, while one to an A "
+            "address works. Where this desktop itself has no route for IPv6, nothing can be said of the "
+            "address, and only that is reported."
+        ),
+        severity_note="info where this desktop has no IPv6 of its own, so that the address could not be tried",
+        references=(RFC_8305, RFC_6724, RFC_1035),
+    )
+)
+def dead_ipv6(case: Case) -> Iterator[Answer]:
+    missing = _unled(case)
+    if missing is None and 6 not in case.target.families:
+        missing = NotObserved("IPv6 was left out (-4)")
+    if missing is not None:
+        yield missing
+        return
+    published = [address for address in case.analysis.dns.addresses if ":" in address]
+    if not published:
+        return
+    tried = [
+        place for place in case.fqdn_places if ":" in place.address and place.reach is not Reach.NOT_TRIED
+    ]
+    ipv4 = any(":" not in place.address and _works(place) for place in case.fqdn_places)
+    if not tried:
+        yield NotObserved("no connection to an IPv6 address was tried")
+    elif any(_works(place) for place in tried):
+        return  # some IPv6 works; a single dead address is reported where it was reached for
+    elif not ipv4:
+        yield NotObserved("IPv4 does not work either, so there is nothing to compare with")
+    else:
+        for place in tried:
+            yield _dead(case, place)
+
+
+def _works(place: Place) -> bool:
+    return place.reach in (Reach.SERVES, Reach.NO_HTTP)
+
+
+def _dead(case: Case, place: Place) -> Hit:
+    subject = Subject("address", case.target.fqdn, place.address, place.port)
+    name = fqdn_shown(case.target)
+    if _no_own_route(case, place.address):
+        return Hit(
+            subject=subject,
+            summary=f"{name} has the IPv6 address {place.address}; this desktop has no IPv6, so it was not tested.",
+            severity=Severity.INFO,
+            evidence=_evidence(case, {place.address}) + place.evidence[:4],
+            args={"address": place.address, "reason": "no IPv6 here"},
+        )
+    reason = (place.failure_cause or "no answer").replace("-", " ")
+    return Hit(
+        subject=subject,
+        summary=f"{name} has the IPv6 address {place.address}, where nothing serves ({reason}); IPv4 works.",
+        evidence=_evidence(case, {place.address}) + place.evidence[:4],
+        args={"address": place.address, "reason": reason},
+    )
+
+
+def _no_own_route(case: Case, address: str) -> bool:
+    """This desktop could not even choose a source address: no packet was sent."""
+    return any(
+        route.address == address and route.failure is not None and route.failure.cause is Cause.NO_ROUTE
+        for route in case.of(Route)
+    )

@@ -1,0 +1,249 @@
+"""Does something between this desktop and the servers open TLS? Only signs can be seen, so always `likely`.
+
+One issuer for all members is normal: an organisation has one authority. What is not normal: an issuer that is an
+inspection product's; certificates for different hosts made within minutes of the run by an authority that this
+desktop does not trust; one private key in recent certificates for different hosts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from semscheck.model.analysis import Place
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.names import matches_alternative_names, matches_common_names
+from semscheck.model.observations import Certificate
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.chains import Answer, answer, is_self_signed
+from semscheck.rules.catalogue.presented import (
+    NO_CERTIFICATE,
+    Presented,
+    at_clients,
+    at_interfaces_1,
+    chains,
+    everywhere,
+    issuer,
+    listed,
+    where,
+)
+from semscheck.rules.context import Case
+from semscheck.rules.rule import Answer as RuleAnswer
+from semscheck.rules.rule import Hit, NotObserved, rule
+
+MADE_NOW = timedelta(minutes=5)  # nobody has a certificate issued and installed on several servers as fast
+CLOCKS_APART = timedelta(minutes=10)
+RECENT = timedelta(days=7)  # gateways keep what they made for days
+
+# Words in the issuer's CN, O or OU, lower case, as the products' own authorities carry them. On this desktop:
+# a program installed here, which the desktop's owner can set.
+_PRODUCTS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
+    ("Zscaler", False, ("zscaler",)),
+    ("Netskope", False, ("netskope", "goskope.com")),
+    ("Fortinet FortiGate", False, ("fortinet", "fortigate")),
+    ("Palo Alto Networks", False, ("palo alto networks",)),
+    ("Blue Coat ProxySG", False, ("blue coat", "bluecoat", "proxysg")),
+    ("Sophos", False, ("sophos",)),
+    ("Cisco Umbrella", False, ("cisco umbrella",)),
+    ("Skyhigh (McAfee) Web Gateway", False, ("mcafee web gateway", "skyhigh")),
+    ("Forcepoint", False, ("forcepoint", "websense")),
+    ("Barracuda", False, ("barracuda",)),
+    ("WatchGuard", False, ("watchguard", "fireware https proxy")),
+    ("SonicWall", False, ("sonicwall",)),
+    ("Untangle", False, ("untangle",)),
+    ("Kaspersky", True, ("kaspersky",)),
+    ("ESET", True, ("eset ssl", "eset, spol")),
+    ("Avast, AVG or Norton", True, ("web/mail",)),
+    ("Bitdefender", True, ("bitdefender",)),
+    ("AdGuard", True, ("adguard",)),
+    ("Dr.Web", True, ("dr.web", "doctor web")),
+    ("mitmproxy", True, ("mitmproxy",)),
+    ("Burp Suite", True, ("portswigger",)),
+    ("Fiddler", True, ("fiddlerroot",)),
+    ("Charles", True, ("charles proxy",)),
+)
+_IN_WORDS = re.compile(
+    r"\b(ssl|tls|https)\b[ /_-]*(inspect|intercept|decrypt|filter|proxy)|\bman.in.the.middle\b"
+)
+_NAMING = re.compile(r"(?:^|[,+])(?:CN|O|OU)=((?:\\.|[^,+\\])*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A certificate shown for a host. one: with its places."""
+
+    host: str
+    one: Presented
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.one.certificate
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """One reason to think so. product: whose issuer it is, None if unknown; here: it runs on this desktop."""
+
+    why: str
+    shown: tuple[_Shown, ...]
+    product: str | None = None
+    here: bool = False
+
+
+def _covers(certificate: Certificate, host: str) -> bool:
+    return bool(
+        matches_alternative_names(host, certificate.dns_names, certificate.ip_names)
+        or matches_common_names(host, certificate.common_names)
+    )
+
+
+def _imitations(case: Case) -> tuple[_Shown, ...]:
+    """Certificates that name the host they were asked for: an inspector makes them to fit.
+
+    A factory certificate, or one for another name, is no imitation.
+    """
+    found = [_Shown(case.target.fqdn, one) for one in at_clients(case)]
+    for one in at_interfaces_1(case):
+        hosts = dict.fromkeys(name for place in one.places for name in place.replication_of)
+        found += [_Shown(host, one) for host in hosts]
+    return tuple(
+        each
+        for each in found
+        if _covers(each.certificate, each.host) and not is_self_signed(each.certificate)
+    )
+
+
+def _issuing_names(case: Case, certificate: Certificate) -> Iterator[str]:
+    """CN, O and OU of the issuer and of the authorities above that came with the certificate, lower case."""
+    above = [certificate.issuer]
+    for chain in chains(case):
+        if chain.sent[0] == certificate.fingerprint:
+            above += [each.issuer for each in map(case.certificate, chain.sent[1:]) if each is not None]
+    for name in dict.fromkeys(above):
+        yield from (match.replace("\\", "").lower() for match in _NAMING.findall(name))
+
+
+def _known_product(case: Case, certificate: Certificate) -> tuple[str, bool] | None:
+    """The inspection product that an issuer's name belongs to, and whether it runs on this desktop."""
+    for name in _issuing_names(case, certificate):
+        for product, here, words in _PRODUCTS:
+            if any(word in name for word in words):
+                return product, here
+        if _IN_WORDS.search(name):
+            return "a TLS inspection gateway", False
+    return None
+
+
+def _by_product(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
+    groups: dict[tuple[str, bool], list[_Shown]] = {}
+    for each in shown:
+        product = _known_product(case, each.certificate)
+        if product is not None:
+            groups.setdefault(product, []).append(each)
+    for (name, here), several in groups.items():
+        yield _Sign(f"the issuer's name is that of {name}", tuple(several), name, here)
+
+
+def _by_issuer(shown: tuple[_Shown, ...]) -> Iterator[tuple[_Shown, ...]]:
+    """Groups under one issuer in which different hosts show different certificates."""
+    groups: dict[tuple[str, str | None], list[_Shown]] = {}
+    for each in shown:
+        groups.setdefault((each.certificate.issuer, each.certificate.authority_key_id), []).append(each)
+    for several in groups.values():
+        apart = [
+            one
+            for one in several
+            if any(
+                other.host != one.host
+                and not _covers(one.certificate, other.host)
+                and not _covers(other.certificate, one.host)
+                for other in several
+            )
+        ]
+        if len(apart) > 1:
+            yield tuple(apart)
+
+
+def _distrusted(case: Case, shown: tuple[_Shown, ...]) -> bool:
+    wanted = {each.certificate.fingerprint for each in shown}
+    judged = [chain for chain in chains(case) if chain.sent[0] in wanted]
+    return bool(judged) and all(answer(chain, case) is Answer.UNTRUSTED for chain in judged)
+
+
+def _began_within(shown: tuple[_Shown, ...], case: Case, age: timedelta) -> bool:
+    begun = [each.certificate.not_before for each in shown]
+    return all(moment is not None and case.now - age <= moment <= case.now + CLOCKS_APART for moment in begun)
+
+
+def _by_making(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
+    for several in _by_issuer(shown):
+        hosts = listed(list(dict.fromkeys(each.host for each in several)))
+        keys = {each.certificate.spki for each in several}
+        if len(keys) == 1 and None not in keys and _began_within(several, case, RECENT):
+            yield _Sign(f"the recent certificates for {hosts} have one private key", several)
+        elif _began_within(several, case, MADE_NOW) and _distrusted(case, several):
+            yield _Sign(
+                f"the certificates for {hosts} were all made within minutes of this run, by an issuer that "
+                "this desktop does not trust",
+                several,
+            )
+
+
+@rule(
+    Card(
+        code="CLT006",
+        name="tls-intercepted",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="Something between this desktop and the servers seems to open TLS and to present "
+        "certificates of its own.",
+        why="A gateway or a program on this desktop decrypts the traffic and shows certificates that it made "
+        "itself. Encryption Desktop may refuse them, and everything that this check says about certificates, "
+        "sessions and balancing is then about the gateway, not about the servers.",
+        remedy="Exempt the clients' FQDN and the members' names from TLS inspection, on the gateway or in "
+        "the security program of this desktop, then run the check again.",
+        seen_by="An issuer whose name is that of an inspection product, for a certificate that fits the name "
+        "asked for; or certificates for different hosts, from one issuer, that share one private key, or "
+        "were made within minutes of the run by an issuer that is not trusted. A private authority that "
+        "issued all of a cluster's certificates is no sign. An inspector that copies dates and keeps "
+        "separate keys under an unknown name is not seen.",
+        references=(
+            Reference(
+                "RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)",
+                "https://www.rfc-editor.org/rfc/rfc8446#section-9.3",
+            ),
+        ),
+    )
+)
+def tls_intercepted(case: Case) -> Iterator[RuleAnswer]:
+    if not everywhere(case):
+        yield NotObserved(NO_CERTIFICATE)
+        return
+    shown = _imitations(case)
+    named = tuple(_by_product(case, shown))
+    told = {each.certificate.fingerprint for sign in named for each in sign.shown}
+    rest = tuple(each for each in shown if each.certificate.fingerprint not in told)
+    for sign in (*named, *_by_making(case, rest)):
+        yield _hit(sign, case)
+
+
+def _hit(sign: _Sign, case: Case) -> Hit:
+    places: tuple[Place, ...] = tuple(
+        dict.fromkeys(place for each in sign.shown for place in each.one.places)
+    )
+    by = issuer(sign.shown[0].certificate)
+    return Hit(
+        subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+        summary=f'TLS to {where(places, case)} is probably opened on the way by "{by}": {sign.why}.',
+        owner=Owner.DESKTOP if sign.here else Owner.NETWORK,
+        evidence=tuple(dict.fromkeys(item for each in sign.shown for item in each.one.evidence)),
+        args={
+            "issuer": sign.shown[0].certificate.issuer,
+            "product": sign.product or "",
+            "hosts": ", ".join(dict.fromkeys(each.host for each in sign.shown)),
+            "why": sign.why,
+        },
+    )

@@ -1,0 +1,353 @@
+"""Rules on reaching an address: refused, silent, unreachable, reset, slow, flaky, and what should not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from semscheck.model.analysis import Place, Reach
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
+from semscheck.model.target import Severity
+from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+RFC_9293 = Reference(
+    "RFC 9293: TCP, section 3.5 (establishing a connection)",
+    "https://www.rfc-editor.org/rfc/rfc9293#section-3.5",
+)
+RFC_1122 = Reference(
+    "RFC 1122: requirements for hosts, section 3.2.2.1 (destination unreachable)",
+    "https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2.1",
+)
+KB_154069 = Reference(
+    "Broadcom KB 154069: clustering Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/154069",
+)
+
+BY_SUBJECT = (
+    "Critical where the FQDN leads there, a warning for another client interface, "
+    "info for a replication interface."
+)
+SLOW_S = 1.0
+SLOW_LEAST = 3  # connections, below which one lost packet makes the median
+FLAKY_LEAST = 3  # connections to one address, below which a lost one says little
+MANAGEMENT = {444: "replication", 9000: "administration"}
+NOT_DOWN = "It means: not reachable from this desktop. The server may be fine and reachable from elsewhere."
+
+Answers = Iterator[Answer]
+
+
+def _connections(case: Case, place: Place) -> tuple[Connection, ...]:
+    ids = set(place.evidence)
+    return tuple(seen for seen in case.of(Connection) if seen.id in ids)
+
+
+def _stopped_at(case: Case, *causes: Cause) -> Iterator[tuple[Place, Connection, Failure]]:
+    """Places where no connection was ever made, and the first attempt ended for one of the causes."""
+    for place in case.places:
+        if place.reach is not Reach.NO_CONNECTION:
+            continue
+        tried = _connections(case, place)
+        failed = next((seen for seen in tried if seen.failure is not None), None)
+        if failed is not None and failed.failure is not None and failed.failure.cause in causes:
+            yield place, failed, failed.failure
+
+
+def _unless_tried(case: Case) -> Answers:
+    if not case.of(Connection):
+        yield NotObserved("no connection was tried")
+
+
+def _hit(case: Case, place: Place, seen: Connection, words: str) -> Hit:
+    name = place_name(place, case.target)
+    return Hit(
+        subject=place_subject(place, case.target),
+        summary=f"{sentence_start(name)} {words}.",
+        severity=by_subject(place),
+        evidence=(seen.id,),
+        args={"address": place.address, "port": str(place.port)},
+    )
+
+
+@rule(
+    Card(
+        code="NET001",
+        name="refused",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.SERVER,
+        summary="A connection was refused.",
+        why="Nothing listens there, or a firewall answers in its place: clients fail at once.",
+        remedy=(
+            "Check that the server's services run and listen on this interface and port, and that no firewall "
+            "rejects this desktop's network."
+        ),
+        seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
+        references=(RFC_9293,),
+    )
+)
+def refused(case: Case) -> Answers:
+    """ECONNREFUSED on every attempt."""
+    yield from _unless_tried(case)
+    for place, seen, _ in _stopped_at(case, Cause.REFUSED):
+        yield _hit(case, place, seen, "refuses connections from this desktop")
+
+
+@rule(
+    Card(
+        code="NET002",
+        name="timed-out",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.NETWORK,
+        summary="No answer came to the connection request.",
+        why="Clients hang until their own time-out before they fail, which users see as a freeze.",
+        remedy=(
+            "Ask the network's administrator whether a firewall drops traffic from this desktop's network to this "
+            "address and port, and the server's administrator whether the host is up."
+        ),
+        seen_by=f"No packet came back within the time-out: filtered, or the host is down. {NOT_DOWN}",
+        references=(RFC_9293,),
+    )
+)
+def timed_out(case: Case) -> Answers:
+    """Silence on every attempt."""
+    yield from _unless_tried(case)
+    for place, seen, _ in _stopped_at(case, Cause.TIMED_OUT):
+        took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
+        yield _hit(case, place, seen, f"does not answer{took}: traffic is filtered, or the host is down")
+
+
+@rule(
+    Card(
+        code="NET003",
+        name="no-route",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.NETWORK,
+        summary="The network says that the address cannot be reached.",
+        why="Clients in this network fail at once; no retry helps.",
+        remedy="Check routes and firewalls between this desktop's network and the address, and the address itself.",
+        seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
+        references=(RFC_1122,),
+    )
+)
+def no_route(case: Case) -> Answers:
+    """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
+    yield from _unless_tried(case)
+    for place, seen, trouble in _stopped_at(case, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
+        said = f" ({trouble.detail})" if trouble.detail else ""
+        yield _hit(case, place, seen, f"cannot be reached from this desktop{said}")
+
+
+def _reset_before_a_byte(trouble: Failure | None) -> bool:
+    return trouble is not None and trouble.cause is Cause.RESET and not trouble.said
+
+
+@rule(
+    Card(
+        code="NET004",
+        name="reset",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.NETWORK,
+        summary="The connection was reset before the server sent a byte.",
+        why=(
+            "Something accepts and then throws the connection away: an inspecting firewall, a balancer with no "
+            "member to give it to, or a server that is overloaded."
+        ),
+        remedy=(
+            "Ask the owners of what lies between, the balancer first: has it a member that is up? Does a firewall "
+            "or an intrusion prevention system end connections from this network?"
+        ),
+        seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
+        references=(RFC_9293,),
+    )
+)
+def reset(case: Case) -> Answers:
+    """RST before any byte of the server."""
+    yield from _unless_tried(case)
+    for place, seen, _ in _stopped_at(case, Cause.RESET):
+        yield _hit(case, place, seen, "resets the connection at once")
+    for place in case.places:
+        if place.reach is not Reach.NO_TLS:
+            continue
+        ids = set(place.evidence)
+        shakes = [each for each in case.of(Handshake) if each.id in ids and each.offered is None]
+        first = shakes[0] if shakes else None
+        if first is not None and _reset_before_a_byte(first.failure):
+            name = place_name(place, case.target)
+            yield Hit(
+                subject=place_subject(place, case.target),
+                summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte.",
+                severity=by_subject(place),
+                evidence=(first.id,),
+                args={"address": place.address, "port": str(place.port)},
+            )
+
+
+@rule(
+    Card(
+        code="NET005",
+        name="slow",
+        severity=Severity.WARNING,
+        owner=Owner.NETWORK,
+        summary="Connecting takes over a second (median).",
+        why="Every step of a client takes several such round trips; users wait, and time-outs come near.",
+        remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
+        seen_by="The median time of the connections that this run made to the address, of three at least: one "
+        "lost packet by itself delays a connection by a second (RFC 6298).",
+        references=(RFC_9293,),
+    )
+)
+def slow(case: Case) -> Answers:
+    """A median of the connection times over one second."""
+    enough = False
+    for place in case.places:
+        times = [
+            c.elapsed_s for c in _connections(case, place) if c.failure is None and c.elapsed_s is not None
+        ]
+        times += [
+            s.connect_s
+            for s in case.of(Sample)
+            if place.sni == case.target.fqdn
+            and (s.address, s.port) == (place.address, place.port)
+            and s.connect_s is not None
+        ]
+        if len(times) < SLOW_LEAST:
+            continue
+        enough = True
+        if median(times) > SLOW_S:
+            yield Hit(
+                subject=place_subject(place, case.target),
+                summary=f"Connecting to {place_name(place, case.target)} takes {median(times):.1f} s.",
+                evidence=place.evidence[:3],
+                args={"median_s": f"{median(times):.3f}", "connections": str(len(times))},
+            )
+    if not case.of(Connection):
+        yield from _unless_tried(case)
+    elif not enough:
+        yield NotObserved("no address was connected to often enough")
+
+
+def _is_lost(trouble: Failure | None) -> bool:
+    """Not made, or reset before a byte came, which may be met while connecting or while saying hello."""
+    return trouble is not None and (trouble.phase is Phase.CONNECT or _reset_before_a_byte(trouble))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt to connect. answered: lost, and it was a refusal or a reset rather than silence."""
+
+    id: str
+    made: bool
+    answered: bool = False
+
+
+def _attempt(seen: Connection | Sample) -> _Attempt:
+    ended = seen.failure.cause if seen.failure is not None else None
+    return _Attempt(seen.id, not _is_lost(seen.failure), ended in (Cause.REFUSED, Cause.RESET))
+
+
+def _lose_one(attempts: list[_Attempt], shake: str) -> None:
+    """Count one connection that was made as lost after all: the handshake on it met a reset."""
+    for at, attempt in enumerate(attempts):
+        if attempt.made:
+            attempts[at] = _Attempt(shake, made=False, answered=True)
+            return
+
+
+@rule(
+    Card(
+        code="NET006",
+        name="flaky",
+        severity=Severity.WARNING,
+        owner=Owner.NETWORK,
+        summary="Some of the repeated connections to one address failed to be made.",
+        why="Clients fail now and then with no pattern that users could describe.",
+        remedy=(
+            "Look for packet loss on the way, for a full connection table in a firewall or balancer, and for a "
+            "member that goes up and down."
+        ),
+        seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. "
+        "Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no "
+        "packet was lost. Attempts from another address of this desktop do not count.",
+        references=(RFC_9293,),
+    )
+)
+def flaky(case: Case) -> Answers:
+    """Mixed success in connecting to one address."""
+    tried: dict[tuple[str, int], list[_Attempt]] = {}
+    # What a limit on this desktop kept away was lost by our haste, not on the way.
+    too_fast = {sample for bound in case.of(Bound) for sample in bound.samples}
+    samples = (sample for sample in case.of(Sample) if sample.id not in too_fast)
+    attempts_seen: tuple[Connection | Sample, ...] = (*case.of(Connection), *samples)
+    for seen in attempts_seen:
+        if isinstance(seen, Connection) or (seen.request == 0 and seen.arm != "source"):
+            tried.setdefault((seen.address, seen.port), []).append(_attempt(seen))
+    for shake in case.of(Handshake):
+        if _reset_before_a_byte(shake.failure):
+            _lose_one(tried.get((shake.address, shake.port), []), shake.id)
+    if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
+        yield NotObserved("no address was connected to often enough")
+        return
+    shown: set[tuple[str, int]] = set()
+    for place in case.places:
+        key = (place.address, place.port)
+        attempts = tried.get(key, [])
+        lost = [each for each in attempts if not each.made]
+        if key in shown or len(attempts) < FLAKY_LEAST or not lost or len(lost) == len(attempts):
+            continue
+        if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
+            continue  # not now and then but always: other rules say what stops it
+        shown.add(key)
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=(
+                f"{len(lost)} of {len(attempts)} connections to {place_name(place, case.target)} could not be made."
+            ),
+            evidence=tuple(each.id for each in lost[:8]),
+            args={
+                "failed": str(len(lost)),
+                "tried": str(len(attempts)),
+                "silent": str(sum(not each.answered for each in lost)),
+            },
+        )
+
+
+@rule(
+    Card(
+        code="NET007",
+        name="management-exposed",
+        severity=Severity.INFO,
+        owner=Owner.NETWORK,
+        summary="Replication or administration ports answer from a desktop.",
+        why="Clients need neither; both are worth protecting, and a wider reach than needed is a risk.",
+        remedy="Let only the members reach port 444 of each other, and only administrators reach port 9000.",
+        seen_by="Asked only with --services: the port accepts a connection from here.",
+        references=(KB_154069,),
+    )
+)
+def management_exposed(case: Case) -> Answers:
+    """Ports 444 or 9000 open from here."""
+    asked = [probe for probe in case.of(ServiceProbe) if probe.port in MANAGEMENT]
+    if not asked:
+        yield NotObserved("asked only with --services")
+        return
+    for probe in asked:
+        if probe.state != "open":
+            continue
+        owner = next((p for p in case.places if p.address == probe.address), None)
+        names = (owner.client_of or owner.replication_of) if owner is not None else ()
+        yield Hit(
+            subject=Subject("service", names[0] if names else probe.address, probe.address, probe.port),
+            summary=(
+                f"The {MANAGEMENT[probe.port]} port {probe.port} of {names[0] if names else probe.address} "
+                "answers from this desktop."
+            ),
+            evidence=(probe.id,),
+            args={"port": str(probe.port), "address": probe.address},
+        )

@@ -1,0 +1,336 @@
+"""Which certificates and chains were presented where: the view that the TLS and certificate rules share.
+
+A certificate that several places present is one thing to mend, so the view is by certificate (or chain), each
+with its places. A place may present several: a balancer that passes TLS through shows its members' in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from semscheck.model.analysis import Place
+from semscheck.model.findings import Subject
+from semscheck.model.names import NAMES_CUT, is_address
+from semscheck.model.observations import Certificate, Handshake, Sample, Trust
+from semscheck.model.target import Severity
+from semscheck.rules.context import Case, place_name, place_subject
+from semscheck.rules.rule import NotObserved
+
+SHOWN = 60  # characters of a certificate's name in a sentence
+Made = TypeVar("Made")
+Key = tuple[str, int, str | None]
+NO_CERTIFICATE = "nothing that serves clients presented a certificate"
+# How `Certificate.problems` begins where the names themselves could not be read.
+_NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """One server certificate and the places that present it. evidence: of handshakes and the certificate.
+
+    part: (connections that were shown it, connections made) where a single place shows several in turn; else None.
+    """
+
+    certificate: Certificate
+    places: tuple[Place, ...]
+    evidence: tuple[str, ...]
+    part: tuple[int, int] | None = None
+
+    @property
+    def serves_clients(self) -> bool:
+        return any(place.serves_clients for place in self.places)
+
+    @property
+    def severity(self) -> Severity:
+        """Critical on what serves clients; on replication interfaces alone at most warning."""
+        return Severity.CRITICAL if self.serves_clients else Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain as sent, what the trust store said of it, and where. leaf: None if it does not parse."""
+
+    sent: tuple[str, ...]
+    trust: Trust
+    places: tuple[Place, ...]
+    evidence: tuple[str, ...]
+    leaf: Certificate
+
+    @property
+    def serves_clients(self) -> bool:
+        return any(place.serves_clients for place in self.places)
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.CRITICAL if self.serves_clients else Severity.WARNING
+
+
+@dataclass(slots=True)
+class _Group:
+    places: dict[Place, None] = field(default_factory=dict)
+    evidence: dict[str, None] = field(default_factory=dict)
+
+    def put(self, place: Place, evidence: str) -> None:
+        self.places[place] = None
+        self.evidence[evidence] = None
+
+
+def once(make: Callable[[Case], Made]) -> Callable[[Case], Made]:
+    """The view of a case that many rules want, made for the first of them."""
+    kept: WeakKeyDictionary[Case, Made] = WeakKeyDictionary()
+
+    @wraps(make)
+    def remembered(case: Case) -> Made:
+        if case not in kept:
+            kept[case] = make(case)
+        return kept[case]
+
+    return remembered
+
+
+def _key(place: Place) -> Key:
+    return place.address, place.port, place.sni
+
+
+@once
+def _handshakes_at(case: Case) -> dict[Key, tuple[Handshake, ...]]:
+    """By place. The place's evidence decides, not its port: Interface 1 may have been read on another one."""
+    by_id = {shake.id: shake for shake in case.of(Handshake)}
+    return {
+        _key(place): tuple(by_id[each] for each in place.evidence if each in by_id) for place in case.places
+    }
+
+
+def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """Every handshake of a place: under its name and without, of one version and of all."""
+    return _handshakes_at(case).get(_key(place), ())
+
+
+def named(shake: Handshake, place: Place) -> bool:
+    """Was the place's own name sent? For an address as name there is none to send (RFC 6066 section 3)."""
+    return shake.sni == place.sni or (shake.sni is None and place.sni is not None and is_address(place.sni))
+
+
+def handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """The handshakes of a place under its own name, over the policy's whole range of versions."""
+    return tuple(
+        shake for shake in all_handshakes(case, place) if shake.offered is None and named(shake, place)
+    )
+
+
+def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
+    """The certificates presented at some places, each once, in the order first seen.
+
+    Certificates that sampling saw at an address of the FQDN count as presented there.
+    """
+    groups: dict[str, _Group] = {}
+    chosen = tuple(places)
+    for place in chosen:
+        for shake in handshakes(case, place):
+            if shake.chain:
+                groups.setdefault(shake.chain[0], _Group()).put(place, shake.id)
+    _add_samples(case, chosen, groups)
+    found = []
+    for fingerprint, group in groups.items():
+        certificate = case.certificate(fingerprint)
+        if certificate is not None:
+            evidence = (certificate.id, *group.evidence)
+            part = _part(case, tuple(group.places), fingerprint)
+            found.append(Presented(certificate, tuple(group.places), evidence, part))
+    return tuple(found)
+
+
+def at(one: Presented, case: Case) -> str:
+    """Where a certificate is presented, in words; with how often, where the place shows another one as well."""
+    shown = where(one.places, case)
+    return f"{shown} (on {one.part[0]:,} of {one.part[1]:,} connections)" if one.part else shown
+
+
+def _part(case: Case, places: tuple[Place, ...], fingerprint: str) -> tuple[int, int] | None:
+    seen = _sampled(case).get((places[0].address, places[0].port), {}) if len(places) == 1 else {}
+    if len(seen) < 2 or not places[0].fqdn:
+        return None
+    return len(seen.get(fingerprint, ())), sum(len(samples) for samples in seen.values())
+
+
+@once
+def _sampled(case: Case) -> dict[tuple[str, int], dict[str, list[str]]]:
+    """By address and port: the certificates that sampling saw, each with the samples that did."""
+    found: dict[tuple[str, int], dict[str, list[str]]] = {}
+    for sample in case.of(Sample):
+        if sample.certificate is not None:
+            here = found.setdefault((sample.address, sample.port), {})
+            here.setdefault(sample.certificate, []).append(sample.id)
+    return found
+
+
+def sampled_at(case: Case, place: Place) -> frozenset[str]:
+    """Fingerprints of the certificates that repeated connections were shown at an address of the FQDN."""
+    return frozenset(_sampled(case).get((place.address, place.port), ())) if place.fqdn else frozenset()
+
+
+def samples_at(case: Case, place: Place) -> tuple[Sample, ...]:
+    """The repeated connections to an address of the FQDN, from this desktop's usual address."""
+    return _samples(case).get((place.address, place.port), ()) if place.fqdn else ()
+
+
+@once
+def _samples(case: Case) -> dict[tuple[str, int], tuple[Sample, ...]]:
+    found: dict[tuple[str, int], list[Sample]] = {}
+    for sample in case.of(Sample):
+        if sample.arm != "source":
+            found.setdefault((sample.address, sample.port), []).append(sample)
+    return {where: tuple(samples) for where, samples in found.items()}
+
+
+def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
+    """What sampling saw of certificates, one observation as evidence for each certificate and place."""
+    for place in places:
+        if not place.fqdn:
+            continue
+        for fingerprint, samples in _sampled(case).get((place.address, place.port), {}).items():
+            group = groups.setdefault(fingerprint, _Group())
+            if place not in group.places:
+                group.put(place, samples[0])
+
+
+@once
+def at_clients(case: Case) -> tuple[Presented, ...]:
+    """The certificates at what serves clients."""
+    return presented(case, case.client_places)
+
+
+@once
+def at_interfaces_1(case: Case) -> tuple[Presented, ...]:
+    """The certificates on replication interfaces.
+
+    An address of the FQDN that is also an Interface 1 was looked at under both names and is two places; here
+    the one under the member's name counts.
+    """
+    return presented(case, (place for place in case.replication_places if place.sni in place.replication_of))
+
+
+@once
+def everywhere(case: Case) -> tuple[Presented, ...]:
+    """Certificates at what serves clients and on replication interfaces; one that is at both counts once."""
+    merged: dict[str, Presented] = {}
+    for one in (*at_clients(case), *at_interfaces_1(case)):
+        known = merged.get(one.certificate.fingerprint)
+        merged[one.certificate.fingerprint] = one if known is None else _merge(known, one)
+    return tuple(merged.values())
+
+
+def _merge(one: Presented, other: Presented) -> Presented:
+    return Presented(
+        one.certificate,
+        tuple(dict.fromkeys((*one.places, *other.places))),
+        tuple(dict.fromkeys((*one.evidence, *other.evidence))),
+    )
+
+
+@once
+def chains(case: Case) -> tuple[Chain, ...]:
+    """Every chain that was sent and put before the trust store, with the store's answer."""
+    groups: dict[tuple[tuple[str, ...], bool | None, int | None], _Group] = {}
+    trusts: dict[tuple[tuple[str, ...], bool | None, int | None], Trust] = {}
+    for place in case.places:
+        for shake in handshakes(case, place):
+            if shake.trust is None or not shake.chain:
+                continue
+            key = shake.chain, shake.trust.trusted, shake.trust.code
+            trusts.setdefault(key, shake.trust)
+            groups.setdefault(key, _Group()).put(place, shake.id)
+    found = []
+    for key, group in groups.items():
+        leaf = case.certificate(key[0][0])
+        if leaf is not None:
+            evidence = (leaf.id, *group.evidence)
+            found.append(Chain(key[0], trusts[key], tuple(group.places), evidence, leaf))
+    return tuple(found)
+
+
+def unseen(case: Case, found: Iterable[Presented]) -> Iterator[NotObserved]:
+    """What serves clients and presented no certificate; silence of a part is not health of the whole."""
+    seen = {place for one in found for place in one.places}
+    if not any(place.serves_clients for one in found for place in one.places):
+        yield NotObserved(NO_CERTIFICATE)
+        return
+    missing = [place for place in case.client_places if place not in seen]
+    if missing:
+        yield NotObserved(f"no certificate came from {where(missing, case)}")
+
+
+def names_unread(certificate: Certificate) -> bool:
+    """Its names, or some of them, could not be read, so that a name which is not there may be."""
+    return any(problem.startswith(_NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
+
+
+def lead(places: Sequence[Place]) -> Place:
+    """The place that a finding about several is filed under: a member's client interface if there is one."""
+    for place in places:
+        if place.client_of:
+            return place
+    return next((place for place in places if place.serves_clients), places[0])
+
+
+def subject(places: Sequence[Place], case: Case) -> Subject:
+    return place_subject(lead(places), case.target)
+
+
+def where(places: Sequence[Place], case: Case) -> str:
+    """The places in words: up to two by name, of more the leading one and how many others."""
+    first = lead(places)
+    others = [place for place in places if place is not first]
+    named_first = place_name(first, case.target)
+    if len(others) > 1:
+        return f"{named_first} and {len(others)} other places"
+    return listed([named_first, *(place_name(place, case.target) for place in others)])
+
+
+def listed(words: Sequence[str], at_most: int = 5) -> str:
+    """Words joined as in a sentence; what is over `at_most` is counted."""
+    shown = list(words[:at_most])
+    if len(words) > at_most:
+        shown.append(f"{len(words) - at_most} more")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]
+
+
+def short(text: str) -> str:
+    """A name out of a certificate, short enough for a sentence."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def title(certificate: Certificate) -> str:
+    """What people call it: its Common Name, else its first alternative name, else its fingerprint's start."""
+    for name in (*certificate.common_names[:1], *(certificate.dns_names or ())[:1]):
+        if name:
+            return f'"{short(name)}"'
+    return f"with fingerprint {certificate.fingerprint[:16]}…"
+
+
+def issuer(certificate: Certificate) -> str:
+    """What people call its issuer."""
+    names = certificate.issuer_common_names
+    return short(names[-1] if names and names[-1] else certificate.issuer) or "an issuer without a name"
+
+
+def day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def described(one: Presented, case: Case, **more: str) -> dict[str, str]:
+    """The facts that every certificate finding carries, as text."""
+    certificate = one.certificate
+    return {
+        "fingerprint": certificate.fingerprint,
+        "common_name": ", ".join(certificate.common_names),
+        "alternative_names": ", ".join((*(certificate.dns_names or ())[:20], *certificate.ip_names[:20])),
+        "issuer": certificate.issuer,
+        "places": ", ".join(place_name(place, case.target) for place in one.places),
+        **more,
+    }

@@ -1,0 +1,140 @@
+"""Rules on the check itself: a defect of ours, a run that was cut short, a desktop without a network."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.observations import Connection, Crash, Cut, DnsAnswer
+from semscheck.model.target import Severity
+from semscheck.rules.context import Case
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+Answers = Iterator[Answer]
+_PACKET_CAME = (Cause.REFUSED, Cause.RESET)  # an answer all the same
+# "Host unreachable" at once is what a router answered (RFC 1122 section 3.2.2.1); the same after seconds is this
+# desktop's own conclusion from silence on its link, and "network unreachable" is its own routing table.
+_A_ROUTER_SAYS = (errno.EHOSTUNREACH, 10065)
+AT_ONCE_S = 0.9
+SHOWN = 6
+
+
+@rule(
+    Card(
+        code="SEM001",
+        name="probe-crashed",
+        severity=Severity.UNKNOWN,
+        owner=Owner.SEMSCHECK,
+        summary="A part of semscheck failed with a defect of its own.",
+        why="What that part would have seen is not known, so the verdict may be incomplete.",
+        remedy=(
+            "Report it with the saved evidence (`--save FILE`, and `--redact` if names must not leave the house). "
+            "The other results stand."
+        ),
+        seen_by="The guard around every probe and every rule.",
+    )
+)
+def probe_crashed(case: Case) -> Answers:
+    """Crash observations; crashed rules are added by the judge."""
+    for crash in case.of(Crash):
+        yield Hit(
+            subject=Subject("run", crash.where),
+            summary=f"The part of semscheck for {crash.where} failed with a defect of its own: {crash.error}",
+            evidence=(crash.id,),
+            args={"where": crash.where, "error": crash.error},
+        )
+
+
+@rule(
+    Card(
+        code="SEM002",
+        name="incomplete",
+        severity=Severity.UNKNOWN,
+        owner=Owner.SEMSCHECK,
+        summary="The run was cancelled, or ran out of time, before all was measured.",
+        why="What was not measured may be broken.",
+        remedy="Run it again, with a longer `--deadline` if it ran out of time.",
+        seen_by="The run's own clock and its list of unfinished parts.",
+    )
+)
+def incomplete(case: Case) -> Answers:
+    """A run that was cut."""
+    for cut in case.of(Cut):
+        parts = ", ".join(cut.unfinished[:SHOWN])
+        more = len(cut.unfinished) - SHOWN
+        listed = f"{parts} and {more} more" if more > 0 else parts or "nothing"
+        how = "was cancelled" if cut.reason == "cancelled" else "ran out of time"
+        yield Hit(
+            subject=Subject("run", case.snapshot.run.id),
+            summary=f"The run {how} before all was measured; not finished: {listed}.",
+            evidence=(cut.id,),
+            args={"reason": cut.reason, "unfinished": ", ".join(cut.unfinished)},
+        )
+
+
+def _at_once(seen: Connection) -> bool:
+    return seen.elapsed_s is not None and seen.elapsed_s < AT_ONCE_S
+
+
+@rule(
+    Card(
+        code="SEM003",
+        name="no-network",
+        severity=Severity.UNKNOWN,
+        owner=Owner.DESKTOP,
+        summary="No packet came back from anything.",
+        why="This desktop seems to have no network, so nothing can be said of the servers.",
+        remedy="Check the cable, the wireless network or the VPN of this desktop, and run the check again.",
+        seen_by=(
+            "No name server, no address of the FQDN and no member sent anything back. A missing default route "
+            "alone is not this."
+        ),
+    )
+)
+def no_network(case: Case) -> Answers:
+    """Not one answer from resolvers, FQDN or members."""
+    asked = [a for a in case.of(DnsAnswer) if a.failure is None or a.failure.cause is not Cause.CANCELLED]
+    tried = [c for c in case.of(Connection) if c.failure is None or c.failure.cause is not Cause.CANCELLED]
+    if not asked and not tried:
+        yield NotObserved("nothing was asked")
+        return
+    answered = any(a.failure is None or a.failure.cause in (*_PACKET_CAME, Cause.MALFORMED) for a in asked)
+    connected = any(c.failure is None or c.failure.cause in _PACKET_CAME for c in tried)
+    routed = any(c.failure is not None and c.failure.errno in _A_ROUTER_SAYS and _at_once(c) for c in tried)
+    if answered or connected or routed:
+        return
+    yield Hit(
+        subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+        summary=(
+            f"No packet came back from anything: {len(asked)} questions to name servers and {len(tried)} connections "
+            "were tried. This desktop seems to have no network."
+        ),
+        evidence=tuple(o.id for o in (*asked[:3], *tried[:3])),
+        args={"questions": str(len(asked)), "connections": str(len(tried))},
+    )
+
+
+@rule(
+    Card(
+        code="SEM004",
+        name="not-measured",
+        severity=Severity.UNKNOWN,
+        owner=Owner.SEMSCHECK,
+        summary="Something that decides the verdict was not measured, and nothing else says why.",
+        why="Where nothing was found because nothing was seen, the service may be broken all the same.",
+        remedy=(
+            "See which rules were not observed, and why (`--verbose`): name the members and a resolver, run the "
+            "check again, or run it from another desktop."
+        ),
+        seen_by=(
+            "The name, what serves there, its certificate and the spreading of connections each have a rule that "
+            "has to answer before a run can be called healthy. Where a critical or unknown finding stands, that "
+            "says more, and this is left out."
+        ),
+    )
+)
+def not_measured(case: Case) -> Answers:
+    """Judged when all other rules have answered (see `judge`), so that this one never says anything itself."""
+    yield from ()

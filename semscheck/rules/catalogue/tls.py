@@ -1,0 +1,579 @@
+"""Rules on the TLS handshake: does it succeed, with what, and do the members agree. Names per RFC 8446."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from semscheck.model.analysis import Place
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.names import is_address
+from semscheck.model.observations import Handshake
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.presented import (
+    all_handshakes,
+    handshakes,
+    listed,
+    named,
+    sampled_at,
+    samples_at,
+    subject,
+    title,
+    where,
+)
+from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
+RFC_8446_ALERTS = Reference(
+    "RFC 8446: TLS 1.3, section 6 (alerts)", "https://www.rfc-editor.org/rfc/rfc8446#section-6"
+)
+RFC_8996 = Reference("RFC 8996: deprecating TLS 1.0 and TLS 1.1", "https://www.rfc-editor.org/rfc/rfc8996")
+RFC_9325 = Reference(
+    "RFC 9325: recommendations for secure use of TLS", "https://www.rfc-editor.org/rfc/rfc9325"
+)
+RFC_6066 = Reference(
+    "RFC 6066: TLS extensions, section 3 (server name indication)",
+    "https://www.rfc-editor.org/rfc/rfc6066#section-3",
+)
+RFC_8899 = Reference(
+    "RFC 8899: packetization layer path MTU discovery", "https://www.rfc-editor.org/rfc/rfc8899"
+)
+KB_156803 = Reference(
+    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+
+BY_SUBJECT = (
+    "critical where the FQDN leads there, a warning for another client interface, "
+    "info for a replication interface"
+)
+NO_HANDSHAKE = "no connection got as far as a TLS handshake"
+OLDEST_GOOD = "TLSv1.2"
+_AGE = {version: age for age, version in enumerate(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))}
+_SAID = 60  # characters of what came instead of TLS, in a sentence
+_GARBAGE = frozenset({Cause.NOT_TLS, Cause.MALFORMED, Cause.TOO_LARGE, Cause.OTHER})
+_REFUSAL = frozenset({Cause.ALERT, Cause.CLOSED})
+_SILENCE = frozenset({Cause.STALLED, Cause.TIMED_OUT})
+_ENDED = _REFUSAL | _SILENCE | {Cause.RESET, Cause.REFUSED}
+
+Answers = Iterator[Answer]
+
+
+def _spoke(shake: Handshake) -> bool:
+    """Did the handshake get through, or end only because we did not trust the chain?"""
+    return shake.failure is None or shake.failure.cause is Cause.UNTRUSTED
+
+
+def _answered(shakes: Sequence[Handshake]) -> bool:
+    return any(_spoke(shake) for shake in shakes)
+
+
+def _failed_at(case: Case, causes: frozenset[Cause]) -> Iterator[tuple[Place, Handshake, Failure]]:
+    """Places where no handshake succeeded under any policy, and the first one failed for one of the causes.
+
+    A server that only the permissive policy reaches is old, not refusing: TLS004 and TLS008 say so.
+    """
+    for place in case.places:
+        shakes = handshakes(case, place)
+        if not shakes or _answered(shakes):
+            continue
+        first = shakes[0]
+        if first.failure is not None and first.failure.phase is Phase.TLS and first.failure.cause in causes:
+            yield place, first, first.failure
+
+
+def _unless_tried(case: Case) -> Answers:
+    if not any(handshakes(case, place) for place in case.places):
+        yield NotObserved(NO_HANDSHAKE)
+
+
+def _facts(place: Place, case: Case, failure: Failure) -> dict[str, str]:
+    return {
+        "place": place_name(place, case.target),
+        "cause": failure.cause.value,
+        "detail": failure.detail,
+        "alert": failure.alert or "",
+        "said": failure.said or "",
+    }
+
+
+def _said(failure: Failure) -> str:
+    """What came, in words: the protocols that are met most, else the first characters."""
+    said = failure.said or ""
+    if said.startswith("HTTP/") or "<html" in said.lower():
+        return "it answers in plain HTTP"
+    if said.startswith("SSH-"):
+        return "it is an SSH server"
+    if said[:4] in ("220 ", "220-", "+OK ", "* OK"):
+        return f'it greets like a mail or file server: "{said[:_SAID].strip()}"'
+    if said:
+        return f'it sent "{said[:_SAID].strip()}"'
+    return f"what it sent is not valid TLS ({failure.detail})"
+
+
+@rule(
+    Card(
+        code="TLS001",
+        name="not-tls",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.SERVER,
+        summary="Something answers, and it does not speak TLS.",
+        why="Clients speak TLS (HTTPS) only, so they fail with an error of encryption. Often a plain-HTTP "
+        "service or another program listens on the port, or a load balancer forwards to the wrong port of "
+        "the members.",
+        remedy="Find out what listens at this address and port. On a load balancer check the members' port "
+        "in the pool and that TLS is passed through or spoken, not plain HTTP.",
+        seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what "
+        "they say is in the evidence.",
+        references=(RFC_8446,),
+    )
+)
+def not_tls(case: Case) -> Answers:
+    for place, shake, failure in _failed_at(case, _GARBAGE):
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"No TLS at {place_name(place, case.target)}: {_said(failure)}.",
+            severity=by_subject(place),
+            evidence=(shake.id,),
+            args=_facts(place, case, failure),
+        )
+    yield from _unless_tried(case)
+
+
+@rule(
+    Card(
+        code="TLS002",
+        name="handshake-refused",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.SERVER,
+        summary="The server ended the TLS handshake with an alert, or closed the connection.",
+        why="Clients cannot connect. The alert's name says more: handshake_failure and protocol_version mean "
+        "that the two sides have no version or cipher in common, unrecognized_name that this name is not "
+        "served there, internal_error a fault on the server. A close without an alert often comes from a "
+        "load balancer that has no working member behind it.",
+        remedy="For an alert, compare versions and ciphers of the server with those of the clients, and "
+        "check that a certificate is assigned to the interface. For a close, check the load balancer's pool "
+        "and its health checks.",
+        seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, "
+        "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
+        "versions) is never reported as this.",
+        references=(RFC_8446_ALERTS,),
+    )
+)
+def handshake_refused(case: Case) -> Answers:
+    for place, shake, failure in _failed_at(case, _REFUSAL | {Cause.RESET}):
+        how = f'the alert "{failure.alert}"' if failure.alert else "a close and no alert"
+        if failure.cause is Cause.RESET:
+            if not failure.said:
+                continue  # before the server's first byte: NET004
+            how = "a reset, after the server had begun to answer"
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"The TLS handshake with {place_name(place, case.target)} ended in {how}.",
+            severity=by_subject(place),
+            evidence=(shake.id,),
+            args=_facts(place, case, failure),
+        )
+    yield from _unless_tried(case)
+
+
+@rule(
+    Card(
+        code="TLS003",
+        name="handshake-stalled",
+        severity=Severity.CRITICAL,
+        severity_note=BY_SUBJECT,
+        owner=Owner.NETWORK,
+        summary="The connection was accepted and the first TLS message was never answered.",
+        why="Clients hang until they give up. A host that accepts and then stays silent is frozen or "
+        "overloaded, or something on the way drops large packets (path MTU) or holds the connection for "
+        "inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
+        remedy="Try from a desktop in the server's own network. If it works there, look for a smaller MTU or "
+        "filtered ICMP on the way (VPN, tunnels) and for TLS inspection. If it does not, restart or relieve "
+        "the server, and let the balancer's health check do a TLS handshake or an HTTP request.",
+        seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
+        "the step's time-out.",
+        references=(RFC_8899,),
+    )
+)
+def handshake_stalled(case: Case) -> Answers:
+    shaken = [place for place in case.client_places if _answered(handshakes(case, place))]
+    for place, shake, failure in _failed_at(case, _SILENCE):
+        yield Hit(
+            # This desktop's handshakes get through to others of the cluster: the server comes before the way.
+            owner=Owner.SERVER if shaken else None,
+            subject=place_subject(place, case.target),
+            summary=f"{sentence_start(place_name(place, case.target))} accepts connections and then does not "
+            "answer the first TLS message.",
+            severity=by_subject(place),
+            evidence=(shake.id,),
+            args=_facts(place, case, failure),
+        )
+    yield from _unless_tried(case)
+
+
+# --- versions and what is negotiated -----------------------------------------------------------------------
+
+
+_SEVERAL = "{place} leads to servers that differ, so that handshakes there are not one server's"
+
+
+def _at(case: Case, place: Place) -> tuple[Handshake, ...]:
+    """Every handshake under the place's own name, probes of one version included."""
+    return tuple(shake for shake in all_handshakes(case, place) if named(shake, place))
+
+
+def _newest(shakes: Sequence[Handshake]) -> str | None:
+    spoken = [shake.version for shake in shakes if _spoke(shake) and shake.version in _AGE]
+    return max((version for version in spoken if version), key=_AGE.__getitem__, default=None)
+
+
+def _too_old(shakes: Sequence[Handshake]) -> str | None:
+    """What the server speaks at most, where that is under TLS 1.2; None otherwise."""
+    newest = _newest(shakes)
+    if newest is not None:
+        return newest if _AGE[newest] < _AGE[OLDEST_GOOD] else None
+    usual = [shake for shake in shakes if shake.offered is None]
+    return "a version older than TLS 1.0" if usual and all(map(_by_version, usual)) else None
+
+
+def _by_version(shake: Handshake) -> bool:
+    """Did our own library refuse the version that the server chose?"""
+    failed = shake.failure
+    return failed is not None and failed.cause is Cause.LOCAL_POLICY and "PROTOCOL" in failed.detail.upper()
+
+
+def _shown(version: str) -> str:
+    """ "TLSv1" as people write it: "TLS 1.0"."""
+    words = {"SSLv3": "SSL 3", "TLSv1": "TLS 1.0"}
+    return words.get(version, version.replace("TLSv", "TLS "))
+
+
+@rule(
+    Card(
+        code="TLS004",
+        name="legacy-protocol",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The server speaks nothing newer than TLS 1.1.",
+        why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and switched off in current operating systems: clients "
+        "there cannot connect at all, old ones still can.",
+        remedy="Update the server to a version that speaks TLS 1.2 or newer, or enable it; on a load "
+        "balancer that ends TLS, enable TLS 1.2 and 1.3 there.",
+        seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, "
+        "and the version that the server chose.",
+        references=(RFC_8996,),
+    )
+)
+def legacy_protocol(case: Case) -> Answers:
+    tried = False
+    for place in case.places:
+        shakes = _at(case, place)
+        tried = tried or _answered(shakes)
+        version = _too_old(shakes) if shakes else None
+        if version is None:
+            continue
+        if any(_AGE.get(sample.version or "", 0) >= _AGE[OLDEST_GOOD] for sample in samples_at(case, place)):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
+            continue
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"{sentence_start(place_name(place, case.target))} speaks nothing newer than {_shown(version)}.",
+            evidence=tuple(shake.id for shake in shakes),
+            args={"place": place_name(place, case.target), "version": version},
+        )
+    if not tried:
+        yield NotObserved("no TLS handshake succeeded")
+
+
+@rule(
+    Card(
+        code="TLS008",
+        name="legacy-cryptography",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The server speaks TLS 1.2 or newer, and only with a key exchange or cipher that current TLS "
+        "libraries refuse.",
+        why="Old clients connect; browsers and current operating systems refuse, or will soon. So some "
+        "desktops work and others do not, with the same server.",
+        remedy="Enable cipher suites with elliptic-curve Diffie-Hellman (ECDHE) and AES-GCM on the server, "
+        "or on the load balancer if TLS ends there.",
+        seen_by="Every handshake with the default policy of a current library fails, one with a permissive "
+        "policy (small Diffie-Hellman groups, old ciphers) succeeds with TLS 1.2, and the certificate's own key is "
+        "not the reason (that is CRT011). An address that leads to several servers, some of which take the default "
+        "policy, is left to what is said of each server.",
+        references=(RFC_9325,),
+    )
+)
+def legacy_cryptography(case: Case) -> Answers:
+    tried = False
+    for place in case.places:
+        shakes = handshakes(case, place)
+        spoken = [shake for shake in shakes if _spoke(shake)]
+        tried = tried or bool(spoken)
+        if not spoken or any(shake.policy != "legacy" for shake in spoken):
+            continue
+        if _too_old(_at(case, place)) or any(_about_certificate(shake) for shake in shakes):
+            continue
+        if _meets_current(case, place):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
+            continue
+        chosen = spoken[0]
+        yield Hit(
+            subject=place_subject(place, case.target),
+            summary=f"{sentence_start(place_name(place, case.target))} connects only with "
+            f"{chosen.cipher or 'a cipher'}, which current TLS libraries refuse.",
+            evidence=tuple(shake.id for shake in shakes),
+            args={
+                "place": place_name(place, case.target),
+                "version": chosen.version or "",
+                "cipher": chosen.cipher or "",
+                "key_exchange": chosen.key_exchange or "",
+            },
+        )
+    if not tried:
+        yield NotObserved("no TLS handshake succeeded")
+
+
+def _meets_current(case: Case, place: Place) -> bool:
+    """Did a server there take what a current library offers, though another handshake failed?
+
+    TLS 1.3 has no suite and no group that the default policy leaves out, so that one under the permissive policy
+    shows it too (RFC 8446 sections 4.2.7 and B.4).
+    """
+    shakes = all_handshakes(case, place)
+    if any(_spoke(shake) and (shake.policy != "legacy" or shake.version == "TLSv1.3") for shake in shakes):
+        return True
+    return any(sample.version is not None and sample.failure is None for sample in samples_at(case, place))
+
+
+def _about_certificate(shake: Handshake) -> bool:
+    """Was it refused by our own library for a certificate's key or signature?"""
+    failed = shake.failure
+    if failed is None or failed.cause is not Cause.LOCAL_POLICY:
+        return False
+    return shake.trust is not None or "EE_KEY" in failed.detail or "CA_" in failed.detail
+
+
+@rule(
+    Card(
+        code="TLS005",
+        name="members-differ",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The members' client interfaces negotiate different TLS versions, key exchanges or "
+        "certificate key types with the same client.",
+        why="A client that works with one member may fail with another after a fail-over. Members that "
+        "differ were usually updated or configured at different times.",
+        remedy="Bring all members to the same version and TLS settings, and give them the same certificate.",
+        seen_by="One handshake with the same offer to each client interface: the newest version, the key "
+        "exchange and the type of the certificate's key that came out.",
+        references=(KB_156803, RFC_9325),
+    )
+)
+def members_differ(case: Case) -> Answers:
+    places = tuple(place for place in case.places if place.client_of)
+    seen: dict[str, list[tuple[Place, dict[str, str]]]] = {}
+    for place in places:
+        for name in place.client_of:
+            facts = _negotiated(case, place)
+            if facts is not None:
+                seen.setdefault(name, []).append((place, facts))
+    if len(seen) < 2:
+        yield NotObserved("fewer than two client interfaces answered a TLS handshake")
+        return
+    differences = tuple(_differences([one for several in seen.values() for one in several]))
+    if differences:
+        yield _members_hit(differences, case)
+
+
+def _differences(
+    everyone: Sequence[tuple[Place, dict[str, str]]],
+) -> Iterator[tuple[str, dict[str, list[Place]]]]:
+    """What is not the same everywhere: which fact, and the places by its value."""
+    for what in ("version", "key exchange", "certificate key"):
+        groups: dict[str, list[Place]] = {}
+        for place, facts in everyone:
+            if what in facts:
+                groups.setdefault(facts[what], []).append(place)
+        if len(groups) > 1:
+            yield what, groups
+
+
+def _negotiated(case: Case, place: Place) -> dict[str, str] | None:
+    """What came out of the first handshake that succeeded; what was not seen is left out."""
+    shake = next((shake for shake in handshakes(case, place) if _spoke(shake)), None)
+    if shake is None:
+        return None
+    certificate = case.certificate(shake.chain[0] if shake.chain else None)
+    newest = _newest(_at(case, place))
+    found = {
+        "version": _shown(newest) if newest else None,
+        "key exchange": shake.key_exchange,
+        "certificate key": certificate.key_type if certificate else None,
+    }
+    return {what: value for what, value in found.items() if value is not None}
+
+
+def _members_hit(differences: Sequence[tuple[str, dict[str, list[Place]]]], case: Case) -> Hit:
+    words = [
+        f"{what} {listed([f'{value} at {where(places, case)}' for value, places in groups.items()])}"
+        for what, groups in differences
+    ]
+    places = dict.fromkeys(
+        place for _, groups in differences for several in groups.values() for place in several
+    )
+    return Hit(
+        subject=Subject("cluster", case.target.fqdn),
+        summary=f"The members negotiate TLS differently: {'; '.join(words)}.",
+        evidence=tuple(shake.id for place in places for shake in handshakes(case, place) if _spoke(shake)),
+        args={what.replace(" ", "_"): ", ".join(groups) for what, groups in differences},
+    )
+
+
+@rule(
+    Card(
+        code="TLS006",
+        name="client-certificate-requested",
+        severity=Severity.INFO,
+        owner=Owner.SERVER,
+        summary="The server asks clients for a certificate of their own.",
+        why="Some programs then ask the user to choose a certificate, and some fail if there is none. It was "
+        "not needed for the handshake here.",
+        remedy="If clients are not meant to identify themselves by certificate, switch the request off on "
+        "the server or the load balancer.",
+        seen_by="A CertificateRequest message during the handshake. One that a server sends only later is not seen.",
+        references=(RFC_8446,),
+    )
+)
+def client_certificate_requested(case: Case) -> Answers:
+    asking: dict[Place, str] = {}
+    known = False
+    for place in case.places:
+        for shake in handshakes(case, place):
+            known = known or shake.client_certificate_requested is not None
+            if shake.client_certificate_requested:
+                asking.setdefault(place, shake.id)
+    if asking:
+        places = tuple(asking)
+        yield Hit(
+            subject=subject(places, case),
+            summary=f"A client certificate is asked for at {where(places, case)}.",
+            evidence=tuple(asking.values()),
+            args={"places": ", ".join(place_name(place, case.target) for place in places)},
+        )
+    elif not known:
+        yield NotObserved("no handshake got as far as a request for a client certificate")
+
+
+@rule(
+    Card(
+        code="TLS007",
+        name="needs-sni",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="A client that does not send the server's name (SNI) is shown another certificate, or refused.",
+        why="Several sites share the address. Old clients, and load balancers' health checks, send no server "
+        "name: they get another site's certificate and fail or warn.",
+        remedy="Make the clients' certificate the default of this address on the server or load balancer.",
+        seen_by="A second handshake without the server name extension, compared with the one that sent the name. A "
+        "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses "
+        "with a name, too.",
+        references=(RFC_6066,),
+    )
+)
+def needs_sni(case: Case) -> Answers:
+    compared = False
+    groups: dict[str | None, list[tuple[Place, Handshake, Handshake]]] = {}
+    for place in case.client_places:
+        usual = next((shake for shake in _modern(handshakes(case, place)) if _spoke(shake)), None)
+        bare = next(_modern(_without_name(case, place)), None)
+        if place.sni is None or is_address(place.sni) or usual is None or bare is None or not usual.chain:
+            continue
+        compared = True
+        if not _spoke(bare) and _fails_anyway(case, place):
+            yield NotObserved(f"handshakes with a name fail as well at {place_name(place, case.target)}")
+            continue
+        if _spoke(bare):
+            # Something that shows several certificates in turn shows another one with and without a name.
+            others = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
+            others |= sampled_at(case, place)
+            if bare.chain and bare.chain[0] not in others:
+                groups.setdefault(bare.chain[0], []).append((place, usual, bare))
+        elif bare.failure is not None and bare.failure.cause in _REFUSAL:
+            groups.setdefault(None, []).append((place, usual, bare))
+    unnamed = tuple(_as_usual_without_name(case))
+    for shown, seen in groups.items():
+        yield _sni_hit(shown, seen, case, unnamed)
+    if not compared:
+        yield NotObserved("no handshake without a server name was made beside one with it")
+
+
+def _fails_anyway(case: Case, place: Place) -> bool:
+    """Does a client that sends the name fail there as well, some of the time?
+
+    A probe of TLS 1.2 alone may meet a rightful alert; a close, a reset or silence in answer to it is none.
+    """
+    for shake in _at(case, place):
+        ended = shake.failure.cause if shake.failure is not None else None
+        if shake.offered is None and shake.policy != "legacy" and ended in _ENDED:
+            return True
+        if shake.offered == OLDEST_GOOD and ended in _ENDED - {Cause.ALERT}:
+            return True
+    ends = [sample.failure for sample in samples_at(case, place) if sample.failure is not None]
+    return any(end.phase is not Phase.HTTP and end.cause in _ENDED for end in ends)
+
+
+def _as_usual_without_name(case: Case) -> Iterator[Place]:
+    """The members' own client interfaces that show a client without a name what they show everybody."""
+    for place in case.client_places:
+        if place.client_of and not place.fqdn:
+            usual = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
+            shown = {shake.chain[0] for shake in _without_name(case, place) if shake.chain}
+            if shown and shown <= usual:
+                yield place
+
+
+def _modern(shakes: Iterable[Handshake]) -> Iterator[Handshake]:
+    """Without those of the permissive policy: with and without a name, the same offer is compared."""
+    return (shake for shake in shakes if shake.policy != "legacy")
+
+
+def _without_name(case: Case, place: Place) -> Iterator[Handshake]:
+    return (shake for shake in all_handshakes(case, place) if shake.sni is None and shake.offered is None)
+
+
+_BALANCER_CHOOSES = (
+    "The servers themselves show their certificate to a client that sends no name, so that it is the load balancer "
+    "that chooses by the name. Make this service the default of the address there: the default pool of a rule by "
+    "server name, or the default certificate where TLS ends on the balancer."
+)
+
+
+def _sni_hit(
+    shown: str | None,
+    seen: Sequence[tuple[Place, Handshake, Handshake]],
+    case: Case,
+    unnamed: Sequence[Place],
+) -> Hit:
+    """shown: the certificate that is presented without a name, None where the handshake is refused.
+
+    unnamed: members' own interfaces that need no name.
+    """
+    certificate = case.certificate(shown)
+    which = f", {title(certificate)}," if certificate else ""
+    what = "the handshake is refused" if shown is None else f"another certificate{which} is presented"
+    places = tuple(place for place, _, _ in seen)
+    in_front = all(place.balancer and not place.client_of for place in places)
+    chooses = bool(unnamed) and in_front
+    return Hit(
+        subject=subject(places, case),
+        owner=Owner.BALANCER if chooses else None,
+        remedy=_BALANCER_CHOOSES if chooses else None,
+        summary=f"At {where(places, case)}, {what} when the client sends no server name (SNI).",
+        evidence=tuple(shake.id for _, usual, bare in seen for shake in (usual, bare)),
+        args={"places": ", ".join(place_name(place, case.target) for place in places), "other": shown or ""},
+    )

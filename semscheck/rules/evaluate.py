@@ -1,0 +1,216 @@
+"""One run judged: every rule asked, severities as the profile wants them, causes, verdict, headline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from semscheck.model.analysis import Analysis, Reach
+from semscheck.model.findings import (
+    EXIT_CODES,
+    Finding,
+    State,
+    Status,
+    Subject,
+    Verdict,
+)
+from semscheck.model.observations import Handshake
+from semscheck.model.report import Snapshot, Summary
+from semscheck.model.target import Severity, Target
+from semscheck.rules.causes import RANK, explain
+from semscheck.rules.context import Case
+from semscheck.rules.ownership import settled
+from semscheck.rules.rule import Hit, NotObserved, Rule, catalogue
+from semscheck.rules.story import headline
+
+_STATUS = {
+    Severity.CRITICAL: Status.CRITICAL,
+    Severity.UNKNOWN: Status.UNKNOWN,
+    Severity.WARNING: Status.WARNING,
+    Severity.INFO: Status.OK,
+}
+NO_NETWORK = "SEM003"
+CRASHED = "SEM001"
+NOT_MEASURED = "SEM004"
+
+GRAVE = (Severity.CRITICAL, Severity.UNKNOWN)
+
+# Rules without whose answer a run cannot be called healthy, and the question that each stands for.
+DECIDING = {
+    "DNS001": "whether the name exists",
+    "DNS004": "whether the name's addresses rotate",
+    "CLU005": "whether anything serves there",
+    "BAL001": "how new connections are spread",
+    "BAL006": "whether a client stays with its server",
+}
+SAY_OUR_POLICY = frozenset({"CRT011", "TLS004", "TLS008"})  # why a modern client does not even come to trust
+REASONS = 3  # said in one sentence; the verdicts hold them all
+OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
+
+
+def _severity(rule: Rule, hit: Hit, target: Target) -> Severity:
+    """The hit's own or the card's severity, unless the profile replaces it; never to or from `unknown`."""
+    severity = hit.severity or rule.card.severity
+    wanted = target.severities.get(rule.card.code)
+    if wanted is None or Severity.UNKNOWN in (severity, wanted):
+        return severity
+    return wanted
+
+
+def _finding(rule: Rule, hit: Hit, case: Case) -> Finding:
+    card = rule.card
+    owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, case)
+    return Finding(
+        code=card.code,
+        name=card.name,
+        severity=_severity(rule, hit, case.target),
+        confidence=hit.confidence or card.confidence,
+        owner=owner,
+        subject=hit.subject,
+        summary=hit.summary,
+        remedy=remedy,
+        references=card.references,
+        evidence=hit.evidence,
+        args=hit.args,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What one rule answered. grave: it found what by itself is critical or unknown, whatever the profile says."""
+
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    grave: bool = False
+
+
+def _ask(rule: Rule, case: Case) -> _Answered:
+    code = rule.card.code
+    try:
+        answers = tuple(rule.logic(case))
+    except Exception as error:  # a defect of ours must not silence the other rules
+        return _Answered(
+            (), Verdict(code, State.CRASHED, f"{type(error).__name__}: {error}"[:500]), grave=True
+        )
+    hits = tuple(answer for answer in answers if isinstance(answer, Hit))
+    if hits:
+        grave = any((hit.severity or rule.card.severity) in GRAVE for hit in hits)
+        found = tuple(_finding(rule, hit, case) for hit in hits)
+        return _Answered(found, Verdict(code, State.FOUND), grave)
+    missing = dict.fromkeys(answer.why for answer in answers if isinstance(answer, NotObserved))
+    if missing:
+        return _Answered((), Verdict(code, State.NOT_OBSERVED, "; ".join(missing)))
+    return _Answered((), Verdict(code, State.PASS))
+
+
+def _without_network(findings: list[Finding], verdicts: list[Verdict]) -> tuple[list[Finding], list[Verdict]]:
+    """With no packet back from anything, what the other rules said of the network is not an observation."""
+    spared = ("SEM", "CLT")
+    kept = [finding for finding in findings if finding.code.startswith(spared)]
+    muted = [
+        verdict
+        if verdict.code.startswith(spared)
+        else Verdict(verdict.code, State.NOT_OBSERVED, "no packet came back from anything")
+        for verdict in verdicts
+    ]
+    return kept, muted
+
+
+def _crashes(verdicts: list[Verdict]) -> list[Hit]:
+    """A rule that crashed is reported as SEM001 as a probe is, whatever the SEM rules themselves saw."""
+    return [
+        Hit(
+            subject=Subject("run", verdict.code),
+            summary=f"The rule {verdict.code} failed with a defect of semscheck's own: {verdict.why}",
+            args={"where": verdict.code, "error": verdict.why or ""},
+        )
+        for verdict in verdicts
+        if verdict.state is State.CRASHED
+    ]
+
+
+def _unmeasured(case: Case, verdicts: list[Verdict]) -> list[Hit]:
+    """SEM004: nothing grave was found, but something without which nobody can say that all is well was not seen."""
+    spared: frozenset[str] = OF_NAMES if case.target.fqdn_is_address else frozenset()
+    missing = {
+        DECIDING[verdict.code]: verdict.why or ""
+        for verdict in verdicts
+        if verdict.code in DECIDING and verdict.code not in spared and verdict.state is State.NOT_OBSERVED
+    }
+    if not any(v.code in SAY_OUR_POLICY and v.state is State.FOUND for v in verdicts):
+        missing |= _uncertified(case)
+    if not missing:
+        return []
+    because = "; ".join([*dict.fromkeys(why for why in missing.values() if why)][:REASONS])
+    name = case.target.fqdn_shown or case.target.fqdn
+    return [
+        Hit(
+            subject=Subject("run", case.target.fqdn),
+            summary=f"It cannot be said that {name} is well; not measured: {', '.join(missing)} ({because}).",
+            args={"questions": ", ".join(missing), "because": because},
+        )
+    ]
+
+
+def _uncertified(case: Case) -> dict[str, str]:
+    """What is not known of the certificates where the FQDN leads, where a handshake was made, and why.
+
+    The rules on certificates answer for all places together, so that one silent standby would count as much here.
+    """
+    shakes = case.of(Handshake)
+    for place in case.fqdn_places:
+        if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
+            continue
+        where = f"at {place.address}"
+        if case.certificate(place.certificate) is None:
+            return {"the certificate": f"none was seen {where}"}
+        ids = set(place.evidence)
+        judged = [s.trust for s in shakes if s.id in ids and s.trust is not None]
+        if not any(trust.trusted is not None for trust in judged):
+            reason = next((trust.reason for trust in judged if trust.reason), "no verdict was reached")
+            return {"whether the certificate is trusted": f"{reason} {where}"}
+    return {}
+
+
+def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], case: Case) -> list[Finding]:
+    """Findings of a rule that can only be judged when all others have answered."""
+    known = next((rule for rule in rules if rule.card.code == code), None)
+    return [_finding(known, hit, case) for hit in hits] if known is not None else []
+
+
+def _found(verdicts: list[Verdict], late: list[Finding]) -> list[Verdict]:
+    codes = {finding.code for finding in late}
+    return [Verdict(v.code, State.FOUND) if v.code in codes else v for v in verdicts]
+
+
+def status_of(findings: tuple[Finding, ...]) -> Status:
+    """The worst of the findings that no other one explains: critical, unknown, warning, ok."""
+    roots = [finding.severity for finding in findings if finding.caused_by is None]
+    return _STATUS[min(roots, key=RANK.__getitem__)] if roots else Status.OK
+
+
+def judge(snapshot: Snapshot, analysis: Analysis) -> tuple[tuple[Finding, ...], tuple[Verdict, ...], Summary]:
+    """Every rule's answer on one run, worst findings first, and the summary. Pure."""
+    case = Case(snapshot, analysis)
+    rules = catalogue()
+    answers = [_ask(rule, case) for rule in rules]
+    findings = [finding for answer in answers for finding in answer.findings]
+    verdicts = [answer.verdict for answer in answers]
+    late = _late(CRASHED, _crashes(verdicts), rules, case)
+    if not any(answer.grave for answer in answers):
+        late += _late(NOT_MEASURED, _unmeasured(case, verdicts), rules, case)
+    findings += late
+    verdicts = _found(verdicts, late)
+    if any(finding.code == NO_NETWORK for finding in findings):
+        findings, verdicts = _without_network(findings, verdicts)
+    ordered = explain(tuple(sorted(findings, key=lambda f: RANK[f.severity])))
+    status = status_of(ordered)
+    counts = {severity.value: 0 for severity in Severity}
+    for finding in ordered:
+        counts[finding.severity.value] += 1
+    summary = Summary(
+        verdict=status,
+        exit_code=EXIT_CODES[status],
+        headline=headline(case, ordered, status),
+        counts=counts,
+    )
+    return ordered, tuple(verdicts), summary

@@ -1,0 +1,102 @@
+"""The catalogue: how a rule is declared, and what a rule may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from semscheck.model.findings import Card, Confidence, Owner, Subject
+from semscheck.model.target import Severity
+from semscheck.rules.context import Case
+
+# The visible list of families, in the order of the catalogue.
+FAMILIES = (
+    "semscheck.rules.catalogue.desktop",
+    "semscheck.rules.catalogue.interception",
+    "semscheck.rules.catalogue.dns",
+    "semscheck.rules.catalogue.dns_target",
+    "semscheck.rules.catalogue.net",
+    "semscheck.rules.catalogue.tls",
+    "semscheck.rules.catalogue.certificates",
+    "semscheck.rules.catalogue.balancing",
+    "semscheck.rules.catalogue.cluster",
+    "semscheck.rules.catalogue.services",
+    "semscheck.rules.catalogue.run",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One thing that the rule found. What is None is taken from the rule's card.
+
+    summary: one plain sentence that names what and where. args: the facts in it, as text.
+    evidence: ids of the observations it rests on.
+    """
+
+    subject: Subject
+    summary: str
+    evidence: tuple[str, ...] = ()
+    severity: Severity | None = None
+    confidence: Confidence | None = None
+    owner: Owner | None = None
+    remedy: str | None = None
+    args: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NotObserved:
+    """What it would take was not seen; why says what was missing, in words that follow "not tested: "."""
+
+    why: str
+
+
+Answer = Hit | NotObserved
+Logic = Callable[[Case], Iterable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A card and its logic. The logic yields hits; none, and no NotObserved either, means that it passed.
+
+    A rule that yields both found something and could not see all; a rule that yields only NotObserved passed
+    nothing and failed nothing.
+    """
+
+    card: Card
+    logic: Logic
+
+
+_rules: dict[str, Rule] = {}
+
+
+def rule(card: Card) -> Callable[[Logic], Logic]:
+    """Put a rule into the catalogue. Raises ValueError if its code or its name is taken."""
+
+    def register(logic: Logic) -> Logic:
+        taken = card.code in _rules or any(
+            known.card.name == card.name and known.card.family == card.family for known in _rules.values()
+        )
+        if taken:
+            raise ValueError(f"{card.code} {card.name} is in the catalogue already")
+        _rules[card.code] = Rule(card, logic)
+        return logic
+
+    return register
+
+
+def catalogue() -> tuple[Rule, ...]:
+    """All rules, in the order of families and codes."""
+    for module in FAMILIES:
+        import_module(module)
+    order = {module.rsplit(".", 1)[1]: index for index, module in enumerate(FAMILIES)}
+
+    def place(known: Rule) -> tuple[int, str]:
+        return order[known.logic.__module__.rsplit(".", 1)[1]], known.card.code
+
+    return tuple(sorted(_rules.values(), key=place))
+
+
+def cards() -> Iterator[Card]:
+    """The cards of all rules, in the catalogue's order."""
+    return (known.card for known in catalogue())

@@ -1,0 +1,269 @@
+"""Members unknown: what earlier connections were given is shown to later ones through the FQDN.
+
+TLS sessions first, which leave nothing behind on the servers; then HTTP session cookies. A balancer may keep clients
+by what is shown, and then every token leads back to its issuer. So a session cookie is also shown beside a made-up
+value of the same name: in one order or the other the balancer reads the made-up one and chooses anew, while a
+server that takes the first value that it knows (as Tomcat does, CoyoteAdapter.parseSessionCookiesId) still finds the
+session if it is its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from semscheck.model.observations import Control
+from semscheck.net.cookies import Cookie, set_by
+from semscheck.sampling.series import Issued, Line
+from semscheck.sampling.tokens import Door, Sessions, recognised
+from semscheck.sampling.tracing import Tracer, bare_values
+
+if TYPE_CHECKING:
+    from semscheck.net.http import Conversation
+
+LAGS = 6  # the vendor supports six members (KB 153476): a cycle is no longer than that
+LEFT_UNUSED = 4  # connections that are offered nothing: then 12 more reach every distance up to LAGS
+MAX_FOUND = 12  # members that can be told apart without addresses
+MAX_SESSION_COOKIES = 3
+OWN_SHOWN = 3  # times that a connection is shown its own cookie
+MADE_UP = "made up"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCookies:
+    """What a connection did with the cookies that it had just given.
+
+    controls: as observed. sessions: cookies of which a made-up value was not accepted, known again or not.
+    """
+
+    controls: tuple[Control, ...] = ()
+    sessions: tuple[str, ...] = ()
+    given: bool = False
+
+
+class Pairs:
+    """The arms without members, on the same line."""
+
+    def __init__(self, line: Line, tracer: Tracer, sessions: Sessions) -> None:
+        self._line = line
+        self._tracer = tracer
+        self._sessions = sessions
+        self._tls = _Kept()
+        self._found: dict[str, Cookie] = {}
+
+    # --- TLS sessions --------------------------------------------------------------------------------------
+
+    async def by_session(self, connections: int) -> bool:
+        """Each connection offers the session of an earlier one, at changing distances; each session once.
+
+        Called again it goes on. Returns whether some were refused, as far as that was seen: more may then tell how
+        many servers there are, even where none was recognised yet (a cycle of six meets its own one time in six).
+        """
+        line, kept = self._line, self._tls
+        context = self._sessions.context(None)
+        for _ in range(connections):
+            lag = _next_lag(kept.index, kept.sessions, kept.used)
+            origin, session = kept.sessions.pop(kept.index - lag) if lag else (None, None)
+            began = line.means.record.now()
+            opened = await line.open(context, session=session)
+            newer = await line.take(opened)
+            token = None if opened.tls is None else newer is not None
+            resumed = opened.tls.resumed if opened.tls is not None and session is not None else None
+            arm = "pairs" if lag else "fresh"
+            sample = line.write_down(
+                began, opened, arm, kept.index, token=token, offered=origin, resumed=resumed
+            )
+            if opened.tls is not None:
+                opened.tls.close()
+            if newer is not None:
+                kept.sessions[kept.index] = (sample.id, newer)
+            kept.results.append(resumed)
+            kept.index += 1
+            if not line.gives_tokens and not kept.sessions:
+                break
+            await line.pause()
+        return False in kept.results
+
+    # --- session cookies -----------------------------------------------------------------------------------
+
+    async def own_cookies(self, context: ssl.SSLContext, page: str) -> OwnCookies:
+        """A session cookie should be known on the connection that gave it, and a made-up value should not."""
+        line = self._line
+        opened = await line.open(context)
+        if opened.tls is None:
+            return OwnCookies()
+        made: list[Control] = []
+        names: list[str] = []
+        try:
+            talk = line.talk(opened)
+            answer, _ = await line.ask(talk, page, None)
+            now = line.means.seam.clock.utc()
+            set_now = [c for c in set_by(answer.headers, now) if not c.dead] if answer is not None else []
+            given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
+            for cookie in given[:MAX_SESSION_COOKIES]:
+                bare = Cookie(cookie.name, bare_values(cookie.value)[0])
+                invented = await self._show_own(talk, page, _made_up(bare), MADE_UP)
+                made.append(invented)
+                if invented.recognised is not False:
+                    continue
+                names.append(cookie.name)
+                for _ in range(OWN_SHOWN):
+                    made.append(await self._show_own(talk, page, bare, bare.name))
+                    if not made[-1].recognised:
+                        break
+        finally:
+            opened.tls.close()
+        return OwnCookies(tuple(made), tuple(names), bool(set_now))
+
+    async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
+        """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
+        line = self._line
+        began = line.means.record.now()
+        answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
+        return line.means.record.add(
+            Control,
+            began,
+            token="cookie",
+            name=called,
+            version=cookie.name if called == MADE_UP else None,
+            issuer="",
+            issuer_address=line.errand.address,
+            shown_to="",
+            address=line.errand.address,
+            port=line.errand.port,
+            recognised=recognised(answer, cookie.name) if answer is not None else None,
+            failure=trouble,
+        )
+
+    async def exchange(
+        self, context: ssl.SSLContext, page: str, names: frozenset[str], earlier: Issued | None = None
+    ) -> Issued | None:
+        """A connection with a request that sends nothing, offering the session of an `earlier` one if given; then one
+        session cookie of each member found so far is shown on it: the one that is recognised says who is there; if
+        none is, it is a new one. Its own comes first: where that is not known, requests go each their own way."""
+        line = self._line
+        arm = "fresh" if earlier is None else "resume"
+        began = line.means.record.now()
+        opened = await line.open(context, session=earlier.session if earlier is not None else None)
+        index = line.next_index(arm)
+        data: dict[str, object] = {}
+        if earlier is not None:
+            resumed = opened.tls.resumed if opened.tls is not None else None
+            data = {"offered": earlier.sample.id, "resumed": resumed}
+        if opened.tls is None:
+            line.write_down(began, opened, arm, index, **data)
+            return None
+        try:
+            talk = line.talk(opened)
+            answer, trouble = await line.ask(talk, page, None)
+            session = opened.tls.session
+            sample = line.answered(began, opened, arm, index, answer, trouble, **data)
+            issued = line.given(sample, session)
+            line.issued.append(issued)
+            mine = next((cookie for cookie in issued.cookies if cookie.name in names), None)
+            if answer is None or mine is None:
+                return issued
+            bare = Cookie(mine.name, bare_values(mine.value)[0])
+            own = await self._show_own(talk, page, bare, bare.name)
+            line.seen.append(own)
+            if not own.recognised:
+                return issued
+            for label, cookie in tuple(self._found.items()):
+                began = line.means.record.now()
+                answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
+                known = recognised(answer, cookie.name) if answer is not None else None
+                door = Door(label, line.errand)
+                self._tracer.write_down(began, sample, door, "cookie", known, trouble, cookie.name)
+                if known or known is None:
+                    return issued
+        finally:
+            opened.tls.close()
+        if len(self._found) < MAX_FOUND:
+            label = f"member {chr(ord('A') + len(self._found))}"
+            self._found[label] = bare
+            now, door = line.means.record.now(), Door(label, line.errand)
+            self._tracer.write_down(now, sample, door, "cookie", True, None, mine.name)
+        return issued
+
+    async def by_cookie(self, context: ssl.SSLContext, page: str, name: str, connections: int) -> None:
+        """Each connection shows one session cookie of an earlier one, beside a made-up value, at changing distances
+        and in both orders in turn. It goes on from the fresh arm, whose cookies are the first to be shown."""
+        line = self._line
+        fresh = len(line.issued)
+        # By connection: the sample and the cookie of its member, a new one or the one that it recognised.
+        left: dict[int, tuple[str, Cookie]] = {}
+        for at, issued in enumerate(line.issued):
+            given = _named(name, issued.cookies)
+            if given is not None:
+                left[at] = (issued.sample.id, given)
+        used = (dict.fromkeys(range(1, LAGS + 1), 0), dict.fromkeys(range(1, LAGS + 1), 0))
+        for at in range(fresh, fresh + connections):
+            order = at % 2
+            lag = _next_lag(at, left, used[order])
+            if not lag:
+                return
+            origin, cookie = left[at - lag]
+            header, sent = _beside_made_up(cookie, order)
+            data = {"offered": origin, "cookies_sent": sent}
+            began = line.means.record.now()
+            opened = await line.open(context)
+            if opened.tls is None:
+                line.write_down(began, opened, "pairs", at, **data)
+                continue
+            try:
+                answer, trouble = await line.ask(line.talk(opened), page, header)
+                known = recognised(answer, name) if answer is not None else None
+                sample = line.answered(
+                    began, opened, "pairs", at, answer, trouble, cookie_recognised=known, **data
+                )
+            finally:
+                opened.tls.close()
+            renewed = _named(name, line.cookies(sample))
+            if renewed is not None or known:
+                left[at] = (sample.id, renewed or cookie)
+            await line.pause()
+
+
+class _Kept:
+    """Where the pairs by TLS session stand, so that they can go on."""
+
+    def __init__(self) -> None:
+        self.index = 0
+        self.sessions: dict[int, tuple[str, ssl.SSLSession]] = {}
+        self.used = dict.fromkeys(range(1, LAGS + 1), 0)
+        self.results: list[bool | None] = []
+
+
+def _named(name: str, cookies: Iterable[Cookie]) -> Cookie | None:
+    """The live cookie of a name, without a prefix of a balancer's."""
+    given = next((cookie for cookie in cookies if cookie.name == name and not cookie.dead), None)
+    return Cookie(name, bare_values(given.value)[0]) if given is not None else None
+
+
+def _made_up(cookie: Cookie) -> Cookie:
+    """A value of the same form that nobody issued."""
+    return Cookie(cookie.name, cookie.value[::-1] + "0")
+
+
+def _beside_made_up(cookie: Cookie, order: int) -> tuple[str, tuple[str, ...]]:
+    """The Cookie header, and the names as they are written down."""
+    pair = [(f"{cookie.name}={cookie.value}", cookie.name)]
+    invented = _made_up(cookie)
+    pair.insert(order, (f"{invented.name}={invented.value}", f"{cookie.name} ({MADE_UP})"))
+    return "; ".join(text for text, _ in pair), tuple(name for _, name in pair)
+
+
+def _next_lag(index: int, kept: Container[int], used: dict[int, int]) -> int:
+    """The least used distance at which an unused token lies, of several the longest; 0 where there is none yet.
+
+    Each connection gives one token and takes one, so how far back they reach is how many lie unused. Begun at once,
+    short distances would use them up, and a cycle of four or more members would never meet its own token.
+    """
+    possible = [lag for lag in used if index - lag in kept]
+    if index < LEFT_UNUSED or not possible:
+        return 0
+    lag = min(possible, key=lambda each: (used[each], -each))
+    used[lag] += 1
+    return lag

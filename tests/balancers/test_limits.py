@@ -1,0 +1,85 @@
+"""Balancers that let one desktop make only so many connections in a time: a check's haste is not the pool's fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from semscheck.model.observations import Bound
+from semscheck.model.target import Limits
+from tests.balancers.stand import Checked, Stand
+from tests.balancers.test_cookies_and_versions import serving
+from tests.rig.balancers import Backend, HAProxy
+from tests.rig.process import Server
+
+pytestmark = pytest.mark.real
+
+
+@dataclass(frozen=True, slots=True)
+class Limited(HAProxy):
+    """Lets each source make so many connections in two seconds; `verdict` for more is "reject" or "silent-drop"."""
+
+    verdict: str = "reject"
+    most: int = 12
+
+    def _config(self, directory: Path) -> str:
+        limit = [
+            "frontend in",
+            "  stick-table type ip size 1k expire 30s store conn_rate(2s)",
+            "  tcp-request connection track-sc0 src",
+            f"  tcp-request connection {self.verdict} if {{ sc0_conn_rate gt {self.most} }}",
+        ]
+        return HAProxy._config(self, directory).replace("frontend in", "\n".join(limit))
+
+
+def pool(stand: Stand, members: tuple[Backend, ...]) -> HAProxy:
+    return HAProxy(stand.listen, members, method="first")
+
+
+def limits(checked: Checked) -> list[Bound]:
+    return [o for o in checked.report.observations if isinstance(o, Bound) and o.samples]
+
+
+@pytest.mark.parametrize("verdict", ["reject", "silent-drop"])
+def test_a_healthy_pool_behind_a_limit_is_healthy(stand: Stand, verdict: str) -> None:
+    members = stand.members("tickets")
+    with stand.running(Limited(stand.listen, members, method="first", verdict=verdict)) as server:
+        checked = stand.check(stand.target(members, connections=16), server)
+    assert limits(checked), checked.said
+    assert (checked.path.method, checked.path.identified, checked.path.failed) == ("single", 16, 0), (
+        checked.said
+    )
+    assert checked.report.summary.verdict == "ok", checked.said
+
+
+def test_a_round_robin_behind_a_limit_is_still_one(stand: Stand) -> None:
+    members = stand.members("tickets")
+    with stand.running(Limited(stand.listen, members)) as server:
+        checked = stand.check(stand.target(members), server)
+    assert limits(checked), checked.said
+    assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
+    assert checked.balancing_codes == {"BAL001"}, checked.said
+    assert "NET006" not in checked.codes, checked.said
+
+
+def test_without_members_in_the_profile_as_well(stand: Stand) -> None:
+    members = stand.members("tickets")
+    with stand.running(Limited(stand.listen, members)) as server:
+        checked = stand.check(stand.target(), server)
+    assert limits(checked), checked.said
+    assert checked.path.failed == 0, checked.said
+    assert checked.path.method in ("rotating", "even"), checked.said
+
+
+def test_a_member_that_is_away_for_a_while_is_no_limit(stand: Stand) -> None:
+    """All answered, then all fail, then all answered again: but the member itself was silent, too."""
+    own: list[Server] = []
+    with serving(stand, {}, {}, keep=own) as members, stand.running(pool(stand, members)) as server:
+        before = {(stand.vip, 16): own[0].freeze, (stand.vip, 22): own[0].thaw}
+        target = stand.target(members, connections=24, limits=Limits(timeout_s=1.0, deadline_s=60.0))
+        checked = stand.check(target, server, before=before)
+    assert not limits(checked), checked.said
+    assert checked.path.errors >= 4, checked.said
+    assert "BAL012" in checked.codes, checked.said

@@ -1,0 +1,293 @@
+"""TLS on memory buffers: what is negotiated, presented, issued, and what ends a handshake."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semscheck.model.failure import Cause, Phase
+from semscheck.model.observations import Handshake
+from semscheck.net.backend import SocketDialler
+from semscheck.net.tls import MAX_HANDSHAKE_BYTES, Tls, Watch, _group_in_hello, _is_tls
+from semscheck.net.tls_contexts import permissive, seeing, trusting
+from semscheck.probes.endpoint import connect, handshake
+from tests.net.tlsserver import (
+    FQDN,
+    authority,
+    certificate,
+    connected,
+    errand,
+    means,
+    quiet,
+    server_context,
+    serving,
+)
+from tests.rig.certs import Issued
+from tests.scripted import ScriptedStream
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+async def test_a_modern_handshake() -> None:
+    watch = Watch()
+    async with (
+        serving(quiet, server_context(alpn=("http/1.1",))) as port,
+        connected(port, watch=watch) as tls,
+    ):
+        assert tls.version == "TLSv1.3"
+        assert tls.cipher is not None
+        assert tls.cipher.startswith("TLS_")
+        assert tls.alpn == "http/1.1"
+        assert tls.leaf == certificate().der
+        assert tls.chain[0] == certificate().der
+        assert not tls.resumed
+        assert not watch.certificate_requested
+        assert watch.alert is None
+        assert (watch.key_exchange or "").lower() in ("x25519", "x25519mlkem768")
+
+
+async def test_what_was_negotiated_is_known_after_the_end() -> None:
+    for newest, name in ((V12, "TLSv1.2"), (V13, "TLSv1.3")):
+        async with serving(quiet, server_context(newest=newest)) as port, connected(port) as tls:
+            tls.close()
+            assert tls.version == name
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "key_exchange"),
+    [("ECDHE-ECDSA-AES128-GCM-SHA256", "x25519"), (None, "x25519")],
+)
+async def test_the_key_exchange_of_tls_1_2(ciphers: str | None, key_exchange: str) -> None:
+    watch = Watch()
+    context = server_context(newest=V12, ciphers=ciphers)
+    async with serving(quiet, context) as port, connected(port, watch=watch) as tls:
+        assert tls.version == "TLSv1.2"
+        assert watch.key_exchange == key_exchange
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (bytes([12, 0, 0, 9, 3, 0, 29, 32]), "x25519"),
+        (bytes([12, 0, 0, 9, 3, 0, 23, 65]), "secp256r1"),
+        (bytes([12, 0, 0, 9, 3, 1, 200, 65]), "group 456"),
+        (bytes([12, 0, 1, 9, 0, 128, 255, 255]), "DHE"),  # a prime of 128 bytes, not a named curve
+        (bytes([12, 0, 0, 1, 3]), None),
+    ],
+)
+def test_the_server_key_exchange_of_tls_1_2_is_named(data: bytes, named: str | None) -> None:
+    watch = Watch()
+    watch.message("read", 22, 12, data)
+    assert watch.key_exchange == named
+
+
+async def test_a_request_for_a_client_certificate_is_seen() -> None:
+    for newest in (V12, V13):
+        watch = Watch()
+        context = server_context(newest=newest, ask_for_certificate=True)
+        async with serving(quiet, context) as port, connected(port, watch=watch):
+            assert watch.certificate_requested
+
+
+async def test_legacy_protocols_are_seen_by_the_permissive_context_only() -> None:
+    old = server_context(
+        authority().issue(FQDN, key="rsa2048"),
+        oldest=ssl.TLSVersion.TLSv1,
+        newest=ssl.TLSVersion.TLSv1_1,
+        ciphers="ALL:@SECLEVEL=0",
+    )
+    able = means()
+    async with serving(quiet, old) as port:
+        _, stream = await connect(able, errand(port))
+        assert stream is not None
+        refused, none = await handshake(able, errand(port), stream, "unverified")
+        assert none is None
+        assert refused.failure is not None
+        assert refused.failure.cause in (Cause.LOCAL_POLICY, Cause.ALERT, Cause.CLOSED)
+        _, stream = await connect(able, errand(port))
+        assert stream is not None
+        seen, tls = await handshake(able, errand(port), stream, "legacy")
+        assert tls is not None
+        tls.close()
+    assert seen.version == "TLSv1.1"
+    assert seen.trust is None, "the permissive context never judges trust"
+
+
+# --- trust and what was presented --------------------------------------------------------------------------
+
+
+async def looked(issued: Issued, *, trusted: bool, policy: str = "default") -> Handshake:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        able = means(ca_file=str(authority().write(Path(folder))) if trusted else None)
+        async with serving(quiet, server_context(issued)) as port:
+            _, stream = await connect(able, errand(port))
+            assert stream is not None
+            seen, tls = await handshake(able, errand(port), stream, policy)
+            if tls is not None:
+                tls.close()
+    return seen
+
+
+async def test_a_trusted_chain() -> None:
+    seen = await looked(certificate(), trusted=True)
+    assert seen.failure is None
+    assert seen.trust is not None
+    assert (seen.trust.trusted, seen.trust.store) == (True, "system+ca-file")
+    assert seen.chain[0] == certificate().sha256
+    assert len(seen.trust.chain) == 2  # up to the root, which was not sent
+
+
+async def test_a_chain_that_is_not_trusted_is_kept_all_the_same() -> None:
+    seen = await looked(certificate(), trusted=False)
+    assert seen.failure is not None
+    assert seen.failure.cause is Cause.UNTRUSTED
+    assert seen.trust is not None
+    assert (seen.trust.trusted, seen.trust.code) == (False, 20)  # unable to get local issuer certificate
+    assert seen.chain == (certificate().sha256,)
+    assert seen.client_certificate_requested is None
+
+
+async def test_a_key_that_our_own_library_refuses_says_nothing_of_trust() -> None:
+    weak = authority().issue(FQDN, key="rsa1024")
+    context = server_context(weak, ciphers="ALL:@SECLEVEL=0")
+    able = means()
+    async with serving(quiet, context) as port:
+        _, stream = await connect(able, errand(port))
+        assert stream is not None
+        seen, _ = await handshake(able, errand(port), stream, "default")
+    assert seen.failure is not None
+    assert seen.failure.cause is Cause.LOCAL_POLICY
+    assert seen.trust is None or seen.trust.trusted is None
+    assert seen.chain[0] == weak.sha256
+
+
+async def test_names_are_not_left_to_the_library() -> None:
+    """A certificate for another name is trusted or not as any other: rules judge names."""
+    other = authority().issue("other.example.test")
+    seen = await looked(other, trusted=True)
+    assert seen.failure is None
+
+
+# --- sessions ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("newest", [V12, V13])
+async def test_a_session_can_be_taken_and_offered(newest: ssl.TLSVersion) -> None:
+    context = seeing()
+    async with serving(quiet, server_context(newest=newest)) as port:
+        async with connected(port, context) as first:
+            session = await first.ticket(5.0)
+            assert session is not None
+        stream = await SocketDialler().connect("127.0.0.1", port)
+        again = Tls(stream, context, FQDN, session=session)
+        await again.handshake()
+        assert again.resumed
+        again.close()
+
+
+async def test_a_server_without_tickets_is_not_waited_for_long() -> None:
+    async with serving(quiet, server_context(tickets=0)) as port, connected(port) as tls:
+        async with asyncio.timeout(20):
+            assert await tls.ticket(0.05) is None
+
+
+async def test_a_server_that_floods_before_its_ticket_ends_nothing() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"x" * 16_000)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with serving(flood, server_context(tickets=0)) as port, connected(port) as tls:
+        async with asyncio.timeout(20):
+            assert await tls.ticket(0.2) is None
+
+
+# --- hostile bytes -----------------------------------------------------------------------------------------
+
+
+async def shaken(*parts: bytes, ends: bool = True) -> tuple[Tls, BaseException]:
+    tls = Tls(ScriptedStream(parts, ends), seeing(), FQDN, watch=Watch())
+    with pytest.raises((OSError, EOFError, ValueError)) as caught:
+        await tls.handshake()
+    tls.close()
+    return tls, caught.value
+
+
+@pytest.mark.parametrize(
+    ("parts", "cause"),
+    [
+        ((), Cause.CLOSED),
+        ((b"HTTP/1.1 400 Bad Request\r\n\r\n",), Cause.NOT_TLS),
+        ((b"S", b"SH-2.0-x\r\n"), Cause.NOT_TLS),
+        ((b"\x16",), Cause.CLOSED),
+        ((b"\x16\x02\x00",), Cause.NOT_TLS),
+        ((b"\x15\x03\x03\x00\x02\x02\x28",), Cause.ALERT),
+        ((b"\x15\x03\x03\x00\x02\x01\x00",), Cause.CLOSED),  # close_notify is an orderly close
+        ((b"\x16\x03\x03\x00\x04\x02\x00\x00\x00",), Cause.MALFORMED),
+        ((b"\x17\x03\x03\x00\x01x",), Cause.MALFORMED),
+        ((b"\x16\x03\x03\xff\xff" + b"x" * 65535,), Cause.MALFORMED),
+    ],
+)
+async def test_what_came_in_place_of_a_hello(parts: tuple[bytes, ...], cause: Cause) -> None:
+    tls, error = await shaken(*parts)
+    found = tls.failure(error)
+    assert (found.phase, found.cause) == (Phase.TLS, cause), found
+
+
+async def test_a_handshake_without_end_is_left() -> None:
+    """Records of nothing, as many as come: warnings that mean nothing are the longest a server can go on with."""
+    record = b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" + b"\x00" * (16384 - 4)
+    tls, error = await shaken(*[record] * (MAX_HANDSHAKE_BYTES // len(record) + 2), ends=False)
+    assert tls.failure(error).cause in (Cause.MALFORMED, Cause.TOO_LARGE)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6))
+def test_no_bytes_break_a_handshake(parts: list[bytes]) -> None:
+    async def shake() -> None:
+        tls, error = await shaken(*parts)
+        found = tls.failure(error)
+        assert found.phase is Phase.TLS
+        assert len(found.said or "") <= 256
+
+    asyncio.run(shake())
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_watch(data: bytes) -> None:
+    watch = Watch()
+    for content in (20, 21, 22, 23):
+        for kind in (1, 2, 11, 12, 13):
+            watch.message("read", content, kind, data)
+            watch.message("write", content, kind, data)
+    _group_in_hello(data)
+    if data:
+        _is_tls(data)
+
+
+async def test_closing_twice_and_before_the_handshake() -> None:
+    stream = ScriptedStream()
+    tls = Tls(stream, seeing(), FQDN)
+    tls.close()
+    tls.close()
+    assert stream.closed >= 1
+
+
+def test_the_contexts_judge_as_they_say(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    ca_file = str(authority().write(tmp_path))
+    judge = trusting(ca_file)
+    assert judge.verify_mode is ssl.CERT_REQUIRED
+    assert not judge.check_hostname
+    assert not judge.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
+    assert any(each["subject"] for each in judge.get_ca_certs() if "Example Test Root" in str(each))
+    for other in (seeing(), permissive()):
+        assert other.verify_mode is ssl.CERT_NONE
+    assert permissive().minimum_version is ssl.TLSVersion.TLSv1
+    assert seeing(V12).maximum_version is V12
