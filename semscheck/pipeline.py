@@ -19,7 +19,7 @@ from semscheck.model.report import Report, Run, Snapshot, Tool, Vantage
 from semscheck.model.target import Target
 
 if TYPE_CHECKING:
-    from semscheck.net.backend import Seam
+    from semscheck.net.backend import NetworkBackend
 
 AGENT = f"semscheck/{__version__}"
 INFER_EVERY_S = 0.3
@@ -34,7 +34,7 @@ async def check(
     seed: int | None = None,
     origin: str = "live",
     options: Mapping[str, str] | None = None,
-    seam: Seam | None = None,
+    backend: NetworkBackend | None = None,
     infer: bool = False,
 ) -> Report:
     """Run one check. Network trouble is in the report; it raises only for a target that cannot be used (a
@@ -45,11 +45,11 @@ async def check(
     analysis from time to time, which costs time of its own.
     """
     from semscheck.analysis.sampling_strategy import SamplingDecisions
-    from semscheck.net.backend import real_seam
+    from semscheck.net.backend import real_backend
     from semscheck.scheduler import Engine, Order
 
     chosen = secrets.randbits(32) if seed is None else seed
-    through = seam if seam is not None else real_seam(chosen)
+    through = backend if backend is not None else real_backend(chosen)
     run = Run(
         id=secrets.token_hex(8),
         started=through.clock.utc(),
@@ -85,10 +85,10 @@ def judge_snapshot(snapshot: Snapshot) -> Report:
 
     A defect in the analysis becomes a Crash observation (SEM001), so that what was seen is not lost with it.
     """
-    from semscheck.rules.evaluate import judge
+    from semscheck.rules.evaluate import evaluate
 
     snapshot, analysis = _analysed(snapshot)
-    findings, verdicts, summary = judge(snapshot, analysis)
+    findings, verdicts, summary = evaluate(snapshot, analysis)
     return Report(
         tool=Tool(name="semscheck", version=__version__),
         run=snapshot.run,

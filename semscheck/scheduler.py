@@ -1,7 +1,7 @@
 """Waiting: which probe after which, what runs side by side, deadlines, and an end that always has a result.
 
-The engine knows no rule. What must be judged on the way comes in as `Decisions`. Every probe runs under a guard
-that turns a crash into an observation; the run's deadline, or a cancel, ends it with what there is.
+The scheduler knows no rule. What must be judged on the way comes in as `SamplingStrategy`. Every probe runs under a
+guard that turns a crash into an observation; the run's deadline, or a cancel, ends it with what there is.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Literal
 from semscheck.model.events import Listener, Observed, Progressed
 from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
 from semscheck.model.target import REPLICATION_PORT, Target
-from semscheck.net.backend import Seam
+from semscheck.net.backend import NetworkBackend
 from semscheck.net.tls_contexts import Contexts
-from semscheck.probes.endpoint import ChainRecorder, Errand, Means, Sight, look
+from semscheck.probes.endpoint import ChainRecorder, Destination, EndpointResult, ProbeContext, probe_endpoint
 from semscheck.probes.recorder import Recorder
-from semscheck.sampling.rate_limit import WAITING_PART, Haste
+from semscheck.sampling.rate_limit import WAITING_PART, RateLimit
 from semscheck.sampling.sampler import Plan, Sampler
-from semscheck.sampling.strategy import Decisions
-from semscheck.sampling.tokens import Door, Sessions, session_controls
+from semscheck.sampling.strategy import SamplingStrategy
+from semscheck.sampling.tokens import MemberEndpoint, Sessions, session_controls
 
 ADDRESSES_PER_FAMILY = 8  # of an FQDN with many; the rest is said and left alone
 LEAST_PER_ADDRESS = 8  # fresh connections to each of several addresses
@@ -38,8 +38,8 @@ class Order:
     """What one run does. connections: fresh ones, over all addresses."""
 
     target: Target
-    seam: Seam
-    decisions: Decisions
+    backend: NetworkBackend
+    decisions: SamplingStrategy
     agent: str
 
 
@@ -48,24 +48,24 @@ class Engine:
 
     def __init__(self, order: Order, listener: Listener | None = None) -> None:
         self._target = order.target
-        self._seam = order.seam
+        self._seam = order.backend
         self._decisions = order.decisions
         self._listener = listener
         self.record = Recorder(self._seam.clock, self._heard)
-        self._means = Means(
-            seam=self._seam,
+        self._means = ProbeContext(
+            backend=self._seam,
             record=self.record,
             contexts=Contexts(self._target.ca_file),
             timeout_s=self._target.limits.timeout_s,
             agent=order.agent,
             record_chain=_chain_recorder(),
-            haste=Haste(until_s=WAITING_PART * self._target.limits.deadline_s),
+            haste=RateLimit(until_s=WAITING_PART * self._target.limits.deadline_s),
         )
         self._sessions = Sessions()
         self._controls_made: dict[str | None, asyncio.Task[tuple[Control, ...] | None]] = {}
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
-        self._looks: dict[tuple[str, int, str], asyncio.Task[Sight | None]] = {}
+        self._looks: dict[tuple[str, int, str], asyncio.Task[EndpointResult | None]] = {}
         self._to_sample: list[str] = []
         self._sampled = 0  # of these, done
         self._families: dict[int, int] = {4: 0, 6: 0}
@@ -104,8 +104,8 @@ class Engine:
     async def _course(self) -> None:
         self._start("desktop", self._desktop())
         # Known places first: to contact them takes no library that is still to be imported, as DNS does.
-        for errand in self._known_errands():
-            self._look(errand)
+        for destination in self._known_errands():
+            self._look(destination)
         names = self._start("names", self._names())
         self._controls(None)
         warm = self._start("warm", self._warm_up())
@@ -220,7 +220,7 @@ class Engine:
                 continue
             self._families[family] += 1
             self._to_sample.append(address)
-            self._look(Errand(address, self._target.port, self._target.fqdn))
+            self._look(Destination(address, self._target.port, self._target.fqdn))
         self._news.set()
 
     async def _desktop(self) -> None:
@@ -230,44 +230,46 @@ class Engine:
 
     # --- looking at each place once ------------------------------------------------------------------------
 
-    def _known_errands(self) -> list[Errand]:
+    def _known_errands(self) -> list[Destination]:
         """Places that the profile names: client interfaces and balancers by the FQDN, Interface 1 by its own name."""
         target = self._target
-        errands = [Errand(address, target.port, target.fqdn) for address in target.balancers]
+        destinations = [Destination(address, target.port, target.fqdn) for address in target.balancers]
         for member in target.members:
-            errands.extend(Errand(e.address, e.port or target.port, target.fqdn) for e in member.client)
-            errands.extend(
-                Errand(e.address, e.port or target.port, member.name, web=False, fallback=e.port is None)
+            destinations.extend(
+                Destination(e.address, e.port or target.port, target.fqdn) for e in member.client
+            )
+            destinations.extend(
+                Destination(e.address, e.port or target.port, member.name, web=False, fallback=e.port is None)
                 for e in member.replication
             )
-        return errands
+        return destinations
 
-    def _look(self, errand: Errand) -> asyncio.Task[Sight | None]:
-        key = (errand.address, errand.port, errand.host)
+    def _look(self, destination: Destination) -> asyncio.Task[EndpointResult | None]:
+        key = (destination.address, destination.port, destination.host)
         if key not in self._looks:
             self._count("addresses", total=1)
-            where = f"{errand.host} at {errand.address}:{errand.port}"
-            self._looks[key] = self._start(where, self._look_at(errand))
+            where = f"{destination.host} at {destination.address}:{destination.port}"
+            self._looks[key] = self._start(where, self._look_at(destination))
         return self._looks[key]
 
-    async def _look_at(self, errand: Errand) -> Sight:
+    async def _look_at(self, destination: Destination) -> EndpointResult:
         async with self._room:
-            sight = await look(self._means, errand, closely=True)
-            other = errand.fallback and not sight.connected and errand.port != REPLICATION_PORT
+            sight = await probe_endpoint(self._means, destination, closely=True)
+            other = destination.fallback and not sight.connected and destination.port != REPLICATION_PORT
             if other:
-                again = replace(errand, port=REPLICATION_PORT, fallback=False)
-                second = await look(self._means, again, closely=True)
+                again = replace(destination, port=REPLICATION_PORT, fallback=False)
+                second = await probe_endpoint(self._means, again, closely=True)
                 sight = second if second.version is not None else sight
             self._count("addresses", done=1)
             return sight
 
     # --- who answers ---------------------------------------------------------------------------------------
 
-    def _doors(self) -> tuple[Door, ...]:
+    def _doors(self) -> tuple[MemberEndpoint, ...]:
         """Each member's client interface, the first address of each, to show tokens to."""
         target = self._target
         return tuple(
-            Door(member.name, Errand(client.address, client.port or target.port, target.fqdn))
+            MemberEndpoint(member.name, Destination(client.address, client.port or target.port, target.fqdn))
             for member in target.members
             for client in member.client[:1]
         )
@@ -308,12 +310,12 @@ class Engine:
             await self._news.wait()
 
     async def _sample(self, address: str) -> None:
-        errand = Errand(address, self._target.port, self._target.fqdn)
-        sight = await self._look(errand)
+        destination = Destination(address, self._target.port, self._target.fqdn)
+        sight = await self._look(destination)
         if sight is None or sight.version is None or self._target.connections < 1:
             return
         doors = self._doors()
-        direct = any(door.errand == errand for door in doors)
+        direct = any(door.destination == destination for door in doors)
         fresh = self._share(direct)
         self._count("connections", total=fresh)
         plan = Plan(
@@ -324,7 +326,14 @@ class Engine:
             version=sight.version,
         )
         sampler = Sampler(
-            self._means, errand, doors, self._decisions, plan, self._sessions, self._controls_for, self._pages
+            self._means,
+            destination,
+            doors,
+            self._decisions,
+            plan,
+            self._sessions,
+            self._controls_for,
+            self._pages,
         )
         await sampler.run()
 
@@ -393,7 +402,7 @@ def _chain_recorder() -> ChainRecorder:
     return record_chain
 
 
-def _session_page(sight: Sight) -> str | None:
+def _session_page(sight: EndpointResult) -> str | None:
     """The path to ask for again and again: the one that sets most cookies, since a balancer sets its own on
     every page; the last of several such; None if nothing answered."""
     answered = [e for e in sight.exchanges if e.failure is None and e.status is not None]

@@ -1,4 +1,4 @@
-"""A scripted seam: a clock that jumps, a resolver with written answers, and a dialler that does as it is told.
+"""A scripted network backend: a clock that jumps, written answers, and a dialler that does as told.
 
 For tests of order, deadlines and bounds, where real servers would make them slow or a matter of luck. What can be
 shown on real servers is tested there.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semscheck.net.backend import Desktop, Seam, SocketDialler, Stream
+from semscheck.net.backend import Desktop, NetworkBackend, SocketDialler, Stream
 
 if TYPE_CHECKING:
     import dns.message
@@ -190,9 +190,9 @@ def scripted_seam(
     dialler: ScriptedDialler | SocketDialler | None = None,
     resolver: ScriptedResolver | None = None,
     clock: ScriptedClock | None = None,
-) -> Seam:
-    """A seam to nothing real. root: where this desktop's files are looked up; an empty directory will do."""
-    return Seam(
+) -> NetworkBackend:
+    """A backend of nothing real. root: where this desktop's files are looked up; an empty directory will do."""
+    return NetworkBackend(
         clock=clock or ScriptedClock(),
         random=random.Random(1),
         dialler=dialler or ScriptedDialler({}),

@@ -25,9 +25,9 @@ AIM = replace(cluster(), resolvers=(RESOLVER,), limits=Limits(timeout_s=1, deadl
 
 async def checked(root: Path, aim: Target = AIM, **more: object) -> Report:
     resolver = ScriptedResolver({(FQDN, "A"): [VIP], (FQDN, "AAAA"): ()})
-    seam = scripted_seam(root, dialler=ScriptedDialler({}, refusal), resolver=resolver)
+    backend = scripted_seam(root, dialler=ScriptedDialler({}, refusal), resolver=resolver)
     async with asyncio.timeout(20):
-        return await run.check(aim, seam=seam, **more)  # type: ignore[arg-type]
+        return await run.check(aim, backend=backend, **more)  # type: ignore[arg-type]
 
 
 async def test_the_circumstances_are_in_the_report(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from semscheck.model.findings import State
 from semscheck.model.observations import Bound, Connection, Crash, Cut, DnsAnswer, ServiceProbe
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Services, Target
-from semscheck.net.backend import Seam, SocketDialler, real_seam
+from semscheck.net.backend import NetworkBackend, SocketDialler, real_backend
 from semscheck.report.text import page as text
 from semscheck.scheduler import Engine, Order
 from tests.lab.clients import split
@@ -51,13 +51,13 @@ MEMBERS = tuple(
 )
 
 
-def engine(aim: Target, seam: Seam, listener: object = None) -> Engine:
-    return Engine(Order(aim, seam, SamplingDecisions(aim), "test"), listener)  # type: ignore[arg-type]
+def engine(aim: Target, backend: NetworkBackend, listener: object = None) -> Engine:
+    return Engine(Order(aim, backend, SamplingDecisions(aim), "test"), listener)  # type: ignore[arg-type]
 
 
-async def check(aim: Target, seam: Seam, **more: object) -> Report:
+async def check(aim: Target, backend: NetworkBackend, **more: object) -> Report:
     async with asyncio.timeout(PATIENCE_S):
-        return await run.check(aim, seam=seam, seed=1, **more)  # type: ignore[arg-type]
+        return await run.check(aim, backend=backend, seed=1, **more)  # type: ignore[arg-type]
 
 
 def codes(report: Report) -> set[str]:
@@ -73,8 +73,8 @@ def tasks() -> set[asyncio.Task[object]]:
 
 async def test_the_deadline_ends_a_run_with_a_report_that_says_what_was_left(tmp_path: Path) -> None:
     aim = target(deadline_s=0.3, members=MEMBERS[:1], balancers=(BALANCER,))
-    seam = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
-    report = await check(aim, seam)
+    backend = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
+    report = await check(aim, backend)
     (cut,) = (seen for seen in report.observations if isinstance(seen, Cut))
     assert cut.reason == "deadline"
     assert f"{FQDN} at {BALANCER}:443" in cut.unfinished
@@ -89,13 +89,13 @@ async def test_the_deadline_ends_a_run_with_a_report_that_says_what_was_left(tmp
 
 async def test_a_cancel_ends_a_run_likewise(tmp_path: Path) -> None:
     cancel = asyncio.Event()
-    seam = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
+    backend = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
 
     def soon(event: Event) -> None:
         if isinstance(event, Observed) and isinstance(event.observation, DnsAnswer):
             cancel.set()
 
-    report = await check(target(members=MEMBERS), seam, cancel=cancel, listener=soon)
+    report = await check(target(members=MEMBERS), backend, cancel=cancel, listener=soon)
     (finding,) = (f for f in report.findings if f.code == "SEM002")
     assert finding.args["reason"] == "cancelled"
     assert "was cancelled" in finding.summary
@@ -138,8 +138,8 @@ async def test_not_even_a_task_that_will_not_end_holds_the_report(tmp_path: Path
 
 
 async def test_who_cancels_the_check_itself_leaves_nothing_running(tmp_path: Path) -> None:
-    seam = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
-    checking = asyncio.create_task(check(target(members=MEMBERS), seam))
+    backend = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
+    checking = asyncio.create_task(check(target(members=MEMBERS), backend))
     await asyncio.sleep(0.1)
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -257,9 +257,9 @@ async def test_never_more_than_eight_connections_to_one_address() -> None:
     with LabThread(SCENARIOS["healthy"].world) as playing:
         lab, threads = playing.lab, set(threading.enumerate())
         dialler = CountingDialler()
-        seam = replace(real_seam(1), dialler=dialler)
+        backend = replace(real_backend(1), dialler=dialler)
         aim = lab_target(lab, connections=200, connections_given=True, ask_services=True)
-        report = await check(aim, seam)
+        report = await check(aim, backend)
         assert report.summary.verdict == "ok"
         assert dialler.made > 400
         assert max(dialler.most.values()) <= 8
@@ -281,7 +281,7 @@ async def test_a_cut_run_leaves_no_connection_open(after: int) -> None:
                 cancel.set()
 
         report = await check(
-            lab_target(playing.lab), replace(real_seam(1), dialler=dialler), cancel=cancel, listener=soon
+            lab_target(playing.lab), replace(real_backend(1), dialler=dialler), cancel=cancel, listener=soon
         )
         assert "SEM002" in codes(report)
         assert not +dialler.open, "left open"
@@ -302,8 +302,8 @@ async def test_waiting_for_a_place_counts_against_no_time_out(tmp_path: Path) ->
     """40 ports of one address, four at once, each 0.15 s with a time-out of 0.6 s: the last waits 1.5 s."""
     ports = tuple(range(2000, 2040))
     aim = target(timeout_s=0.6, services=Services(check=ports), members=MEMBERS[:1], connections=0)
-    seam = scripted_seam(tmp_path, dialler=SlowDialler(0.15), resolver=ONE_ADDRESS)
-    report = await check(aim, seam)
+    backend = scripted_seam(tmp_path, dialler=SlowDialler(0.15), resolver=ONE_ADDRESS)
+    report = await check(aim, backend)
     probes = [seen for seen in report.observations if isinstance(seen, ServiceProbe)]
     assert {probe.port for probe in probes} == set(ports)
     assert {probe.state for probe in probes} == {"closed"}
@@ -311,8 +311,8 @@ async def test_waiting_for_a_place_counts_against_no_time_out(tmp_path: Path) ->
 
 async def test_services_without_a_profile_are_asked_where_the_name_leads(tmp_path: Path) -> None:
     dialler = ScriptedDialler({})
-    seam = scripted_seam(tmp_path, dialler=dialler, resolver=ONE_ADDRESS)
-    await check(target(services=Services(check=(389,))), seam)
+    backend = scripted_seam(tmp_path, dialler=dialler, resolver=ONE_ADDRESS)
+    await check(target(services=Services(check=(389,))), backend)
     assert (BALANCER, 389) in dialler.asked
 
 
@@ -321,8 +321,8 @@ async def test_services_without_a_profile_are_asked_where_the_name_leads(tmp_pat
 
 async def test_everything_is_told_as_it_comes_and_progress_never_passes_its_total(tmp_path: Path) -> None:
     events: list[Event] = []
-    seam = scripted_seam(tmp_path, resolver=ONE_ADDRESS)
-    report = await check(target(members=MEMBERS), seam, listener=events.append)
+    backend = scripted_seam(tmp_path, resolver=ONE_ADDRESS)
+    report = await check(target(members=MEMBERS), backend, listener=events.append)
     told = tuple(event.observation for event in events if isinstance(event, Observed))
     assert told == report.observations
     steps = [event for event in events if isinstance(event, Progressed)]
@@ -342,9 +342,9 @@ async def test_a_listener_that_fails_ends_the_run_with_its_own_error(tmp_path: P
         if isinstance(event, Observed):
             raise BrokenPipeError(32, "Broken pipe")
 
-    seam = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
+    backend = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
     with pytest.raises(BrokenPipeError):
-        await check(target(members=MEMBERS), seam, listener=full)
+        await check(target(members=MEMBERS), backend, listener=full)
     assert not tasks()
 
 
@@ -360,9 +360,9 @@ async def test_where_dns_was_not_seen_an_address_from_elsewhere_is_no_health(
         lab = playing.lab
         where = lab.known_balancers[0]
         resolver = ScriptedResolver(error=TimeoutError(), system={lab.fqdn: [where]}, system_works=True)
-        real = replace(real_seam(1), resolver=resolver)
-        seam = replace(real, desktop=replace(real.desktop, root=tmp_path))
-        report = await check(lab_target(lab, resolvers=()), seam)
+        real = replace(real_backend(1), resolver=resolver)
+        backend = replace(real, desktop=replace(real.desktop, root=tmp_path))
+        report = await check(lab_target(lab, resolvers=()), backend)
     assert report.analysis.balancing is not None, "the service itself is well"
     assert report.summary.exit_code in (2, 3)
     assert "healthy" not in report.summary.headline

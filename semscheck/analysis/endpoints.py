@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from semscheck.model.analysis import DnsAnalysis, InterfaceAnalysis, Place, Reach
+from semscheck.model.analysis import DnsAnalysis, EndpointStatus, InterfaceAnalysis, Reach
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Connection, Exchange, Handshake
 from semscheck.model.report import Snapshot
@@ -20,7 +20,7 @@ class _Seen:
     exchanges: list[Exchange] = field(default_factory=list)
 
 
-def places(snapshot: Snapshot, dns: DnsAnalysis) -> tuple[Place, ...]:
+def places(snapshot: Snapshot, dns: DnsAnalysis) -> tuple[EndpointStatus, ...]:
     """Every address and port that the run is about: FQDN addresses, balancers, members' interfaces.
 
     An address that serves two ends (the FQDN leads straight to a member) is one place with both roles, unless
@@ -28,7 +28,7 @@ def places(snapshot: Snapshot, dns: DnsAnalysis) -> tuple[Place, ...]:
     """
     target = snapshot.target
     seen = _by_errand(snapshot)
-    found: list[Place] = []
+    found: list[EndpointStatus] = []
     for address, port, host, roles in _errands(target, dns):
         key = (address, port, host)
         found.append(_place(address, port, host, roles, seen.get(key, _Seen())))
@@ -121,7 +121,7 @@ def _unnamed(target: Target, address: str) -> str:
     return target.fqdn
 
 
-def _place(address: str, port: int, host: str, roles: Roles, seen: _Seen) -> Place:
+def _place(address: str, port: int, host: str, roles: Roles, seen: _Seen) -> EndpointStatus:
     reach, failure = _reach(seen)
     named = [shake for shake in seen.handshakes if shake.offered is None]
     good = [shake for shake in named if shake.failure is None]
@@ -130,7 +130,7 @@ def _place(address: str, port: int, host: str, roles: Roles, seen: _Seen) -> Pla
     last = next((e for e in reversed(seen.exchanges) if e.status is not None), None)
     times = [c.elapsed_s for c in seen.connections if c.failure is None and c.elapsed_s is not None]
     shakes = [shake.elapsed_s for shake in good if shake.elapsed_s is not None]
-    return Place(
+    return EndpointStatus(
         address=address,
         port=port,
         fqdn=bool(roles.get("fqdn")),
@@ -171,7 +171,7 @@ def _reach(seen: _Seen) -> tuple[Reach, Failure | None]:
     return Reach.SERVES, None
 
 
-def interfaces(target: Target, found: Sequence[Place]) -> tuple[InterfaceAnalysis, ...]:
+def interfaces(target: Target, found: Sequence[EndpointStatus]) -> tuple[InterfaceAnalysis, ...]:
     """Every member's interfaces, in the profile's order: Interface 1, then Interface 2."""
     by_role: list[InterfaceAnalysis] = []
     for member in target.members:
@@ -183,7 +183,7 @@ def interfaces(target: Target, found: Sequence[Place]) -> tuple[InterfaceAnalysi
 
 
 def _interface(
-    name: str, interface: str, address: str, port: int, found: Sequence[Place]
+    name: str, interface: str, address: str, port: int, found: Sequence[EndpointStatus]
 ) -> InterfaceAnalysis:
     place = next(
         (

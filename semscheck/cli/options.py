@@ -210,9 +210,7 @@ def _check(commands: Commands) -> None:
 
 
 def _tui(commands: Commands) -> None:
-    parser = _add(
-        commands, "tui", "tui:tui", "the screens, on a server, a saved report or a lab scenario"
-    )
+    parser = _add(commands, "tui", "tui:tui", "the screens, on a server, a saved report or a lab scenario")
     parser.add_argument("fqdn", nargs="?", metavar="FQDN", help="the name that clients use")
     opening = parser.add_mutually_exclusive_group()
     opening.add_argument("--profile", metavar="FILE", help="a profile (TOML)")

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from semscheck.comparison.sides import FindingKey, Seat, is_named
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Place, Reach, Rotation, Termination
+from semscheck.model.analysis import (
+    BalancingPath,
+    EndpointStatus,
+    Method,
+    Persistence,
+    Reach,
+    Rotation,
+    Termination,
+)
 from semscheck.model.comparison import Change, Direction
 from semscheck.model.findings import Finding, State, Status
 from semscheck.model.observations import Certificate
@@ -236,7 +244,7 @@ def method_words(path: BalancingPath) -> str:
     return _METHOD[path.method] + (f", {kept} keeps a client" if kept else "")
 
 
-def where(place: Place) -> str:
+def where(place: EndpointStatus) -> str:
     """What a place is called: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
     spot = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
     if place.client_of:
@@ -246,17 +254,17 @@ def where(place: Place) -> str:
     return f"the balancer address {spot}" if place.balancer else spot
 
 
-def reach_words(place: Place) -> str:
+def reach_words(place: EndpointStatus) -> str:
     words = _REACH.get(place.reach, place.reach.value)
     return f"{words} ({place.failure_cause})" if place.failure_cause else words
 
 
-def works(place: Place) -> bool:
+def works(place: EndpointStatus) -> bool:
     """A client gets what it came for; an interface where HTTP was not asked for counts by its TLS."""
     return place.reach is Reach.SERVES or (place.reach is Reach.NO_HTTP and place.failure_cause is None)
 
 
-def _reach(before: Place, after: Place) -> Iterator[Change]:
+def _reach(before: EndpointStatus, after: EndpointStatus) -> Iterator[Change]:
     same = (before.reach, before.failure_cause) == (after.reach, after.failure_cause)
     if same or (works(before) and works(after)):
         return
@@ -273,7 +281,9 @@ def _reach(before: Place, after: Place) -> Iterator[Change]:
     )  # fmt: skip
 
 
-def _certificate(before: Place, after: Place, earlier: Seat, later: Seat) -> Iterator[Change]:
+def _certificate(
+    before: EndpointStatus, after: EndpointStatus, earlier: Seat, later: Seat
+) -> Iterator[Change]:
     if not before.certificate or not after.certificate or before.certificate == after.certificate:
         return
     old, new = earlier.certificates.get(before.certificate), later.certificates.get(after.certificate)

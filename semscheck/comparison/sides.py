@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from semscheck.model.analysis import BalancingPath, Place, Reach
+from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
 from semscheck.model.comparison import Gathering, Side, SidePath
 from semscheck.model.findings import Finding, State
 from semscheck.model.observations import Certificate, Crash, Cut
@@ -51,7 +51,7 @@ class Seat:
         return f"{self.label} ({self.where})"
 
     @property
-    def places(self) -> Mapping[tuple[str, int], Place]:
+    def places(self) -> Mapping[tuple[str, int], EndpointStatus]:
         return {
             (place.address, place.port): place
             for place in self.report.analysis.places

@@ -20,7 +20,7 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Runners:
     """check: one run. judge: a report of what was seen so far. html: a report as a page.
 
     read_target: a profile's target with these name servers ("IP[:PORT]"; none: the system's), and so many

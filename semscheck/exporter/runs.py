@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from semscheck.exporter.run_queue import Slots
-from semscheck.exporter.runners import Doors
+from semscheck.exporter.runners import Runners
 from semscheck.exporter.settings import Probe
 from semscheck.model.events import Event, Observed, Started
 from semscheck.model.observations import AnyObservation, Cut
@@ -83,7 +83,7 @@ class Runs:
     """For one event loop. ended: told of every run that was begun, when it ends, with its length in seconds."""
 
     def __init__(
-        self, doors: Doors, probe: Probe, ended: Callable[[str, Target, Outcome, float], None]
+        self, doors: Runners, probe: Probe, ended: Callable[[str, Target, Outcome, float], None]
     ) -> None:
         self._doors = doors
         self._probe = probe

@@ -18,7 +18,7 @@ from semscheck.exporter.auth import Gate
 from semscheck.exporter.history import Entry, History
 from semscheck.exporter.metrics import Ledger
 from semscheck.exporter.process import raise_descriptor_limit
-from semscheck.exporter.runners import Doors
+from semscheck.exporter.runners import Runners
 from semscheck.exporter.runs import Outcome, Runs
 from semscheck.exporter.server import CurrentContext, Server, current_context
 from semscheck.exporter.settings import Listen, Settings, SettingsError, read_settings
@@ -37,7 +37,7 @@ class Exporter:
     listen: in place of the configuration's addresses. Raises SettingsError and OSError on entering.
     """
 
-    def __init__(self, path: Path, doors: Doors, listen: tuple[Listen, ...] = ()) -> None:
+    def __init__(self, path: Path, doors: Runners, listen: tuple[Listen, ...] = ()) -> None:
         self._path = path
         self._doors = doors
         self._listen = listen
@@ -190,7 +190,7 @@ class Exporter:
 
 async def serve(
     path: Path,
-    doors: Doors,
+    doors: Runners,
     listen: tuple[Listen, ...] = (),
     *,
     ready: Callable[[Exporter], None] | None = None,

@@ -102,7 +102,7 @@ class DnsAnalysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class EndpointStatus:
     """One address and port that was looked at, what it is for, and how far a client gets there.
 
     fqdn: the FQDN resolves to it. balancer: an address of the FQDN that is no member's, or one the profile
@@ -260,7 +260,7 @@ class Analysis:
     """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled."""
 
     dns: DnsAnalysis = DnsAnalysis()
-    places: tuple[Place, ...] = ()
+    places: tuple[EndpointStatus, ...] = ()
     members: tuple[InterfaceAnalysis, ...] = ()
     paths: tuple[BalancingPath, ...] = ()
     balancing: BalancingPath | None = None

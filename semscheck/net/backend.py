@@ -1,7 +1,7 @@
-"""The seam: clock, randomness, sockets, name resolution and this desktop come in through here, and only here.
+"""Clock, randomness, sockets, name resolution and this desktop come in through here, and only here.
 
-Probes get a `Seam`; the real one is `real_seam()`, tests pass a scripted one. What it offers raises the operating
-system's own errors (OSError) and nothing else; `trouble.failure` turns them into values.
+Probes get a `NetworkBackend`; the real one is `real_backend()`, tests pass a scripted one. What it offers raises the
+operating system's own errors (OSError) and nothing else; `errors.failure_from` turns them into values.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ class Desktop:
 
 
 @dataclass(frozen=True, slots=True)
-class Seam:
+class NetworkBackend:
     clock: Clock
     random: random.Random
     dialler: Dialler
@@ -295,9 +295,9 @@ def _own_addresses() -> tuple[str, ...]:
     return tuple(found)
 
 
-def real_seam(seed: int) -> Seam:
-    """The seam to the real network and this real desktop. seed: for everything that is left to chance."""
-    return Seam(
+def real_backend(seed: int) -> NetworkBackend:
+    """The way to the real network and this real desktop. seed: for everything that is left to chance."""
+    return NetworkBackend(
         clock=SystemClock(),
         random=random.Random(seed),
         dialler=SocketDialler(),

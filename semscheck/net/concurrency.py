@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def together(works: Iterable[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
+async def gather_or_cancel(works: Iterable[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
     """The results, in order. If one raises, the others are cancelled and waited for, and its error is raised.
 
     `asyncio.gather` would leave the others running, with nobody to stop them at the end of the run.

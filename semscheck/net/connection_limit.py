@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from semscheck.model.failure import Failure, Phase
 from semscheck.net.backend import Stream
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 
 if TYPE_CHECKING:
-    from semscheck.probes.endpoint import Means
+    from semscheck.probes.endpoint import ProbeContext
 
 OPEN_TO_ONE_ADDRESS = 8
 
 
-class Places:
+class ConnectionLimiter:
     """The places of one run: so many at each address, given to those who ask first."""
 
     def __init__(self, most: int = OPEN_TO_ONE_ADDRESS) -> None:
@@ -89,7 +89,7 @@ class Dialled:
 
 
 async def dial(
-    means: Means,
+    probe: ProbeContext,
     address: str,
     port: int,
     *,
@@ -100,16 +100,16 @@ async def dial(
 
     Network trouble is in `failure`. The stream, if any, has to be closed.
     """
-    room = means.places.at(address)
+    room = probe.places.at(address)
     await room.acquire()
-    began = means.record.now()
+    began = probe.record.now()
     try:
-        async with asyncio.timeout(means.timeout_s if timeout_s is None else timeout_s):
-            inner = await means.seam.dialler.connect(address, port, source_address)
+        async with asyncio.timeout(probe.timeout_s if timeout_s is None else timeout_s):
+            inner = await probe.backend.dialler.connect(address, port, source_address)
     except (OSError, TimeoutError) as error:
         room.release()
-        return Dialled(None, began, means.record.now() - began, failure(Phase.CONNECT, error))
+        return Dialled(None, began, probe.record.now() - began, failure_from(Phase.CONNECT, error))
     except BaseException:
         room.release()
         raise
-    return Dialled(means.places.seat(inner, room), began, means.record.now() - began)
+    return Dialled(probe.places.seat(inner, room), began, probe.record.now() - began)

@@ -88,7 +88,7 @@ ALERTS: dict[int, str] = {
 }
 
 
-def failure(phase: Phase, error: BaseException) -> Failure:
+def failure_from(phase: Phase, error: BaseException) -> Failure:
     """The failure that an exception stands for.
 
     A time-out in the connect phase is TIMED_OUT; after it, where a connection was there, it is STALLED.

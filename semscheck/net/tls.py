@@ -14,7 +14,7 @@ from typing import Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.net.backend import Stream
-from semscheck.net.errors import ALERTS, failure
+from semscheck.net.errors import ALERTS, failure_from
 
 MAX_HANDSHAKE_BYTES = 256 * 1024
 SAID_BYTES = 256
@@ -264,14 +264,14 @@ class Tls:
         """The path that the verifier built, leaf first, root last; empty where it built none."""
         return _chain(self._tls, "get_verified_chain")
 
-    def failure(self, error: BaseException) -> Failure:
+    def failure_from(self, error: BaseException) -> Failure:
         """What a failed handshake was: told apart by what came, which the exception alone does not say."""
         said = self.first.decode("latin-1") if self.first else None
         if self.first and not _is_tls(self.first):
             return Failure(Phase.TLS, Cause.NOT_TLS, "what came is no TLS record", said=said)
         if self._watch is not None and self._watch.alert not in (None, "close_notify"):
             return Failure(Phase.TLS, Cause.ALERT, str(error)[:500], alert=self._watch.alert)
-        found = failure(Phase.TLS, error)
+        found = failure_from(Phase.TLS, error)
         # A reset before the server's first byte is another thing than one in the middle (NET004, TLS002).
         return replace(found, said=said) if found.cause is Cause.RESET else found
 

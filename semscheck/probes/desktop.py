@@ -9,8 +9,8 @@ from pathlib import Path
 from semscheck.model.failure import Failure, Phase
 from semscheck.model.observations import Enrolment, HostsEntry, HostsFile, ProxySettings
 from semscheck.model.target import Target
-from semscheck.net.backend import Desktop, Seam
-from semscheck.net.errors import failure
+from semscheck.net.backend import Desktop, NetworkBackend
+from semscheck.net.errors import failure_from
 from semscheck.probes import enrolment, proxy
 from semscheck.probes.enrolment import enrolled_servers
 from semscheck.probes.local_files import Registry, in_time, read_bytes, too_large, windows_path
@@ -23,13 +23,15 @@ MAX_HOSTS_BYTES = 8_388_608  # lists that block advertisements run to megabytes
 MAX_ENTRIES = 64
 
 
-async def look_around(seam: Seam, record: Recorder, target: Target, registry: Registry | None = None) -> None:
+async def look_around(
+    backend: NetworkBackend, record: Recorder, target: Target, registry: Registry | None = None
+) -> None:
     """Record hosts file, enrolment, proxies and routes to the addresses that the target names.
 
     registry: what to read in place of Windows' own. Takes two seconds at most; trouble is recorded, not raised.
     """
-    desktop = seam.desktop
-    see_routes(seam, record, named_addresses(target), target.port)
+    desktop = backend.desktop
+    see_routes(backend, record, named_addresses(target), target.port)
     began = record.now()
     hosts = await in_time(
         lambda: _hosts_file(desktop, target), lambda why: _HostsFile("hosts file", failure=why)
@@ -83,7 +85,7 @@ def _hosts_file(desktop: Desktop, target: Target) -> _HostsFile:
     try:
         data = read_bytes(path, MAX_HOSTS_BYTES)
     except OSError as error:
-        return _HostsFile(str(path), failure=failure(Phase.READ, error))
+        return _HostsFile(str(path), failure=failure_from(Phase.READ, error))
     cut = too_large(MAX_HOSTS_BYTES) if len(data) > MAX_HOSTS_BYTES else None
     return _HostsFile(str(path), hosts_entries(data[:MAX_HOSTS_BYTES], _names(target)), cut)
 

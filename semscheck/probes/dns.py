@@ -26,9 +26,9 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.target import Target
-from semscheck.net.backend import Seam
+from semscheck.net.backend import NetworkBackend
 from semscheck.net.dns_message import KEPT_RECORDS, Reading, make_query, read
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 from semscheck.probes.nameservers import Configuration, Place, configuration
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.routes import named_addresses, see_routes
@@ -60,7 +60,7 @@ _ANSWERED = ("NOERROR", "NXDOMAIN")
 _EDNS_REFUSED = ("FORMERR", "NOTIMP", "BADVERS")  # RFC 6891 section 7: servers that do not know EDNS
 
 
-async def look_up(seam: Seam, record: Recorder, target: Target, heard: Heard) -> None:
+async def look_up(backend: NetworkBackend, record: Recorder, target: Target, heard: Heard) -> None:
     """Record everything that DNS and the system say of the FQDN and of the members' names.
 
     heard: called with addresses of the FQDN as soon as they are known, each address once. Network trouble is
@@ -70,14 +70,14 @@ async def look_up(seam: Seam, record: Recorder, target: Target, heard: Heard) ->
     if target.fqdn_is_address:
         heard((target.fqdn,))
         return
-    await _Look(seam, record, target, heard).everything()
+    await _Look(backend, record, target, heard).everything()
 
 
 class _Look:
     """One look-up under way: what is known so far, and whose turn it is."""
 
-    def __init__(self, seam: Seam, record: Recorder, target: Target, heard: Heard) -> None:
-        self._seam = seam
+    def __init__(self, backend: NetworkBackend, record: Recorder, target: Target, heard: Heard) -> None:
+        self._seam = backend
         self._record = record
         self._target = target
         self._heard = heard
@@ -144,7 +144,7 @@ class _Look:
         except socket.gaierror as error:  # its numbers are EAI_*, not errno
             trouble = Failure(Phase.RESOLVE, Cause.NO_ADDRESS, error.strerror or str(error), error.errno)
         except (OSError, ValueError) as error:
-            trouble = failure(Phase.RESOLVE, error)
+            trouble = failure_from(Phase.RESOLVE, error)
         if len(addresses) > KEPT_RECORDS:
             self._note_too_many(len(addresses))
         self._record.add(
@@ -231,7 +231,7 @@ class _Look:
             if reading.seen > KEPT_RECORDS:
                 self._note_too_many(reading.seen)
         except (OSError, ValueError) as error:
-            data["failure"] = failure(Phase.RESOLVE, error)
+            data["failure"] = failure_from(Phase.RESOLVE, error)
             if isinstance(error, TimeoutError):
                 self._silent[place] += SILENT_TRIES
         return self._record.add(

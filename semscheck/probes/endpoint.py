@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
-from semscheck.net.backend import Seam, Stream
-from semscheck.net.concurrency import together
-from semscheck.net.connection_limit import Places, dial
-from semscheck.net.errors import failure
+from semscheck.net.backend import NetworkBackend, Stream
+from semscheck.net.concurrency import gather_or_cancel
+from semscheck.net.connection_limit import ConnectionLimiter, dial
+from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls, Watch, watched
 from semscheck.net.tls_contexts import Contexts, permissive
 from semscheck.probes.recorder import Recorder
-from semscheck.sampling.rate_limit import Haste
+from semscheck.sampling.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from semscheck.net.http import Conversation
@@ -36,7 +36,7 @@ ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Destination:
     """What to look at. host: the name for SNI and for HTTP. web: whether an HTTP exchange is wanted.
 
     fallback: where the port was not given for Interface 1, so that 444 is tried if nothing is there.
@@ -55,24 +55,24 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ProbeContext:
     """What probes of one run share. agent: the User-Agent header; record_chain: parses and keeps chains."""
 
-    seam: Seam
+    backend: NetworkBackend
     record: Recorder
     contexts: Contexts
     timeout_s: float
     agent: str
     record_chain: ChainRecorder
-    places: Places = field(default_factory=Places)
-    haste: Haste = field(default_factory=Haste)
+    places: ConnectionLimiter = field(default_factory=ConnectionLimiter)
+    haste: RateLimit = field(default_factory=RateLimit)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class EndpointResult:
     """What came of a look, for those who go on from here. version: as negotiated. exchanges: that were made."""
 
-    errand: Errand
+    destination: Destination
     connected: bool = False
     version: str | None = None
     connect_s: float | None = None
@@ -89,15 +89,15 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def connect(means: Means, errand: Errand) -> tuple[Connection, Stream | None]:
+async def connect(probe: ProbeContext, destination: Destination) -> tuple[Connection, Stream | None]:
     """A TCP connection and its observation. The stream is None where it failed."""
-    dialled = await dial(means, errand.address, errand.port)
-    seen = means.record.add(
+    dialled = await dial(probe, destination.address, destination.port)
+    seen = probe.record.add(
         Connection,
         dialled.began_s,
         elapsed_s=dialled.took_s,
-        address=errand.address,
-        port=errand.port,
+        address=destination.address,
+        port=destination.port,
         local_address=dialled.stream.local_address if dialled.stream is not None else None,
         failure=dialled.failure,
     )
@@ -105,8 +105,8 @@ async def connect(means: Means, errand: Errand) -> tuple[Connection, Stream | No
 
 
 async def handshake(
-    means: Means,
-    errand: Errand,
+    probe: ProbeContext,
+    destination: Destination,
     stream: Stream,
     policy: str,
     *,
@@ -119,34 +119,34 @@ async def handshake(
     context, offered: for a probe of one protocol version; else the policy's own.
     """
     watch = Watch()
-    name = errand.server_name if send_name else None
-    began = means.record.now()
+    name = destination.server_name if send_name else None
+    began = probe.record.now()
     trouble: Failure | None = None
     error: BaseException | None = None
     tls: Tls | None = None
     try:
-        chosen = watched(means.contexts.get(policy)) if context is None else context
+        chosen = watched(probe.contexts.get(policy)) if context is None else context
         tls = Tls(stream, chosen, name, watch=watch)
-        began = means.record.now()
-        async with asyncio.timeout(means.timeout_s):
+        began = probe.record.now()
+        async with asyncio.timeout(probe.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as caught:
         if tls is None:
             stream.close()
             raise
-        error, trouble = caught, tls.failure(caught)
+        error, trouble = caught, tls.failure_from(caught)
     except BaseException:
         stream.close()
         raise
-    took = means.record.now() - began
+    took = probe.record.now() - began
     chain = tls.chain
-    fingerprints = means.record_chain(means.record, chain, began) if chain else ()
-    seen = means.record.add(
+    fingerprints = probe.record_chain(probe.record, chain, began) if chain else ()
+    seen = probe.record.add(
         Handshake,
         began,
         elapsed_s=took,
-        address=errand.address,
-        port=errand.port,
+        address=destination.address,
+        port=destination.port,
         sni=name,
         policy=policy,
         offered=offered,
@@ -155,7 +155,7 @@ async def handshake(
         key_exchange=watch.key_exchange,
         alpn=tls.alpn if trouble is None else None,
         chain=fingerprints,
-        trust=_trust(means, tls, error, trouble, began) if policy == "default" else None,
+        trust=_trust(probe, tls, error, trouble, began) if policy == "default" else None,
         client_certificate_requested=_asked(watch, trouble),
         failure=trouble,
     )
@@ -172,13 +172,13 @@ def _asked(watch: Watch, trouble: Failure | None) -> bool | None:
 
 
 def _trust(
-    means: Means, tls: Tls, error: BaseException | None, trouble: Failure | None, began: float
+    probe: ProbeContext, tls: Tls, error: BaseException | None, trouble: Failure | None, began: float
 ) -> Trust | None:
     """The verifier's answer; None where the handshake ended before there was one."""
-    store = means.contexts.store
+    store = probe.contexts.store
     if trouble is None:
         path = tls.verified_chain
-        return Trust(True, store=store, chain=means.record_chain(means.record, path, began) if path else ())
+        return Trust(True, store=store, chain=probe.record_chain(probe.record, path, began) if path else ())
     if not isinstance(error, ssl.SSLCertVerificationError):
         return None
     judged = None if trouble.cause is Cause.LOCAL_POLICY else False
@@ -186,7 +186,7 @@ def _trust(
     return Trust(judged, code=code, reason=error.verify_message, store=store)
 
 
-async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | None:
+async def _second_try(probe: ProbeContext, destination: Destination, seen: Handshake) -> Tls | None:
     """After a refusal by our own side, or for an old version: once more, without judging, to see what is there."""
     cause = seen.failure.cause if seen.failure else None
     if cause is Cause.UNTRUSTED:
@@ -196,10 +196,10 @@ async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | No
     else:
         return None
     for policy in policies:
-        _, stream = await connect(means, errand)
+        _, stream = await connect(probe, destination)
         if stream is None:
             return None
-        again, tls = await handshake(means, errand, stream, policy)
+        again, tls = await handshake(probe, destination, stream, policy)
         if tls is not None:
             return tls
         if again.failure is None or again.failure.cause not in (Cause.LOCAL_POLICY, Cause.ALERT):
@@ -207,7 +207,9 @@ async def _second_try(means: Means, errand: Errand, seen: Handshake) -> Tls | No
     return None
 
 
-async def look(means: Means, errand: Errand, closely: bool = False) -> Sight:
+async def probe_endpoint(
+    probe: ProbeContext, destination: Destination, closely: bool = False
+) -> EndpointResult:
     """Connect, shake hands, and (where wanted) ask for the front page; every step an observation.
 
     closely: what a second look tells is seen beside the pages, once a handshake has shown that TLS is there.
@@ -216,44 +218,46 @@ async def look(means: Means, errand: Errand, closely: bool = False) -> Sight:
     `_greet`.
     """
     for pause_s in RETRY_PAUSES_S:
-        sight, again = await _look_once(means, errand, closely, last=False)
+        sight, again = await _look_once(probe, destination, closely, last=False)
         if not again:
             return sight
-        await means.seam.clock.sleep(pause_s)
-    sight, _ = await _look_once(means, errand, closely, last=True)
+        await probe.backend.clock.sleep(pause_s)
+    sight, _ = await _look_once(probe, destination, closely, last=True)
     return sight
 
 
-async def _look_once(means: Means, errand: Errand, closely: bool, last: bool) -> tuple[Sight, bool]:
+async def _look_once(
+    probe: ProbeContext, destination: Destination, closely: bool, last: bool
+) -> tuple[EndpointResult, bool]:
     """One look, and whether it failed in a way that another attempt may not meet again.
 
     An older policy is tried only where the modern one was refused for a reason, or every time.
     """
-    reached, stream = await connect(means, errand)
+    reached, stream = await connect(probe, destination)
     if stream is None:
-        return Sight(errand), _is_quick(reached.failure)
-    if errand.web:
-        seen, tls = await _greet(means, errand, stream)
+        return EndpointResult(destination), _is_quick(reached.failure)
+    if destination.web:
+        seen, tls = await _greet(probe, destination, stream)
     else:
-        seen, tls = await handshake(means, errand, stream, "default")
+        seen, tls = await handshake(probe, destination, stream, "default")
     if tls is None and _is_quick(seen.failure) and not last:
-        return Sight(errand, connected=True, connect_s=reached.elapsed_s), True
+        return EndpointResult(destination, connected=True, connect_s=reached.elapsed_s), True
     if tls is None:
-        tls = await _second_try(means, errand, seen)
+        tls = await _second_try(probe, destination, seen)
     if tls is None:
-        return Sight(errand, connected=True, connect_s=reached.elapsed_s), False
+        return EndpointResult(destination, connected=True, connect_s=reached.elapsed_s), False
     try:
         policy = "unverified" if seen.failure is None else "legacy"
         work: list[Coroutine[Any, Any, tuple[Exchange, ...]]] = []
-        if errand.web:
-            work.append(converse(means, errand, tls, policy))
+        if destination.web:
+            work.append(converse(probe, destination, tls, policy))
         if closely:
-            work.append(_look_closer(means, errand))
-        exchanges = tuple(each for made in await together(work) for each in made)
+            work.append(_look_closer(probe, destination))
+        exchanges = tuple(each for made in await gather_or_cancel(work) for each in made)
     finally:
         tls.close()
-    sight = Sight(
-        errand,
+    sight = EndpointResult(
+        destination,
         connected=True,
         version=tls.version,
         connect_s=reached.elapsed_s,
@@ -263,11 +267,13 @@ async def _look_once(means: Means, errand: Errand, closely: bool, last: bool) ->
     return sight, False
 
 
-async def _greet(means: Means, errand: Errand, stream: Stream) -> tuple[Handshake, Tls | None]:
+async def _greet(
+    probe: ProbeContext, destination: Destination, stream: Stream
+) -> tuple[Handshake, Tls | None]:
     """The handshake with an address that clients use. Where nothing comes, it is asked again on connections beside
     the first: one silent connection may be a frozen server in a pool whose others serve.
     """
-    tries: list[asyncio.Task[Shaken]] = [asyncio.create_task(_shake(means, errand, stream))]
+    tries: list[asyncio.Task[Shaken]] = [asyncio.create_task(_shake(probe, destination, stream))]
     chosen = tries[0]
     try:
         waiting = {chosen}
@@ -279,7 +285,7 @@ async def _greet(means: Means, errand: Errand, stream: Stream) -> tuple[Handshak
                 chosen = heard
                 break
             if not done:
-                tries.append(asyncio.create_task(_shake(means, errand, None)))
+                tries.append(asyncio.create_task(_shake(probe, destination, None)))
                 waiting.add(tries[-1])
     finally:
         await _drop([task for task in tries if task is not chosen or not task.done()])
@@ -291,11 +297,11 @@ async def _greet(means: Means, errand: Errand, stream: Stream) -> tuple[Handshak
 Shaken = tuple[Handshake | None, Tls | None]
 
 
-async def _shake(means: Means, errand: Errand, stream: Stream | None) -> Shaken:
+async def _shake(probe: ProbeContext, destination: Destination, stream: Stream | None) -> Shaken:
     """A handshake on this connection, or on one of its own; nothing where that is not made."""
     if stream is None:
-        _, stream = await connect(means, errand)
-    return await handshake(means, errand, stream, "default") if stream is not None else (None, None)
+        _, stream = await connect(probe, destination)
+    return await handshake(probe, destination, stream, "default") if stream is not None else (None, None)
 
 
 def _was_silent(task: asyncio.Task[Shaken]) -> bool:
@@ -315,91 +321,99 @@ def _is_quick(trouble: Failure | None) -> bool:
     return trouble is not None and trouble.cause in (Cause.REFUSED, Cause.RESET, Cause.CLOSED)
 
 
-async def _look_closer(means: Means, errand: Errand) -> tuple[Exchange, ...]:
+async def _look_closer(probe: ProbeContext, destination: Destination) -> tuple[Exchange, ...]:
     """What a second look tells: without a server name, and with each older protocol alone. No exchanges."""
     older = (
         ("TLSv1.1", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1),
         ("TLSv1.2", *(ssl.TLSVersion.TLSv1_2,) * 2),
     )
-    versions = [_one_version(means, errand, offered, oldest, newest) for offered, oldest, newest in older]
-    await together((_nameless(means, errand), *versions))
+    versions = [
+        _one_version(probe, destination, offered, oldest, newest) for offered, oldest, newest in older
+    ]
+    await gather_or_cancel((_nameless(probe, destination), *versions))
     return ()
 
 
-async def _nameless(means: Means, errand: Errand) -> None:
-    if errand.server_name is None:
+async def _nameless(probe: ProbeContext, destination: Destination) -> None:
+    if destination.server_name is None:
         return
-    _, stream = await connect(means, errand)
+    _, stream = await connect(probe, destination)
     if stream is not None:
-        _, tls = await handshake(means, errand, stream, "unverified", send_name=False)
+        _, tls = await handshake(probe, destination, stream, "unverified", send_name=False)
         if tls is not None:
             tls.close()
 
 
 async def _one_version(
-    means: Means, errand: Errand, offered: str, oldest: ssl.TLSVersion, newest: ssl.TLSVersion
+    probe: ProbeContext,
+    destination: Destination,
+    offered: str,
+    oldest: ssl.TLSVersion,
+    newest: ssl.TLSVersion,
 ) -> None:
-    _, stream = await connect(means, errand)
+    _, stream = await connect(probe, destination)
     if stream is not None:
         context = watched(permissive(oldest, newest))
-        _, tls = await handshake(means, errand, stream, "legacy", context=context, offered=offered)
+        _, tls = await handshake(probe, destination, stream, "legacy", context=context, offered=offered)
         if tls is not None:
             tls.close()
 
 
-async def converse(means: Means, errand: Errand, tls: Tls, policy: str) -> tuple[Exchange, ...]:
+async def converse(
+    probe: ProbeContext, destination: Destination, tls: Tls, policy: str
+) -> tuple[Exchange, ...]:
     """GET /, then where it leads on the same host, else the product's login page.
 
     On one connection; on a second one, made under `policy`, where the server closes after each answer.
     """
     from semscheck.net.http import Conversation
 
-    talk = Conversation(tls, errand.host, errand.port, means.agent)
-    first = await exchange(means, errand, talk, "/")
+    talk = Conversation(tls, destination.host, destination.port, probe.agent)
+    first = await exchange(probe, destination, talk, "/")
     if first.failure is not None or first.status is None:
         return (first,)
-    onward = _same_host(first, errand)
+    onward = _same_host(first, destination)
     path = onward or LOGIN_PATH
     if path == "/":
         return (first,)
     follows = first.id if onward else None
     if talk.is_open:
-        second = await exchange(means, errand, talk, path, follows)
+        second = await exchange(probe, destination, talk, path, follows)
         if second.failure is None or second.failure.cause not in (Cause.CLOSED, Cause.RESET):
             return first, second
         # A server may close an idle connection whenever it likes (RFC 9112 section 9.5): ask on a new one.
-    _, stream = await connect(means, errand)
+    _, stream = await connect(probe, destination)
     if stream is None:
         return (first,)
-    _, again = await handshake(means, errand, stream, policy)
+    _, again = await handshake(probe, destination, stream, policy)
     if again is None:
         return (first,)
     try:
-        talk = Conversation(again, errand.host, errand.port, means.agent)
-        return first, await exchange(means, errand, talk, path, follows)
+        talk = Conversation(again, destination.host, destination.port, probe.agent)
+        return first, await exchange(probe, destination, talk, path, follows)
     finally:
         again.close()
 
 
 async def exchange(
-    means: Means, errand: Errand, talk: Conversation, path: str, follows: str | None = None
+    probe: ProbeContext, destination: Destination, talk: Conversation, path: str, follows: str | None = None
 ) -> Exchange:
     """One GET on a conversation, as an observation."""
-    began = means.record.now()
+    began = probe.record.now()
     common: dict[str, Any] = {
-        "address": errand.address,
-        "port": errand.port,
-        "host": errand.host,
+        "address": destination.address,
+        "port": destination.port,
+        "host": destination.host,
         "path": path,
     }
     try:
-        async with asyncio.timeout(means.timeout_s):
+        async with asyncio.timeout(probe.timeout_s):
             answer = await talk.get(path)
     except (OSError, EOFError, ValueError, TimeoutError) as error:
-        return means.record.add(
-            Exchange, began, **common, follows=follows, failure=failure(Phase.HTTP, error)
+        return probe.record.add(
+            Exchange, began, **common, follows=follows, failure=failure_from(Phase.HTTP, error)
         )
-    return means.record.add(
+    return probe.record.add(
         Exchange,
         began,
         **common,
@@ -414,7 +428,7 @@ async def exchange(
     )
 
 
-def _same_host(first: Exchange, errand: Errand) -> str | None:
+def _same_host(first: Exchange, destination: Destination) -> str | None:
     """The path that a redirect leads to, None where there is none or it leads to another host or port."""
     from urllib.parse import urlsplit
 
@@ -423,12 +437,12 @@ def _same_host(first: Exchange, errand: Errand) -> str | None:
     location = next((value for name, value in first.headers if name.lower() == "location"), "")
     try:
         parts = urlsplit(location)
-        port = parts.port or (errand.port if not parts.scheme or not parts.netloc else 443)
+        port = parts.port or (destination.port if not parts.scheme or not parts.netloc else 443)
     except ValueError:
         return None
-    if parts.scheme not in ("", "https") or (parts.hostname or errand.host) != errand.host:
+    if parts.scheme not in ("", "https") or (parts.hostname or destination.host) != destination.host:
         return None
-    if port != errand.port or not parts.path.startswith("/"):
+    if port != destination.port or not parts.path.startswith("/"):
         return None
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     return target if target.isascii() and target.isprintable() and len(target) <= 1000 else None

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from semscheck.model.failure import Failure, Phase
 from semscheck.net.backend import Desktop
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 from semscheck.probes.local_files import (
     MAX_FILE_BYTES,
     MAX_VALUE_CHARACTERS,
@@ -87,7 +87,7 @@ def _safely(source: str, reader: Callable[[], Place]) -> Place:
     try:
         return reader()
     except (OSError, ValueError) as error:
-        return Place(source, failure=failure(Phase.READ, error))
+        return Place(source, failure=failure_from(Phase.READ, error))
 
 
 def _stamp(registry: Registry, key: str, bits: int, source: str) -> Place:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.net.backend import Desktop, in_daemon_thread
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 
 T = TypeVar("T")
 
@@ -74,4 +74,4 @@ async def in_time(work: Callable[[], T], otherwise: Callable[[Failure], T]) -> T
     except TimeoutError:
         return otherwise(Failure(Phase.READ, Cause.TIMED_OUT, "could not be read in time"))
     except (OSError, ValueError) as error:
-        return otherwise(failure(Phase.READ, error))
+        return otherwise(failure_from(Phase.READ, error))

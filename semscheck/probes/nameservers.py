@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.target import Target
 from semscheck.net.backend import Desktop
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 
 DNS_PORT = 53
 MAX_RESOLVERS = 8
@@ -52,7 +52,7 @@ def configuration(target: Target, desktop: Desktop) -> Configuration:
     try:
         return _windows() if desktop.platform == "win32" else _posix(desktop)
     except (OSError, ValueError, ImportError, AttributeError) as error:
-        return Configuration("system", failure=failure(Phase.READ, error))
+        return Configuration("system", failure=failure_from(Phase.READ, error))
 
 
 def _posix(desktop: Desktop) -> Configuration:

@@ -17,7 +17,7 @@ from typing import Any
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.target import Target
 from semscheck.net.backend import Desktop
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 from semscheck.probes.local_files import (
     MAX_FILE_BYTES,
     MAX_VALUE_CHARACTERS,
@@ -59,7 +59,7 @@ def _safely(source: str, reader: Callable[[], Setting]) -> Setting:
     try:
         return reader()
     except (OSError, ValueError) as error:
-        return Setting(source, covers=None, failure=failure(Phase.READ, error))
+        return Setting(source, covers=None, failure=failure_from(Phase.READ, error))
 
 
 def without_credentials(url: str) -> str:
@@ -174,7 +174,7 @@ def _mac(desktop: Desktop, target: Target) -> list[Setting]:
             return [Setting("macos", covers=None, failure=trouble)]
         network = plistlib.loads(data)
     except OSError as error:
-        return [Setting("macos", covers=None, failure=failure(Phase.READ, error))]
+        return [Setting("macos", covers=None, failure=failure_from(Phase.READ, error))]
     except (ValueError, ExpatError, LookupError, TypeError, AttributeError, RecursionError) as error:
         trouble = Failure(Phase.READ, Cause.MALFORMED, f"{type(error).__name__} in {path}")
         return [Setting("macos", covers=None, failure=trouble)]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from semscheck.model.failure import Failure, Phase
 from semscheck.model.observations import Route
 from semscheck.model.target import Target
-from semscheck.net.backend import Seam
-from semscheck.net.errors import failure
+from semscheck.net.backend import NetworkBackend
+from semscheck.net.errors import failure_from
 from semscheck.probes.recorder import Recorder
 
 MAX_ROUTES = 64
@@ -21,14 +21,14 @@ def named_addresses(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *target.balancers, *members]))[:MAX_ROUTES]
 
 
-def see_routes(seam: Seam, record: Recorder, addresses: Iterable[str], port: int) -> None:
+def see_routes(backend: NetworkBackend, record: Recorder, addresses: Iterable[str], port: int) -> None:
     """Record the source address towards each address. A failure: this desktop has no route to it."""
     for address in addresses:
         began = record.now()
         source: str | None = None
         trouble: Failure | None = None
         try:
-            source = seam.dialler.source_for(address, port)
+            source = backend.dialler.source_for(address, port)
         except OSError as error:
-            trouble = failure(Phase.CONNECT, error)
+            trouble = failure_from(Phase.CONNECT, error)
         record.add(Route, began, address=address, source_address=source, failure=trouble)

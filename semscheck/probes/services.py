@@ -17,11 +17,11 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import DnsAnswer, ServiceProbe, SystemResolution
 from semscheck.model.target import Target
 from semscheck.net.backend import Stream
-from semscheck.net.concurrency import together
+from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import OPEN_TO_ONE_ADDRESS, Dialled, dial
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls
-from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.endpoint import Destination, ProbeContext
 
 State = Literal["open", "closed", "filtered"]
 
@@ -71,40 +71,40 @@ class _Said:
     failure: Failure | None = None
 
 
-async def ask_services(means: Means, target: Target) -> None:
+async def ask_services(probe: ProbeContext, target: Target) -> None:
     """Ask every wanted port of every place that serves clients, and the management ports of the members."""
     room = asyncio.Semaphore(AT_ONCE)
     here: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONE_ADDRESS))
 
-    async def one(errand: Errand) -> None:
-        async with here[errand.address], room:
-            await _ask(means, errand)
+    async def one(destination: Destination) -> None:
+        async with here[destination.address], room:
+            await _ask(probe, destination)
 
-    await together(one(errand) for errand in wanted(means, target))
+    await gather_or_cancel(one(destination) for destination in wanted(probe, target))
 
 
-def wanted(means: Means, target: Target) -> tuple[Errand, ...]:
+def wanted(probe: ProbeContext, target: Target) -> tuple[Destination, ...]:
     """Every address and port that is asked, each once."""
     chosen = dict.fromkeys((*target.services.check, *target.services.require))
     if target.ask_services:
         chosen |= dict.fromkeys(CLIENT_PORTS)
-    found: dict[tuple[str, int], Errand] = {}
-    for address in _client_addresses(means, target):
+    found: dict[tuple[str, int], Destination] = {}
+    for address in _client_addresses(probe, target):
         for port in chosen:
-            found[address, port] = Errand(address, port, target.fqdn)
+            found[address, port] = Destination(address, port, target.fqdn)
     for address, host in _member_addresses(target) if target.ask_services else ():
         for port in MANAGEMENT_PORTS:
-            found.setdefault((address, port), Errand(address, port, host))
+            found.setdefault((address, port), Destination(address, port, host))
     served = {(e.address, e.port or target.port) for m in target.members for e in (*m.client, *m.replication)}
-    return tuple(errand for key, errand in found.items() if key not in served or key[1] in chosen)
+    return tuple(destination for key, destination in found.items() if key not in served or key[1] in chosen)
 
 
-def _client_addresses(means: Means, target: Target) -> tuple[str, ...]:
+def _client_addresses(probe: ProbeContext, target: Target) -> tuple[str, ...]:
     """Members' client interfaces and the profile's balancers; without either, what the FQDN leads to so far."""
     known = [e.address for member in target.members for e in member.client]
     known += target.balancers
     if not known:
-        for seen in means.record.observations:
+        for seen in probe.record.observations:
             if isinstance(seen, DnsAnswer) and seen.purpose == "fqdn" and seen.record_type in ("A", "AAAA"):
                 known += seen.records
             elif isinstance(seen, SystemResolution) and seen.purpose == "fqdn":
@@ -120,27 +120,29 @@ def _member_addresses(target: Target) -> Iterator[tuple[str, str]]:
             yield end.address, member.name
 
 
-async def _ask(means: Means, errand: Errand) -> None:
-    dialled = await dial(means, errand.address, errand.port)
+async def _ask(probe: ProbeContext, destination: Destination) -> None:
+    dialled = await dial(probe, destination.address, destination.port)
     if dialled.stream is None:
         refused = dialled.failure is not None and dialled.failure.cause in (Cause.REFUSED, Cause.RESET)
         state: State = "closed" if refused else "filtered"
-        _record(means, errand, dialled, state, _Said(failure=dialled.failure))
+        _record(probe, destination, dialled, state, _Said(failure=dialled.failure))
         return
     try:
-        said = await _listen(means, errand, dialled.stream)
+        said = await _listen(probe, destination, dialled.stream)
     finally:
         dialled.stream.close()
-    _record(means, errand, dialled, "open", said)
+    _record(probe, destination, dialled, "open", said)
 
 
-def _record(means: Means, errand: Errand, dialled: Dialled, state: State, said: _Said) -> None:
-    means.record.add(
+def _record(
+    probe: ProbeContext, destination: Destination, dialled: Dialled, state: State, said: _Said
+) -> None:
+    probe.record.add(
         ServiceProbe,
         dialled.began_s,
-        address=errand.address,
-        port=errand.port,
-        service=NAMES.get(errand.port, f"port {errand.port}"),
+        address=destination.address,
+        port=destination.port,
+        service=NAMES.get(destination.port, f"port {destination.port}"),
         state=state,
         banner=said.banner,
         software=said.software,
@@ -149,26 +151,26 @@ def _record(means: Means, errand: Errand, dialled: Dialled, state: State, said: 
     )
 
 
-async def _listen(means: Means, errand: Errand, stream: Stream) -> _Said:
+async def _listen(probe: ProbeContext, destination: Destination, stream: Stream) -> _Said:
     """The greeting or the directory's answer, where the port is one that has either."""
-    port = errand.port
+    port = destination.port
     if port not in _GREETS | _GREETS_OVER_TLS | _DIRECTORY:
         return _Said()
     wire: Stream | Tls = stream
     try:
         if port in _OVER_TLS:
-            tls = Tls(stream, means.contexts.get("legacy"), errand.server_name)
-            async with asyncio.timeout(means.timeout_s):
+            tls = Tls(stream, probe.contexts.get("legacy"), destination.server_name)
+            async with asyncio.timeout(probe.timeout_s):
                 await tls.handshake()
             wire = tls
         if port in _DIRECTORY:
-            async with asyncio.timeout(means.timeout_s):
+            async with asyncio.timeout(probe.timeout_s):
                 return await _server_info(wire)
-        async with asyncio.timeout(min(BANNER_WAIT_S, means.timeout_s)):
+        async with asyncio.timeout(min(BANNER_WAIT_S, probe.timeout_s)):
             data = await _receive(wire)
         return _Said(banner=data[:BANNER_BYTES].decode("latin-1") if data else None)
     except (OSError, EOFError, ValueError, TimeoutError) as error:
-        return _Said(failure=replace(failure(Phase.SERVICE, error), phase=Phase.SERVICE))
+        return _Said(failure=replace(failure_from(Phase.SERVICE, error), phase=Phase.SERVICE))
 
 
 async def _receive(wire: Stream | Tls) -> bytes:

@@ -77,7 +77,7 @@ TABLE: dict[str, dict[str, Part]] = {
     "AnswerSet": {"addresses": A},
     "ResolverAnalysis": {"server": Part.ENDPOINT, "server_name": N, "rcode": K},
     "DnsAnalysis": {"addresses": Part.ADDRESSES, "cname": N, "system": A},
-    "Place": {
+    "EndpointStatus": {
         "address": A, "client_of": M, "replication_of": M, "sni": N, "failure_phase": K, "failure_cause": K,
         "certificate": H, "version": K, "evidence": W,
     },

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
-from semscheck.model.analysis import Analysis, BalancingPath, DnsAnalysis, InterfaceAnalysis, Place
+from semscheck.model.analysis import Analysis, BalancingPath, DnsAnalysis, EndpointStatus, InterfaceAnalysis
 from semscheck.model.findings import Finding, Verdict
 from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation
 from semscheck.model.report import SCHEMA, SCHEMA_MAJOR, Report, Run, Summary, Tool
@@ -43,7 +43,7 @@ class AnalysisShape:
 
     dns: DnsAnalysis = field(default_factory=DnsAnalysis)
     balancing: BalancingShape | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[EndpointStatus, ...] = ()
     members: tuple[InterfaceAnalysis, ...] = ()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from semscheck.model.analysis import BalancingPath, Place, Reach
+from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
 from semscheck.model.findings import Status
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
@@ -176,7 +176,7 @@ def _connect(report: Report) -> list[Perfdata]:
     ][:MAX_MEMBERS]
 
 
-def _address(place: Place) -> str:
+def _address(place: EndpointStatus) -> str:
     return words.place(place.address, place.port)
 
 

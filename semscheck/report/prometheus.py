@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Place, Reach, Rotation, Termination
+from semscheck.model.analysis import (
+    BalancingPath,
+    EndpointStatus,
+    Method,
+    Persistence,
+    Reach,
+    Rotation,
+    Termination,
+)
 from semscheck.model.findings import State, Status
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
@@ -325,11 +333,11 @@ def _dns_rotation(report: Report) -> list[Point]:
     return _states(Rotation, dns.rotation, "rotation") if dns.resolvers else []
 
 
-def _at(place: Place | BalancingPath) -> Labels:
+def _at(place: EndpointStatus | BalancingPath) -> Labels:
     return (("address", place.address), ("port", str(place.port)))
 
 
-def _tried(report: Report) -> list[Place]:
+def _tried(report: Report) -> list[EndpointStatus]:
     return [place for place in report.analysis.places if place.reach is not Reach.NOT_TRIED]
 
 

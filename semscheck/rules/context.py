@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import TypeVar
 
-from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.model.analysis import Analysis, EndpointStatus, Reach
 from semscheck.model.findings import Subject
 from semscheck.model.observations import Certificate, Observation
 from semscheck.model.report import Snapshot
@@ -15,7 +15,7 @@ from semscheck.model.target import Severity, Target
 Kind = TypeVar("Kind", bound=Observation)
 
 
-class Case:
+class RuleContext:
     """One run, laid out for judging. Built once, read by every rule; never changed."""
 
     def __init__(self, snapshot: Snapshot, analysis: Analysis) -> None:
@@ -41,20 +41,20 @@ class Case:
         return tuple(self._certificates.values())
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[EndpointStatus, ...]:
         return self.analysis.places
 
     @property
-    def fqdn_places(self) -> tuple[Place, ...]:
+    def fqdn_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.fqdn)
 
     @property
-    def client_places(self) -> tuple[Place, ...]:
+    def client_places(self) -> tuple[EndpointStatus, ...]:
         """What serves clients: balancers, FQDN addresses, client interfaces."""
         return tuple(place for place in self.places if place.serves_clients)
 
     @property
-    def replication_places(self) -> tuple[Place, ...]:
+    def replication_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.replication_of)
 
     @property
@@ -63,7 +63,7 @@ class Case:
         return any(place.reach in (Reach.SERVES, Reach.NO_HTTP) for place in self.fqdn_places)
 
 
-def by_subject(place: Place) -> Severity:
+def by_subject(place: EndpointStatus) -> Severity:
     """The catalogue's "by subject": critical where the FQDN leads, warning for another client interface,
     info for a replication interface."""
     if place.fqdn:
@@ -73,7 +73,7 @@ def by_subject(place: Place) -> Severity:
     return Severity.INFO
 
 
-def place_name(place: Place, target: Target) -> str:
+def place_name(place: EndpointStatus, target: Target) -> str:
     """What a place is called in a sentence: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
     where = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
     if place.client_of:
@@ -92,7 +92,7 @@ def sentence_start(text: str) -> str:
     return f"T{text[1:]}" if text.startswith("the ") else text
 
 
-def place_subject(place: Place, target: Target) -> Subject:
+def place_subject(place: EndpointStatus, target: Target) -> Subject:
     """The subject of a finding about a place: a member's interface, else an address."""
     names = place.client_of or place.replication_of
     if names and not (place.balancer and not place.client_of):

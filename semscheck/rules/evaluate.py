@@ -17,7 +17,7 @@ from semscheck.model.observations import Handshake
 from semscheck.model.report import Snapshot, Summary
 from semscheck.model.target import Severity, Target
 from semscheck.rules.causes import RANK, explain
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.ownership import settled
 from semscheck.rules.rule import Hit, NotObserved, Rule, catalogue
 from semscheck.rules.story import headline
@@ -56,13 +56,13 @@ def _severity(rule: Rule, hit: Hit, target: Target) -> Severity:
     return wanted
 
 
-def _finding(rule: Rule, hit: Hit, case: Case) -> Finding:
+def _finding(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
     card = rule.card
-    owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, case)
+    owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, context)
     return Finding(
         code=card.code,
         name=card.name,
-        severity=_severity(rule, hit, case.target),
+        severity=_severity(rule, hit, context.target),
         confidence=hit.confidence or card.confidence,
         owner=owner,
         subject=hit.subject,
@@ -83,10 +83,10 @@ class _Answered:
     grave: bool = False
 
 
-def _ask(rule: Rule, case: Case) -> _Answered:
+def _ask(rule: Rule, context: RuleContext) -> _Answered:
     code = rule.card.code
     try:
-        answers = tuple(rule.logic(case))
+        answers = tuple(rule.logic(context))
     except Exception as error:  # a defect of ours must not silence the other rules
         return _Answered(
             (), Verdict(code, State.CRASHED, f"{type(error).__name__}: {error}"[:500]), grave=True
@@ -94,7 +94,7 @@ def _ask(rule: Rule, case: Case) -> _Answered:
     hits = tuple(answer for answer in answers if isinstance(answer, Hit))
     if hits:
         grave = any((hit.severity or rule.card.severity) in GRAVE for hit in hits)
-        found = tuple(_finding(rule, hit, case) for hit in hits)
+        found = tuple(_finding(rule, hit, context) for hit in hits)
         return _Answered(found, Verdict(code, State.FOUND), grave)
     missing = dict.fromkeys(answer.why for answer in answers if isinstance(answer, NotObserved))
     if missing:
@@ -128,40 +128,40 @@ def _crashes(verdicts: list[Verdict]) -> list[Hit]:
     ]
 
 
-def _unmeasured(case: Case, verdicts: list[Verdict]) -> list[Hit]:
+def _unmeasured(context: RuleContext, verdicts: list[Verdict]) -> list[Hit]:
     """SEM004: nothing grave was found, but something without which nobody can say that all is well was not seen."""
-    spared: frozenset[str] = OF_NAMES if case.target.fqdn_is_address else frozenset()
+    spared: frozenset[str] = OF_NAMES if context.target.fqdn_is_address else frozenset()
     missing = {
         DECIDING[verdict.code]: verdict.why or ""
         for verdict in verdicts
         if verdict.code in DECIDING and verdict.code not in spared and verdict.state is State.NOT_OBSERVED
     }
     if not any(v.code in SAY_OUR_POLICY and v.state is State.FOUND for v in verdicts):
-        missing |= _uncertified(case)
+        missing |= _uncertified(context)
     if not missing:
         return []
     because = "; ".join([*dict.fromkeys(why for why in missing.values() if why)][:REASONS])
-    name = case.target.fqdn_shown or case.target.fqdn
+    name = context.target.fqdn_shown or context.target.fqdn
     return [
         Hit(
-            subject=Subject("run", case.target.fqdn),
+            subject=Subject("run", context.target.fqdn),
             summary=f"It cannot be said that {name} is well; not measured: {', '.join(missing)} ({because}).",
             args={"questions": ", ".join(missing), "because": because},
         )
     ]
 
 
-def _uncertified(case: Case) -> dict[str, str]:
+def _uncertified(context: RuleContext) -> dict[str, str]:
     """What is not known of the certificates where the FQDN leads, where a handshake was made, and why.
 
     The rules on certificates answer for all places together, so that one silent standby would count as much here.
     """
-    shakes = case.of(Handshake)
-    for place in case.fqdn_places:
+    shakes = context.of(Handshake)
+    for place in context.fqdn_places:
         if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
             continue
         where = f"at {place.address}"
-        if case.certificate(place.certificate) is None:
+        if context.certificate(place.certificate) is None:
             return {"the certificate": f"none was seen {where}"}
         ids = set(place.evidence)
         judged = [s.trust for s in shakes if s.id in ids and s.trust is not None]
@@ -171,10 +171,10 @@ def _uncertified(case: Case) -> dict[str, str]:
     return {}
 
 
-def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], case: Case) -> list[Finding]:
+def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], context: RuleContext) -> list[Finding]:
     """Findings of a rule that can only be judged when all others have answered."""
     known = next((rule for rule in rules if rule.card.code == code), None)
-    return [_finding(known, hit, case) for hit in hits] if known is not None else []
+    return [_finding(known, hit, context) for hit in hits] if known is not None else []
 
 
 def _found(verdicts: list[Verdict], late: list[Finding]) -> list[Verdict]:
@@ -188,16 +188,18 @@ def status_of(findings: tuple[Finding, ...]) -> Status:
     return _STATUS[min(roots, key=RANK.__getitem__)] if roots else Status.OK
 
 
-def judge(snapshot: Snapshot, analysis: Analysis) -> tuple[tuple[Finding, ...], tuple[Verdict, ...], Summary]:
+def evaluate(
+    snapshot: Snapshot, analysis: Analysis
+) -> tuple[tuple[Finding, ...], tuple[Verdict, ...], Summary]:
     """Every rule's answer on one run, worst findings first, and the summary. Pure."""
-    case = Case(snapshot, analysis)
+    context = RuleContext(snapshot, analysis)
     rules = catalogue()
-    answers = [_ask(rule, case) for rule in rules]
+    answers = [_ask(rule, context) for rule in rules]
     findings = [finding for answer in answers for finding in answer.findings]
     verdicts = [answer.verdict for answer in answers]
-    late = _late(CRASHED, _crashes(verdicts), rules, case)
+    late = _late(CRASHED, _crashes(verdicts), rules, context)
     if not any(answer.grave for answer in answers):
-        late += _late(NOT_MEASURED, _unmeasured(case, verdicts), rules, case)
+        late += _late(NOT_MEASURED, _unmeasured(context, verdicts), rules, context)
     findings += late
     verdicts = _found(verdicts, late)
     if any(finding.code == NO_NETWORK for finding in findings):
@@ -210,7 +212,7 @@ def judge(snapshot: Snapshot, analysis: Analysis) -> tuple[tuple[Finding, ...], 
     summary = Summary(
         verdict=status,
         exit_code=EXIT_CODES[status],
-        headline=headline(case, ordered, status),
+        headline=headline(context, ordered, status),
         counts=counts,
     )
     return ordered, tuple(verdicts), summary

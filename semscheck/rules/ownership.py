@@ -6,9 +6,9 @@ are asked directly, is not for the members' administrator to mend first.
 
 from __future__ import annotations
 
-from semscheck.model.analysis import Place, Reach, Termination
+from semscheck.model.analysis import EndpointStatus, Reach, Termination
 from semscheck.model.findings import Owner
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Hit
 
 AT_BALANCER = (
@@ -20,35 +20,35 @@ ENDS_THERE = (
 )
 
 
-def _place(hit: Hit, case: Case) -> Place | None:
+def _place(hit: Hit, context: RuleContext) -> EndpointStatus | None:
     """The balancer's address that the hit is about, and nothing else; None otherwise."""
     about = hit.subject
     if about.kind != "address":
         return None
-    known = (p for p in case.places if (p.address, p.port) == (about.address, about.port))
+    known = (p for p in context.places if (p.address, p.port) == (about.address, about.port))
     return next((p for p in known if p.balancer and not p.client_of and not p.replication_of), None)
 
 
-def _members_serve(case: Case) -> bool:
-    return any(p.client_of and not p.fqdn and p.reach is Reach.SERVES for p in case.places)
+def _members_serve(context: RuleContext) -> bool:
+    return any(p.client_of and not p.fqdn and p.reach is Reach.SERVES for p in context.places)
 
 
-def _ends_tls(place: Place, case: Case) -> bool:
+def _ends_tls(place: EndpointStatus, context: RuleContext) -> bool:
     return any(
         (path.address, path.port) == (place.address, place.port)
         and path.termination is Termination.TERMINATED
-        for path in case.analysis.paths
+        for path in context.analysis.paths
     )
 
 
-def settled(code: str, owner: Owner, remedy: str, hit: Hit, case: Case) -> tuple[Owner, str]:
+def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
     """The owner and the remedy of a finding, from those that its rule gave.
 
     A certificate is the balancer's only where TLS is known to end there: passed through, it is a member's.
     """
-    place = _place(hit, case)
-    if owner is not Owner.SERVER or place is None or not _members_serve(case):
+    place = _place(hit, context)
+    if owner is not Owner.SERVER or place is None or not _members_serve(context):
         return owner, remedy
     if code.startswith("CRT") or code == "TLS007":
-        return (Owner.BALANCER, f"{ENDS_THERE} {remedy}") if _ends_tls(place, case) else (owner, remedy)
+        return (Owner.BALANCER, f"{ENDS_THERE} {remedy}") if _ends_tls(place, context) else (owner, remedy)
     return Owner.BALANCER, f"{AT_BALANCER} {remedy}"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 
 HALF = 0.5
 
 
-def led_to(case: Case) -> dict[str, str]:
+def led_to(context: RuleContext) -> dict[str, str]:
     """Address of the FQDN -> the profile's member that answers all its connections, or by far the most.
 
     An address is left out where that is not known: no member of the profile was recognised, connections are spread
     evenly, or this desktop's own addresses are served by several.
     """
-    sampled = {path.address: path for path in case.analysis.paths}
-    known = {member.name for member in case.target.members}
+    sampled = {path.address: path for path in context.analysis.paths}
+    known = {member.name for member in context.target.members}
     found: dict[str, str] = {}
-    for place in case.fqdn_places:
+    for place in context.fqdn_places:
         path = sampled.get(place.address)
         name = _main(path) if path is not None else None
         if path is None and len(place.client_of) == 1:

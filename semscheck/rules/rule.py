@@ -8,7 +8,7 @@ from importlib import import_module
 
 from semscheck.model.findings import Card, Confidence, Owner, Subject
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 
 # The visible list of families, in the order of the catalogue.
 FAMILIES = (
@@ -52,7 +52,7 @@ class NotObserved:
 
 
 Answer = Hit | NotObserved
-Logic = Callable[[Case], Iterable[Answer]]
+Logic = Callable[[RuleContext], Iterable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from semscheck.model.analysis import BalancingPath, Method
 from semscheck.model.findings import Finding, Owner, Status
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.dns_facts import listed
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 
 WHO = {
     Owner.DESKTOP: "whoever manages this desktop",
@@ -34,39 +34,39 @@ def _owners(findings: tuple[Finding, ...]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def _healthy(case: Case, findings: tuple[Finding, ...]) -> str:
+def _healthy(context: RuleContext, findings: tuple[Finding, ...]) -> str:
     """For a run in which nothing is worse than worth knowing; what decides that was measured (see `judge`)."""
-    name = case.target.fqdn_shown or case.target.fqdn
-    lowered = sorted({finding.code for finding in findings if finding.code in case.target.severities})
+    name = context.target.fqdn_shown or context.target.fqdn
+    lowered = sorted({finding.code for finding in findings if finding.code in context.target.severities})
     if lowered:
         return f"{name} answers; the profile takes {', '.join(lowered)} for no more than worth knowing."
-    if case.target.fqdn_is_address:
+    if context.target.fqdn_is_address:
         return (
             f"{name} answers and nothing is wrong there; an address was given, so that no name was checked."
         )
-    paths = case.analysis.paths
+    paths = context.analysis.paths
     if not paths:
         return f"{name} answers and nothing is wrong with what was tested; balancing was not tested."
-    direct = {place.client_of for place in case.fqdn_places}
+    direct = {place.client_of for place in context.fqdn_places}
     if len(direct) == 1 and (names := direct.pop()):
         it = " and ".join(names)
         return f"{name} is healthy: it leads to {it} itself, with no balancer, and clients are served."
     if all(path.method is Method.SINGLE for path in paths):
-        return f"{name} is healthy: {_steady(case, paths)}, which is consistent with fail-over."
+        return f"{name} is healthy: {_steady(context, paths)}, which is consistent with fail-over."
     if all(path.method is Method.WEIGHTED for path in paths):
         return f"{name} is healthy: new clients are spread by weight and kept on their server, as the vendor accepts."
     return f"{name} is healthy: nothing that was tested is wrong."
 
 
-def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
+def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
     """What is true of all paths that were sampled, each of which is steady by itself."""
-    known = {member.name for member in case.target.members}
+    known = {member.name for member in context.target.members}
     names = {next((share.name for share in path.members if share.name in known), None) for path in paths}
     one = names.pop() if len(names) == 1 else None
     count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
     all_ = f"all {count}" if count == made else f"{count} of {made}"
     sampled = {path.address for path in paths}
-    left_out = {place.address for place in case.fqdn_places} - sampled
+    left_out = {place.address for place in context.fqdn_places} - sampled
     where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
     if one is None and len(sampled) > 1:
         tested = " that was tested" if left_out else ""
@@ -74,10 +74,10 @@ def _steady(case: Case, paths: Sequence[BalancingPath]) -> str:
     return f"{all_} new connections{where} went to {one or 'one and the same server'}"
 
 
-def headline(case: Case, findings: tuple[Finding, ...], status: Status) -> str:
+def headline(context: RuleContext, findings: tuple[Finding, ...], status: Status) -> str:
     """The sentence for a run that was judged as `status`; findings come worst first."""
     if status is Status.OK:
-        return _healthy(case, findings)
+        return _healthy(context, findings)
     severity = Severity(status.value)
     worst = _root(findings, severity)
     first = _sentence(worst[0].summary)

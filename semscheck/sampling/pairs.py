@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Control
 from semscheck.net.cookies import Cookie, set_by
-from semscheck.sampling.series import Issued, Line
-from semscheck.sampling.tokens import Door, Sessions, recognised
+from semscheck.sampling.series import ConnectionSeries, Issued
+from semscheck.sampling.tokens import MemberEndpoint, Sessions, recognised
 from semscheck.sampling.tracing import Tracer, bare_values
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class OwnCookies:
 class Pairs:
     """The arms without members, on the same line."""
 
-    def __init__(self, line: Line, tracer: Tracer, sessions: Sessions) -> None:
+    def __init__(self, line: ConnectionSeries, tracer: Tracer, sessions: Sessions) -> None:
         self._line = line
         self._tracer = tracer
         self._sessions = sessions
@@ -66,7 +66,7 @@ class Pairs:
         for _ in range(connections):
             lag = _next_lag(kept.index, kept.sessions, kept.used)
             origin, session = kept.sessions.pop(kept.index - lag) if lag else (None, None)
-            began = line.means.record.now()
+            began = line.probe.record.now()
             opened = await line.open(context, session=session)
             newer = await line.take(opened)
             token = None if opened.tls is None else newer is not None
@@ -99,7 +99,7 @@ class Pairs:
         try:
             talk = line.talk(opened)
             answer, _ = await line.ask(talk, page, None)
-            now = line.means.seam.clock.utc()
+            now = line.probe.backend.clock.utc()
             set_now = [c for c in set_by(answer.headers, now) if not c.dead] if answer is not None else []
             given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
             for cookie in given[:MAX_SESSION_COOKIES]:
@@ -120,19 +120,19 @@ class Pairs:
     async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
         """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
         line = self._line
-        began = line.means.record.now()
+        began = line.probe.record.now()
         answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
-        return line.means.record.add(
+        return line.probe.record.add(
             Control,
             began,
             token="cookie",
             name=called,
             version=cookie.name if called == MADE_UP else None,
             issuer="",
-            issuer_address=line.errand.address,
+            issuer_address=line.destination.address,
             shown_to="",
-            address=line.errand.address,
-            port=line.errand.port,
+            address=line.destination.address,
+            port=line.destination.port,
             recognised=recognised(answer, cookie.name) if answer is not None else None,
             failure=trouble,
         )
@@ -145,7 +145,7 @@ class Pairs:
         none is, it is a new one. Its own comes first: where that is not known, requests go each their own way."""
         line = self._line
         arm = "fresh" if earlier is None else "resume"
-        began = line.means.record.now()
+        began = line.probe.record.now()
         opened = await line.open(context, session=earlier.session if earlier is not None else None)
         index = line.next_index(arm)
         data: dict[str, object] = {}
@@ -171,10 +171,10 @@ class Pairs:
             if not own.recognised:
                 return issued
             for label, cookie in tuple(self._found.items()):
-                began = line.means.record.now()
+                began = line.probe.record.now()
                 answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
                 known = recognised(answer, cookie.name) if answer is not None else None
-                door = Door(label, line.errand)
+                door = MemberEndpoint(label, line.destination)
                 self._tracer.write_down(began, sample, door, "cookie", known, trouble, cookie.name)
                 if known or known is None:
                     return issued
@@ -183,7 +183,7 @@ class Pairs:
         if len(self._found) < MAX_FOUND:
             label = f"member {chr(ord('A') + len(self._found))}"
             self._found[label] = bare
-            now, door = line.means.record.now(), Door(label, line.errand)
+            now, door = line.probe.record.now(), MemberEndpoint(label, line.destination)
             self._tracer.write_down(now, sample, door, "cookie", True, None, mine.name)
         return issued
 
@@ -207,7 +207,7 @@ class Pairs:
             origin, cookie = left[at - lag]
             header, sent = _beside_made_up(cookie, order)
             data = {"offered": origin, "cookies_sent": sent}
-            began = line.means.record.now()
+            began = line.probe.record.now()
             opened = await line.open(context)
             if opened.tls is None:
                 line.write_down(began, opened, "pairs", at, **data)

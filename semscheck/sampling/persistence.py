@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Control, Sample
-from semscheck.sampling.series import Issued, Line
+from semscheck.sampling.series import ConnectionSeries, Issued
 from semscheck.sampling.tokens import Sessions, recognised, refuses_older, session_controls
 from semscheck.sampling.tracing import Tracer
 
@@ -33,7 +33,7 @@ NEVER_AFTER = 3  # connections of which none came back, after which an arm ends
 class Persistence:
     """The arms that follow the fresh one, on the same line."""
 
-    def __init__(self, line: Line, tracer: Tracer, sessions: Sessions) -> None:
+    def __init__(self, line: ConnectionSeries, tracer: Tracer, sessions: Sessions) -> None:
         self._line = line
         self._tracer = tracer
         self._sessions = sessions
@@ -56,7 +56,7 @@ class Persistence:
                 break
             member = members[lot.draw(members)]
             session, origin = stock[member].pop(0)
-            began = line.means.record.now()
+            began = line.probe.record.now()
             opened = await line.open(context, session=session)
             resumed = opened.tls.resumed if opened.tls is not None else None
             if opened.tls is not None:
@@ -84,7 +84,7 @@ class Persistence:
         if all(s.version == newest for s in line.seen if isinstance(s, Sample) and s.version):
             return False
         context = self._sessions.context(newest)
-        controls = await session_controls(line.means, tracer.doors, context, newest)
+        controls = await session_controls(line.probe, tracer.doors, context, newest)
         usual = [seen for seen in line.seen if isinstance(seen, Control)]
         if refuses_older(usual, controls) or not line.decide.telling(controls, tracer.members):
             return False
@@ -101,7 +101,7 @@ class Persistence:
     ) -> Issued:
         """One connection that offers nothing; its session is kept, and traced."""
         line = self._line
-        began = line.means.record.now()
+        began = line.probe.record.now()
         opened = await line.open(context, source=source)
         session = await line.take(opened)
         token = None if opened.tls is None else session is not None
@@ -118,7 +118,7 @@ class Persistence:
         """Sessions that no member knows, shown to the FQDN again: does it know them itself?"""
         line = self._line
         for issued in [each for each in line.issued if each.session is not None][:most]:
-            began = line.means.record.now()
+            began = line.probe.record.now()
             opened = await line.open(context, session=issued.session)
             resumed = opened.tls.resumed if opened.tls is not None else None
             index = line.next_index("resume")
@@ -141,7 +141,7 @@ class Persistence:
         """One connection with a request that sends nothing kept; with the session of an `earlier` one, if given.
         None where it failed."""
         line = self._line
-        began = line.means.record.now()
+        began = line.probe.record.now()
         opened = await line.open(
             context, session=earlier.session if earlier is not None else None, source=source
         )
@@ -217,7 +217,7 @@ class Persistence:
         self, context: ssl.SSLContext, page: str, browser: Issued, names: frozenset[str], trace: bool
     ) -> Sample:
         line = self._line
-        began = line.means.record.now()
+        began = line.probe.record.now()
         opened = await line.open(context)
         index = line.next_index("cookie")
         sent = {"offered": browser.sample.id, "cookies_sent": browser.jar.sent(page)}
@@ -241,7 +241,7 @@ class Persistence:
         """Several requests on one connection, cookies kept: does each come to the same member?"""
         line = self._line
         for _ in range(KEPT_CONNECTIONS):
-            began = line.means.record.now()
+            began = line.probe.record.now()
             opened = await line.open(context)
             index = line.next_index("keep-alive")
             if opened.tls is None:
@@ -275,7 +275,7 @@ class Persistence:
                         browser = line.given(sample)
                     else:
                         _renew(browser, sample, line.cookies(sample))
-                    began = line.means.record.now()
+                    began = line.probe.record.now()
             finally:
                 opened.tls.close()
             await line.pause()
@@ -309,9 +309,9 @@ class _Lot:
     comes back by chance in one of k connections, whatever the balancer's order is.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ConnectionSeries) -> None:
         self._decide = line.decide
-        self._random = line.means.seam.random
+        self._random = line.probe.backend.random
         self._history = line.history()
         self._later: list[str | None] = []
         self._presented: dict[int, int] = {}

@@ -31,7 +31,7 @@ _SIGNS = frozenset((Cause.REFUSED, Cause.NO_ROUTE, Cause.RESET, Cause.CLOSED, Ca
 
 
 @dataclass(slots=True)
-class Haste:
+class RateLimit:
     """What the run has learnt of limits. spacing_s: kept between connections, 0 where none was met; until_s: when
     waiting has to end, on the run's clock."""
 
@@ -39,10 +39,10 @@ class Haste:
     until_s: float = float("inf")
 
 
-class Pace:
+class RateLimiter:
     """The pace of the connections to one address. Tell it each sample; await `rest` between them."""
 
-    def __init__(self, record: Recorder, clock: Clock, haste: Haste) -> None:
+    def __init__(self, record: Recorder, clock: Clock, haste: RateLimit) -> None:
         self._record = record
         self._clock = clock
         self._haste = haste

@@ -3,7 +3,7 @@
 Fresh connections are made one after another, since concurrent ones would measure another thing; while they are
 made nothing else of ours goes through the FQDN, since that would break a cycle. Tracing goes to the members
 directly and overlaps. Whatever has to be judged on the way (is it enough, whom to ask first, what to offer
-next) is asked of `Decisions`, pure functions that the caller hands in.
+next) is asked of `SamplingStrategy`, pure functions that the caller hands in.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Exchange, Sample, Trace
-from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.pairs import Pairs
 from semscheck.sampling.persistence import Persistence
-from semscheck.sampling.series import Issued, Line
-from semscheck.sampling.strategy import Decisions
-from semscheck.sampling.tokens import Door, Sessions, cookie_controls, refuses_older
+from semscheck.sampling.series import ConnectionSeries, Issued
+from semscheck.sampling.strategy import SamplingStrategy
+from semscheck.sampling.tokens import MemberEndpoint, Sessions, cookie_controls, refuses_older
 from semscheck.sampling.tracing import Tracer
 
 MOST_CONNECTIONS = 200
@@ -62,10 +62,10 @@ class Sampler:
 
     def __init__(
         self,
-        means: Means,
-        errand: Errand,
-        doors: Sequence[Door],
-        decisions: Decisions,
+        probe: ProbeContext,
+        destination: Destination,
+        doors: Sequence[MemberEndpoint],
+        decisions: SamplingStrategy,
         plan: Plan,
         sessions: Sessions,
         controls: ControlsFor,
@@ -74,12 +74,12 @@ class Sampler:
         """controls: of TLS sessions between the members. pages: what this address and the members have answered by
         now, to compare cookies and headers with."""
         self._plan = plan
-        self._means = means
+        self._means = probe
         self._sessions = sessions
         self._controls = controls
         self._pages = pages
         self._decide = decisions
-        self._line = Line(means, errand, decisions)
+        self._line = ConnectionSeries(probe, destination, decisions)
         self._tracer = Tracer(self._line, doors, sessions.context(None))
         self._line.members_answer = self._tracer.still_answer
         self._persistence = Persistence(self._line, self._tracer, sessions)

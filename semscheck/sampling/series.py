@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from semscheck.model.failure import Cause, Failure
 from semscheck.model.observations import Sample, Trace
 from semscheck.net.cookies import Cookie, Jar, set_by
-from semscheck.probes.endpoint import Errand, Means
-from semscheck.sampling.rate_limit import Pace
-from semscheck.sampling.strategy import Decisions, Seen
+from semscheck.probes.endpoint import Destination, ProbeContext
+from semscheck.sampling.rate_limit import RateLimiter
+from semscheck.sampling.strategy import SamplingStrategy, Seen
 from semscheck.sampling.tokens import Opened, ask_again, open_tls, ticket_wait_s
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Issued:
     cookies: tuple[Cookie, ...] = ()
 
 
-class Line:
+class ConnectionSeries:
     """Makes the connections to one address, and keeps what was seen for the decisions on the way."""
 
-    def __init__(self, means: Means, errand: Errand, decisions: Decisions) -> None:
-        self.means = means
-        self.errand = errand
+    def __init__(self, probe: ProbeContext, destination: Destination, decisions: SamplingStrategy) -> None:
+        self.probe = probe
+        self.destination = destination
         self.decide = decisions
         self.seen: list[Seen] = []
         self.issued: list[Issued] = []
@@ -56,7 +56,7 @@ class Line:
         self._tokenless = 0
         self._gave_tokens = False
         self._history: tuple[int, tuple[str | None, ...]] = (-1, ())
-        self.pace = Pace(means.record, means.seam.clock, means.haste)
+        self.pace = RateLimiter(probe.record, probe.backend.clock, probe.haste)
         self.members_answer: Callable[[], Awaitable[bool]] = _nobody_to_ask
 
     # --- what there is so far ------------------------------------------------------------------------------
@@ -95,22 +95,22 @@ class Line:
     def patience_s(self) -> float:
         """The time for one step: the option's, until time-outs have shown that part of the pool is silent."""
         if self._timeouts < IMPATIENT_AFTER or not self._handshakes:
-            return self.means.timeout_s
-        return min(self.means.timeout_s, max(1.0, 20 * median(self._handshakes)))
+            return self.probe.timeout_s
+        return min(self.probe.timeout_s, max(1.0, 20 * median(self._handshakes)))
 
     # --- one connection ------------------------------------------------------------------------------------
 
     async def pause(self) -> None:
         """Between two connections: a moment, or as long as a limit on them asks for."""
         await self.pace.rest(self.members_answer)
-        await self.means.seam.clock.sleep(self.means.seam.random.uniform(0, PAUSE_MOST_S))
+        await self.probe.backend.clock.sleep(self.probe.backend.random.uniform(0, PAUSE_MOST_S))
 
     async def open(
         self, context: ssl.SSLContext, session: ssl.SSLSession | None = None, source: str | None = None
     ) -> Opened:
         opened = await open_tls(
-            self.means,
-            self.errand,
+            self.probe,
+            self.destination,
             context,
             session=session,
             timeout_s=self.patience_s(),
@@ -139,7 +139,7 @@ class Line:
         self, talk: Conversation, path: str, cookie: str | None
     ) -> tuple[Answer | None, Failure | None]:
         """One GET on a conversation, with this line's patience."""
-        answer, trouble = await ask_again(self.means, talk, path, cookie, self.patience_s())
+        answer, trouble = await ask_again(self.probe, talk, path, cookie, self.patience_s())
         self._count_silence(trouble)
         return answer, trouble
 
@@ -149,17 +149,17 @@ class Line:
 
         if opened.tls is None:
             raise ValueError("the connection was not made")
-        return Conversation(opened.tls, self.errand.host, self.errand.port, self.means.agent)
+        return Conversation(opened.tls, self.destination.host, self.destination.port, self.probe.agent)
 
     def given(self, sample: Sample, session: ssl.SSLSession | None = None) -> Issued:
         """What an answer gave to keep."""
         cookies = self.cookies(sample)
         live = tuple(cookie for cookie in cookies if not cookie.dead)
-        return Issued(sample, session, Jar(self.errand.host, cookies), live)
+        return Issued(sample, session, Jar(self.destination.host, cookies), live)
 
     def cookies(self, sample: Sample) -> tuple[Cookie, ...]:
         """The cookies that an answer set, or took back."""
-        return set_by(sample.headers, self.means.seam.clock.utc())
+        return set_by(sample.headers, self.probe.backend.clock.utc())
 
     def write_down(self, began: float, opened: Opened, arm: str, index: int, **data: object) -> Sample:
         """One connection as an observation."""
@@ -168,8 +168,8 @@ class Line:
         fields: dict[str, Any] = {
             "arm": arm,
             "index": index,
-            "address": self.errand.address,
-            "port": self.errand.port,
+            "address": self.destination.address,
+            "port": self.destination.port,
             "source_address": tls.local_address if tls is not None else None,
             "connect_s": _rounded(opened.connect_s),
             "handshake_s": _rounded(opened.handshake_s),
@@ -177,14 +177,14 @@ class Line:
             "certificate": self._fingerprint(leaf, began),
             "failure": opened.failure,
         }
-        sample = self.means.record.add(Sample, began, **(fields | data))
+        sample = self.probe.record.add(Sample, began, **(fields | data))
         self.seen.append(sample)
         self.pace.tell(sample)
         return sample
 
     def _fingerprint(self, leaf: bytes | None, began: float) -> str | None:
         """The certificate, read once: behind one address there may be one that no single look has met."""
-        return self.means.record_chain(self.means.record, (leaf,), began)[0] if leaf else None
+        return self.probe.record_chain(self.probe.record, (leaf,), began)[0] if leaf else None
 
     def answered(
         self,

@@ -10,7 +10,7 @@ from semscheck.model.observations import Control, Exchange, Sample, Trace
 Seen = Sample | Trace | Control | Exchange
 
 
-class Decisions(Protocol):
+class SamplingStrategy(Protocol):
     """Judgements that sampling asks for. All pure: the same facts, the same answer.
 
     A history is who answered each fresh connection so far, in order; None where that is unknown.

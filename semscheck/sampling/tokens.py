@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control
-from semscheck.net.concurrency import together
+from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import dial
 from semscheck.net.cookies import Cookie, names_set, set_by
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls
 from semscheck.net.tls_contexts import seeing
-from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.endpoint import Destination, ProbeContext
 
 if TYPE_CHECKING:
     from semscheck.net.http import Answer, Conversation
@@ -35,11 +35,11 @@ ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class MemberEndpoint:
     """A known member's client interface, where tokens can be shown to it."""
 
     name: str
-    errand: Errand
+    destination: Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Sessions:
 
 
 async def open_tls(
-    means: Means,
-    errand: Errand,
+    probe: ProbeContext,
+    destination: Destination,
     context: ssl.SSLContext,
     *,
     session: ssl.SSLSession | None = None,
@@ -79,22 +79,24 @@ async def open_tls(
     source_address: str | None = None,
 ) -> Opened:
     """Connect and shake hands, offering `session` where one is given. Network trouble is in `failure`."""
-    limit = means.timeout_s if timeout_s is None else timeout_s
-    dialled = await dial(means, errand.address, errand.port, timeout_s=limit, source_address=source_address)
+    limit = probe.timeout_s if timeout_s is None else timeout_s
+    dialled = await dial(
+        probe, destination.address, destination.port, timeout_s=limit, source_address=source_address
+    )
     if dialled.stream is None:
         return Opened(None, failure=dialled.failure)
-    connected = means.record.now()
-    tls = Tls(dialled.stream, context, errand.server_name, session=session)
+    connected = probe.record.now()
+    tls = Tls(dialled.stream, context, destination.server_name, session=session)
     try:
         async with asyncio.timeout(limit):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         tls.close()
-        return Opened(None, dialled.took_s, failure=tls.failure(error))
+        return Opened(None, dialled.took_s, failure=tls.failure_from(error))
     except BaseException:
         tls.close()
         raise
-    return Opened(tls, dialled.took_s, means.record.now() - connected)
+    return Opened(tls, dialled.took_s, probe.record.now() - connected)
 
 
 def ticket_wait_s(connect_s: float | None, handshake_s: float | None = None) -> float:
@@ -105,14 +107,14 @@ def ticket_wait_s(connect_s: float | None, handshake_s: float | None = None) -> 
 
 
 async def show_session(
-    means: Means,
-    errand: Errand,
+    probe: ProbeContext,
+    destination: Destination,
     context: ssl.SSLContext,
     session: ssl.SSLSession,
     timeout_s: float | None = None,
 ) -> tuple[bool | None, Failure | None]:
     """Offer a session: True resumed, False refused (a full handshake), None with the failure if neither."""
-    opened = await open_tls(means, errand, context, session=session, timeout_s=timeout_s)
+    opened = await open_tls(probe, destination, context, session=session, timeout_s=timeout_s)
     if opened.tls is None:
         return None, opened.failure
     recognised = opened.tls.resumed
@@ -121,20 +123,20 @@ async def show_session(
 
 
 async def show_cookie(
-    means: Means,
-    errand: Errand,
+    probe: ProbeContext,
+    destination: Destination,
     context: ssl.SSLContext,
     path: str,
     cookie: Cookie,
     timeout_s: float | None = None,
 ) -> tuple[bool | None, Failure | None]:
     """Send one cookie: True if the answer does not set that name anew, False if it does."""
-    opened = await open_tls(means, errand, context, timeout_s=timeout_s)
+    opened = await open_tls(probe, destination, context, timeout_s=timeout_s)
     if opened.tls is None:
         return None, opened.failure
     try:
         answer, trouble = await ask(
-            means, errand, opened.tls, path, f"{cookie.name}={cookie.value}", timeout_s
+            probe, destination, opened.tls, path, f"{cookie.name}={cookie.value}", timeout_s
         )
     finally:
         opened.tls.close()
@@ -152,8 +154,8 @@ def recognised(answer: Answer, name: str) -> bool | None:
 
 
 async def ask(
-    means: Means,
-    errand: Errand,
+    probe: ProbeContext,
+    destination: Destination,
     tls: Tls,
     path: str,
     cookie: str | None = None,
@@ -162,19 +164,23 @@ async def ask(
     """One GET on a connection of its own."""
     from semscheck.net.http import Conversation
 
-    talk = Conversation(tls, errand.host, errand.port, means.agent)
-    return await ask_again(means, talk, path, cookie, timeout_s)
+    talk = Conversation(tls, destination.host, destination.port, probe.agent)
+    return await ask_again(probe, talk, path, cookie, timeout_s)
 
 
 async def ask_again(
-    means: Means, talk: Conversation, path: str, cookie: str | None = None, timeout_s: float | None = None
+    probe: ProbeContext,
+    talk: Conversation,
+    path: str,
+    cookie: str | None = None,
+    timeout_s: float | None = None,
 ) -> tuple[Answer | None, Failure | None]:
     """One GET on a conversation that goes on."""
     try:
-        async with asyncio.timeout(means.timeout_s if timeout_s is None else timeout_s):
+        async with asyncio.timeout(probe.timeout_s if timeout_s is None else timeout_s):
             return await talk.get(path, cookie), None
     except (OSError, EOFError, ValueError, TimeoutError) as error:
-        return None, failure(Phase.HTTP, error)
+        return None, failure_from(Phase.HTTP, error)
 
 
 # --- controls ----------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ async def ask_again(
 class Taken:
     """A member's own token, fresh from it."""
 
-    door: Door
+    door: MemberEndpoint
     session: ssl.SSLSession | None = None
     version: str | None = None
     unused: bool = True
@@ -192,8 +198,8 @@ class Taken:
 
 
 async def session_controls(
-    means: Means,
-    doors: Iterable[Door],
+    probe: ProbeContext,
+    doors: Iterable[MemberEndpoint],
     context: ssl.SSLContext,
     newest: str | None,
     later: Callable[[Coroutine[Any, Any, None]], object] | None = None,
@@ -205,33 +211,33 @@ async def session_controls(
     not be waited for: each member's own shown to itself again, observed like the others.
     """
     doors = tuple(doors)
-    own = await together(_own_session(means, door, context, newest) for door in doors)
+    own = await gather_or_cancel(_own_session(probe, door, context, newest) for door in doors)
     controls = [control for control, _ in own]
     ready = [taken for _, taken in own if taken.session is not None]
     pairs = [(one, other.door) for at, one in enumerate(ready) for other in ready[at + 1 :]]
-    shown = await together(_foreign_session(means, taken, door, context) for taken, door in pairs)
+    shown = await gather_or_cancel(_foreign_session(probe, taken, door, context) for taken, door in pairs)
     shared = {control.issuer for control in shown if control.recognised}
     if later is not None:
-        later(_own_again(means, [one for one in ready if one.door.name not in shared], context))
+        later(_own_again(probe, [one for one in ready if one.door.name not in shared], context))
     return (*controls, *shown)
 
 
-async def _own_again(means: Means, own: Iterable[Taken], context: ssl.SSLContext) -> None:
+async def _own_again(probe: ProbeContext, own: Iterable[Taken], context: ssl.SSLContext) -> None:
     async def one(taken: Taken) -> None:
         for _ in range(OWN_SHOWN - 1):
             if taken.session is None or not taken.unused:
                 return
-            began = means.record.now()
-            opened = await open_tls(means, taken.door.errand, context, session=taken.session)
+            began = probe.record.now()
+            opened = await open_tls(probe, taken.door.destination, context, session=taken.session)
             if opened.tls is None:
                 return
             seen = opened.tls.resumed
             taken = await _renewed(taken, opened)
-            _write_down_session(means, began, taken, taken.door, seen, None)
+            _write_down_session(probe, began, taken, taken.door, seen, None)
             if not seen:
                 return
 
-    await together(one(taken) for taken in own)
+    await gather_or_cancel(one(taken) for taken in own)
 
 
 async def _renewed(taken: Taken, opened: Opened) -> Taken:
@@ -245,32 +251,37 @@ async def _renewed(taken: Taken, opened: Opened) -> Taken:
 
 
 def _write_down_session(
-    means: Means, began: float, taken: Taken, door: Door, seen: bool | None, trouble: Failure | None
+    probe: ProbeContext,
+    began: float,
+    taken: Taken,
+    door: MemberEndpoint,
+    seen: bool | None,
+    trouble: Failure | None,
 ) -> Control:
-    return means.record.add(
+    return probe.record.add(
         Control,
         began,
         token="tls",
         version=taken.version,
         issuer=taken.door.name,
-        issuer_address=taken.door.errand.address,
+        issuer_address=taken.door.destination.address,
         shown_to=door.name,
-        address=door.errand.address,
-        port=door.errand.port,
+        address=door.destination.address,
+        port=door.destination.port,
         recognised=seen,
         failure=trouble,
     )
 
 
 async def _own_session(
-    means: Means, door: Door, context: ssl.SSLContext, newest: str | None
+    probe: ProbeContext, door: MemberEndpoint, context: ssl.SSLContext, newest: str | None
 ) -> tuple[Control, Taken]:
-    began = means.record.now()
+    began = probe.record.now()
     seen: bool | None = None
     trouble: Failure | None = None
     taken = Taken(door, version=newest)
     for _ in range(ATTEMPTS):
-        first = await open_tls(means, door.errand, context)
+        first = await open_tls(probe, door.destination, context)
         if first.tls is None:
             trouble = first.failure
             if is_silence(trouble):
@@ -280,7 +291,7 @@ async def _own_session(
         if taken.session is None:
             seen, trouble = False, None
             break
-        again = await open_tls(means, door.errand, context, session=taken.session)
+        again = await open_tls(probe, door.destination, context, session=taken.session)
         if again.tls is None:
             trouble = again.failure
             if is_silence(trouble):
@@ -289,7 +300,7 @@ async def _own_session(
         seen, trouble = again.tls.resumed, None
         taken = await _renewed(taken, again)
         break
-    control = _write_down_session(means, began, taken, door, seen, trouble)
+    control = _write_down_session(probe, began, taken, door, seen, trouble)
     return control, taken if seen else replace(taken, session=None)
 
 
@@ -308,23 +319,25 @@ def is_silence(trouble: Failure | None) -> bool:
     return trouble is not None and trouble.cause in (Cause.TIMED_OUT, Cause.STALLED)
 
 
-async def _foreign_session(means: Means, taken: Taken, door: Door, context: ssl.SSLContext) -> Control:
-    began = means.record.now()
+async def _foreign_session(
+    probe: ProbeContext, taken: Taken, door: MemberEndpoint, context: ssl.SSLContext
+) -> Control:
+    began = probe.record.now()
     assert taken.session is not None
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
-        seen, trouble = await show_session(means, door.errand, context, taken.session)
+        seen, trouble = await show_session(probe, door.destination, context, taken.session)
         if seen is not None or is_silence(trouble):
             break
-    return _write_down_session(means, began, taken, door, seen, trouble)
+    return _write_down_session(probe, began, taken, door, seen, trouble)
 
 
 async def cookie_controls(
-    means: Means, doors: Iterable[Door], context: ssl.SSLContext, path: str
+    probe: ProbeContext, doors: Iterable[MemberEndpoint], context: ssl.SSLContext, path: str
 ) -> tuple[Control, ...]:
     """The same with HTTP session cookies: each member's own, shown to itself and then to the others."""
     doors = tuple(doors)
-    own = await together(_own_cookies(means, door, context, path) for door in doors)
+    own = await gather_or_cancel(_own_cookies(probe, door, context, path) for door in doors)
     controls = [control for made, _ in own for control in made]
     ready = [taken for _, taken in own if taken.cookies]
     pairs = [
@@ -333,8 +346,8 @@ async def cookie_controls(
         for cookie in one.cookies
         for other in ready[at + 1 :]
     ]
-    shown = await together(
-        _show_cookie_control(means, issuer, cookie, door, context, path) for issuer, cookie, door in pairs
+    shown = await gather_or_cancel(
+        _show_cookie_control(probe, issuer, cookie, door, context, path) for issuer, cookie, door in pairs
     )
     return (*controls, *shown)
 
@@ -343,41 +356,46 @@ MAX_SESSION_COOKIES = 3
 
 
 async def _own_cookies(
-    means: Means, door: Door, context: ssl.SSLContext, path: str
+    probe: ProbeContext, door: MemberEndpoint, context: ssl.SSLContext, path: str
 ) -> tuple[tuple[Control, ...], Taken]:
-    opened = await open_tls(means, door.errand, context)
+    opened = await open_tls(probe, door.destination, context)
     if opened.tls is None:
         return (), Taken(door)
     try:
-        answer, _ = await ask(means, door.errand, opened.tls, path)
+        answer, _ = await ask(probe, door.destination, opened.tls, path)
     finally:
         opened.tls.close()
-    set_now = set_by(answer.headers, means.seam.clock.utc()) if answer is not None else ()
+    set_now = set_by(answer.headers, probe.backend.clock.utc()) if answer is not None else ()
     given = tuple(cookie for cookie in set_now if not cookie.dead)[:MAX_SESSION_COOKIES]
-    made = [await _show_cookie_control(means, door, cookie, door, context, path) for cookie in given]
+    made = [await _show_cookie_control(probe, door, cookie, door, context, path) for cookie in given]
     known = tuple(cookie for cookie, control in zip(given, made, strict=True) if control.recognised)
     return tuple(made), Taken(door, cookies=known)
 
 
 async def _show_cookie_control(
-    means: Means, issuer: Door, cookie: Cookie, door: Door, context: ssl.SSLContext, path: str
+    probe: ProbeContext,
+    issuer: MemberEndpoint,
+    cookie: Cookie,
+    door: MemberEndpoint,
+    context: ssl.SSLContext,
+    path: str,
 ) -> Control:
-    began = means.record.now()
+    began = probe.record.now()
     seen, trouble = None, None
     for _ in range(ATTEMPTS):
-        seen, trouble = await show_cookie(means, door.errand, context, path, cookie)
+        seen, trouble = await show_cookie(probe, door.destination, context, path, cookie)
         if seen is not None or is_silence(trouble):
             break
-    return means.record.add(
+    return probe.record.add(
         Control,
         began,
         token="cookie",
         name=cookie.name,
         issuer=issuer.name,
-        issuer_address=issuer.errand.address,
+        issuer_address=issuer.destination.address,
         shown_to=door.name,
-        address=door.errand.address,
-        port=door.errand.port,
+        address=door.destination.address,
+        port=door.destination.port,
         recognised=seen,
         failure=trouble,
     )

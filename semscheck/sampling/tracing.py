@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
-from semscheck.net.concurrency import together
+from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.cookies import Cookie
-from semscheck.sampling.series import Issued, Line
-from semscheck.sampling.tokens import Door, Opened, is_silence, open_tls, show_cookie, ticket_wait_s
+from semscheck.sampling.series import ConnectionSeries, Issued
+from semscheck.sampling.tokens import MemberEndpoint, Opened, is_silence, open_tls, show_cookie, ticket_wait_s
 
 TRACES_AT_ONCE = 6
 STOCK = 4  # unused sessions kept of each member, for the arm that offers them
@@ -20,7 +20,9 @@ STOCK = 4  # unused sessions kept of each member, for the arm that offers them
 class Tracer:
     """Shows tokens to members. What it finds goes to the recorder, and to the line's own list."""
 
-    def __init__(self, line: Line, doors: Sequence[Door], plain: ssl.SSLContext) -> None:
+    def __init__(
+        self, line: ConnectionSeries, doors: Sequence[MemberEndpoint], plain: ssl.SSLContext
+    ) -> None:
         """plain: to see whether a member answers at all."""
         self._plain = plain
         self._line = line
@@ -38,7 +40,7 @@ class Tracer:
         return tuple(self._doors)
 
     @property
-    def doors(self) -> tuple[Door, ...]:
+    def doors(self) -> tuple[MemberEndpoint, ...]:
         """The members that can be asked."""
         return tuple(self._askable.values())
 
@@ -74,8 +76,8 @@ class Tracer:
         if not doors:
             return True
         limit_s = line.patience_s()
-        opened = await together(
-            open_tls(line.means, door.errand, self._plain, timeout_s=limit_s) for door in doors
+        opened = await gather_or_cancel(
+            open_tls(line.probe, door.destination, self._plain, timeout_s=limit_s) for door in doors
         )
         for each in opened:
             if each.tls is not None:
@@ -121,7 +123,7 @@ class Tracer:
 
     # --- one token -----------------------------------------------------------------------------------------
 
-    def _order(self) -> tuple[Door, ...]:
+    def _order(self) -> tuple[MemberEndpoint, ...]:
         line = self._line
         names = line.decide.first_asked(line.history(), tuple(self._askable))
         return tuple(self._askable[name] for name in names)
@@ -130,21 +132,21 @@ class Tracer:
         self,
         began: float,
         sample: Sample,
-        door: Door,
+        door: MemberEndpoint,
         token: str,
         known: bool | None,
         trouble: Failure | None,
         name: str | None = None,
     ) -> None:
-        trace = self._line.means.record.add(
+        trace = self._line.probe.record.add(
             Trace,
             began,
             sample=sample.id,
             token=token,
             name=name,
             member=door.name,
-            address=door.errand.address,
-            port=door.errand.port,
+            address=door.destination.address,
+            port=door.destination.port,
             recognised=known,
             failure=trouble,
         )
@@ -168,13 +170,13 @@ class Tracer:
             await self._show_session(sample, session, context, again)
 
     async def _show_session(
-        self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext, door: Door
+        self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext, door: MemberEndpoint
     ) -> bool | None:
         """A member that resets or refuses is asked once more: one lost answer would leave the connection nobody's."""
-        began = self._line.means.record.now()
-        opened = await open_tls(self._line.means, door.errand, context, session=session)
+        began = self._line.probe.record.now()
+        opened = await open_tls(self._line.probe, door.destination, context, session=session)
         if opened.failure is not None and not is_silence(opened.failure):
-            opened = await open_tls(self._line.means, door.errand, context, session=session)
+            opened = await open_tls(self._line.probe, door.destination, context, session=session)
         if opened.tls is None:
             self.write_down(began, sample, door, "tls", None, opened.failure)
             return None
@@ -209,10 +211,10 @@ class Tracer:
                 continue
             for value in bare_values(cookie.value):
                 for door in self._order():
-                    began = self._line.means.record.now()
+                    began = self._line.probe.record.now()
                     shown = Cookie(cookie.name, value)
                     known, trouble = await show_cookie(
-                        self._line.means, door.errand, context, self._page, shown
+                        self._line.probe, door.destination, context, self._page, shown
                     )
                     self.write_down(began, issued.sample, door, "cookie", known, trouble, cookie.name)
                     if known:

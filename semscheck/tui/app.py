@@ -27,8 +27,8 @@ from semscheck.report.escape import one_line
 from semscheck.tui import themes
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.painting import Ascii
-from semscheck.tui.runners import DoorError, Doors
-from semscheck.tui.screens.base import House
+from semscheck.tui.runners import DoorError, Runners
+from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.screens.start import StartScreen
 from semscheck.tui.store import Recent, Settings, Store, open_store, write_atomically
 from semscheck.tui.widgets.bars import key_name
@@ -78,7 +78,7 @@ class SemscheckApp(App[int]):
 
     def __init__(
         self,
-        doors: Doors,
+        doors: Runners,
         opening: Opening | None = None,
         *,
         store: Store | None = None,
@@ -272,7 +272,7 @@ class SemscheckApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what can be done on this screen, then everywhere."""
-        if isinstance(screen, House):
+        if isinstance(screen, BaseScreen):
             yield from _commands_of(screen)
         for name, title in themes.TITLES.items():
             yield SystemCommand(
@@ -312,7 +312,7 @@ class SemscheckApp(App[int]):
         self._close_messages_no_wait()
 
 
-def _commands_of(screen: House[Any]) -> Iterable[SystemCommand]:
+def _commands_of(screen: BaseScreen[Any]) -> Iterable[SystemCommand]:
     """The keys of the screen that act now, by their names."""
     for it in screen.active_bindings.values():
         own = it.node is screen and not it.binding.action.startswith(("app.", "screen.", "settings"))
@@ -325,7 +325,7 @@ def _commands_of(screen: House[Any]) -> Iterable[SystemCommand]:
             )
 
 
-def _press(screen: House[Any], action: str) -> Callable[[], Any]:
+def _press(screen: BaseScreen[Any], action: str) -> Callable[[], Any]:
     return lambda: screen.run_worker(screen.run_action(action))
 
 
@@ -335,7 +335,7 @@ def speaks_unicode(environ: Mapping[str, str] = os.environ) -> bool:
     return "utf" in encoding.lower() and environ.get("TERM") not in {"linux", "dumb", "vt100", "vt220"}
 
 
-def open_screens(doors: Doors, opening: Opening | None = None, *, store: Store | None = None) -> int:
+def open_screens(doors: Runners, opening: Opening | None = None, *, store: Store | None = None) -> int:
     """Runs the application until the person leaves; gives the process's exit code.
 
     0 when left, 3 after a defect of ours (said on standard error, with the place of the log), 128 + n when

@@ -11,7 +11,7 @@ from semscheck.model.events import Listener
 from semscheck.model.report import Report
 from semscheck.model.target import Target
 from semscheck.report import wording as words
-from semscheck.tui.runners import Doors
+from semscheck.tui.runners import Runners
 from semscheck.tui.store import Settings
 
 
@@ -24,11 +24,11 @@ class Job:
     target: Target | None = None
 
 
-def live(doors: Doors, target: Target) -> Job:
+def live(doors: Runners, target: Target) -> Job:
     return Job(words.target_name(target), partial(doors.check, target), target)
 
 
-def lab(doors: Doors, scenario: str) -> Job | None:
+def lab(doors: Runners, scenario: str) -> Job | None:
     return None if doors.check_lab is None else Job(f"lab: {scenario}", partial(doors.check_lab, scenario))
 
 

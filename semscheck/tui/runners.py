@@ -43,7 +43,7 @@ def _no_profiles() -> tuple[Path, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Runners:
     """Everything the screens cannot do themselves.
 
     check: runs one check. It is awaited on the screens' own loop and must not block it (`bridge.in_thread`

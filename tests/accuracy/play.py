@@ -19,7 +19,7 @@ from semscheck.model.findings import Finding
 from semscheck.model.observations import Crash, Cut, Sample
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Target
-from semscheck.net.backend import Desktop, Seam, SocketDialler, SocketStream, Stream, real_seam
+from semscheck.net.backend import Desktop, NetworkBackend, SocketDialler, SocketStream, Stream, real_backend
 from tests.accuracy.worlds import BROKEN, WRONG, Site, site
 
 LIMITS = Limits(deadline_s=180.0)  # three times the default: the machine that plays has other work to do
@@ -115,7 +115,7 @@ class NotingDialler(SocketDialler):
 class NotingClock:
     """The real clock, that notes its first reading: the run's zero."""
 
-    def __init__(self, inner: Seam, notes: Notes) -> None:
+    def __init__(self, inner: NetworkBackend, notes: Notes) -> None:
         self._inner = inner.clock
         self._notes = notes
         self.utc = inner.clock.utc
@@ -128,9 +128,9 @@ class NotingClock:
         return now
 
 
-def _seam(site: Site, notes: Notes, root: Path) -> Seam:
+def _seam(site: Site, notes: Notes, root: Path) -> NetworkBackend:
     """The real network, and a desktop on which nothing is set."""
-    real = real_seam(site.world.seed)
+    real = real_backend(site.world.seed)
     desktop = Desktop(platform="linux", root=root, home=root, environment={}, interfaces=lambda: site.sources)
     return replace(real, dialler=NotingDialler(notes), clock=NotingClock(real, notes), desktop=desktop)
 
@@ -166,8 +166,8 @@ def check(site: Site) -> tuple[Report, Notes, tuple[Served, ...]]:
         try:
             with LabThread(site.world) as lab, TemporaryDirectory() as empty:
                 notes = Notes()
-                seam = _seam(site, notes, Path(empty))
-                checked = run.check(_target(lab, site), seed=site.world.seed, origin="lab", seam=seam)
+                backend = _seam(site, notes, Path(empty))
+                checked = run.check(_target(lab, site), seed=site.world.seed, origin="lab", backend=backend)
                 report = asyncio.run(checked)
                 zero_s = lab.lab._ledger._started
                 served = tuple(replace(entry, at_s=zero_s + entry.at_s) for entry in lab.lab.truth)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from semscheck.analysis.endpoints import fqdn_addresses, interfaces, places, replication_ports
-from semscheck.model.analysis import DnsAnalysis, Place, Reach
+from semscheck.model.analysis import DnsAnalysis, EndpointStatus, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.observations import AnyObservation, Exchange
 from semscheck.model.report import Run, Snapshot
@@ -36,7 +36,7 @@ TWO = cluster()
 
 def laid_out(
     aim: Target, *seen: list[AnyObservation] | AnyObservation, leads_to: tuple[str, ...] = (VIP,)
-) -> tuple[Place, ...]:
+) -> tuple[EndpointStatus, ...]:
     flat: list[AnyObservation] = []
     for one in seen:
         flat.extend(one if isinstance(one, list) else [one])
@@ -44,7 +44,9 @@ def laid_out(
     return places(snapshot, DnsAnalysis(addresses=leads_to))
 
 
-def at(found: tuple[Place, ...], address: str, port: int = 443, sni: str | None = None) -> Place:
+def at(
+    found: tuple[EndpointStatus, ...], address: str, port: int = 443, sni: str | None = None
+) -> EndpointStatus:
     (place,) = (p for p in found if (p.address, p.port) == (address, port) and sni in (None, p.sni))
     return place
 

@@ -21,7 +21,14 @@ from semscheck.model.findings import Finding
 from semscheck.model.observations import Sample
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Target
-from semscheck.net.backend import Seam, SocketDialler, SocketStream, Stream, SystemClock, real_seam
+from semscheck.net.backend import (
+    NetworkBackend,
+    SocketDialler,
+    SocketStream,
+    Stream,
+    SystemClock,
+    real_backend,
+)
 from tests.rig.balancers import Backend
 from tests.rig.certs import Issued
 from tests.rig.clients import fetch
@@ -380,7 +387,7 @@ class Stand:
         notes = Notes(before=dict(before or {}))
 
         async def checked() -> Report:
-            return await run.check(target, seed=seed, seam=_noting(notes, seed))
+            return await run.check(target, seed=seed, backend=_noting(notes, seed))
 
         report = self.rig.client.call(asyncio.run, checked())
         return Checked(report, notes, balancer)
@@ -394,5 +401,5 @@ class Stand:
             server.stop()
 
 
-def _noting(notes: Notes, seed: int) -> Seam:
-    return replace(real_seam(seed), dialler=NotingDialler(notes), clock=NotingClock(notes))
+def _noting(notes: Notes, seed: int) -> NetworkBackend:
+    return replace(real_backend(seed), dialler=NotingDialler(notes), clock=NotingClock(notes))

@@ -17,7 +17,7 @@ from time import process_time
 from semscheck.model.observations import AnyObservation, Control, Sample, Trace
 from semscheck.model.report import Report
 from semscheck.model.target import Target
-from semscheck.net.backend import real_seam
+from semscheck.net.backend import real_backend
 from tests.balancers.stand import FQDN, Stand
 from tests.bench.figure import ROOT, Figure, environment, least, seconds
 from tests.rig.balancers import Backend, HAProxy
@@ -104,7 +104,7 @@ class _Sampling:
         from semscheck.scheduler import Engine, Order
 
         decisions = SamplingDecisions(self._target)
-        engine = Engine(Order(self._target, real_seam(1), decisions, AGENT))
+        engine = Engine(Order(self._target, real_backend(1), decisions, AGENT))
         address = self._target.balancers[0]
         engine._to_sample.append(address)
         await engine._look(_errand(engine, address))
@@ -124,10 +124,10 @@ def _not_shown(made: Sequence[AnyObservation]) -> int:
 
 
 def _errand(engine: object, address: str):  # type: ignore[no-untyped-def]
-    from semscheck.probes.endpoint import Errand
+    from semscheck.probes.endpoint import Destination
 
     target = engine._target  # type: ignore[attr-defined]
-    return Errand(address, target.port, target.fqdn)
+    return Destination(address, target.port, target.fqdn)
 
 
 class _Offering(ssl.SSLContext):

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from semscheck.cli.commands.exporter import doors as real_doors
-from semscheck.exporter.runners import Doors
+from semscheck.exporter.runners import Runners
 from semscheck.exporter.service import Exporter
 from semscheck.model.events import Listener, Observed, Started
 from semscheck.model.observations import AnyObservation, Cut
@@ -39,7 +39,7 @@ class Play:
     go: asyncio.Event = field(default_factory=asyncio.Event)
     _running: int = 0
 
-    def doors(self) -> Doors:
+    def doors(self) -> Runners:
         return replace(real_doors(), check=self.check, say=self.said.append)
 
     async def check(self, target: Target, *, listener: Listener, cancel: asyncio.Event) -> Report:

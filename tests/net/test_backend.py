@@ -1,4 +1,4 @@
-"""The real seam: sockets, threads that cannot be cancelled, and floods that must not stop the clock."""
+"""The real backend: sockets, threads that cannot be cancelled, and floods that must not stop the clock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from semscheck.net.backend import NetworkResolver, SocketDialler, SocketStream, in_daemon_thread, real_seam
-from semscheck.net.concurrency import together
+from semscheck.net.backend import NetworkResolver, SocketDialler, SocketStream, in_daemon_thread, real_backend
+from semscheck.net.concurrency import gather_or_cancel
 
 HERE = "127.0.0.1"
 
@@ -148,7 +148,7 @@ async def test_a_blocking_call_that_hangs_holds_nobody() -> None:
 
 async def test_a_name_that_does_not_resolve_is_the_systems_own_error() -> None:
     with pytest.raises(OSError):
-        await real_seam(1).resolver.system("name.invalid.")
+        await real_backend(1).resolver.system("name.invalid.")
 
 
 # --- several things at once --------------------------------------------------------------------------------
@@ -160,8 +160,8 @@ async def test_together_gives_results_in_order() -> None:
             await asyncio.sleep(0)
         return turns
 
-    assert await together(after(n) for n in (3, 1, 2)) == (3, 1, 2)
-    assert await together([]) == ()
+    assert await gather_or_cancel(after(n) for n in (3, 1, 2)) == (3, 1, 2)
+    assert await gather_or_cancel([]) == ()
 
 
 async def test_one_that_fails_ends_the_others_and_its_own_error_is_raised() -> None:
@@ -178,7 +178,7 @@ async def test_one_that_fails_ends_the_others_and_its_own_error_is_raised() -> N
         raise ZeroDivisionError("a defect")
 
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        await together((forever(), fails(), forever()))
+        await gather_or_cancel((forever(), fails(), forever()))
     assert ended == [True, True]
 
 
@@ -189,7 +189,7 @@ async def test_who_cancels_it_cancels_all() -> None:
         started.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(together((forever(), forever())))
+    task = asyncio.create_task(gather_or_cancel((forever(), forever())))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

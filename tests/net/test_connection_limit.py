@@ -9,10 +9,10 @@ import pytest
 
 from semscheck.model.failure import Cause, Phase
 from semscheck.net.backend import Stream
-from semscheck.net.connection_limit import Places, dial
+from semscheck.net.connection_limit import ConnectionLimiter, dial
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Means
+from semscheck.probes.endpoint import ProbeContext
 from semscheck.probes.recorder import Recorder
 from tests.scripted import ScriptedDialler, ScriptedStream, refusal, scripted_seam, silence
 
@@ -37,9 +37,17 @@ class Doorman:
         return ScriptedStream()
 
 
-def means(root: Path, how: object, *, timeout_s: float = 0.2, most: int = 8) -> Means:
-    seam = scripted_seam(root, dialler=ScriptedDialler({}, how))  # type: ignore[arg-type]
-    return Means(seam, Recorder(seam.clock), Contexts(None), timeout_s, "t", record_chain, Places(most))
+def probe(root: Path, how: object, *, timeout_s: float = 0.2, most: int = 8) -> ProbeContext:
+    backend = scripted_seam(root, dialler=ScriptedDialler({}, how))  # type: ignore[arg-type]
+    return ProbeContext(
+        backend,
+        Recorder(backend.clock),
+        Contexts(None),
+        timeout_s,
+        "t",
+        record_chain,
+        ConnectionLimiter(most),
+    )
 
 
 async def settled() -> None:
@@ -49,7 +57,7 @@ async def settled() -> None:
 
 async def test_eight_are_let_in_and_the_next_waits_for_a_place(tmp_path: Path) -> None:
     doorman = Doorman()
-    able = means(tmp_path, doorman.connect, timeout_s=20)
+    able = probe(tmp_path, doorman.connect, timeout_s=20)
     dialling = [asyncio.create_task(dial(able, HERE, 443)) for _ in range(20)]
     await settled()
     assert doorman.most == 8
@@ -72,7 +80,7 @@ async def test_eight_are_let_in_and_the_next_waits_for_a_place(tmp_path: Path) -
 
 async def test_other_addresses_have_places_of_their_own(tmp_path: Path) -> None:
     doorman = Doorman()
-    able = means(tmp_path, doorman.connect, timeout_s=20, most=1)
+    able = probe(tmp_path, doorman.connect, timeout_s=20, most=1)
     dialling = [asyncio.create_task(dial(able, f"192.0.2.{n}", 443)) for n in range(5)]
     await settled()
     assert doorman.inside == 5
@@ -83,7 +91,7 @@ async def test_other_addresses_have_places_of_their_own(tmp_path: Path) -> None:
 
 async def test_waiting_for_a_place_is_no_part_of_the_time_out(tmp_path: Path) -> None:
     """One place, five silent connections of 0.05 s each: each has its whole time, none fails for waiting."""
-    able = means(tmp_path, silence, timeout_s=0.05, most=1)
+    able = probe(tmp_path, silence, timeout_s=0.05, most=1)
     async with asyncio.timeout(20):
         dialled = await asyncio.gather(*(dial(able, HERE, 443) for _ in range(5)))
     assert [each.failure.cause for each in dialled if each.failure is not None] == [Cause.TIMED_OUT] * 5
@@ -93,14 +101,14 @@ async def test_waiting_for_a_place_is_no_part_of_the_time_out(tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", [refusal, silence])
 async def test_what_fails_gives_its_place_back(tmp_path: Path, how: object) -> None:
-    able = means(tmp_path, how, timeout_s=0.02, most=1)
+    able = probe(tmp_path, how, timeout_s=0.02, most=1)
     for _ in range(3):
         assert (await dial(able, HERE, 443)).stream is None
     assert able.places.at(HERE)._value == 1
 
 
 async def test_what_is_cancelled_gives_its_place_back(tmp_path: Path) -> None:
-    able = means(tmp_path, silence, timeout_s=20, most=1)
+    able = probe(tmp_path, silence, timeout_s=20, most=1)
     first, second = (asyncio.create_task(dial(able, HERE, 443)) for _ in range(2))
     await settled()
     for task in (second, first):  # the one that waits for a place, then the one that has it
@@ -114,7 +122,7 @@ async def test_a_crash_gives_its_place_back(tmp_path: Path) -> None:
     async def explode(address: str, port: int) -> Stream:
         raise ZeroDivisionError
 
-    able = means(tmp_path, explode, most=1)
+    able = probe(tmp_path, explode, most=1)
     with pytest.raises(ZeroDivisionError):
         await dial(able, HERE, 443)
     assert able.places.at(HERE)._value == 1
@@ -128,7 +136,7 @@ async def test_a_stream_whose_close_fails_gives_its_place_back_too(tmp_path: Pat
     async def connect(address: str, port: int) -> Stream:
         return Bad()
 
-    able = means(tmp_path, connect, most=1)
+    able = probe(tmp_path, connect, most=1)
     stream = (await dial(able, HERE, 443)).stream
     assert stream is not None
     with pytest.raises(OSError):
@@ -143,7 +151,7 @@ async def test_what_was_left_open_is_closed_at_the_end(tmp_path: Path) -> None:
         made.append(ScriptedStream())
         return made[-1]
 
-    able = means(tmp_path, connect)
+    able = probe(tmp_path, connect)
     kept = [(await dial(able, HERE, 443)).stream for _ in range(3)]
     kept[0].close()  # type: ignore[union-attr]
     able.places.close_all()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semscheck.model.failure import Cause, Phase
-from semscheck.net.errors import failure
+from semscheck.net.errors import failure_from
 
 
 def tls_error(reason: str) -> ssl.SSLError:
@@ -61,7 +61,7 @@ def untrusted(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_error_has_its_cause(phase: Phase, error: BaseException, cause: Cause) -> None:
-    found = failure(phase, error)
+    found = failure_from(phase, error)
     assert (found.phase, found.cause) == (phase, cause)
     assert found.detail
 
@@ -76,7 +76,7 @@ def test_each_error_has_its_cause(phase: Phase, error: BaseException, cause: Cau
     ],
 )
 def test_alerts_are_named(reason: str, alert: str | None) -> None:
-    found = failure(Phase.TLS, tls_error(reason))
+    found = failure_from(Phase.TLS, tls_error(reason))
     assert found.alert == alert
     assert found.cause is (Cause.ALERT if alert else Cause.MALFORMED)
 
@@ -84,13 +84,13 @@ def test_alerts_are_named(reason: str, alert: str | None) -> None:
 def test_the_address_is_no_part_of_the_words() -> None:
     """asyncio's words hold it, and a redacted report would."""
     error = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 443)")
-    found = failure(Phase.CONNECT, error)
+    found = failure_from(Phase.CONNECT, error)
     assert found.detail == "Connection refused"
     assert found.errno == errno.ECONNREFUSED
 
 
 @given(st.text(max_size=3000), st.sampled_from([OSError, ValueError, RuntimeError, EOFError]))
 def test_words_are_bounded(words: str, kind: type[Exception]) -> None:
-    assert len(failure(Phase.HTTP, kind(words)).detail) <= 3000
+    assert len(failure_from(Phase.HTTP, kind(words)).detail) <= 3000
     if kind is not EOFError:
-        assert len(failure(Phase.HTTP, kind(words)).detail) <= 520
+        assert len(failure_from(Phase.HTTP, kind(words)).detail) <= 520

@@ -20,8 +20,8 @@ from tests.net.tlsserver import (
     authority,
     certificate,
     connected,
-    errand,
-    means,
+    destination,
+    probe,
     quiet,
     server_context,
     serving,
@@ -100,17 +100,17 @@ async def test_legacy_protocols_are_seen_by_the_permissive_context_only() -> Non
         newest=ssl.TLSVersion.TLSv1_1,
         ciphers="ALL:@SECLEVEL=0",
     )
-    able = means()
+    able = probe()
     async with serving(quiet, old) as port:
-        _, stream = await connect(able, errand(port))
+        _, stream = await connect(able, destination(port))
         assert stream is not None
-        refused, none = await handshake(able, errand(port), stream, "unverified")
+        refused, none = await handshake(able, destination(port), stream, "unverified")
         assert none is None
         assert refused.failure is not None
         assert refused.failure.cause in (Cause.LOCAL_POLICY, Cause.ALERT, Cause.CLOSED)
-        _, stream = await connect(able, errand(port))
+        _, stream = await connect(able, destination(port))
         assert stream is not None
-        seen, tls = await handshake(able, errand(port), stream, "legacy")
+        seen, tls = await handshake(able, destination(port), stream, "legacy")
         assert tls is not None
         tls.close()
     assert seen.version == "TLSv1.1"
@@ -125,11 +125,11 @@ async def looked(issued: Issued, *, trusted: bool, policy: str = "default") -> H
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
-        able = means(ca_file=str(authority().write(Path(folder))) if trusted else None)
+        able = probe(ca_file=str(authority().write(Path(folder))) if trusted else None)
         async with serving(quiet, server_context(issued)) as port:
-            _, stream = await connect(able, errand(port))
+            _, stream = await connect(able, destination(port))
             assert stream is not None
-            seen, tls = await handshake(able, errand(port), stream, policy)
+            seen, tls = await handshake(able, destination(port), stream, policy)
             if tls is not None:
                 tls.close()
     return seen
@@ -157,11 +157,11 @@ async def test_a_chain_that_is_not_trusted_is_kept_all_the_same() -> None:
 async def test_a_key_that_our_own_library_refuses_says_nothing_of_trust() -> None:
     weak = authority().issue(FQDN, key="rsa1024")
     context = server_context(weak, ciphers="ALL:@SECLEVEL=0")
-    able = means()
+    able = probe()
     async with serving(quiet, context) as port:
-        _, stream = await connect(able, errand(port))
+        _, stream = await connect(able, destination(port))
         assert stream is not None
-        seen, _ = await handshake(able, errand(port), stream, "default")
+        seen, _ = await handshake(able, destination(port), stream, "default")
     assert seen.failure is not None
     assert seen.failure.cause is Cause.LOCAL_POLICY
     assert seen.trust is None or seen.trust.trusted is None
@@ -238,7 +238,7 @@ async def shaken(*parts: bytes, ends: bool = True) -> tuple[Tls, BaseException]:
 )
 async def test_what_came_in_place_of_a_hello(parts: tuple[bytes, ...], cause: Cause) -> None:
     tls, error = await shaken(*parts)
-    found = tls.failure(error)
+    found = tls.failure_from(error)
     assert (found.phase, found.cause) == (Phase.TLS, cause), found
 
 
@@ -246,14 +246,14 @@ async def test_a_handshake_without_end_is_left() -> None:
     """Records of nothing, as many as come: warnings that mean nothing are the longest a server can go on with."""
     record = b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" + b"\x00" * (16384 - 4)
     tls, error = await shaken(*[record] * (MAX_HANDSHAKE_BYTES // len(record) + 2), ends=False)
-    assert tls.failure(error).cause in (Cause.MALFORMED, Cause.TOO_LARGE)
+    assert tls.failure_from(error).cause in (Cause.MALFORMED, Cause.TOO_LARGE)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6))
 def test_no_bytes_break_a_handshake(parts: list[bytes]) -> None:
     async def shake() -> None:
         tls, error = await shaken(*parts)
-        found = tls.failure(error)
+        found = tls.failure_from(error)
         assert found.phase is Phase.TLS
         assert len(found.said or "") <= 256
 

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from semscheck.net.backend import SocketDialler, real_seam
+from semscheck.net.backend import SocketDialler, real_backend
 from semscheck.net.tls import Tls, Watch, watched
 from semscheck.net.tls_contexts import Contexts, seeing
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.probes.recorder import Recorder
 from tests.rig.certs import Authority, Issued
 
@@ -98,13 +98,13 @@ async def connected(
         tls.close()
 
 
-def means(timeout_s: float = 20.0, ca_file: str | None = None) -> Means:
-    seam = real_seam(1)
-    return Means(seam, Recorder(seam.clock), Contexts(ca_file), timeout_s, "test", record_chain)
+def probe(timeout_s: float = 20.0, ca_file: str | None = None) -> ProbeContext:
+    backend = real_backend(1)
+    return ProbeContext(backend, Recorder(backend.clock), Contexts(ca_file), timeout_s, "test", record_chain)
 
 
-def errand(port: int, host: str = FQDN) -> Errand:
-    return Errand(HERE, port, host)
+def destination(port: int, host: str = FQDN) -> Destination:
+    return Destination(HERE, port, host)
 
 
 async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -15,10 +15,10 @@ from semscheck.model.findings import Finding, State, Verdict
 from semscheck.model.observations import AnyObservation, DnsAnswer, Observation
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Limits, Target
-from semscheck.net.backend import Desktop, Seam, real_seam
+from semscheck.net.backend import Desktop, NetworkBackend, real_backend
 from semscheck.probes.dns import look_up
 from semscheck.probes.recorder import Recorder
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 
 Kind = TypeVar("Kind", bound=Observation)
 
@@ -61,7 +61,7 @@ class Look:
         return dns_analysis(self.snapshot)
 
     def judged(self) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
-        findings, verdicts, _ = judge(self.snapshot, Analysis(dns=self.analysis))
+        findings, verdicts, _ = evaluate(self.snapshot, Analysis(dns=self.analysis))
         return findings, verdicts
 
     def codes(self, family: str = "DNS") -> set[str]:
@@ -76,7 +76,7 @@ def look(
     *resolvers: tuple[str, int],
     timeout_s: float = 5.0,
     root: Path | None = None,
-    change: Callable[[Seam], Seam] | None = None,
+    change: Callable[[NetworkBackend], NetworkBackend] | None = None,
 ) -> Look:
     """Look the name up. resolvers: as with `--resolver`; root: where resolv.conf is read instead."""
     base = target or Target(fqdn=FQDN)
@@ -84,14 +84,14 @@ def look(
     wanted = replace(base, resolvers=given or base.resolvers, limits=Limits(timeout_s=timeout_s))
 
     async def run() -> Look:
-        seam = real_seam(1)
+        backend = real_backend(1)
         if root is not None:
-            seam = replace(seam, desktop=replace(seam.desktop, root=root))
+            backend = replace(backend, desktop=replace(backend.desktop, root=root))
         if change is not None:
-            seam = change(seam)
-        record = Recorder(seam.clock)
+            backend = change(backend)
+        record = Recorder(backend.clock)
         heard: list[tuple[float, tuple[str, ...]]] = []
-        await look_up(seam, record, wanted, lambda some: heard.append((record.now(), some)))
+        await look_up(backend, record, wanted, lambda some: heard.append((record.now(), some)))
         return Look(wanted, record.observations, tuple(heard), record.now())
 
     return asyncio.run(run())

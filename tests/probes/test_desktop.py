@@ -23,7 +23,7 @@ from semscheck.model.observations import (
     Route,
 )
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.net.backend import Seam, real_seam
+from semscheck.net.backend import NetworkBackend, real_backend
 from semscheck.probes import desktop as probe
 from semscheck.probes.desktop import hosts_entries, look_around
 from semscheck.probes.local_files import WindowsRegistry
@@ -54,18 +54,18 @@ class FakeRegistry:
 
 
 def around(
-    seam: Seam, target: Target = TARGET, registry: FakeRegistry | None = None
+    backend: NetworkBackend, target: Target = TARGET, registry: FakeRegistry | None = None
 ) -> tuple[AnyObservation, ...]:
     async def run() -> tuple[AnyObservation, ...]:
-        record = Recorder(seam.clock)
-        await look_around(seam, record, target, registry)
+        record = Recorder(backend.clock)
+        await look_around(backend, record, target, registry)
         return record.observations
 
     return asyncio.run(run())
 
 
-def laid_out(root: Path, platform: str = "linux", **environment: str) -> Seam:
-    return replace(real_seam(1), desktop=desktop(root, platform, **environment))
+def laid_out(root: Path, platform: str = "linux", **environment: str) -> NetworkBackend:
+    return replace(real_backend(1), desktop=desktop(root, platform, **environment))
 
 
 # --- the hosts file ----------------------------------------------------------------------------------------
@@ -112,8 +112,8 @@ def test_the_file_of_each_system_is_found(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(f"{address} {FQDN}\n")
     for platform, address in (("linux", "192.0.2.1"), ("darwin", "192.0.2.1"), ("win32", "192.0.2.2")):
-        seam = laid_out(tmp_path, platform, SystemRoot=r"C:\Windows")
-        [seen] = [one for one in around(seam, registry=FakeRegistry({})) if isinstance(one, HostsFile)]
+        backend = laid_out(tmp_path, platform, SystemRoot=r"C:\Windows")
+        [seen] = [one for one in around(backend, registry=FakeRegistry({})) if isinstance(one, HostsFile)]
         assert [entry.address for entry in seen.entries] == [address]
         assert seen.failure is None
 
@@ -162,9 +162,9 @@ def test_routes_to_what_the_target_names(tmp_path: Path) -> None:
                 raise OSError(101, "Network is unreachable")
             return "127.0.0.1"
 
-    seam = replace(laid_out(tmp_path), dialler=NoWay())  # type: ignore[arg-type]
+    backend = replace(laid_out(tmp_path), dialler=NoWay())  # type: ignore[arg-type]
     target = replace(TARGET, balancers=("192.0.2.1", "2001:db8::1", "192.0.2.1"))
-    routes = {one.address: one for one in around(seam, target) if isinstance(one, Route)}
+    routes = {one.address: one for one in around(backend, target) if isinstance(one, Route)}
     assert list(routes) == ["192.0.2.1", "2001:db8::1", "127.0.0.2"]
     assert routes["192.0.2.1"].source_address == "127.0.0.1"
     failure = routes["2001:db8::1"].failure

@@ -22,7 +22,7 @@ from semscheck.model.analysis import Rotation
 from semscheck.model.failure import Cause
 from semscheck.model.observations import Bound, DnsAnswer, ResolverConfig, SystemResolution
 from semscheck.model.target import Target
-from semscheck.net.backend import NetworkResolver, Seam, real_seam
+from semscheck.net.backend import NetworkBackend, NetworkResolver, real_backend
 from semscheck.net.dns_message import make_query, read
 from semscheck.probes.dns import look_up
 from semscheck.probes.nameservers import Configuration, Place, configuration, parse_resolv_conf
@@ -137,12 +137,12 @@ def reply(query: dns.message.Message, *addresses: str, rcode: int = 0) -> bytes:
 async def ask(
     server: Scripted, timeout_s: float = 2.0, families: tuple[int, ...] = (4,)
 ) -> tuple[DnsAnswer, ...]:
-    seam, target = real_seam(1), Target(fqdn=FQDN, families=families)
+    backend, target = real_backend(1), Target(fqdn=FQDN, families=families)
     from semscheck.model.target import Endpoint, Limits
 
     target = replace(target, resolvers=(Endpoint(*server.address),), limits=Limits(timeout_s=timeout_s))
-    record = Recorder(seam.clock)
-    await look_up(seam, record, target, lambda _: None)
+    record = Recorder(backend.clock)
+    await look_up(backend, record, target, lambda _: None)
     return tuple(one for one in record.observations if isinstance(one, DnsAnswer))
 
 
@@ -255,9 +255,9 @@ async def test_windows_leaves_a_name_of_several_labels_as_it_is(
         place = Place(*server.address)
         given = Configuration("system", (place,), ("corp.test",))
         monkeypatch.setattr("semscheck.probes.dns.configuration", lambda *_: given)
-        seam = replace(real_seam(1), desktop=desktop(tmp_path, platform), resolver=NoSystem())
-        record = Recorder(seam.clock)
-        await look_up(seam, record, Target(fqdn=FQDN, families=(4,)), lambda _: None)
+        backend = replace(real_backend(1), desktop=desktop(tmp_path, platform), resolver=NoSystem())
+        record = Recorder(backend.clock)
+        await look_up(backend, record, Target(fqdn=FQDN, families=(4,)), lambda _: None)
     assert (f"{FQDN}.corp.test" in names) is asked
     [system] = [one for one in record.observations if isinstance(one, SystemResolution)]
     assert system.failure is not None
@@ -283,9 +283,9 @@ async def test_name_servers_at_addresses_of_nobody_are_not_asked() -> None:
 
 async def test_an_address_is_not_looked_up() -> None:
     heard: list[tuple[str, ...]] = []
-    seam = real_seam(1)
-    record = Recorder(seam.clock)
-    await look_up(seam, record, Target(fqdn="192.0.2.1", fqdn_is_address=True), heard.append)
+    backend = real_backend(1)
+    record = Recorder(backend.clock)
+    await look_up(backend, record, Target(fqdn="192.0.2.1", fqdn_is_address=True), heard.append)
     assert heard == [("192.0.2.1",)]
     assert record.observations == ()
 
@@ -388,8 +388,8 @@ def test_the_desktops_resolv_conf_is_read_below_its_root(tmp_path: Path) -> None
 
 
 def test_no_resolver_and_a_name_that_dns_cannot_carry(tmp_path: Path) -> None:
-    def lonely(seam: Seam) -> Seam:
-        return replace(seam, desktop=desktop(tmp_path))
+    def lonely(backend: NetworkBackend) -> NetworkBackend:
+        return replace(backend, desktop=desktop(tmp_path))
 
     seen = look(Target(fqdn="a" * 70 + ".test"), timeout_s=1, change=lonely)
     [config] = seen.of(ResolverConfig)

@@ -15,12 +15,12 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import AnyObservation, Connection, DnsAnswer, Exchange, Handshake
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Target
-from semscheck.net.backend import real_seam
+from semscheck.net.backend import real_backend
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Errand, Means, Sight, look
+from semscheck.probes.endpoint import Destination, EndpointResult, ProbeContext, probe_endpoint
 from semscheck.probes.recorder import Recorder
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 from tests.rig.hostile import NASTY_PAGE, PLAIN_HTTP, SSH_BANNER, Hostile, Lie
 from tests.rig.net import Namespaces, Rejection
 from tests.rig.rig import open_rig
@@ -180,7 +180,7 @@ class Seen:
     address: str
     observations: tuple[AnyObservation, ...]
     codes: set[str]
-    sight: Sight
+    sight: EndpointResult
 
     @property
     def failure(self) -> Failure | None:
@@ -198,19 +198,19 @@ class Seen:
 
 
 async def _look(address: str, port: int, ca_file: str) -> Seen:
-    seam = real_seam(1)
-    record = Recorder(seam.clock)
-    means = Means(seam, record, Contexts(ca_file), STEP_S, "test", record_chain)
-    sight = await look(means, Errand(address, port, FQDN))
-    assert all(room._value == 8 for room in means.places._rooms.values()), "a connection was not given back"
+    backend = real_backend(1)
+    record = Recorder(backend.clock)
+    probe = ProbeContext(backend, record, Contexts(ca_file), STEP_S, "test", record_chain)
+    sight = await probe_endpoint(probe, Destination(address, port, FQDN))
+    assert all(room._value == 8 for room in probe.places._rooms.values()), "a connection was not given back"
     aim = Target(FQDN, port=port, ca_file=ca_file)
     # The name server's answer, without which silence would be a desktop with no network (SEM003).
     record.add(DnsAnswer, 0.0, server="192.0.2.53:53", name=FQDN, record_type="A", rcode="NOERROR")
     snapshot = Snapshot(
-        target=aim, run=Run(id="t", started=seam.clock.utc()), observations=record.observations
+        target=aim, run=Run(id="t", started=backend.clock.utc()), observations=record.observations
     )
     dns = DnsAnalysis(addresses=(address,))
-    findings, _, _ = judge(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
+    findings, _, _ = evaluate(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
     # A busy machine is slow (NET005), and that is not what is looked at here.
     own = {f.code for f in findings if f.code.startswith(("NET", "TLS", "CLU"))} - {"NET005"}
     return Seen(address, record.observations, own, sight)

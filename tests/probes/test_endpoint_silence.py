@@ -10,11 +10,11 @@ import pytest
 
 from semscheck.model.failure import Cause
 from semscheck.model.observations import Connection, Handshake
-from semscheck.net.backend import real_seam
+from semscheck.net.backend import real_backend
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes import endpoint
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Errand, Means, look
+from semscheck.probes.endpoint import Destination, ProbeContext, probe_endpoint
 from semscheck.probes.recorder import Recorder
 
 STEP_S = 0.6
@@ -43,11 +43,11 @@ async def pool(silent: int) -> AsyncIterator[int]:
 
 
 async def seen(port: int, *, web: bool = True) -> tuple[list[Connection], list[Handshake]]:
-    seam = real_seam(1)
-    record = Recorder(seam.clock)
-    means = Means(seam, record, Contexts(None), STEP_S, "test", record_chain)
-    await look(means, Errand("127.0.0.1", port, "keys.example.test", web=web))
-    assert all(room._value == 8 for room in means.places._rooms.values()), "a connection was not given back"
+    backend = real_backend(1)
+    record = Recorder(backend.clock)
+    probe = ProbeContext(backend, record, Contexts(None), STEP_S, "test", record_chain)
+    await probe_endpoint(probe, Destination("127.0.0.1", port, "keys.example.test", web=web))
+    assert all(room._value == 8 for room in probe.places._rooms.values()), "a connection was not given back"
     made = [each for each in record.observations if isinstance(each, Connection)]
     shaken = [each for each in record.observations if isinstance(each, Handshake)]
     return made, shaken

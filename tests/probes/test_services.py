@@ -16,7 +16,7 @@ from semscheck.model.observations import DnsAnswer, ServiceProbe
 from semscheck.model.target import Endpoint, Limits, Member, Services, Target
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Means
+from semscheck.probes.endpoint import ProbeContext
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.services import (
     ANSWER_BYTES,
@@ -43,9 +43,9 @@ TWO = Target(
 )
 
 
-def means(root: Path, dialler: ScriptedDialler | None = None) -> Means:
-    seam = scripted_seam(root, dialler=dialler)
-    return Means(seam, Recorder(seam.clock), Contexts(None), 0.2, "test", record_chain)
+def probing(root: Path, dialler: ScriptedDialler | None = None) -> ProbeContext:
+    backend = scripted_seam(root, dialler=dialler)
+    return ProbeContext(backend, Recorder(backend.clock), Contexts(None), 0.2, "test", record_chain)
 
 
 def says(*parts: bytes, ends: bool = False) -> Callable[[str, int], Awaitable[ScriptedStream]]:
@@ -59,7 +59,7 @@ async def asked(root: Path, how: object, port: int) -> ServiceProbe:
     """One port of one address, asked."""
     dialler = ScriptedDialler({(A, port): how})  # type: ignore[dict-item]
     aim = replace(TWO, balancers=(), members=TWO.members[:1], services=Services(check=(port,)))
-    able = means(root, dialler)
+    able = probing(root, dialler)
     async with asyncio.timeout(20):
         await ask_services(able, aim)
     (probe,) = (seen for seen in able.record.observations if isinstance(seen, ServiceProbe))
@@ -94,14 +94,14 @@ async def asked(root: Path, how: object, port: int) -> ServiceProbe:
 def test_exactly_these_addresses_and_ports(
     tmp_path: Path, aim: Target, expected: set[tuple[str, int]]
 ) -> None:
-    errands = wanted(means(tmp_path), aim)
-    assert {(errand.address, errand.port) for errand in errands} == expected
-    assert len(errands) == len(expected)
+    destinations = wanted(probing(tmp_path), aim)
+    assert {(destination.address, destination.port) for destination in destinations} == expected
+    assert len(destinations) == len(expected)
 
 
 async def test_nothing_else_is_ever_touched(tmp_path: Path) -> None:
     dialler = ScriptedDialler({}, refusal)
-    able = means(tmp_path, dialler)
+    able = probing(tmp_path, dialler)
     await ask_services(able, replace(TWO, ask_services=True))
     assert {port for _, port in dialler.asked} == {*CLIENT_PORTS, *MANAGEMENT_PORTS}
     assert {address for address, _ in dialler.asked} == {VIP, A, B, R1, R2}
@@ -111,22 +111,22 @@ async def test_nothing_else_is_ever_touched(tmp_path: Path) -> None:
 def test_interface_1_on_its_own_port_is_no_exposed_management(tmp_path: Path) -> None:
     """Where the profile says that Interface 1 is read on 444, the look at it is not repeated as a service."""
     member = Member("sems1.example.com", (Endpoint(R1, 444),), (Endpoint(A),))
-    errands = wanted(means(tmp_path), replace(TWO, members=(member,), ask_services=True))
-    assert (R1, 444) not in {(errand.address, errand.port) for errand in errands}
-    assert (A, 444) in {(errand.address, errand.port) for errand in errands}
+    destinations = wanted(probing(tmp_path), replace(TWO, members=(member,), ask_services=True))
+    assert (R1, 444) not in {(destination.address, destination.port) for destination in destinations}
+    assert (A, 444) in {(destination.address, destination.port) for destination in destinations}
 
 
 def test_without_a_profile_where_the_name_leads(tmp_path: Path) -> None:
-    able = means(tmp_path)
+    able = probing(tmp_path)
     able.record.add(DnsAnswer, 0.0, server="s", name=FQDN, record_type="A", records=(VIP,))
     able.record.add(DnsAnswer, 0.0, server="s", name="x", purpose="member", record_type="A", records=(A,))
     able.record.add(DnsAnswer, 0.0, server="s", name=FQDN, record_type="CNAME", records=("pool.example.com",))
-    errands = wanted(able, Target(FQDN, services=Services(check=(389,))))
-    assert [(errand.address, errand.port) for errand in errands] == [(VIP, 389)]
+    destinations = wanted(able, Target(FQDN, services=Services(check=(389,))))
+    assert [(destination.address, destination.port) for destination in destinations] == [(VIP, 389)]
 
 
 def test_a_name_with_thousands_of_addresses_is_no_scan(tmp_path: Path) -> None:
-    able = means(tmp_path)
+    able = probing(tmp_path)
     many = tuple(f"198.18.{n // 250}.{n % 250}" for n in range(3000))
     able.record.add(DnsAnswer, 0.0, server="s", name=FQDN, record_type="A", records=many)
     assert len(wanted(able, Target(FQDN, services=Services(check=(389,))))) == 16

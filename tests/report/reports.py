@@ -16,10 +16,10 @@ from semscheck.model.analysis import (
     ArmSequence,
     BalancingPath,
     DnsAnalysis,
+    EndpointStatus,
     InterfaceAnalysis,
     Method,
     Persistence,
-    Place,
     Reach,
     ResolverAnalysis,
     Rotation,
@@ -375,8 +375,8 @@ def dns_analysis(rotation: Rotation = Rotation.NONE, addresses: tuple[str, ...] 
     )
 
 
-def places(members: int) -> tuple[Place, ...]:
-    front = Place(
+def places(members: int) -> tuple[EndpointStatus, ...]:
+    front = EndpointStatus(
         address=BALANCER,
         port=443,
         fqdn=True,
@@ -410,7 +410,7 @@ def places(members: int) -> tuple[Place, ...]:
     return (front, *rest)
 
 
-def interfaces(seen: Sequence[Place]) -> tuple[InterfaceAnalysis, ...]:
+def interfaces(seen: Sequence[EndpointStatus]) -> tuple[InterfaceAnalysis, ...]:
     return tuple(
         InterfaceAnalysis(
             name=name,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from semscheck.analysis.dns import dns_analysis
-from semscheck.model.analysis import Analysis, BalancingPath, Place, Reach
+from semscheck.model.analysis import Analysis, BalancingPath, EndpointStatus, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Finding, State
 from semscheck.model.observations import (
@@ -20,7 +20,7 @@ from semscheck.model.observations import (
 )
 from semscheck.model.report import Run, Snapshot, Vantage
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 
 FQDN = "keys.example.com"
 BALANCER = "192.0.2.100"
@@ -115,8 +115,8 @@ def system(*addresses: str, failure: Failure | None = None) -> SystemResolution:
     return SystemResolution(id=new_id(), at_s=0, name=FQDN, addresses=addresses, failure=failure)
 
 
-def place(address: str, reach: Reach = Reach.SERVES, cause: str | None = None) -> Place:
-    return Place(address=address, port=443, fqdn=True, reach=reach, failure_cause=cause)
+def place(address: str, reach: Reach = Reach.SERVES, cause: str | None = None) -> EndpointStatus:
+    return EndpointStatus(address=address, port=443, fqdn=True, reach=reach, failure_cause=cause)
 
 
 class Scene:
@@ -126,7 +126,7 @@ class Scene:
         self,
         target: Target,
         *observations: AnyObservation | Sequence[AnyObservation],
-        places: Sequence[Place] = (),
+        places: Sequence[EndpointStatus] = (),
         paths: Sequence[BalancingPath] = (),
     ) -> None:
         flat: list[AnyObservation] = []
@@ -136,7 +136,7 @@ class Scene:
         snapshot = Snapshot(target=target, run=run, observations=tuple(flat))
         analysis = Analysis(dns=dns_analysis(snapshot), places=tuple(places), paths=tuple(paths))
         self.observations = tuple(flat)
-        self.findings, self.verdicts, self.summary = judge(snapshot, analysis)
+        self.findings, self.verdicts, self.summary = evaluate(snapshot, analysis)
 
     def codes(self, *families: str) -> set[str]:
         wanted = families or ("DNS", "CLT")

@@ -23,7 +23,7 @@ from semscheck.model.observations import (
 )
 from semscheck.model.report import Run, Snapshot, Vantage
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 
 FQDN = "keys.example.com"
 VIP = "192.0.2.100"
@@ -214,7 +214,7 @@ class Scene:
             paths=tuple(paths),
             balancing=paths[0] if paths else None,
         )
-        self.findings, self.verdicts, self.summary = judge(self.snapshot, self.analysis)
+        self.findings, self.verdicts, self.summary = evaluate(self.snapshot, self.analysis)
 
     def codes(self, *families: str) -> set[str]:
         return {found.code for found in self.findings if found.code.startswith(families or ("",))}

@@ -61,7 +61,7 @@ def test_the_worst_comes_first() -> None:
 
 def test_the_same_run_gives_the_same_judgement() -> None:
     scene = Scene(cluster(), serves(VIP), down(CLIENT[0]), paths=[SPREAD])
-    assert judging.judge(scene.snapshot, scene.analysis) == (scene.findings, scene.verdicts, scene.summary)
+    assert judging.evaluate(scene.snapshot, scene.analysis) == (scene.findings, scene.verdicts, scene.summary)
 
 
 def test_the_counts_are_those_of_the_findings() -> None:

@@ -8,7 +8,7 @@ from semscheck.model.analysis import Termination
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Owner, Subject
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.ownership import AT_BALANCER, ENDS_THERE, settled
 from semscheck.rules.rule import Hit
 from tests.rules.netscene import CLIENT, FQDN, VIP, Scene, cluster, down, no_http, no_tls, path, serves
@@ -63,7 +63,7 @@ def test_a_certificate_is_the_balancers_where_tls_ends_there(
         TWO, serves(VIP), serves(CLIENT[0]), serves(CLIENT[1]), paths=[path(termination=termination)]
     )
     hit = Hit(subject=Subject("address", FQDN, VIP, 443), summary="The certificate expired.")
-    case = Case(scene.snapshot, scene.analysis)
-    whose, remedy = settled(code, Owner.SERVER, "Renew it.", hit, case)
+    context = RuleContext(scene.snapshot, scene.analysis)
+    whose, remedy = settled(code, Owner.SERVER, "Renew it.", hit, context)
     assert whose is owner
     assert remedy == (f"{ENDS_THERE} Renew it." if owner is Owner.BALANCER else "Renew it.")

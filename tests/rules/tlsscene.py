@@ -21,7 +21,7 @@ from semscheck.model.observations import Certificate, Connection, Handshake, Obs
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.probes.certificates import facts
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 from tests.rig.certs import Authority, Issued
 
 FQDN = "keys.example.com"
@@ -202,7 +202,7 @@ class Scene:
 
     def judged(self) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
         dns = DnsAnalysis(addresses=self.leads_to)
-        found, verdicts, _ = judge(self.snapshot, Analysis(dns=dns, places=places(self.snapshot, dns)))
+        found, verdicts, _ = evaluate(self.snapshot, Analysis(dns=dns, places=places(self.snapshot, dns)))
         return found, verdicts
 
     def findings(self) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ import pytest
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Bound, Sample
 from semscheck.probes.recorder import Recorder
-from semscheck.sampling.rate_limit import SPACING_MOST_S, SPACING_S, WAITS_S, Haste, Pace
+from semscheck.sampling.rate_limit import SPACING_MOST_S, SPACING_S, WAITS_S, RateLimit, RateLimiter
 from tests.scripted import ScriptedClock
 
 RESET, SILENT, ALERT = Cause.RESET, Cause.STALLED, Cause.ALERT
@@ -19,8 +19,8 @@ class Stage:
     def __init__(self, until_s: float = 45.0, members_answer: bool = True) -> None:
         self.clock = ScriptedClock()
         self.record = Recorder(self.clock)
-        self.haste = Haste(until_s=until_s)
-        self.pace = Pace(self.record, self.clock, self.haste)
+        self.haste = RateLimit(until_s=until_s)
+        self.pace = RateLimiter(self.record, self.clock, self.haste)
         self.asked = 0
         self._members_answer = members_answer
 
@@ -120,6 +120,6 @@ async def test_another_address_of_the_run_keeps_to_it_from_the_start() -> None:
     stage = Stage()
     await stage.go(*[None] * 6, *[RESET] * 4, None)
     began_s = stage.clock.now_s
-    other = Pace(stage.record, stage.clock, stage.haste)
+    other = RateLimiter(stage.record, stage.clock, stage.haste)
     await other.rest(stage.answer)
     assert stage.clock.now_s == pytest.approx(began_s + SPACING_S)

@@ -14,13 +14,13 @@ from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.model.observations import Control, Sample
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.net.backend import SystemClock
-from semscheck.probes.endpoint import Errand, Means
+from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.persistence import _Lot
-from semscheck.sampling.rate_limit import Haste
+from semscheck.sampling.rate_limit import RateLimit
 from semscheck.sampling.sampler import FOREIGN_AFTER, MOST_CONNECTIONS, Plan, Sampler
-from semscheck.sampling.strategy import Decisions
-from semscheck.sampling.tokens import Door, Sessions
+from semscheck.sampling.strategy import SamplingStrategy
+from semscheck.sampling.tokens import MemberEndpoint, Sessions
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, address
 
 TARGET = Target(
@@ -49,13 +49,13 @@ class Stage:
     def __post_init__(self) -> None:
         clock = Instant()
         self.record = Recorder(clock)
-        seam = cast(Any, _Seam(clock, random.Random(1)))
-        self.means = cast(Means, _Means(seam, self.record))
-        doors = [Door(name, Errand(address(name), PORT, "keys.example.com")) for name in NAMES]
-        decisions = cast(Decisions, SamplingDecisions(TARGET))
+        backend = cast(Any, _Seam(clock, random.Random(1)))
+        self.probe = cast(ProbeContext, _Means(backend, self.record))
+        doors = [MemberEndpoint(name, Destination(address(name), PORT, "keys.example.com")) for name in NAMES]
+        decisions = cast(SamplingStrategy, SamplingDecisions(TARGET))
         self.sampler = Sampler(
-            self.means,
-            Errand(VIP, PORT, "keys.example.com"),
+            self.probe,
+            Destination(VIP, PORT, "keys.example.com"),
             doors,
             decisions,
             self.plan,
@@ -95,7 +95,7 @@ class Stage:
         self.waiting = [one for one in self.waiting if one[0] >= self.made]
         for _, shown, who in due:
             for name in NAMES:
-                door = Door(name, Errand(address(name), PORT, "keys.example.com"))
+                door = MemberEndpoint(name, Destination(address(name), PORT, "keys.example.com"))
                 tracer.write_down(0.0, shown, door, "tls", name == who, None)
                 if name == who:
                     break
@@ -114,10 +114,10 @@ class _Seam:
 
 @dataclass
 class _Means:
-    seam: Any
+    backend: Any
     record: Recorder
     timeout_s: float = 1.0
-    haste: Haste = field(default_factory=Haste)
+    haste: RateLimit = field(default_factory=RateLimit)
 
 
 def plan(connections: int = 32, exact: bool = False, page: str | None = "/") -> Plan:
@@ -196,7 +196,7 @@ class _Line:
 
     def __init__(self, history: Sequence[str | None], seed: int) -> None:
         self.decide = SamplingDecisions(TARGET)
-        self.means = cast(Any, _Means(_Seam(Instant(), random.Random(seed)), cast(Any, None)))
+        self.probe = cast(Any, _Means(_Seam(Instant(), random.Random(seed)), cast(Any, None)))
         self._history = tuple(history)
 
     def history(self) -> tuple[str | None, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from semscheck.sampling.series import SILENT_AFTER, TICKET_LATE_S, Line
+from semscheck.sampling.series import SILENT_AFTER, TICKET_LATE_S, ConnectionSeries
 from semscheck.sampling.tokens import TICKET_WAIT_MOST_S, TICKET_WAIT_S, Opened, ticket_wait_s
-from tests.net.tlsserver import errand, means
+from tests.net.tlsserver import destination, probe
 
 
 class Server:
@@ -21,14 +21,14 @@ class Server:
         return self.session
 
 
-async def take(line: Line, *, gives: bool, handshake_s: float = 0.001) -> float:
+async def take(line: ConnectionSeries, *, gives: bool, handshake_s: float = 0.001) -> float:
     server = Server(object() if gives else None)
     await line.take(Opened(cast(Any, server), 0.001, handshake_s))
     return server.waited[0]
 
 
-def line() -> Line:
-    return Line(means(), errand(443), cast(Any, None))
+def line() -> ConnectionSeries:
+    return ConnectionSeries(probe(), destination(443), cast(Any, None))
 
 
 def test_a_busy_server_is_given_more_time() -> None:

@@ -16,7 +16,7 @@ from semscheck.model.report import Report
 from semscheck.model.target import Target
 from semscheck.tui.app import Opening, SemscheckApp
 from semscheck.tui.bridge import in_thread, off_loop
-from semscheck.tui.runners import Doors, ProfileError, ReportError, Scenario
+from semscheck.tui.runners import ProfileError, ReportError, Runners, Scenario
 from semscheck.tui.store import Store
 from tests.tui import reports
 
@@ -41,7 +41,9 @@ class Play:
     def store(self) -> Store:
         return Store(self.where / "config", self.where / "state", self.told.append)
 
-    def app(self, opening: Opening | None = None, doors: Doors | None = None, **more: object) -> SemscheckApp:
+    def app(
+        self, opening: Opening | None = None, doors: Runners | None = None, **more: object
+    ) -> SemscheckApp:
         return SemscheckApp(
             doors or self.doors(),
             opening,
@@ -50,8 +52,8 @@ class Play:
             **more,  # type: ignore[arg-type]
         )
 
-    def doors(self, **change: object) -> Doors:
-        doors = Doors(
+    def doors(self, **change: object) -> Runners:
+        doors = Runners(
             check=in_thread(self.check),
             load=self.load,
             target=self.target,

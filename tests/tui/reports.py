@@ -16,10 +16,10 @@ from semscheck.model.analysis import (
     ArmSequence,
     BalancingPath,
     DnsAnalysis,
+    EndpointStatus,
     InterfaceAnalysis,
     Method,
     Persistence,
-    Place,
     Reach,
     ResolverAnalysis,
     Rotation,
@@ -185,7 +185,7 @@ def interface(
     )
 
 
-def place(address: str, cert: str | None, **more: object) -> Place:
+def place(address: str, cert: str | None, **more: object) -> EndpointStatus:
     values: dict[str, object] = {
         "reach": Reach.SERVES,
         "certificate": fingerprint(cert) if cert else None,
@@ -193,7 +193,7 @@ def place(address: str, cert: str | None, **more: object) -> Place:
         "connect_s": 0.004 if cert else None,
         "status": 200 if cert else None,
     }
-    return Place(address=address, port=443, **{**values, **more})  # type: ignore[arg-type]
+    return EndpointStatus(address=address, port=443, **{**values, **more})  # type: ignore[arg-type]
 
 
 def observations() -> tuple[AnyObservation, ...]:

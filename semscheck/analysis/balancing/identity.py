@@ -71,7 +71,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class ControlResult:
     """What the controls of one kind of token allow. groups: member -> label (several names where they share)."""
 
     usable: bool
@@ -80,7 +80,7 @@ class Worth:
     names: frozenset[str | None] = frozenset()
 
 
-def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Worth:
+def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> ControlResult:
     """Judge the controls: each issuer must know its own token, and no other member may know it.
 
     Members that share keys become one group with a common label. With one group for all of several members,
@@ -97,22 +97,22 @@ def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Wo
             if token == "cookie"
             else "no TLS session was given to compare"
         )
-        return Worth(False, seen)
+        return ControlResult(False, seen)
     judged = {name: _worth_of_one(each, token, members) for name, each in by_name.items()}
     good = {name: value for name, value in judged.items() if value.usable}
     if not good:
         return next(iter(judged.values()))
     best = max(good.values(), key=lambda value: len(set(value.groups.values())))
     names = frozenset(name for name, value in good.items() if value.groups == best.groups)
-    return Worth(True, "", best.groups, names)
+    return ControlResult(True, "", best.groups, names)
 
 
-def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str]) -> Worth:
+def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str]) -> ControlResult:
     own = [control for control in controls if control.issuer == control.shown_to]
     # Known once and unknown another time: something stands between, and recognition says nothing.
     sure = {c.issuer for c in own if c.recognised} - {c.issuer for c in own if c.recognised is False}
     if not sure:
-        return Worth(False, _no_own(own, token))
+        return ControlResult(False, _no_own(own, token))
     shared: dict[str, set[str]] = {name: {name} for name in sure}
     for control in controls:
         if control.issuer != control.shown_to and control.recognised:
@@ -128,8 +128,8 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
     if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
         both = next(iter(labels)).replace(" or ", " and ")
         why = f"{both} recognise each other's sessions, which therefore name none of them"
-        return Worth(False, why, groups)
-    return Worth(True, "", groups)
+        return ControlResult(False, why, groups)
+    return ControlResult(True, "", groups)
 
 
 def _no_own(own: Sequence[Control], token: str) -> str:
@@ -194,7 +194,7 @@ def _nobody_knew_earlier(facts: Facts, token: str) -> bool:
     return any(t.recognised is False for t in shown) and not any(t.recognised for t in shown)
 
 
-def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[str | None, Worth]:
+def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[str | None, ControlResult]:
     """What the controls allow, for each version of TLS that samples speak: each version has keys of its own.
 
     A member that speaks an older version than the others has its controls in that one, so all controls count
@@ -204,7 +204,7 @@ def _worth_by_version(facts: Facts, token: str, members: Sequence[str]) -> dict[
         return {None: worth(facts.controls, token, members)}
     usual = {sample.version for sample in facts.fresh if sample.version}
     usual = usual or {sample.version for sample in facts.samples if sample.version}
-    found: dict[str | None, Worth] = {}
+    found: dict[str | None, ControlResult] = {}
     for version in sorted({sample.version for sample in facts.samples if sample.version}):
         wanted = usual if version in usual else {version}
         controls = [c for c in facts.controls if c.version is None or c.version in wanted]
@@ -241,7 +241,7 @@ def repeated_cookies(facts: Facts) -> frozenset[str | None]:
     return frozenset(name for name, values in seen.items() if len(set(values)) < len(values))
 
 
-def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: Worth) -> bool:
+def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: ControlResult) -> bool:
     """Every member of the profile was reached, knows its own tokens, and did not know this one."""
     refused = {trace.member for trace in traces if trace.recognised is False}
     return all(member in refused and member in value.groups for member in members)

@@ -45,9 +45,9 @@ from semscheck.analysis.sampling_strategy import EACH_LOOK
 from semscheck.model.analysis import (
     ArmSequence,
     BalancingPath,
+    EndpointStatus,
     Method,
     Persistence,
-    Place,
     Share,
     Signal,
     Termination,
@@ -73,7 +73,7 @@ _BY_CYCLE = {
 ARMS = ("fresh", "pairs", "cookie", "resume", "keep-alive", "source")
 
 
-def paths(snapshot: Snapshot, places: Sequence[Place]) -> tuple[BalancingPath, ...]:
+def paths(snapshot: Snapshot, places: Sequence[EndpointStatus]) -> tuple[BalancingPath, ...]:
     """One analysis for each address that was sampled, in the order of sampling."""
     by_address: dict[tuple[str, int], list[Sample]] = {}
     traces: dict[str, list[Trace]] = {}
@@ -162,7 +162,7 @@ def _main_run(samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], tuple[Samp
 
 
 @dataclass(frozen=True, slots=True)
-class _Spread:
+class MethodEstimate:
     """What the fresh arm says: see BalancingPath for the fields."""
 
     method: Method
@@ -179,7 +179,7 @@ class _Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class PersistenceEstimate:
     """What the persistence arms say."""
 
     persistence: Persistence
@@ -192,7 +192,7 @@ class _Kept:
 
 def _path(
     facts: Facts,
-    place: Place | None,
+    place: EndpointStatus | None,
     address: str,
     port: int,
     pages: Sequence[Exchange],
@@ -261,7 +261,7 @@ def _path(
     )
 
 
-def _own_interface(place: Place | None) -> str | None:
+def _own_interface(place: EndpointStatus | None) -> str | None:
     """The member whose own interface the address is, either of them: nothing stands in front of it then."""
     owners = (place.client_of or place.replication_of) if place is not None else ()
     return owners[0] if len(owners) == 1 else None
@@ -288,7 +288,7 @@ def _balancer_error(sample: Sample) -> bool:
 
 
 def _identified_by(
-    identity: Identity, spread: _Spread, direct: str | None, pairs: Sequence[Sample]
+    identity: Identity, spread: MethodEstimate, direct: str | None, pairs: Sequence[Sample]
 ) -> str | None:
     if identity.by is not None:
         return identity.by
@@ -309,7 +309,7 @@ def _shares(counts: Mapping[str, int]) -> tuple[Share, ...]:
 # --- method ------------------------------------------------------------------------------------------------
 
 
-def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
+def _spread(facts: Facts, identity: Identity, direct: str | None) -> MethodEstimate:
     fresh = facts.fresh
     labels = tuple(identity.of(sample) for sample in fresh)
     if identity.by is None and direct is not None and any(_succeeded(sample) for sample in fresh):
@@ -317,11 +317,11 @@ def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
         said_otherwise = _no_single_server(facts, direct)
         if said_otherwise is not None:
             why = f"the profile has the address as {direct}'s own, and {said_otherwise}"
-            return _Spread(Method.UNKNOWN, why=why, labels=labels)
+            return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
         labels = tuple(direct if _succeeded(sample) else None for sample in fresh)
     if facts.members or direct is not None:
         if not any(labels):
-            return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+            return MethodEstimate(Method.UNKNOWN, why=_nothing_tells(identity, facts))
     else:
         unnamed = _without_names(facts, identity, labels)
         if unnamed is not None:
@@ -329,7 +329,7 @@ def _spread(facts: Facts, identity: Identity, direct: str | None) -> _Spread:
     against = contradiction(identity)
     if against is not None:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
     return _from_labels(labels, fresh, certain, _cannot_be_told(facts, identity))
 
@@ -361,7 +361,7 @@ def _cannot_be_told(facts: Facts, identity: Identity) -> bool:
 _INFERRED = ("http-cookie",)
 
 
-def _without_names(facts: Facts, identity: Identity, labels: Sequence[str | None]) -> _Spread | None:
+def _without_names(facts: Facts, identity: Identity, labels: Sequence[str | None]) -> MethodEstimate | None:
     """Members unknown: what pairs of connections say; None where the labels say it better.
 
     Sessions that are known to some connections and not to others show several servers, whatever the labels say:
@@ -381,10 +381,10 @@ def _without_names(facts: Facts, identity: Identity, labels: Sequence[str | None
         return by_cookie if by_cookie.method is not Method.SINGLE else None
     if by_session is not None:
         return by_session
-    return _Spread(Method.UNKNOWN, why=_nothing_tells(identity, facts))
+    return MethodEstimate(Method.UNKNOWN, why=_nothing_tells(identity, facts))
 
 
-def _with_places(spread: _Spread, facts: Facts) -> _Spread:
+def _with_places(spread: MethodEstimate, facts: Facts) -> MethodEstimate:
     """A cycle without names: each connection's place in it."""
     if not spread.cycle:
         return spread
@@ -396,16 +396,18 @@ def _with_places(spread: _Spread, facts: Facts) -> _Spread:
 
 def _from_labels(
     labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool, hidden: bool = False
-) -> _Spread:
+) -> MethodEstimate:
     """hidden: a member is known that could not have been named."""
     known = [label for label in labels if label is not None]
     counts = Counter(known)
     if len(known) < LEAST:
         why = f"only {len(known)} {'connection' if len(known) == 1 else 'connections'} could be identified"
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     turns = cycle_with_gaps(_filled(labels, fresh), GAPS)
     if turns is not None and not any(" or " in label for label in counts):
-        return _Spread(_BY_CYCLE[turns.kind], turns.order, turns.chance, certain=certain, labels=labels)
+        return MethodEstimate(
+            _BY_CYCLE[turns.kind], turns.order, turns.chance, certain=certain, labels=labels
+        )
     if len(counts) == 1:
         return _single(labels, known, fresh, certain, hidden)
     if any(" or " in label for label in counts):
@@ -413,18 +415,18 @@ def _from_labels(
     found = cycle(labels)
     if found is not None:
         method = _BY_CYCLE[found.kind]
-        return _Spread(method, found.order, found.chance, certain=certain, labels=labels)
+        return MethodEstimate(method, found.order, found.chance, certain=certain, labels=labels)
     if _switched(known):
         why = (
             f"all connections went to {known[0]} and then, from one moment on, to {known[-1]}: "
             "a fail-over happened while the check ran, or the balancer moved this desktop; run it again"
         )
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
-    return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
+    return MethodEstimate(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
 
 
-def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> _Spread:
+def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> MethodEstimate:
     """Some members share their keys, so that connections to any of them carry one label.
 
     Equal shares of the members are shares of the labels by their sizes. A cycle counts as round robin if each
@@ -436,7 +438,7 @@ def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> _
         places = Counter(found.order)
         even = len({places[label] / sizes[label] for label in counts}) == 1
         method = Method.ROTATING if even else Method.WEIGHTED
-        return _Spread(method, found.order, found.chance, certain=False, labels=labels)
+        return MethodEstimate(method, found.order, found.chance, certain=False, labels=labels)
     total, all_members = sum(counts.values()), sum(sizes.values())
     # Each label against its equal share, both ways, together at 1 % (Bonferroni).
     least = min(
@@ -444,7 +446,7 @@ def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> _
         for count, share in ((counts[label], sizes[label] / all_members) for label in counts)
     )
     uneven = least <= ALPHA / (2 * len(counts))
-    return _Spread(Method.WEIGHTED if uneven else Method.EVEN, certain=False, labels=labels)
+    return MethodEstimate(Method.WEIGHTED if uneven else Method.EVEN, certain=False, labels=labels)
 
 
 def _filled(labels: Sequence[str | None], fresh: Sequence[Sample]) -> list[str]:
@@ -456,25 +458,25 @@ def _filled(labels: Sequence[str | None], fresh: Sequence[Sample]) -> list[str]:
 
 def _single(
     labels: tuple[str | None, ...], known: Sequence[str], fresh: Sequence[Sample], certain: bool, hidden: bool
-) -> _Spread:
+) -> MethodEstimate:
     answered = sum(_succeeded(sample) for sample in fresh)
     unknown = sum(_succeeded(s) and label is None for s, label in zip(fresh, labels, strict=True))
     failed = len(fresh) - answered
     if " or " in known[0]:
         why = f"{known[0]} cannot be told apart (they recognise each other's tokens)"
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     if unknown > (0 if hidden else max(1, len(fresh) // ONE_UNIDENTIFIED_IN)):
         why = f"{unknown} of {answered} connections could not be identified"
         if hidden:
             why += ", and a member is known that gives nothing to identify it by"
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     if failed > FAILED_PART * len(fresh):
         why = (
             f"{failed} of {len(fresh)} connections failed, and where the balancer would have sent them is not known; "
             f"all others went to {known[0]}"
         )
-        return _Spread(Method.UNKNOWN, why=why, labels=labels)
-    return _Spread(Method.SINGLE, certain=certain, labels=labels)
+        return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
+    return MethodEstimate(Method.SINGLE, certain=certain, labels=labels)
 
 
 def _switched(known: Sequence[str]) -> bool:
@@ -498,21 +500,21 @@ def _session_trials(facts: Facts) -> list[PairTrial]:
     ]
 
 
-def _from_trials(trials: Sequence[PairTrial]) -> _Spread | None:
+def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
     """Tokens of earlier connections, recognised or refused. None where there are none."""
     if not trials:
         return None
     seen = lag_matches(trials)
     refused = seen.tried - seen.recognised
     if seen.always_recognised or not seen.recognised:
-        return _Spread(Method.UNKNOWN, why=_pairs_say_nothing(seen.always_recognised))
+        return MethodEstimate(Method.UNKNOWN, why=_pairs_say_nothing(seen.always_recognised))
     if not several_members(refused, seen.tried):
-        return _Spread(
+        return MethodEstimate(
             Method.UNKNOWN, why=f"{refused} of {seen.tried} sessions were refused, too few to mean anything"
         )
     if seen.cycle_members is not None:
         names = tuple(f"server {chr(ord('A') + at)}" for at in range(seen.cycle_members))
-        return _Spread(
+        return MethodEstimate(
             Method.ROTATING,
             names,
             seen.cycle_chance,
@@ -522,10 +524,12 @@ def _from_trials(trials: Sequence[PairTrial]) -> _Spread | None:
         )
     uneven = seen.match_rate_low is not None and seen.match_rate_low > 0.5  # two equal shares give 1/2
     method = Method.WEIGHTED if uneven else Method.EVEN
-    return _Spread(method, effective=seen.effective_members, certain=False, match_rate=seen.match_rate_high)
+    return MethodEstimate(
+        method, effective=seen.effective_members, certain=False, match_rate=seen.match_rate_high
+    )
 
 
-def _from_cookie_pairs(facts: Facts) -> _Spread | None:
+def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
     """Session cookies shown beside made-up values, in two orders. None where none were.
 
     An order in which none was recognised is one that the application does not read, and says nothing. Refusals
@@ -550,11 +554,13 @@ def _from_cookie_pairs(facts: Facts) -> _Spread | None:
         if found is not None and found.method is not Method.UNKNOWN:
             return found
     if not read:
-        return _Spread(Method.UNKNOWN, why="no session cookie was ever recognised on another connection")
+        return MethodEstimate(
+            Method.UNKNOWN, why="no session cookie was ever recognised on another connection"
+        )
     if chosen_anew or len(read) < 2 or sum(map(len, read)) < LEAST * 2:
         why = "every session cookie was recognised again: one server, or a balancer that keeps clients by it"
-        return _Spread(Method.UNKNOWN, why=why)
-    return _Spread(Method.SINGLE)
+        return MethodEstimate(Method.UNKNOWN, why=why)
+    return MethodEstimate(Method.SINGLE)
 
 
 def _pairs_say_nothing(always: bool) -> str:
@@ -589,10 +595,12 @@ class _Back:
     origin: str
 
 
-def _persistence(facts: Facts, identity: Identity, spread: _Spread, termination: Termination) -> _Kept:
+def _persistence(
+    facts: Facts, identity: Identity, spread: MethodEstimate, termination: Termination
+) -> PersistenceEstimate:
     cookie = _cookie_returns(facts, identity, spread)
     session = _session_returns(facts, identity, spread, termination)
-    seen = _Kept(
+    seen = PersistenceEstimate(
         Persistence.UNKNOWN,
         cookie=(len(cookie), sum(back.returned for back in cookie)),
         session=(len(session), sum(back.returned for back in session)),
@@ -661,7 +669,7 @@ def _lost(arm: Sequence[_Back], balancer_cookie: str | None) -> bool:
     return returned * 2 > len(arm) and binomial_at_least(returned, len(arm), chance) < ALPHA
 
 
-def _cookie_returns(facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
+def _cookie_returns(facts: Facts, identity: Identity, spread: MethodEstimate) -> list[_Back]:
     """The arm that sends cookies back."""
     if spread.shared:
         return []
@@ -669,14 +677,14 @@ def _cookie_returns(facts: Facts, identity: Identity, spread: _Spread) -> list[_
     return _returns(offered, facts, identity, spread)
 
 
-def _told(sample: Sample, spread: _Spread) -> bool:
+def _told(sample: Sample, spread: MethodEstimate) -> bool:
     """Whether a connection that presented something tells of persistence. One that fails does where the balancer
     sends connections to a server that does not answer, in turn: it was sent there again."""
     return _succeeded(sample) or (NO_ANSWER in spread.cycle and _balancer_error(sample))
 
 
 def _session_returns(
-    facts: Facts, identity: Identity, spread: _Spread, termination: Termination
+    facts: Facts, identity: Identity, spread: MethodEstimate, termination: Termination
 ) -> list[_Back]:
     """The arm that offers TLS sessions; without members, the pairs that did.
 
@@ -702,7 +710,9 @@ def _session_returns(
     return kept[0] if kept else [back for arm in judged for back in arm]
 
 
-def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread: _Spread) -> list[_Back]:
+def _returns(
+    offered: Sequence[Sample], facts: Facts, identity: Identity, spread: MethodEstimate
+) -> list[_Back]:
     """For each connection that presented something and could be judged: did it come back to its member?"""
     origins = _origins(facts, identity, spread)
     keeping = _keeping(facts, identity)
@@ -718,7 +728,7 @@ def _returns(offered: Sequence[Sample], facts: Facts, identity: Identity, spread
     return found
 
 
-def _origins(facts: Facts, identity: Identity, spread: _Spread) -> dict[str, str]:
+def _origins(facts: Facts, identity: Identity, spread: MethodEstimate) -> dict[str, str]:
     """Who answered the connection whose tokens are presented again, by its id."""
     origins = dict(identity.labels)
     origins.update({s.id: who for s, who in zip(facts.fresh, spread.labels, strict=False) if who is not None})
@@ -847,7 +857,7 @@ def _moved_requests(facts: Facts, identity: Identity) -> tuple[int, int]:
     return len(judged), sum(s.cookie_recognised is False for s in judged)
 
 
-def _by_source(facts: Facts, identity: Identity, spread: _Spread) -> bool:
+def _by_source(facts: Facts, identity: Identity, spread: MethodEstimate) -> bool:
     """Another address of this desktop is served by another member, and each always by the same."""
     mine = next((label for label in spread.labels if label is not None), None)
     others: dict[str, set[str]] = {}
@@ -949,7 +959,7 @@ def _disclosed(facts: Facts) -> tuple[str, ...]:
 # --- the strips --------------------------------------------------------------------------------------------
 
 
-def _arms(facts: Facts, identity: Identity, spread: _Spread) -> tuple[ArmSequence, ...]:
+def _arms(facts: Facts, identity: Identity, spread: MethodEstimate) -> tuple[ArmSequence, ...]:
     found = []
     origins = _origins(facts, identity, spread)
     keeping = _keeping(facts, identity)

@@ -16,7 +16,7 @@ from semscheck.profile.reader import Options, ProfileError, read_target
 from semscheck.report import wording as words
 
 if TYPE_CHECKING:
-    from semscheck.exporter.runners import Doors
+    from semscheck.exporter.runners import Runners
     from semscheck.model.report import Report
     from semscheck.model.target import Severity, Target
 
@@ -54,12 +54,12 @@ def exporter(options: Namespace) -> int:
     return 0
 
 
-def doors() -> Doors:
+def doors() -> Runners:
     """The pipeline, as the exporter is given it."""
     from semscheck import pipeline as run
-    from semscheck.exporter.runners import Doors
+    from semscheck.exporter.runners import Runners
 
-    return Doors(check=run.check, judge=run.judge_snapshot, html=_html, read_target=_target, say=_say)
+    return Runners(check=run.check, judge=run.judge_snapshot, html=_html, read_target=_target, say=_say)
 
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from semscheck.model.report import Report
     from semscheck.model.target import Target
     from semscheck.tui.app import Opening
-    from semscheck.tui.runners import Doors, Scenario
+    from semscheck.tui.runners import Runners, Scenario
 
 
 def tui(options: Namespace) -> int:
@@ -76,12 +76,12 @@ def _check_scenario(name: str) -> None:
 # --- the doors ---------------------------------------------------------------------------------------------
 
 
-def doors() -> Doors:
+def doors() -> Runners:
     """Everything the screens need done by others."""
     from semscheck.tui.bridge import in_thread
-    from semscheck.tui.runners import Doors
+    from semscheck.tui.runners import Runners
 
-    return Doors(
+    return Runners(
         check=in_thread(_check),
         load=_load,
         target=_screens_target,

@@ -20,7 +20,7 @@ from semscheck.model.analysis import (
     Analysis,
     ArmSequence,
     BalancingPath,
-    Place,
+    EndpointStatus,
     Reach,
     ResolverAnalysis,
     Rotation,
@@ -225,13 +225,13 @@ def _front_stage(analysis: Analysis, findings: Sequence[Finding]) -> Stage:
     return Stage("front", title, nodes, words.worst(*(node.mark for node in nodes)))
 
 
-def _front_role(place: Place) -> str:
+def _front_role(place: EndpointStatus) -> str:
     if place.client_of or place.replication_of:
         return "member"
     return "balancer" if place.balancer else "stranger"
 
 
-def _front_label(place: Place) -> str:
+def _front_label(place: EndpointStatus) -> str:
     if place.client_of:
         return f"{words.listed(place.client_of)}, Interface 2"
     if place.replication_of:
@@ -239,7 +239,7 @@ def _front_label(place: Place) -> str:
     return ""
 
 
-def _place_node(place: Place, role: str, findings: Sequence[Finding]) -> Node:
+def _place_node(place: EndpointStatus, role: str, findings: Sequence[Finding]) -> Node:
     about = _findings_at(findings, place.address, place.port)
     return Node(
         role=role,
@@ -260,7 +260,7 @@ def _notes(about: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
     return tuple(told.items())
 
 
-def reach_words(place: Place) -> str:
+def reach_words(place: EndpointStatus) -> str:
     """How far a client gets there: "serves, 12 ms" (to connect), "connection refused", "not tested"."""
     if place.reach is Reach.SERVES:
         return "serves" if place.connect_s is None else f"serves, {words.duration(place.connect_s)}"
@@ -272,7 +272,7 @@ def reach_words(place: Place) -> str:
     return step + words.failure(place.failure_cause)
 
 
-def _reach_mark(place: Place) -> Mark:
+def _reach_mark(place: EndpointStatus) -> Mark:
     """The catalogue's "by subject": critical where the FQDN leads, warning at another client interface."""
     if place.reach is Reach.NOT_TRIED:
         return Mark.NOT_TESTED
@@ -355,10 +355,10 @@ def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]
     return tuple(rows)
 
 
-def _replication_places(analysis: Analysis, name: str) -> list[Place]:
+def _replication_places(analysis: Analysis, name: str) -> list[EndpointStatus]:
     """A member's Interfaces 1, each address once: where the FQDN leads to one, it was looked at under both names,
     and the way to it shows the other look."""
-    found: dict[tuple[str, int], Place] = {}
+    found: dict[tuple[str, int], EndpointStatus] = {}
     for place in analysis.places:
         if name in place.replication_of and (not place.fqdn or (place.address, place.port) not in found):
             found[place.address, place.port] = place
@@ -374,7 +374,11 @@ def _answered(analysis: Analysis) -> dict[str, int]:
 
 
 def _interface(
-    places: Sequence[Place], endpoints: Sequence[Endpoint], role: str, findings: Sequence[Finding], port: int
+    places: Sequence[EndpointStatus],
+    endpoints: Sequence[Endpoint],
+    role: str,
+    findings: Sequence[Finding],
+    port: int,
 ) -> tuple[Node, ...]:
     """The places seen, then the endpoints of the profile that were not looked at yet."""
     nodes = [_place_node(place, role, findings) for place in places]
@@ -690,7 +694,7 @@ def certificate_grid(
     return CertificateGrid(tuple(rows), legend, _grid_words(rows, legend))
 
 
-def _front_name(place: Place, *, only: bool) -> str:
+def _front_name(place: EndpointStatus, *, only: bool) -> str:
     return "load balancer" if place.balancer and only else words.place(place.address, place.port)
 
 
@@ -712,7 +716,7 @@ class _GridMaker:
     findings: Sequence[Finding]
     tags: Mapping[str, Tag]
 
-    def cell(self, place: Place) -> GridCell:
+    def cell(self, place: EndpointStatus) -> GridCell:
         about = [
             found
             for found in _findings_at(self.findings, place.address, place.port)
@@ -730,7 +734,7 @@ class _GridMaker:
             notes=_notes(about),
         )
 
-    def _unseen(self, place: Place) -> str:
+    def _unseen(self, place: EndpointStatus) -> str:
         return "certificate not kept" if place.certificate else reach_words(place)
 
     def _mark(self, certificate: Certificate | None) -> Mark:

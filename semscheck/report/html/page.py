@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from semscheck.model.analysis import Place
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Finding, Owner, Reference, State, Verdict
 from semscheck.model.observations import AnyObservation, Bound, Certificate
 from semscheck.model.report import Report
@@ -356,7 +356,7 @@ class _Document:
         rest = f'<p class="soft small">and {more:,} more in the saved report</p>' if more > 0 else ""
         return f'<div class="card long">{drawn}{rest}{self._left_out()}</div>'
 
-    def _place(self, place: Place) -> Sequence[str]:
+    def _place(self, place: EndpointStatus) -> Sequence[str]:
         what = [
             name for name, is_it in (("the FQDN", place.fqdn), ("load balancer", place.balancer)) if is_it
         ]

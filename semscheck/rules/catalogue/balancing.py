@@ -10,7 +10,7 @@ from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, 
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -43,33 +43,33 @@ Answers = Iterator[Answer]
 # --- what the rules share ----------------------------------------------------------------------------------
 
 
-def _tested(case: Case) -> str | None:
+def _tested(context: RuleContext) -> str | None:
     """Why nothing can be said of balancing; None where something was sampled."""
-    if not case.fqdn_places:
+    if not context.fqdn_places:
         return "the FQDN has no address"
-    if not case.fqdn_serves:
+    if not context.fqdn_serves:
         return "nothing at the FQDN's addresses serves clients"
-    if not case.analysis.paths:
+    if not context.analysis.paths:
         return "no repeated connections were made"
     return None
 
 
-def _paths(case: Case) -> tuple[BalancingPath, ...]:
-    return case.analysis.paths
+def _paths(context: RuleContext) -> tuple[BalancingPath, ...]:
+    return context.analysis.paths
 
 
-def _subject(case: Case, path: BalancingPath) -> Subject:
-    return Subject("address", case.target.fqdn, path.address, path.port)
+def _subject(context: RuleContext, path: BalancingPath) -> Subject:
+    return Subject("address", context.target.fqdn, path.address, path.port)
 
 
-def _name(case: Case) -> str:
-    return case.target.fqdn_shown or case.target.fqdn
+def _name(context: RuleContext) -> str:
+    return context.target.fqdn_shown or context.target.fqdn
 
 
-def _where(case: Case, path: BalancingPath) -> str:
+def _where(context: RuleContext, path: BalancingPath) -> str:
     """The FQDN, with the address where it has several."""
-    several = len(case.fqdn_places) > 1
-    return f"{_name(case)} at {path.address}" if several else _name(case)
+    several = len(context.fqdn_places) > 1
+    return f"{_name(context)} at {path.address}" if several else _name(context)
 
 
 def _shares(path: BalancingPath, intervals: bool = False) -> str:
@@ -119,12 +119,12 @@ def _remedy(path: BalancingPath) -> str:
     return f"{ADVICE} {path.vendor_hint}" if path.vendor_hint else ADVICE
 
 
-def _clients(case: Case, path: BalancingPath) -> dict[str, set[str]]:
+def _clients(context: RuleContext, path: BalancingPath) -> dict[str, set[str]]:
     """Members, each with this desktop's addresses that it serves, where the balancer keeps clients by address; each
     address is a client then. Empty where it does not."""
     if path.persistence is not Persistence.SOURCE_ADDRESS:
         return {}
-    source = {sample.id: sample.source_address for sample in case.of(Sample)}
+    source = {sample.id: sample.source_address for sample in context.of(Sample)}
     served: dict[str, set[str]] = {}
     for arm in path.arms:
         if arm.arm in ("fresh", "source"):
@@ -155,12 +155,12 @@ def _args(path: BalancingPath) -> dict[str, str]:
     }
 
 
-def _spread_unsticky(case: Case, method: Method) -> Iterator[BalancingPath | NotObserved]:
-    why = _tested(case)
+def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[BalancingPath | NotObserved]:
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         unsettled = _unsettled(path)
         if unsettled is not None:
             yield unsettled
@@ -192,17 +192,17 @@ def _spread_unsticky(case: Case, method: Method) -> Iterator[BalancingPath | Not
         references=(KB_156803,),
     )
 )
-def round_robin(case: Case) -> Answers:
+def round_robin(context: RuleContext) -> Answers:
     """A cycle through the members with no persistence."""
-    for path in _spread_unsticky(case, Method.ROTATING):
+    for path in _spread_unsticky(context, Method.ROTATING):
         if isinstance(path, NotObserved):
             yield path
             continue
         count = len(path.cycle) or path.members_seen
         yield Hit(
-            subject=_subject(case, path),
+            subject=_subject(context, path),
             summary=(
-                f"{_where(case, path)} sends each new connection to another server (round robin over "
+                f"{_where(context, path)} sends each new connection to another server (round robin over "
                 f"{count} servers{_gaps(path)}), and nothing keeps a client on one{_told_from_pairs(path)}."
             ),
             remedy=_remedy(path),
@@ -232,17 +232,17 @@ def round_robin(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def spread_unsticky(case: Case) -> Answers:
+def spread_unsticky(context: RuleContext) -> Answers:
     """Even shares without a cycle and without persistence."""
-    for path in _spread_unsticky(case, Method.EVEN):
+    for path in _spread_unsticky(context, Method.EVEN):
         if isinstance(path, NotObserved):
             yield path
             continue
         told = f" ({_shares(path)})" if path.members else ""
         yield Hit(
-            subject=_subject(case, path),
+            subject=_subject(context, path),
             summary=(
-                f"{_where(case, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
+                f"{_where(context, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
                 f"client on one{_told_from_pairs(path)}."
             ),
             remedy=_remedy(path),
@@ -271,18 +271,18 @@ def spread_unsticky(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def weighted_unsticky(case: Case) -> Answers:
+def weighted_unsticky(context: RuleContext) -> Answers:
     """Unequal shares without persistence."""
-    for path in _spread_unsticky(case, Method.WEIGHTED):
+    for path in _spread_unsticky(context, Method.WEIGHTED):
         if isinstance(path, NotObserved):
             yield path
             continue
         told = f": {_shares(path, intervals=True)}" if path.members else ""
         hint = f" {path.vendor_hint}" if path.vendor_hint else ""
         yield Hit(
-            subject=_subject(case, path),
+            subject=_subject(context, path),
             summary=(
-                f"{_where(case, path)} spreads new connections by weight, and nothing keeps a client on one "
+                f"{_where(context, path)} spreads new connections by weight, and nothing keeps a client on one "
                 f"server{told}{_told_from_pairs(path)}."
             ),
             remedy=f"Keep the weights, and switch persistence on.{hint}",
@@ -322,23 +322,23 @@ def _by_what(path: BalancingPath) -> str:
         references=(KB_156803,),
     )
 )
-def round_robin_sticky(case: Case) -> Answers:
+def round_robin_sticky(context: RuleContext) -> Answers:
     """Even spreading with working persistence."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         unsettled = _unsettled(path)
-        served = _clients(case, path)
+        served = _clients(context, path)
         if unsettled is not None:
             yield unsettled
         elif path.method is Method.SINGLE and served and _not_by_weight(served):
             clients = sum(len(addresses) for addresses in served.values())
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} keeps each client on a server by its address, and spreads the clients: "
+                    f"{_where(context, path)} keeps each client on a server by its address, and spreads the clients: "
                     f"{clients} addresses of this desktop are served by {len(served)} servers. Sessions hold, but "
                     "the vendor does not support this method."
                 ),
@@ -349,10 +349,11 @@ def round_robin_sticky(case: Case) -> Answers:
             )
         elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} spreads new clients evenly over the servers; {_by_what(path)} then keeps "
-                    "each on its own. Sessions hold, but the vendor does not support this method."
+                    f"{_where(context, path)} spreads new clients evenly over the servers; "
+                    f"{_by_what(path)} then keeps each on its own. Sessions hold, but the vendor "
+                    "does not support this method."
                 ),
                 remedy=_remedy(path),
                 confidence=_sure(path),
@@ -374,21 +375,21 @@ def round_robin_sticky(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def weighted_sticky(case: Case) -> Answers:
+def weighted_sticky(context: RuleContext) -> Answers:
     """Weights with persistence."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         unsettled = _unsettled(path)
         if unsettled is not None:
             yield unsettled
         elif path.method is Method.WEIGHTED and path.persistence in KEEPS:
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
+                    f"{_where(context, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
                     f"{_by_what(path)} keeps each on its server, as the vendor accepts."
                 ),
                 confidence=_sure(path),
@@ -420,13 +421,13 @@ def weighted_sticky(case: Case) -> Answers:
         references=(KB_156803, RFC_6265),
     )
 )
-def persistence_lost(case: Case) -> Answers:
+def persistence_lost(context: RuleContext) -> Answers:
     """Persistence that was seen, and broken."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if path.method is Method.SINGLE:
             continue  # nobody was moved, since every connection came to one member
         unsettled = _unsettled(path)
@@ -435,9 +436,9 @@ def persistence_lost(case: Case) -> Answers:
         elif path.persistence_lost:
             moved = path.cookie_offered - path.cookie_returned
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} does not keep its promise: of {path.cookie_offered} connections that "
+                    f"{_where(context, path)} does not keep its promise: of {path.cookie_offered} connections that "
                     f"presented {_by_what(path)}, {moved} were sent to another server."
                 ),
                 remedy=_remedy(path) if path.cookie_returned == 0 else None,
@@ -466,18 +467,18 @@ def persistence_lost(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def per_request(case: Case) -> Answers:
+def per_request(context: RuleContext) -> Answers:
     """A session that moves between the requests of one connection."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if path.requests_moved:
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} sends the requests of one connection to different servers: "
+                    f"{_where(context, path)} sends the requests of one connection to different servers: "
                     f"{path.requests_moved} of {path.requests} did not find their session again."
                 ),
                 remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
@@ -528,14 +529,14 @@ SUPPLY = {
         references=(RFC_8446_RESUMPTION,),
     )
 )
-def indistinguishable(case: Case) -> Answers:
+def indistinguishable(context: RuleContext) -> Answers:
     """Nothing tells the members apart, or nothing tells whether clients are kept."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
-        known = any(member.client for member in case.target.members)
+    for path in _paths(context):
+        known = any(member.client for member in context.target.members)
         remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
         if path.unlisted_or_terminated:
             remedy = SUPPLY["unlisted"]
@@ -544,22 +545,23 @@ def indistinguishable(case: Case) -> Answers:
         elif path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
             because = path.why_unknown or "the members look the same"
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"It cannot be told which server answers {_where(case, path)}, so the balancing is unknown: "
+                    f"It cannot be told which server answers {_where(context, path)}, so the balancing is unknown: "
                     f"{because}."
                 ),
                 remedy=remedy,
                 evidence=path.evidence,
                 args=_args(path) | {"because": because},
             )
-        elif (served := _clients(case, path)) and not _not_by_weight(served):
+        elif (served := _clients(context, path)) and not _not_by_weight(served):
             clients = sum(len(addresses) for addresses in served.values())
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} keeps each client on a server by its address, and {clients} addresses of "
-                    f"this desktop are served by {len(served)} servers: whether clients are spread evenly or by "
+                    f"{_where(context, path)} keeps each client on a server by its address, and "
+                    f"{clients} addresses of this desktop are served by {len(served)} servers: "
+                    "whether clients are spread evenly or by "
                     "weights takes more addresses to tell."
                 ),
                 remedy=SUPPLY["shared"],
@@ -568,10 +570,10 @@ def indistinguishable(case: Case) -> Answers:
             )
         elif path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"{_where(case, path)} spreads new connections over several servers, but whether anything keeps "
-                    "a client on its server could not be told."
+                    f"{_where(context, path)} spreads new connections over several servers, but "
+                    "whether anything keeps a client on its server could not be told."
                 ),
                 remedy=remedy,
                 evidence=path.evidence,
@@ -606,13 +608,13 @@ def _counted(rest: int) -> str:
         references=(KB_156803,),
     )
 )
-def steady(case: Case) -> Answers:
+def steady(context: RuleContext) -> Answers:
     """Always the same member."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if path.persistence is Persistence.SOURCE_ADDRESS:
             continue  # another address of this desktop is served by another member
         if path.method is not Method.SINGLE or path.other_share_at_most is None:
@@ -627,9 +629,9 @@ def steady(case: Case) -> Answers:
         others = f"; the {_counted(rest)} failed or could not be told" if rest else ""
         sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
         yield Hit(
-            subject=_subject(case, path),
+            subject=_subject(context, path),
             summary=(
-                f"{every} new connections to {_where(case, path)}{sources} went to {one}{others}; with 95 % "
+                f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; with 95 % "
                 f"confidence fewer than {bound} of new connections go elsewhere. This is consistent with fail-over, "
                 "an ordered list or persistence by source address, which one desktop cannot tell apart."
             ),
@@ -665,22 +667,22 @@ def steady(case: Case) -> Answers:
         references=(KB_190220, KB_156803),
     )
 )
-def tls_terminated(case: Case) -> Answers:
+def tls_terminated(context: RuleContext) -> Answers:
     """Evidence of something that ends TLS."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if path.termination is Termination.TERMINATED:
             vendor = f" (looks like {path.vendor})" if path.vendor else ""
             sole = path.unlisted_or_terminated
             ends = "probably ends" if sole else "ends"
             else_ = ", or a server that the profile does not name answers" if sole else ""
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 confidence=Confidence.LIKELY if sole else None,
-                summary=f"TLS for {_where(case, path)} {ends} in front of the servers{vendor}{else_}: "
+                summary=f"TLS for {_where(context, path)} {ends} in front of the servers{vendor}{else_}: "
                 f"{'; '.join(path.termination_evidence)}.",
                 evidence=path.evidence[:3],
                 args=_args(path)
@@ -703,18 +705,18 @@ def tls_terminated(case: Case) -> Answers:
         references=(F5_COOKIES,),
     )
 )
-def cookie_discloses(case: Case) -> Answers:
+def cookie_discloses(context: RuleContext) -> Answers:
     """A cookie whose value is an address."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if path.discloses:
             shown = ", ".join(path.discloses[:4])
             yield Hit(
-                subject=_subject(case, path),
-                summary=f"The balancer's cookie at {_where(case, path)} gives internal addresses away: {shown}.",
+                subject=_subject(context, path),
+                summary=f"The balancer's cookie at {_where(context, path)} gives internal addresses away: {shown}.",
                 evidence=path.evidence[:3],
                 args=_args(path) | {"cookies": shown},
             )
@@ -742,33 +744,33 @@ def cookie_discloses(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def balancer_error(case: Case) -> Answers:
+def balancer_error(context: RuleContext) -> Answers:
     """Errors on part of the repeated connections."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         if not path.errors or path.samples < PRESENTED_LEAST:
             continue
         over_half = path.errors * 2 > path.samples
         yield Hit(
-            subject=_subject(case, path),
+            subject=_subject(context, path),
             severity=Severity.CRITICAL if over_half else None,
-            summary=_erring(case, path),
+            summary=_erring(context, path),
             evidence=path.evidence,
             args=_args(path) | {"errors": str(path.errors)},
         )
 
 
-def _erring(case: Case, path: BalancingPath) -> str:
+def _erring(context: RuleContext, path: BalancingPath) -> str:
     if path.errors == path.samples:
         return (
-            f"All {path.samples} new connections to {_where(case, path)} ended in an error, a close or silence: "
+            f"All {path.samples} new connections to {_where(context, path)} ended in an error, a close or silence: "
             "the balancer answers and no server behind it does."
         )
     return (
-        f"{path.errors} of {path.samples} new connections to {_where(case, path)} ended in an error, a close or "
+        f"{path.errors} of {path.samples} new connections to {_where(context, path)} ended in an error, a close or "
         "silence: a dead or frozen server may still be in the pool."
     )
 
@@ -792,21 +794,21 @@ def _erring(case: Case, path: BalancingPath) -> str:
         references=(KB_156803, RFC_8446_RESUMPTION),
     )
 )
-def tls_session_sticky(case: Case) -> Answers:
+def tls_session_sticky(context: RuleContext) -> Answers:
     """Persistence by TLS session alone."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(case):
+    for path in _paths(context):
         unsettled = _unsettled(path)
         if unsettled is not None:
             yield unsettled
         elif path.persistence is Persistence.TLS_SESSION:
             yield Hit(
-                subject=_subject(case, path),
+                subject=_subject(context, path),
                 summary=(
-                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(case, path)} "
+                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(context, path)} "
                     "on their server; a client that makes a full handshake is moved."
                 ),
                 remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
@@ -831,7 +833,7 @@ def tls_session_sticky(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def sites_differ(case: Case) -> Answers:
+def sites_differ(context: RuleContext) -> Answers:
     """Needs several reports; judged by the comparison."""
     yield NotObserved("takes reports from several desktops: see `semscheck compare`")
 
@@ -852,16 +854,16 @@ def sites_differ(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def not_in_pool(case: Case) -> Answers:
+def not_in_pool(context: RuleContext) -> Answers:
     """A serving member that an even balancer never used."""
-    why = _tested(case)
+    why = _tested(context)
     if why is not None:
         yield NotObserved(why)
         return
     serving = {
-        name for place in case.client_places if place.reach is Reach.SERVES for name in place.client_of
+        name for place in context.client_places if place.reach is Reach.SERVES for name in place.client_of
     }
-    for path in _paths(case):
+    for path in _paths(context):
         unsettled = _unsettled(path)
         if path.method is Method.UNKNOWN and unsettled is not None:
             yield unsettled
@@ -874,7 +876,7 @@ def not_in_pool(case: Case) -> Answers:
                 "not every connection was answered and identified, so that any member may have been met"
             )
             continue
-        if not seen <= {member.name for member in case.target.members}:
+        if not seen <= {member.name for member in context.target.members}:
             continue  # named otherwise than in the profile, so nobody can be missed by name
         missed = (1 - 1 / (len(seen) + 1)) ** path.identified
         for name in sorted(serving - seen):
@@ -883,7 +885,7 @@ def not_in_pool(case: Case) -> Answers:
                     subject=Subject("member", name),
                     summary=(
                         f"{name} serves clients when asked directly, but none of {path.identified} new connections "
-                        f"to {_where(case, path)} was sent to it."
+                        f"to {_where(context, path)} was sent to it."
                     ),
                     evidence=path.evidence,
                     args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},

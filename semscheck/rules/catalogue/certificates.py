@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from semscheck.model.analysis import Place
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.names import (
     covers_but_for_dot,
@@ -61,7 +61,7 @@ from semscheck.rules.catalogue.presented import (
     unseen,
     where,
 )
-from semscheck.rules.context import Case, place_name, sentence_start
+from semscheck.rules.context import RuleContext, place_name, sentence_start
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 
@@ -120,8 +120,8 @@ Answers = Iterator[RuleAnswer]
 # --- what the rules share ----------------------------------------------------------------------------------
 
 
-def _shown(case: Case) -> str:
-    return case.target.fqdn_shown or case.target.fqdn
+def _shown(context: RuleContext) -> str:
+    return context.target.fqdn_shown or context.target.fqdn
 
 
 def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
@@ -132,16 +132,16 @@ def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
     )
 
 
-def _fails_name(certificate: Certificate, case: Case) -> bool:
+def _fails_name(certificate: Certificate, context: RuleContext) -> bool:
     """CRT001's condition: readable names, none of which covers the FQDN. Never for an address as target."""
-    if case.target.fqdn_is_address or names_unread(certificate):
+    if context.target.fqdn_is_address or names_unread(certificate):
         return False
-    return not _covering(certificate, case.target.fqdn)
+    return not _covering(certificate, context.target.fqdn)
 
 
-def _address_given(case: Case) -> str:
+def _address_given(context: RuleContext) -> str:
     return (
-        f"an address was given instead of the clients' name; no certificate lists {case.target.fqdn} "
+        f"an address was given instead of the clients' name; no certificate lists {context.target.fqdn} "
         "as iPAddress, and names cannot be compared"
     )
 
@@ -160,13 +160,13 @@ def _days(left: timedelta) -> str:
     return f"{hours / 24:.0f} days"
 
 
-def _authorities(case: Case) -> tuple[Presented, ...]:
+def _authorities(context: RuleContext) -> tuple[Presented, ...]:
     """Certificates above the leaf that decide: of the verified path, or as sent where none is known."""
     groups: dict[str, Presented] = {}
-    for chain in chains(case):
+    for chain in chains(context):
         if chain.trust.trusted and not chain.trust.chain:
             continue  # trusted by a path that this verifier does not tell; what was sent may not be on it
-        for above in path_certificates(chain, case):
+        for above in path_certificates(chain, context):
             one = Presented(above, chain.places, (above.id, *chain.evidence[1:]))
             known = groups.get(above.fingerprint)
             if known is not None:
@@ -199,34 +199,34 @@ def _authorities(case: Case) -> tuple[Presented, ...]:
         references=(KB_156803, KB_157246, RFC_9525),
     )
 )
-def name_mismatch(case: Case) -> Answers:
-    found = at_clients(case)
-    if case.target.fqdn_is_address:
-        if not all(_covering(one.certificate, case.target.fqdn) for one in found):
-            yield NotObserved(_address_given(case))
+def name_mismatch(context: RuleContext) -> Answers:
+    found = at_clients(context)
+    if context.target.fqdn_is_address:
+        if not all(_covering(one.certificate, context.target.fqdn) for one in found):
+            yield NotObserved(_address_given(context))
     else:
         for one in found:
-            if names_unread(one.certificate) and not _covering(one.certificate, case.target.fqdn):
-                yield NotObserved(f"the names in a certificate at {at(one, case)} do not parse")
-            elif _fails_name(one.certificate, case):
-                yield _mismatch(one, case)
-    yield from unseen(case, found)
+            if names_unread(one.certificate) and not _covering(one.certificate, context.target.fqdn):
+                yield NotObserved(f"the names in a certificate at {at(one, context)} do not parse")
+            elif _fails_name(one.certificate, context):
+                yield _mismatch(one, context)
+    yield from unseen(context, found)
 
 
-def _mismatch(one: Presented, case: Case) -> Hit:
+def _mismatch(one: Presented, context: RuleContext) -> Hit:
     return Hit(
-        subject=subject(one.places, case),
-        summary=f"The certificate at {at(one, case)} is for {_names_of(one.certificate)}, "
-        f"not for {_shown(case)}{_dot_said(one.certificate, case)}.",
+        subject=subject(one.places, context),
+        summary=f"The certificate at {at(one, context)} is for {_names_of(one.certificate)}, "
+        f"not for {_shown(context)}{_dot_said(one.certificate, context)}.",
         evidence=one.evidence,
-        args=described(one, case, expected=case.target.fqdn),
+        args=described(one, context, expected=context.target.fqdn),
     )
 
 
-def _dot_said(certificate: Certificate, case: Case) -> str:
+def _dot_said(certificate: Certificate, context: RuleContext) -> str:
     """What a trailing dot spoils, for the end of a sentence."""
     names = (*(certificate.dns_names or ()), *certificate.common_names)
-    dotted = next((name for name in names if covers_but_for_dot(name, case.target.fqdn)), None)
+    dotted = next((name for name in names if covers_but_for_dot(name, context.target.fqdn)), None)
     if dotted is None:
         return ""
     return f'; "{short(dotted)}" ends in a dot, which names in certificates do not have, so that it matches nothing'
@@ -248,26 +248,26 @@ def _dot_said(certificate: Certificate, case: Case) -> str:
         references=(KB_156803, KB_157246),
     )
 )
-def common_name_differs(case: Case) -> Answers:
-    found = at_clients(case)
-    if case.target.fqdn_is_address:
+def common_name_differs(context: RuleContext) -> Answers:
+    found = at_clients(context)
+    if context.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
     for one in found:
-        names, fqdn = one.certificate, case.target.fqdn
+        names, fqdn = one.certificate, context.target.fqdn
         covered = matches_alternative_names(fqdn, names.dns_names, names.ip_names)
         if not covered or matches_common_names(fqdn, names.common_names):
             continue
         common = listed([short(name) for name in names.common_names]) if names.common_names else None
         has = f'has the Common Name "{common}"' if common else "has no Common Name"
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The certificate at {at(one, case)} {has}; "
-            f"{_shown(case)} is only among its alternative names.",
+            subject=subject(one.places, context),
+            summary=f"The certificate at {at(one, context)} {has}; "
+            f"{_shown(context)} is only among its alternative names.",
             evidence=one.evidence,
-            args=described(one, case, expected=fqdn),
+            args=described(one, context, expected=fqdn),
         )
-    yield from unseen(case, found)
+    yield from unseen(context, found)
 
 
 @rule(
@@ -287,37 +287,37 @@ def common_name_differs(case: Case) -> Answers:
         references=(RFC_9525, KB_157246),
     )
 )
-def no_alternative_name(case: Case) -> Answers:
-    found = at_clients(case)
-    if case.target.fqdn_is_address:
+def no_alternative_name(context: RuleContext) -> Answers:
+    found = at_clients(context)
+    if context.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
     for one in found:
-        names, fqdn = one.certificate, case.target.fqdn
+        names, fqdn = one.certificate, context.target.fqdn
         if names_unread(names) or not matches_common_names(fqdn, names.common_names):
             continue
         if matches_alternative_names(fqdn, names.dns_names, names.ip_names):
             continue
         lacks = "no alternative names" if names.dns_names is None else "other alternative names"
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The certificate at {at(one, case)} names {_shown(case)} in the Common Name "
-            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_dot_said(names, case)}.",
+            subject=subject(one.places, context),
+            summary=f"The certificate at {at(one, context)} names {_shown(context)} in the Common Name "
+            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_dot_said(names, context)}.",
             evidence=one.evidence,
-            args=described(one, case, expected=fqdn),
+            args=described(one, context, expected=fqdn),
         )
-    yield from unseen(case, found)
+    yield from unseen(context, found)
 
 
 # --- validity ----------------------------------------------------------------------------------------------
 
 
 @once
-def _dated(case: Case) -> tuple[Presented, ...]:
+def _dated(context: RuleContext) -> tuple[Presented, ...]:
     """Server certificates, and those above them where the chain is not trusted or its path is known."""
-    leaves = everywhere(case)
+    leaves = everywhere(context)
     known = {one.certificate.fingerprint for one in leaves}
-    return (*leaves, *(one for one in _authorities(case) if one.certificate.fingerprint not in known))
+    return (*leaves, *(one for one in _authorities(context) if one.certificate.fingerprint not in known))
 
 
 def _kind(one: Presented, leaves: tuple[Presented, ...]) -> str:
@@ -325,10 +325,10 @@ def _kind(one: Presented, leaves: tuple[Presented, ...]) -> str:
     return "certificate" if leaf else "issuing authority's certificate"
 
 
-def _undated(found: tuple[Presented, ...], case: Case) -> Answers:
+def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
     for one in found:
         if one.certificate.not_after is None or one.certificate.not_before is None:
-            yield NotObserved(f"the dates of the certificate at {at(one, case)} do not parse")
+            yield NotObserved(f"the dates of the certificate at {at(one, context)} do not parse")
 
 
 @rule(
@@ -348,39 +348,39 @@ def _undated(found: tuple[Presented, ...], case: Case) -> Answers:
         references=(RFC_5280_VALIDITY,),
     )
 )
-def has_expired(case: Case) -> Answers:
-    leaves = everywhere(case)
-    dated = _dated(case)
+def has_expired(context: RuleContext) -> Answers:
+    leaves = everywhere(context)
+    dated = _dated(context)
     for one in dated:
-        if not expired(one.certificate, case) or one.certificate.not_after is None:
+        if not expired(one.certificate, context) or one.certificate.not_after is None:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
+            subject=subject(one.places, context),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
             f"expired on {day(one.certificate.not_after)}.",
             severity=one.severity,
             evidence=one.evidence,
-            args=described(one, case, not_after=one.certificate.not_after.isoformat()),
+            args=described(one, context, not_after=one.certificate.not_after.isoformat()),
         )
-    told = {each for one in dated if expired(one.certificate, case) for each in one.places}
-    yield from (_expired_unsent(chain, case) for chain in chains(case) if _expired_above(chain, told))
-    yield from _undated(leaves, case)
-    yield from unseen(case, leaves)
+    told = {each for one in dated if expired(one.certificate, context) for each in one.places}
+    yield from (_expired_unsent(chain, context) for chain in chains(context) if _expired_above(chain, told))
+    yield from _undated(leaves, context)
+    yield from unseen(context, leaves)
 
 
-def _expired_above(chain: Chain, told: set[Place]) -> bool:
+def _expired_above(chain: Chain, told: set[EndpointStatus]) -> bool:
     """The verifier met an expired certificate that the server did not send: one of this desktop's store."""
     return chain.trust.code == EXPIRED and not told.issuperset(chain.places)
 
 
-def _expired_unsent(chain: Chain, case: Case) -> Hit:
+def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
     return Hit(
-        subject=subject(chain.places, case),
-        summary=f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, case)} "
+        subject=subject(chain.places, context),
+        summary=f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, context)} "
         "has expired, as this desktop's store has it.",
         severity=chain.severity,
         evidence=chain.evidence,
-        args=_chain_args(chain, case),
+        args=_chain_args(chain, context),
     )
 
 
@@ -400,21 +400,21 @@ def _expired_unsent(chain: Chain, case: Case) -> Hit:
         references=(RFC_5280_VALIDITY,),
     )
 )
-def is_not_yet_valid(case: Case) -> Answers:
-    leaves = everywhere(case)
-    for one in _dated(case):
-        if not not_yet_valid(one.certificate, case) or one.certificate.not_before is None:
+def is_not_yet_valid(context: RuleContext) -> Answers:
+    leaves = everywhere(context)
+    for one in _dated(context):
+        if not not_yet_valid(one.certificate, context) or one.certificate.not_before is None:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} is "
+            subject=subject(one.places, context),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} is "
             f"valid only from {day(one.certificate.not_before)} on.",
             severity=one.severity,
             evidence=one.evidence,
-            args=described(one, case, not_before=one.certificate.not_before.isoformat()),
+            args=described(one, context, not_before=one.certificate.not_before.isoformat()),
         )
-    yield from _undated(leaves, case)
-    yield from unseen(case, leaves)
+    yield from _undated(leaves, context)
+    yield from unseen(context, leaves)
 
 
 @rule(
@@ -433,36 +433,36 @@ def is_not_yet_valid(case: Case) -> Answers:
         references=(RFC_5280_VALIDITY,),
     )
 )
-def expires_soon(case: Case) -> Answers:
-    leaves = everywhere(case)
-    limits = case.target.thresholds
-    for one in _dated(case):
+def expires_soon(context: RuleContext) -> Answers:
+    leaves = everywhere(context)
+    limits = context.target.thresholds
+    for one in _dated(context):
         ends = one.certificate.not_after
-        if ends is None or ends < case.now:
+        if ends is None or ends < context.now:
             continue
-        left = ends - case.now
+        left = ends - context.now
         if left >= timedelta(days=limits.expiry_warning_days):
             continue
         urgent = left < timedelta(days=limits.expiry_critical_days) and one.serves_clients
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, case)} "
+            subject=subject(one.places, context),
+            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
             f"expires in {_days(left)}, on {day(ends)}.",
             severity=Severity.CRITICAL if urgent else Severity.WARNING,
             evidence=one.evidence,
-            args=described(one, case, not_after=ends.isoformat(), left_s=f"{left.total_seconds():.0f}"),
+            args=described(one, context, not_after=ends.isoformat(), left_s=f"{left.total_seconds():.0f}"),
         )
-    yield from _undated(leaves, case)
-    yield from unseen(case, leaves)
+    yield from _undated(leaves, context)
+    yield from unseen(context, leaves)
 
 
 # --- one certificate for all -------------------------------------------------------------------------------
 
 
-def _interfaces(case: Case) -> tuple[Place, ...]:
+def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
     """The members' client interfaces; where no member is known, the FQDN's own addresses stand for them."""
-    known = tuple(place for place in case.places if place.client_of)
-    return known or case.fqdn_places
+    known = tuple(place for place in context.places if place.client_of)
+    return known or context.fqdn_places
 
 
 @rule(
@@ -483,35 +483,35 @@ def _interfaces(case: Case) -> tuple[Place, ...]:
         references=(KB_156803,),
     )
 )
-def members_differ(case: Case) -> Answers:
-    places = _interfaces(case)
-    found = presented(case, places)
+def members_differ(context: RuleContext) -> Answers:
+    places = _interfaces(context)
+    found = presented(context, places)
     seen = {place for one in found for place in one.places}
     if len(found) > 1:
-        yield _difference(found, case)
+        yield _difference(found, context)
     elif len(places) < 2:
         yield NotObserved("fewer than two client interfaces are known")
     elif len(seen) < 2:
         yield NotObserved("fewer than two client interfaces presented a certificate")
     absent = tuple(place for place in places if place not in seen)
     if absent and len(seen) > 1:
-        yield NotObserved(f"no certificate came from {where(absent, case)}")
+        yield NotObserved(f"no certificate came from {where(absent, context)}")
 
 
-def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
+def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     keys = {one.certificate.spki for one in found}
     same_key = len(keys) == 1 and None not in keys
-    which = listed([f"{title(one.certificate)} at {at(one, case)}" for one in found], 3)
-    faulty = {chain.leaf.fingerprint for chain in chains(case) if _bad_trust(chain, case)}
+    which = listed([f"{title(one.certificate)} at {at(one, context)}" for one in found], 3)
+    faulty = {chain.leaf.fingerprint for chain in chains(context) if _bad_trust(chain, context)}
     worst = any(
         one.certificate.fingerprint in faulty
-        or _fails_name(one.certificate, case)
-        or expired(one.certificate, case)
-        or not_yet_valid(one.certificate, case)
+        or _fails_name(one.certificate, context)
+        or expired(one.certificate, context)
+        or not_yet_valid(one.certificate, context)
         for one in found
     )
     return Hit(
-        subject=Subject("cluster", case.target.fqdn),
+        subject=Subject("cluster", context.target.fqdn),
         summary=f"The client interfaces present {len(found)} different certificates, "
         f"{_how_keys_differ(found, same_key)}: {which}.",
         severity=Severity.CRITICAL if worst else Severity.WARNING,
@@ -521,7 +521,7 @@ def _difference(found: tuple[Presented, ...], case: Case) -> Hit:
             "same_key": "yes" if same_key else "no",
             "where": "; ".join(
                 f"{one.certificate.fingerprint[:16]}: "
-                + ", ".join(place_name(place, case.target) for place in one.places)
+                + ", ".join(place_name(place, context.target) for place in one.places)
                 for one in found
             ),
         },
@@ -539,22 +539,22 @@ def _how_keys_differ(found: tuple[Presented, ...], same_key: bool) -> str:
 # --- trust -------------------------------------------------------------------------------------------------
 
 
-def _bad_trust(chain: Chain, case: Case) -> bool:
-    return chain.serves_clients and answer(chain, case) is Answer.UNTRUSTED
+def _bad_trust(chain: Chain, context: RuleContext) -> bool:
+    return chain.serves_clients and answer(chain, context) is Answer.UNTRUSTED
 
 
-def _unjudged(case: Case, found: tuple[Chain, ...]) -> Answers:
+def _unjudged(context: RuleContext, found: tuple[Chain, ...]) -> Answers:
     """Where trust could not be told: no chain came before the store, or another fault hid the answer."""
-    hidden = [chain for chain in found if answer(chain, case) is Answer.UNKNOWN]
+    hidden = [chain for chain in found if answer(chain, context) is Answer.UNKNOWN]
     for chain in hidden:
         why = chain.trust.reason or "another fault of the certificate came first"
-        yield NotObserved(f"trust could not be judged at {where(chain.places, case)} ({why})")
+        yield NotObserved(f"trust could not be judged at {where(chain.places, context)} ({why})")
     judged = {place for chain in found for place in chain.places}
-    absent = tuple(place for place in case.client_places if place not in judged)
+    absent = tuple(place for place in context.client_places if place not in judged)
     if not any(chain.serves_clients for chain in found):
         yield NotObserved(NO_CERTIFICATE)
     elif absent:
-        yield NotObserved(f"no chain was judged at {where(absent, case)}")
+        yield NotObserved(f"no chain was judged at {where(absent, context)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -607,13 +607,13 @@ def _broken(chain: Chain) -> _Broken | None:
     return next((rule for rule in _BROKEN if chain.trust.code in rule.codes), None)
 
 
-def _why_untrusted(chain: Chain, case: Case) -> str:
+def _why_untrusted(chain: Chain, context: RuleContext) -> str:
     broken = _broken(chain)
     if broken is not None:
         return f"{broken.words}: {chain.trust.reason}" if chain.trust.reason else broken.words
     if is_self_signed(chain.leaf):
         return "it is signed with its own key"
-    sent = sent_certificates(chain, case)
+    sent = sent_certificates(chain, context)
     if chain.trust.code == SELF_SIGNED_IN_CHAIN or (len(sent) > 1 and is_self_signed(sent[-1])):
         return f'it ends in "{issuer(sent[-1])}", which this desktop does not trust'
     if chain.trust.code in NO_ISSUER:
@@ -642,28 +642,28 @@ def _why_untrusted(chain: Chain, case: Case) -> str:
         references=(RFC_5280_PATH, KB_156803),
     )
 )
-def untrusted_issuer(case: Case) -> Answers:
-    found = chains(case)
+def untrusted_issuer(context: RuleContext) -> Answers:
+    found = chains(context)
     for chain in found:
-        if answer(chain, case) is not Answer.UNTRUSTED:
+        if answer(chain, context) is not Answer.UNTRUSTED:
             continue
         broken = _broken(chain)
         yield Hit(
             remedy=broken.remedy if broken is not None else None,
-            subject=subject(chain.places, case),
-            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, case)} is not trusted: "
-            f"{_why_untrusted(chain, case)}.",
+            subject=subject(chain.places, context),
+            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is not trusted: "
+            f"{_why_untrusted(chain, context)}.",
             severity=chain.severity,
             evidence=chain.evidence,
-            args=_chain_args(chain, case),
+            args=_chain_args(chain, context),
         )
-    yield from _unjudged(case, found)
+    yield from _unjudged(context, found)
 
 
-def _chain_args(chain: Chain, case: Case) -> dict[str, str]:
+def _chain_args(chain: Chain, context: RuleContext) -> dict[str, str]:
     return described(
         Presented(chain.leaf, chain.places, chain.evidence),
-        case,
+        context,
         reason=chain.trust.reason or "",
         code="" if chain.trust.code is None else str(chain.trust.code),
         store=chain.trust.store,
@@ -687,19 +687,19 @@ def _chain_args(chain: Chain, case: Case) -> dict[str, str]:
         references=(KB_156803, RFC_5280_PATH),
     )
 )
-def self_signed(case: Case) -> Answers:
-    found = chains(case)
+def self_signed(context: RuleContext) -> Answers:
+    found = chains(context)
     for chain in found:
-        if not is_self_signed(chain.leaf) or answer(chain, case) is not Answer.UNTRUSTED:
+        if not is_self_signed(chain.leaf) or answer(chain, context) is not Answer.UNTRUSTED:
             continue
         yield Hit(
-            subject=subject(chain.places, case),
-            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, case)} is self-signed.",
+            subject=subject(chain.places, context),
+            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is self-signed.",
             severity=chain.severity,
             evidence=chain.evidence,
-            args=_chain_args(chain, case),
+            args=_chain_args(chain, context),
         )
-    yield from _unjudged(case, tuple(c for c in found if c.serves_clients or is_self_signed(c.leaf)))
+    yield from _unjudged(context, tuple(c for c in found if c.serves_clients or is_self_signed(c.leaf)))
 
 
 @rule(
@@ -723,24 +723,24 @@ def self_signed(case: Case) -> Answers:
         references=(RFC_8446_CHAIN, RFC_5280_PATH),
     )
 )
-def incomplete_chain(case: Case) -> Answers:
-    found = chains(case)
+def incomplete_chain(context: RuleContext) -> Answers:
+    found = chains(context)
     for chain in found:
-        lacks = missing(chain, case)
+        lacks = missing(chain, context)
         if lacks is None:
             continue
         breaks = lacks.needed and lacks.certain and lacks.mends and chain.serves_clients
         does = "does not send" if lacks.certain else "probably does not send"
         yield Hit(
-            subject=subject(chain.places, case),
-            summary=f"The server at {where(chain.places, case)} {does} the intermediate certificate "
+            subject=subject(chain.places, context),
+            summary=f"The server at {where(chain.places, context)} {does} the intermediate certificate "
             f'"{lacks.name}": {lacks.why}.',
             severity=Severity.CRITICAL if breaks else Severity.WARNING,
             confidence=Confidence.CERTAIN if lacks.certain else Confidence.LIKELY,
             evidence=(*chain.evidence, *lacks.evidence),
-            args={**_chain_args(chain, case), "missing": lacks.name},
+            args={**_chain_args(chain, context), "missing": lacks.name},
         )
-    yield from _unjudged(case, found)
+    yield from _unjudged(context, found)
 
 
 # --- strength and use --------------------------------------------------------------------------------------
@@ -764,11 +764,11 @@ def _article(kind: str) -> str:
 
 
 @once
-def _sent(case: Case) -> tuple[Presented, ...]:
+def _sent(context: RuleContext) -> tuple[Presented, ...]:
     """Server certificates and the intermediates that came with them; authorities' roots left aside."""
-    groups = {one.certificate.fingerprint: one for one in everywhere(case)}
-    for chain in chains(case):
-        for above in sent_certificates(chain, case)[1:]:
+    groups = {one.certificate.fingerprint: one for one in everywhere(context)}
+    for chain in chains(context):
+        for above in sent_certificates(chain, context)[1:]:
             if not is_self_signed(above):
                 one = Presented(above, chain.places, (above.id, *chain.evidence[1:]))
                 groups.setdefault(above.fingerprint, one)
@@ -792,23 +792,23 @@ def _sent(case: Case) -> tuple[Presented, ...]:
         references=(SP_800_57, RFC_9155),
     )
 )
-def weak(case: Case) -> Answers:
-    found = _sent(case)
+def weak(context: RuleContext) -> Answers:
+    found = _sent(context)
     for one in found:
         faults = _weaknesses(one.certificate)
         if not faults:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {at(one, case)} has "
+            subject=subject(one.places, context),
+            summary=f"The certificate {title(one.certificate)} at {at(one, context)} has "
             f"{listed(faults)}; modern clients refuse it.",
             evidence=one.evidence,
-            args=described(one, case, weak=", ".join(faults)),
+            args=described(one, context, weak=", ".join(faults)),
         )
     unread = tuple(one for one in found if one.certificate.key_type is None)
     for one in unread:
-        yield NotObserved(f"the key of the certificate at {at(one, case)} does not parse")
-    yield from unseen(case, found)
+        yield NotObserved(f"the key of the certificate at {at(one, context)} does not parse")
+    yield from unseen(context, found)
 
 
 @rule(
@@ -825,19 +825,19 @@ def weak(case: Case) -> Answers:
         references=(KB_156803, RFC_9525),
     )
 )
-def wildcard(case: Case) -> Answers:
-    found = at_clients(case)
+def wildcard(context: RuleContext) -> Answers:
+    found = at_clients(context)
     for one in found:
-        names = _covering(one.certificate, case.target.fqdn)
+        names = _covering(one.certificate, context.target.fqdn)
         if not names or not all(is_wildcard(name) for name in names):
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"At {at(one, case)}, {_shown(case)} is covered by the wildcard {names[0]} only.",
+            subject=subject(one.places, context),
+            summary=f"At {at(one, context)}, {_shown(context)} is covered by the wildcard {names[0]} only.",
             evidence=one.evidence,
-            args=described(one, case, wildcard=names[0]),
+            args=described(one, context, wildcard=names[0]),
         )
-    yield from unseen(case, found)
+    yield from unseen(context, found)
 
 
 @rule(
@@ -855,8 +855,8 @@ def wildcard(case: Case) -> Answers:
         references=(RFC_5280_USAGE,),
     )
 )
-def wrong_usage(case: Case) -> Answers:
-    found = at_clients(case)
+def wrong_usage(context: RuleContext) -> Answers:
+    found = at_clients(context)
     for one in found:
         faults = []
         if wrong_purpose(one.certificate):
@@ -866,21 +866,21 @@ def wrong_usage(case: Case) -> Answers:
         if not faults:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {at(one, case)} {listed(faults)}, "
+            subject=subject(one.places, context),
+            summary=f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
             "not a server's.",
             evidence=one.evidence,
-            args=described(one, case, usage=", ".join(one.certificate.extended_key_usage or ())),
+            args=described(one, context, usage=", ".join(one.certificate.extended_key_usage or ())),
         )
-    yield from unseen(case, found)
+    yield from unseen(context, found)
 
 
 # --- which interface presents which ------------------------------------------------------------------------
 
 
-def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
+def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> Answers:
     seen = {name for one in found for place in one.places for name in place.replication_of}
-    wanted = [member.name for member in case.target.members if member.replication]
+    wanted = [member.name for member in context.target.members if member.replication]
     absent = [name for name in wanted if name not in seen]
     if not wanted:
         yield NotObserved("no replication interface (Interface 1) is known")
@@ -902,19 +902,19 @@ def _replication_unseen(case: Case, found: tuple[Presented, ...]) -> Answers:
         references=(KB_156803, KB_154069),
     )
 )
-def replication_not_unique(case: Case) -> Answers:
-    found = at_interfaces_1(case)
+def replication_not_unique(context: RuleContext) -> Answers:
+    found = at_interfaces_1(context)
     for one in found:
         members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
         if len(members) < 2:
             continue
         yield Hit(
-            subject=Subject("cluster", case.target.fqdn),
+            subject=Subject("cluster", context.target.fqdn),
             summary=f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
             evidence=one.evidence,
-            args=described(one, case, members=", ".join(members)),
+            args=described(one, context, members=", ".join(members)),
         )
-    yield from _replication_unseen(case, found)
+    yield from _replication_unseen(context, found)
 
 
 @rule(
@@ -933,25 +933,25 @@ def replication_not_unique(case: Case) -> Answers:
         references=(KB_156803, KB_157246, KB_154069),
     )
 )
-def replication_name_mismatch(case: Case) -> Answers:
-    found = at_interfaces_1(case)
+def replication_name_mismatch(context: RuleContext) -> Answers:
+    found = at_interfaces_1(context)
     for one in found:
         if names_unread(one.certificate):
-            yield NotObserved(f"the names in the certificate at {at(one, case)} do not parse")
+            yield NotObserved(f"the names in the certificate at {at(one, context)} do not parse")
             continue
         for place in one.places:
             for name in place.replication_of:
                 if not _covering(one.certificate, name):
-                    yield _not_its_own(one, place, name, case)
-    yield from _replication_unseen(case, found)
+                    yield _not_its_own(one, place, name, context)
+    yield from _replication_unseen(context, found)
 
 
-def _not_its_own(one: Presented, place: Place, name: str, case: Case) -> Hit:
+def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: RuleContext) -> Hit:
     return Hit(
         subject=Subject("member", name, place.address, place.port),
         summary=f"The certificate on Interface 1 of {name} is for {_names_of(one.certificate)}, not for {name}.",
         evidence=one.evidence,
-        args=described(one, case, expected=name),
+        args=described(one, context, expected=name),
     )
 
 
@@ -972,8 +972,8 @@ def _not_its_own(one: Presented, place: Place, name: str, case: Case) -> Hit:
         references=(KB_156803, KB_157246, KB_154069),
     )
 )
-def interfaces_share(case: Case) -> Answers:
-    replication, clients = at_interfaces_1(case), at_clients(case)
+def interfaces_share(context: RuleContext) -> Answers:
+    replication, clients = at_interfaces_1(context), at_clients(context)
     at_client = {one.certificate.fingerprint: one for one in clients}
     for one in replication:
         other = at_client.get(one.certificate.fingerprint)
@@ -984,12 +984,12 @@ def interfaces_share(case: Case) -> Answers:
             name for place in other.places for name in dict.fromkeys(place.client_of) if name in own
         )
         for name in dict.fromkeys(shared):
-            yield _shares(one, other, name, case)
-    yield from _replication_unseen(case, replication)
-    yield from unseen(case, clients)
+            yield _shares(one, other, name, context)
+    yield from _replication_unseen(context, replication)
+    yield from unseen(context, clients)
 
 
-def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
+def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -> Hit:
     place = next(place for place in other.places if name in place.client_of)
     same_address = any(place.address == own.address for own in one.places if name in own.replication_of)
     how = (
@@ -1001,7 +1001,7 @@ def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
         subject=Subject("member", name, place.address, place.port),
         summary=f"{name} {how}: {title(one.certificate)}.",
         evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
-        args=described(one, case, member=name),
+        args=described(one, context, member=name),
     )
 
 
@@ -1021,28 +1021,28 @@ def _shares(one: Presented, other: Presented, name: str, case: Case) -> Hit:
         references=(KB_156803, KB_154069),
     )
 )
-def interfaces_swapped(case: Case) -> Answers:
-    found = at_clients(case)
-    if case.target.fqdn_is_address:
+def interfaces_swapped(context: RuleContext) -> Answers:
+    found = at_clients(context)
+    if context.target.fqdn_is_address:
         yield NotObserved("an address was given instead of the clients' name")
         return
-    if not case.target.members:
+    if not context.target.members:
         yield NotObserved("no member's name is known")
         return
     for one in found:
-        if not _fails_name(one.certificate, case):
+        if not _fails_name(one.certificate, context):
             continue
-        owners = [member.name for member in case.target.members if _covering(one.certificate, member.name)]
+        owners = [member.name for member in context.target.members if _covering(one.certificate, member.name)]
         if not owners:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"{sentence_start(at(one, case))} presents the own certificate of {listed(owners, 3)}, "
-            f"not one for {_shown(case)}.",
+            subject=subject(one.places, context),
+            summary=f"{sentence_start(at(one, context))} presents the own certificate of {listed(owners, 3)}, "
+            f"not one for {_shown(context)}.",
             evidence=one.evidence,
-            args=described(one, case, members=", ".join(owners), expected=case.target.fqdn),
+            args=described(one, context, members=", ".join(owners), expected=context.target.fqdn),
         )
-    yield from unseen(case, found)
+    yield from unseen(context, found)
 
 
 @rule(
@@ -1063,11 +1063,13 @@ def interfaces_swapped(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def balancer_differs(case: Case) -> Answers:
-    balancers = tuple(place for place in case.places if place.balancer and not place.client_of)
-    members = tuple(place for place in case.places if place.client_of)
-    on_members = {one.certificate.fingerprint for one in (*presented(case, members), *at_interfaces_1(case))}
-    at_balancer = presented(case, balancers)
+def balancer_differs(context: RuleContext) -> Answers:
+    balancers = tuple(place for place in context.places if place.balancer and not place.client_of)
+    members = tuple(place for place in context.places if place.client_of)
+    on_members = {
+        one.certificate.fingerprint for one in (*presented(context, members), *at_interfaces_1(context))
+    }
+    at_balancer = presented(context, balancers)
     if not balancers or not at_balancer:
         yield NotObserved(
             "no balancer address presented a certificate" if balancers else "there is no balancer"
@@ -1081,10 +1083,10 @@ def balancer_differs(case: Case) -> Answers:
         if one.certificate.fingerprint in on_members:
             continue
         yield Hit(
-            subject=subject(one.places, case),
-            summary=f"The certificate {title(one.certificate)} at {at(one, case)} is on no member"
-            + (f" (none was seen at {where(absent, case)})." if absent else "."),
+            subject=subject(one.places, context),
+            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on no member"
+            + (f" (none was seen at {where(absent, context)})." if absent else "."),
             confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
             evidence=one.evidence,
-            args=described(one, case),
+            args=described(one, context),
         )

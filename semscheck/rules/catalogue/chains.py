@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from semscheck.model.observations import Certificate, Handshake
 from semscheck.rules.catalogue.presented import Chain, issuer, short
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 
 # X509_V_ERR_* of openssl/x509_vfy.h.
 UNABLE_TO_GET_ISSUER = 2
@@ -45,17 +45,17 @@ class Answer(Enum):
     UNKNOWN = "unknown"
 
 
-def outside_dates(certificate: Certificate, case: Case) -> bool:
+def outside_dates(certificate: Certificate, context: RuleContext) -> bool:
     """Is the run's time outside its validity?"""
-    return expired(certificate, case) or not_yet_valid(certificate, case)
+    return expired(certificate, context) or not_yet_valid(certificate, context)
 
 
-def expired(certificate: Certificate, case: Case) -> bool:
-    return certificate.not_after is not None and certificate.not_after < case.now
+def expired(certificate: Certificate, context: RuleContext) -> bool:
+    return certificate.not_after is not None and certificate.not_after < context.now
 
 
-def not_yet_valid(certificate: Certificate, case: Case) -> bool:
-    return certificate.not_before is not None and certificate.not_before > case.now
+def not_yet_valid(certificate: Certificate, context: RuleContext) -> bool:
+    return certificate.not_before is not None and certificate.not_before > context.now
 
 
 def wrong_purpose(certificate: Certificate) -> bool:
@@ -64,7 +64,7 @@ def wrong_purpose(certificate: Certificate) -> bool:
     return usage is not None and not _SERVER_PURPOSES.intersection(usage)
 
 
-def answer(chain: Chain, case: Case) -> Answer:
+def answer(chain: Chain, context: RuleContext) -> Answer:
     """Does the chain end in a trusted root? UNKNOWN where another fault came first and hid the answer."""
     trust = chain.trust
     if trust.trusted is None:
@@ -73,20 +73,20 @@ def answer(chain: Chain, case: Case) -> Answer:
         return Answer.TRUSTED
     if trust.code == INVALID_PURPOSE and wrong_purpose(chain.leaf):
         return Answer.TRUSTED  # the chain was built; CRT017 says what is wrong
-    if trust.code is None and outside_dates(chain.leaf, case):
+    if trust.code is None and outside_dates(chain.leaf, context):
         return Answer.UNKNOWN  # a verifier that gives words only may have stopped at the dates
     return Answer.UNTRUSTED
 
 
-def sent_certificates(chain: Chain, case: Case) -> tuple[Certificate, ...]:
+def sent_certificates(chain: Chain, context: RuleContext) -> tuple[Certificate, ...]:
     """The certificates as sent, leaf first, without those that were not recorded."""
-    return tuple(found for each in chain.sent if (found := case.certificate(each)) is not None)
+    return tuple(found for each in chain.sent if (found := context.certificate(each)) is not None)
 
 
-def path_certificates(chain: Chain, case: Case) -> tuple[Certificate, ...]:
+def path_certificates(chain: Chain, context: RuleContext) -> tuple[Certificate, ...]:
     """The path that was verified, without the leaf; what was sent where no path is known."""
     path = chain.trust.chain or chain.sent
-    return tuple(found for each in path[1:] if (found := case.certificate(each)) is not None)
+    return tuple(found for each in path[1:] if (found := context.certificate(each)) is not None)
 
 
 def is_self_signed(certificate: Certificate) -> bool:
@@ -104,12 +104,12 @@ def _issued_by(certificate: Certificate, candidate: Certificate) -> bool:
     return wanted is None or has is None or wanted == has
 
 
-def last_sent(chain: Chain, case: Case) -> Certificate | None:
+def last_sent(chain: Chain, context: RuleContext) -> Certificate | None:
     """The end of what was sent, walked from the leaf upwards by issuer, in whatever order it came.
 
     None where it ends in a certificate that issued itself, or where a part could not be read.
     """
-    sent = sent_certificates(chain, case)
+    sent = sent_certificates(chain, context)
     if len(sent) != len(chain.sent):
         return None
     at, left = sent[0], list(sent[1:])
@@ -140,23 +140,23 @@ class Missing:
     evidence: tuple[str, ...] = ()
 
 
-def missing(chain: Chain, case: Case) -> Missing | None:
+def missing(chain: Chain, context: RuleContext) -> Missing | None:
     """The intermediate that the server should have sent and did not, as far as can be told."""
-    state = answer(chain, case)
+    state = answer(chain, context)
     if state is Answer.TRUSTED:
-        return _filled_in(chain, case)
+        return _filled_in(chain, context)
     if state is Answer.UNTRUSTED and (chain.trust.code is None or chain.trust.code in NO_ISSUER):
-        return _seen_elsewhere(chain, case) or _suspected(chain, case)
+        return _seen_elsewhere(chain, context) or _suspected(chain, context)
     return None
 
 
-def _filled_in(chain: Chain, case: Case) -> Missing | None:
+def _filled_in(chain: Chain, context: RuleContext) -> Missing | None:
     """Trusted, by a path with a certificate between leaf and root that the server did not send."""
     path = chain.trust.chain
     for below, each in pairwise(path[:-1]):
         if each in chain.sent:
             continue
-        certificate, child = case.certificate(each), case.certificate(below)
+        certificate, child = context.certificate(each), context.certificate(below)
         name = _subject(certificate) if certificate else issuer(child) if child else each[:16]
         return Missing(
             name, certain=True, mends=True, needed=False, why="this desktop had it from its own store"
@@ -164,20 +164,20 @@ def _filled_in(chain: Chain, case: Case) -> Missing | None:
     return None
 
 
-def _seen_elsewhere(chain: Chain, case: Case) -> Missing | None:
+def _seen_elsewhere(chain: Chain, context: RuleContext) -> Missing | None:
     """Not trusted; the issuer of what was sent last was presented by another server in this run."""
-    end = last_sent(chain, case)
+    end = last_sent(chain, context)
     if end is None:
         return None
-    for certificate in case.certificates:
+    for certificate in context.certificates:
         if not _issued_by(end, certificate) or is_self_signed(certificate):
             continue
-        senders = [shake for shake in case.of(Handshake) if certificate.fingerprint in shake.chain]
+        senders = [shake for shake in context.of(Handshake) if certificate.fingerprint in shake.chain]
         if not senders:
             continue
         trusted = any(
             certificate.fingerprint in shake.trust.chain
-            for shake in case.of(Handshake)
+            for shake in context.of(Handshake)
             if shake.trust is not None and shake.trust.trusted
         )
         return Missing(
@@ -192,26 +192,26 @@ def _seen_elsewhere(chain: Chain, case: Case) -> Missing | None:
     return None
 
 
-def _suspected(chain: Chain, case: Case) -> Missing | None:
+def _suspected(chain: Chain, context: RuleContext) -> Missing | None:
     """Not trusted, issuer unknown: a missing intermediate, or a private root that this desktop lacks.
 
     Likely an intermediate only if something says so, and its name does not call itself a root.
     """
-    end = last_sent(chain, case)
+    end = last_sent(chain, context)
     if end is None or "root" in issuer(end).lower().replace("-", " ").split():
         return None
     if end.ca_issuers:
         why = "the certificate says where its issuer's certificate can be fetched, and it was not sent"
-    elif len(chain.sent) == 1 and "ca-file" in chain.trust.store and not _any_trusted(case):
+    elif len(chain.sent) == 1 and "ca-file" in chain.trust.store and not _any_trusted(context):
         why = "the server's certificate was sent alone, and the given trust anchors did not issue it"
     else:
         return None
     return Missing(issuer(end), certain=False, mends=False, needed=True, why=why)
 
 
-def _any_trusted(case: Case) -> bool:
+def _any_trusted(context: RuleContext) -> bool:
     """Was any chain of the run trusted? The anchors are then the right ones, and an odd issuer is a stranger."""
-    return any(shake.trust is not None and shake.trust.trusted for shake in case.of(Handshake))
+    return any(shake.trust is not None and shake.trust.trusted for shake in context.of(Handshake))
 
 
 def _subject(certificate: Certificate) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from semscheck.model.analysis import Place, Reach
+from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
-from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -50,11 +50,11 @@ ERROR_TITLE = re.compile(
 Answers = Iterator[Answer]
 
 
-def _exchanges(case: Case, place: Place) -> tuple[Exchange, ...]:
+def _exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
     return tuple(
         e
-        for e in case.of(Exchange)
-        if (e.address, e.port) == (place.address, place.port) and e.host == case.target.fqdn
+        for e in context.of(Exchange)
+        if (e.address, e.port) == (place.address, place.port) and e.host == context.target.fqdn
     )
 
 
@@ -77,34 +77,34 @@ def _exchanges(case: Case, place: Place) -> tuple[Exchange, ...]:
         references=(KB_156803, KB_153721),
     )
 )
-def manual_failover(case: Case) -> Answers:
+def manual_failover(context: RuleContext) -> Answers:
     """One member's Interface 2 behind the FQDN, and no balancer."""
-    if not case.fqdn_places:
+    if not context.fqdn_places:
         yield NotObserved("the FQDN has no address")
         return
-    if not any(member.client for member in case.target.members):
+    if not any(member.client for member in context.target.members):
         yield NotObserved("no member's client interface is known")
         return
-    direct = [place for place in case.fqdn_places if place.client_of]
-    if len(direct) != len(case.fqdn_places) or len({place.client_of for place in direct}) != 1:
+    direct = [place for place in context.fqdn_places if place.client_of]
+    if len(direct) != len(context.fqdn_places) or len({place.client_of for place in direct}) != 1:
         return
-    if len(case.target.members) < 2:
+    if len(context.target.members) < 2:
         return
     name = direct[0].client_of[0]
-    ttl = case.analysis.dns.authority_ttl_s or case.analysis.dns.max_ttl_s
+    ttl = context.analysis.dns.authority_ttl_s or context.analysis.dns.max_ttl_s
     at_least = f", which takes clients up to {ttl} s to notice" if ttl is not None else ""
     yield Hit(
-        subject=place_subject(direct[0], case.target),
+        subject=place_subject(direct[0], context.target),
         summary=(
-            f"{case.target.fqdn_shown or case.target.fqdn} leads to {name} itself, with no balancer: fail-over is a "
-            f"change of the DNS record{at_least}."
+            f"{context.target.fqdn_shown or context.target.fqdn} leads to {name} itself, with no "
+            f"balancer: fail-over is a change of the DNS record{at_least}."
         ),
         evidence=direct[0].evidence[:3],
         args={"member": name, "ttl_s": "" if ttl is None else str(ttl)},
     )
 
 
-def _serves(place: Place) -> bool:
+def _serves(place: EndpointStatus) -> bool:
     return place.reach in (Reach.SERVES, Reach.NO_HTTP) and (place.status or 0) < 500
 
 
@@ -121,9 +121,9 @@ def _serves(place: Place) -> bool:
         references=(KB_153721,),
     )
 )
-def redundancy_lost(case: Case) -> Answers:
+def redundancy_lost(context: RuleContext) -> Answers:
     """A standby that would not take over."""
-    client = [place for place in case.places if place.client_of]
+    client = [place for place in context.places if place.client_of]
     tried = [place for place in client if place.reach is not Reach.NOT_TRIED]
     if not tried:
         yield NotObserved("no member's client interface was asked")
@@ -166,14 +166,14 @@ def redundancy_lost(case: Case) -> Answers:
         references=(KB_153476,),
     )
 )
-def too_many_members(case: Case) -> Answers:
+def too_many_members(context: RuleContext) -> Answers:
     """More than six members in the profile."""
-    count = len(case.target.members)
+    count = len(context.target.members)
     if not count:
         yield NotObserved("no members are known")
     elif count > MAX_MEMBERS_SUPPORTED:
         yield Hit(
-            subject=Subject("cluster", case.target.fqdn),
+            subject=Subject("cluster", context.target.fqdn),
             summary=f"The profile names {count} members; the vendor supports at most {MAX_MEMBERS_SUPPORTED}.",
             args={"members": str(count)},
         )
@@ -192,13 +192,13 @@ def too_many_members(case: Case) -> Answers:
         references=(KB_153476,),
     )
 )
-def versions_differ(case: Case) -> Answers:
+def versions_differ(context: RuleContext) -> Answers:
     """pgpVersion differs between members."""
     found: dict[str, tuple[str, str]] = {}
-    for probe in case.of(ServiceProbe):
+    for probe in context.of(ServiceProbe):
         if probe.version is None:
             continue
-        for place in case.places:
+        for place in context.places:
             if place.address == probe.address and (place.client_of or place.replication_of):
                 found.setdefault((place.client_of or place.replication_of)[0], (probe.version, probe.id))
     if len(found) < 2:
@@ -207,7 +207,7 @@ def versions_differ(case: Case) -> Answers:
     if len({version for version, _ in found.values()}) > 1:
         told = ", ".join(f"{name} {version}" for name, (version, _) in sorted(found.items()))
         yield Hit(
-            subject=Subject("cluster", case.target.fqdn),
+            subject=Subject("cluster", context.target.fqdn),
             summary=f"The members run different versions: {told}.",
             evidence=tuple(each for _, each in found.values()),
             args={"versions": told},
@@ -227,12 +227,12 @@ def versions_differ(case: Case) -> Answers:
         references=(KB_156803,),
     )
 )
-def service_down(case: Case) -> Answers:
+def service_down(context: RuleContext) -> Answers:
     """Nothing serves behind the FQDN."""
-    tried = [place for place in case.fqdn_places if place.reach is not Reach.NOT_TRIED]
+    tried = [place for place in context.fqdn_places if place.reach is not Reach.NOT_TRIED]
     if not tried:
         yield NotObserved(
-            "the FQDN has no address" if not case.fqdn_places else "no address was tried to the end"
+            "the FQDN has no address" if not context.fqdn_places else "no address was tried to the end"
         )
         return
     if any(place.reach is Reach.SERVES for place in tried):
@@ -240,13 +240,15 @@ def service_down(case: Case) -> Answers:
     first = tried[0]
     where = ", ".join(place.address for place in tried[:4])
     up = [
-        place for place in case.places if place.client_of and not place.fqdn and place.reach is Reach.SERVES
+        place
+        for place in context.places
+        if place.client_of and not place.fqdn and place.reach is Reach.SERVES
     ]
     names = ", ".join(sorted({name for place in up for name in place.client_of}))
     although = f", although {names} would serve when asked directly" if names else ""
     yield Hit(
-        subject=Subject("fqdn", case.target.fqdn, first.address, first.port),
-        summary=f"Nothing serves clients at {case.target.fqdn_shown or case.target.fqdn} ({where}){although}.",
+        subject=Subject("fqdn", context.target.fqdn, first.address, first.port),
+        summary=f"Nothing serves clients at {context.target.fqdn_shown or context.target.fqdn} ({where}){although}.",
         evidence=tuple(each for place in tried for each in place.evidence[:3])[:12],
         args={"addresses": where, "serving": names},
     )
@@ -284,11 +286,11 @@ def _is_product(exchanges: tuple[Exchange, ...]) -> bool:
         references=(NMAP,),
     )
 )
-def not_this_product(case: Case) -> Answers:
+def not_this_product(context: RuleContext) -> Answers:
     """No title or path of the product, or an error page, at what serves clients."""
     asked = False
-    for place in case.client_places:
-        seen = tuple(e for e in _exchanges(case, place) if e.failure is None and e.status is not None)
+    for place in context.client_places:
+        seen = tuple(e for e in _exchanges(context, place) if e.failure is None and e.status is not None)
         if not seen:
             continue
         asked = True
@@ -296,9 +298,9 @@ def not_this_product(case: Case) -> Answers:
         if _is_product(seen) and not all((e.status or 0) >= 500 for e in seen):
             continue
         what = _what_it_shows(last)
-        name = place_name(place, case.target)
+        name = place_name(place, context.target)
         yield Hit(
-            subject=place_subject(place, case.target),
+            subject=place_subject(place, context.target),
             summary=f"What answers at {name} does not look like the server: {what}.",
             evidence=tuple(e.id for e in seen),
             args={"title": last.title or "", "status": str(last.status)},
@@ -328,11 +330,11 @@ def _what_it_shows(seen: Exchange) -> str:
         references=(KB_156803,),
     )
 )
-def no_answer(case: Case) -> Answers:
+def no_answer(context: RuleContext) -> Answers:
     """A handshake that works and HTTP that does not."""
     asked = False
-    for place in case.client_places:
-        seen = _exchanges(case, place)
+    for place in context.client_places:
+        seen = _exchanges(context, place)
         asked = asked or bool(seen)
         if place.reach is not Reach.NO_HTTP or not seen or seen[0].failure is None:
             continue
@@ -344,8 +346,8 @@ def no_answer(case: Case) -> Answers:
             "malformed": "what comes is no HTTP",
         }.get(seen[0].failure.cause.value, "no usable answer comes")
         yield Hit(
-            subject=place_subject(place, case.target),
-            summary=f"{sentence_start(place_name(place, case.target))} speaks TLS, but to a request {how}.",
+            subject=place_subject(place, context.target),
+            summary=f"{sentence_start(place_name(place, context.target))} speaks TLS, but to a request {how}.",
             severity=by_subject(place),
             evidence=(seen[0].id,),
             args={"how": how, "address": place.address},

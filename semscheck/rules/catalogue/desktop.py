@@ -25,7 +25,7 @@ from semscheck.rules.catalogue.dns_facts import (
     listed,
     resolver_answers,
 )
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_STAMP = Reference(
@@ -45,8 +45,8 @@ HOSTS = Reference("hosts(5): static table look-up for host names")
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
 
 
-def this_desktop(case: Case, address: str | None = None) -> Subject:
-    return Subject("desktop", case.snapshot.run.vantage.host or "this desktop", address)
+def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
+    return Subject("desktop", context.snapshot.run.vantage.host or "this desktop", address)
 
 
 @rule(
@@ -74,25 +74,25 @@ def this_desktop(case: Case, address: str | None = None) -> Subject:
         references=(KB_BALANCING, KB_STAMP),
     )
 )
-def bound_to_member(case: Case) -> Iterator[Answer]:
-    if case.target.fqdn_is_address:
+def bound_to_member(context: RuleContext) -> Iterator[Answer]:
+    if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
-    names = {member.name.lower().rstrip("."): member.name for member in case.target.members}
+    names = {member.name.lower().rstrip("."): member.name for member in context.target.members}
     if not names:
         yield NotObserved("no member's name is known")
         return
-    alias = next((name for name in case.analysis.dns.cname if name in names), None)
-    member = names.get(case.target.fqdn) or names.get(alias or "")
+    alias = next((name for name in context.analysis.dns.cname if name in names), None)
+    member = names.get(context.target.fqdn) or names.get(alias or "")
     if member is None:
         return
     how = f"is an alias of {member}," if alias else "is"
     yield Hit(
-        subject=fqdn_subject(case),
-        summary=f"{fqdn_shown(case.target)} {how} one member's own name: this client has no fail-over.",
+        subject=fqdn_subject(context),
+        summary=f"{fqdn_shown(context.target)} {how} one member's own name: this client has no fail-over.",
         evidence=ids(
             answer
-            for answer in resolver_answers(case)
+            for answer in resolver_answers(context)
             if (any(hop.target == alias for hop in answer.cname) if alias else answer.records)
         ),
         args={"member": member, "by": "alias" if alias else "name"},
@@ -122,20 +122,20 @@ def bound_to_member(case: Case) -> Iterator[Answer]:
         references=(KB_STAMP, KB_PREFERENCES),
     )
 )
-def enrolled_elsewhere(case: Case) -> Iterator[Answer]:
-    found = [one for one in case.of(Enrolment) if one.servers]
+def enrolled_elsewhere(context: RuleContext) -> Iterator[Answer]:
+    found = [one for one in context.of(Enrolment) if one.servers]
     if not found:
-        unread = [one for one in case.of(Enrolment) if _is_unread(one)]
+        unread = [one for one in context.of(Enrolment) if _is_unread(one)]
         why = f"the enrolment could not be read ({unread[0].source})" if unread else ""
         yield NotObserved(why or "no enrolment was found on this desktop")
         return
     servers = list(dict.fromkeys(name for one in found for name in one.servers))
-    checked = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    checked = {context.target.fqdn, context.target.fqdn_shown.lower()}
     if found[0].servers[0] in checked or not checked.isdisjoint(servers):
         return
     yield Hit(
-        subject=this_desktop(case),
-        summary=f"This desktop is enrolled with {listed(servers)}, not with {fqdn_shown(case.target)}.",
+        subject=this_desktop(context),
+        summary=f"This desktop is enrolled with {listed(servers)}, not with {fqdn_shown(context.target)}.",
         evidence=tuple(one.id for one in found),
         args={"enrolled": listed(servers), "source": found[0].source},
     )
@@ -164,30 +164,30 @@ def _is_unread(one: Enrolment) -> bool:
         references=(HOSTS,),
     )
 )
-def hosts_override(case: Case) -> Iterator[Answer]:
-    if case.target.fqdn_is_address:
+def hosts_override(context: RuleContext) -> Iterator[Answer]:
+    if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
-    files = case.of(HostsFile)
+    files = context.of(HostsFile)
     if not files:
         yield NotObserved("the hosts file was not looked at")
         return
-    names = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    names = {context.target.fqdn, context.target.fqdn_shown.lower()}
     for file in files:
         lines = [one for one in file.entries if names.intersection(n.lower().rstrip(".") for n in one.names)]
         if lines:
-            yield _override(case, file, lines)
+            yield _override(context, file, lines)
         elif file.failure is not None and file.failure.cause is not Cause.NOT_FOUND:
             yield NotObserved(f"the hosts file could not be read ({file.failure.detail})")
 
 
-def _override(case: Case, file: HostsFile, lines: list[HostsEntry]) -> Hit:
+def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) -> Hit:
     addresses = listed(one.address for one in lines)
     numbers = listed(str(one.line) for one in lines)
     return Hit(
-        subject=this_desktop(case, lines[0].address),
+        subject=this_desktop(context, lines[0].address),
         summary=(
-            f"The hosts file of this desktop fixes {fqdn_shown(case.target)} to {addresses} "
+            f"The hosts file of this desktop fixes {fqdn_shown(context.target)} to {addresses} "
             f"({file.path}, line {numbers}); DNS is not asked."
         ),
         evidence=(file.id,),
@@ -223,8 +223,8 @@ def _override(case: Case, file: HostsFile, lines: list[HostsEntry]) -> Hit:
         references=(RFC_DATE, RFC_VALIDITY),
     )
 )
-def clock_skew(case: Case) -> Iterator[Answer]:
-    skews, evidence = _skews(case)
+def clock_skew(context: RuleContext) -> Iterator[Answer]:
+    skews, evidence = _skews(context)
     if not skews:
         yield NotObserved("no server said what time it is")
         return
@@ -236,10 +236,10 @@ def clock_skew(case: Case) -> Iterator[Answer]:
             yield _wrong_server(place, skew, evidence[place])
         return
     skew = _middle(list(wrong.values()))
-    changed = _changed_validity(case, skew)
+    changed = _changed_validity(context, skew)
     also = f"; the certificate of {changed} is valid by one clock and not by the other" if changed else ""
     yield Hit(
-        subject=this_desktop(case),
+        subject=this_desktop(context),
         summary=f"This desktop's clock is {_in_words(-skew)} compared with the servers{also}.",
         severity=Severity.CRITICAL if changed else None,
         confidence=None if len(skews) > 1 else Confidence.LIKELY,
@@ -267,15 +267,15 @@ def _in_words(skew_s: float) -> str:
     return f"{size:.0f} seconds {'fast' if skew_s > 0 else 'slow'}"
 
 
-def _skews(case: Case) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], list[str]]]:
+def _skews(context: RuleContext) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], list[str]]]:
     """Server's time minus ours per place, in seconds, the median; and the exchanges it rests on."""
     differences: dict[tuple[str, int], list[float]] = {}
     evidence: dict[tuple[str, int], list[str]] = {}
-    for one in case.of(Exchange):
+    for one in context.of(Exchange):
         theirs = _date_of(one)
         if theirs is None:
             continue
-        ours = case.now + timedelta(seconds=one.at_s + (one.elapsed_s or 0))
+        ours = context.now + timedelta(seconds=one.at_s + (one.elapsed_s or 0))
         place = (one.address, one.port)
         differences.setdefault(place, []).append((theirs - ours).total_seconds())
         evidence.setdefault(place, []).append(one.id)
@@ -300,17 +300,17 @@ def _date_of(one: Exchange) -> datetime | None:
         return None
 
 
-def _changed_validity(case: Case, skew_s: float) -> str | None:
+def _changed_validity(context: RuleContext, skew_s: float) -> str | None:
     """The first presented certificate that one clock finds valid and the other does not."""
-    leaves = [case.certificate(place.certificate) for place in case.places]
+    leaves = [context.certificate(place.certificate) for place in context.places]
     for leaf in leaves:
         if leaf is None:
             continue
         try:
-            theirs = case.now + timedelta(seconds=skew_s)
+            theirs = context.now + timedelta(seconds=skew_s)
         except OverflowError:
             return None
-        if _valid_at(leaf, case.now) != _valid_at(leaf, theirs):
+        if _valid_at(leaf, context.now) != _valid_at(leaf, theirs):
             return leaf.common_names[0] if leaf.common_names else leaf.subject or leaf.fingerprint[:16]
     return None
 
@@ -351,18 +351,18 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
         ),
     )
 )
-def proxy_configured(case: Case) -> Iterator[Answer]:
-    settings = case.of(ProxySettings)
+def proxy_configured(context: RuleContext) -> Iterator[Answer]:
+    settings = context.of(ProxySettings)
     if not settings:
         yield NotObserved("proxy settings were not looked at")
         return
-    name = fqdn_shown(case.target)
+    name = fqdn_shown(context.target)
     for one in settings:
         if one.failure is not None:
             yield NotObserved(f"proxy settings ({one.source}) could not be read")
         elif one.pac_url is not None:
             yield Hit(
-                subject=this_desktop(case),
+                subject=this_desktop(context),
                 summary=(
                     f"A PAC file ({one.pac_url}) decides whether {name} goes through a proxy; it was not "
                     "evaluated, and the direct path was tested."
@@ -373,7 +373,7 @@ def proxy_configured(case: Case) -> Iterator[Answer]:
             )
         elif one.covers:
             yield Hit(
-                subject=this_desktop(case),
+                subject=this_desktop(context),
                 summary=f"The proxy {one.url} ({one.source}) covers {name}; the direct path was tested.",
                 evidence=(one.id,),
                 args={"source": one.source, "proxy": one.url or ""},

@@ -31,7 +31,7 @@ from semscheck.rules.catalogue.dns_facts import (
     told,
     untold,
 )
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.routing import apart, in_words, led_to
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -70,25 +70,25 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
         references=(RFC_2308, RFC_1034),
     )
 )
-def no_such_name(case: Case) -> Iterator[Answer]:
-    silence = untold(case)
+def no_such_name(context: RuleContext) -> Iterator[Answer]:
+    silence = untold(context)
     if silence is not None:
         yield silence
         return
-    answers = told(case)
+    answers = told(context)
     knowing = {a.server for a in answers if a.records}  # whatever they say of the other kind of record
     missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
-    if not missing or found_by_suffix(case):
+    if not missing or found_by_suffix(context):
         return
-    order = _configured(case)
+    order = _configured(context)
     first = min((a.server for a in answers), key=lambda server: order.get(server, len(order)))
     if any(a.records for a in answers) and first not in {a.server for a in missing}:
         return  # the others know it, and the system asks one of those first: DNS007 tells
-    name, servers = fqdn_shown(case.target), listed(a.server for a in missing)
-    otherwise = case.analysis.dns.system
+    name, servers = fqdn_shown(context.target), listed(a.server for a in missing)
+    otherwise = context.analysis.dns.system
     also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""
     yield Hit(
-        subject=fqdn_subject(case),
+        subject=fqdn_subject(context),
         summary=f"{name} does not exist in DNS (NXDOMAIN from {servers}){also}.",
         severity=Severity.WARNING if otherwise else None,
         evidence=ids(missing),
@@ -96,9 +96,9 @@ def no_such_name(case: Case) -> Iterator[Answer]:
     )
 
 
-def _configured(case: Case) -> dict[str, int]:
+def _configured(context: RuleContext) -> dict[str, int]:
     """The place of each server in the order in which the system asks them."""
-    servers = [server for one in case.of(ResolverConfig) for server in one.servers]
+    servers = [server for one in context.of(ResolverConfig) for server in one.servers]
     return {server: index for index, server in reversed(list(enumerate(servers)))}
 
 
@@ -125,24 +125,24 @@ def _configured(case: Case) -> dict[str, int]:
         references=(RFC_2308,),
     )
 )
-def no_address(case: Case) -> Iterator[Answer]:
-    silence = untold(case)
+def no_address(context: RuleContext) -> Iterator[Answer]:
+    silence = untold(context)
     if silence is not None:
         yield silence
         return
-    answers = told(case)
-    if any(a.records or a.cname or a.rcode == "NXDOMAIN" for a in answers) or found_by_suffix(case):
+    answers = told(context)
+    if any(a.records or a.cname or a.rcode == "NXDOMAIN" for a in answers) or found_by_suffix(context):
         return
-    asked = ["A" if family == 4 else "AAAA" for family in case.target.families]
+    asked = ["A" if family == 4 else "AAAA" for family in context.target.families]
     unanswered = [kind for kind in asked if kind not in {a.record_type for a in answers}]
     if unanswered:
         yield NotObserved(f"no answer came to the question for {listed(unanswered)} records")
         return
-    system = case.analysis.dns.system
+    system = context.analysis.dns.system
     also = f"; this desktop finds {listed(system)} by other means" if system else ""
     yield Hit(
-        subject=fqdn_subject(case),
-        summary=f"{fqdn_shown(case.target)} exists in DNS but has no {' and no '.join(asked)} record{also}.",
+        subject=fqdn_subject(context),
+        summary=f"{fqdn_shown(context.target)} exists in DNS but has no {' and no '.join(asked)} record{also}.",
         severity=Severity.WARNING if system else None,
         evidence=ids(answers),
         args={"types": listed(asked), "servers": listed(a.server for a in answers)},
@@ -179,20 +179,20 @@ def no_address(case: Case) -> Iterator[Answer]:
         references=(RFC_1035, RFC_4074, RFC_8020),
     )
 )
-def resolver_failed(case: Case) -> Iterator[Answer]:
-    if case.target.fqdn_is_address:
+def resolver_failed(context: RuleContext) -> Iterator[Answer]:
+    if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
-    answers = resolver_answers(case)
-    useful = {a.server for a in found_by_suffix(case)}  # some refuse a single label, and nothing else
-    severity = None if told(case) or useful else Severity.CRITICAL
-    yield from _no_resolver(case)
+    answers = resolver_answers(context)
+    useful = {a.server for a in found_by_suffix(context)}  # some refuse a single label, and nothing else
+    severity = None if told(context) or useful else Severity.CRITICAL
+    yield from _no_resolver(context)
     if not answers:
         yield NotObserved("no resolver was asked")
         return
     for server in dict.fromkeys(a.server for a in answers):
         own = [a for a in answers if a.server == server]
-        yield from _denials(case, server, own)
+        yield from _denials(context, server, own)
         failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
         if not failing or server in useful:
             continue
@@ -210,7 +210,7 @@ def resolver_failed(case: Case) -> Iterator[Answer]:
         )
 
 
-def _denials(case: Case, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
+def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
     """NXDOMAIN for one kind of record from a server that gives the other: the name exists, and it says that not."""
     given = [kind for kind in FAMILY_NAMES if any(a.records for a in own if a.record_type == kind)]
     denied = [a for a in own if a.rcode == "NXDOMAIN" and a.record_type not in given]
@@ -220,7 +220,7 @@ def _denials(case: Case, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]
     yield Hit(
         subject=Subject("resolver", server, *_address_and_port(server)),
         summary=(
-            f"The resolver {server} says that {fqdn_shown(case.target)} does not exist (NXDOMAIN) when asked for "
+            f"The resolver {server} says that {fqdn_shown(context.target)} does not exist (NXDOMAIN) when asked for "
             f"{kind} records, though it gives {given[0]} records."
         ),
         remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
@@ -243,12 +243,12 @@ _FAILS_FOR_ONE_KIND = (
 )
 
 
-def _no_resolver(case: Case) -> Iterator[Answer]:
-    for one in case.of(ResolverConfig):
+def _no_resolver(context: RuleContext) -> Iterator[Answer]:
+    for one in context.of(ResolverConfig):
         if not one.servers:
             why = one.failure.detail if one.failure is not None else "none is configured"
             yield Hit(
-                subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+                subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
                 summary=f"This desktop has no resolver to ask: {why}.",
                 severity=Severity.CRITICAL,
                 owner=Owner.DESKTOP,
@@ -282,26 +282,26 @@ def _address_and_port(server: str) -> tuple[str | None, int | None]:
 CHANGING = (Rotation.ORDER, Rotation.SUBSET)
 
 
-def _families(case: Case) -> Iterator[tuple[str, Rotation, list[DnsAnswer]]]:
+def _families(context: RuleContext) -> Iterator[tuple[str, Rotation, list[DnsAnswer]]]:
     """Record type, how it rotates, and the answers with addresses, for each family that has any."""
-    dns = case.analysis.dns
+    dns = context.analysis.dns
     here = set(dns.addresses)  # what another view of the zone holds is not what clients get
     for kind, rotation in (("A", dns.rotation_v4), ("AAAA", dns.rotation_v6)):
         own = [
             a
-            for a in case.of(DnsAnswer)
+            for a in context.of(DnsAnswer)
             if a.record_type == kind and a.purpose in ("fqdn", "suffix") and here.intersection(a.records)
         ]
         if own:
             yield kind, rotation, own
 
 
-def _unchanging(case: Case) -> NotObserved | None:
+def _unchanging(context: RuleContext) -> NotObserved | None:
     """Why no change between answers can be seen or ruled out; None if it can."""
-    silence = untold(case)
+    silence = untold(context)
     if silence is not None:
         return silence
-    kinds = [rotation for _, rotation, _ in _families(case)]
+    kinds = [rotation for _, rotation, _ in _families(context)]
     if not kinds:
         return NotObserved("no answer had an address")
     if Rotation.UNKNOWN in kinds:
@@ -309,9 +309,9 @@ def _unchanging(case: Case) -> NotObserved | None:
     return None
 
 
-def _changing_at(case: Case, kinds: Sequence[Rotation]) -> str:
+def _changing_at(context: RuleContext, kinds: Sequence[Rotation]) -> str:
     """Which servers show it, as people say it."""
-    return listed(_server_name(one) for one in servers_here(case) if one.rotation in kinds)
+    return listed(_server_name(one) for one in servers_here(context) if one.rotation in kinds)
 
 
 def _server_name(one: ResolverAnalysis) -> str:
@@ -346,10 +346,10 @@ def _server_name(one: ResolverAnalysis) -> str:
         references=(KB_ROUND_ROBIN, KB_BALANCING, RFC_6724),
     )
 )
-def dns_round_robin(case: Case) -> Iterator[Answer]:
-    found = [(kind, how, own) for kind, how, own in _families(case) if how in CHANGING]
-    if not found or case.target.fqdn_is_address:
-        unchanging = _unchanging(case)
+def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
+    found = [(kind, how, own) for kind, how, own in _families(context) if how in CHANGING]
+    if not found or context.target.fqdn_is_address:
+        unchanging = _unchanging(context)
         if unchanging is not None:
             yield unchanging
         return
@@ -357,11 +357,11 @@ def dns_round_robin(case: Case) -> Iterator[Answer]:
     addresses = list(dict.fromkeys(address for answer in answers for address in sorted(answer.records)))
     what = "which of them are given changes" if Rotation.SUBSET in {how for _, how, _ in found} else ""
     what = what or "their order changes"
-    servers = _changing_at(case, CHANGING)
+    servers = _changing_at(context, CHANGING)
     yield Hit(
-        subject=fqdn_subject(case),
+        subject=fqdn_subject(context),
         summary=(
-            f"{fqdn_shown(case.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
+            f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
             f"from answer to answer: DNS round robin."
         ),
         evidence=ids(answers),
@@ -401,23 +401,23 @@ def dns_round_robin(case: Case) -> Iterator[Answer]:
         references=(KB_BALANCING, KB_ROUND_ROBIN, RFC_8305),
     )
 )
-def several_addresses(case: Case) -> Iterator[Answer]:
-    silence = untold(case)
+def several_addresses(context: RuleContext) -> Iterator[Answer]:
+    silence = untold(context)
     if silence is not None:
         yield silence
         return
-    led = led_to(case)
-    yield from _families_apart(case, led)
-    for kind, how, own in _families(case):
+    led = led_to(context)
+    yield from _families_apart(context, led)
+    for kind, how, own in _families(context):
         most = max(own, key=lambda answer: len(answer.records))
         if how in (*CHANGING, Rotation.FLIPS) or len(most.records) < 2:
             continue
         split = {address: led[address] for address in most.records if address in led}
         how_led = f"; they lead to different members: {in_words(split)}" if apart(split) else "; one is right"
         yield Hit(
-            subject=fqdn_subject(case),
+            subject=fqdn_subject(context),
             summary=(
-                f"{fqdn_shown(case.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
+                f"{fqdn_shown(context.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
                 f"({listed(most.records)}){how_led}."
             ),
             evidence=ids(own),
@@ -436,22 +436,22 @@ _SAME_ORDER = (
 )
 
 
-def _families_apart(case: Case, led: Mapping[str, str]) -> Iterator[Hit]:
+def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hit]:
     """IPv4 leads to one member and IPv6 to another; where one family leads to several, that is said of it alone."""
     ways = [{a: name for a, name in led.items() if (":" in a) is six} for six in (False, True)]
     if any(apart(way) for way in ways) or not apart(led):
         return
     four, six = (next(iter(way.values())) for way in ways)
-    balanced = not any(place.client_of for place in case.fqdn_places if place.address in led)
+    balanced = not any(place.client_of for place in context.fqdn_places if place.address in led)
     yield Hit(
-        subject=fqdn_subject(case),
+        subject=fqdn_subject(context),
         owner=Owner.BALANCER if balanced else None,
         remedy=_SAME_ORDER if balanced else None,
         summary=(
-            f"{fqdn_shown(case.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
+            f"{fqdn_shown(context.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
             f"({listed(ways[1])}), so that clients with both come to different members."
         ),
-        evidence=ids(own for _, _, answers in _families(case) for own in answers),
+        evidence=ids(own for _, _, answers in _families(context) for own in answers),
         args={
             "addresses": listed(led),
             "count": str(len(led)),
@@ -487,20 +487,20 @@ def _families_apart(case: Case, led: Mapping[str, str]) -> Iterator[Hit]:
         references=(KB_ROUND_ROBIN, KB_BALANCING),
     )
 )
-def answer_flips(case: Case) -> Iterator[Answer]:
-    found = [own for _, how, own in _families(case) if how is Rotation.FLIPS]
-    if not found or case.target.fqdn_is_address:
-        unchanging = _unchanging(case)
+def answer_flips(context: RuleContext) -> Iterator[Answer]:
+    found = [own for _, how, own in _families(context) if how is Rotation.FLIPS]
+    if not found or context.target.fqdn_is_address:
+        unchanging = _unchanging(context)
         if unchanging is not None:
             yield unchanging
         return
     answers = [answer for own in found for answer in own]
     addresses = sorted({address for answer in answers for address in answer.records})
-    servers = _changing_at(case, (Rotation.FLIPS,))
+    servers = _changing_at(context, (Rotation.FLIPS,))
     yield Hit(
-        subject=fqdn_subject(case),
+        subject=fqdn_subject(context),
         summary=(
-            f"{servers} gives {fqdn_shown(case.target)} one address at a time, and not always the same one: "
+            f"{servers} gives {fqdn_shown(context.target)} one address at a time, and not always the same one: "
             f"{listed(addresses)}."
         ),
         evidence=ids(answers),
@@ -536,15 +536,15 @@ def answer_flips(case: Case) -> Iterator[Answer]:
         references=(RFC_1034,),
     )
 )
-def resolvers_disagree(case: Case) -> Iterator[Answer]:
-    silence = untold(case)
+def resolvers_disagree(context: RuleContext) -> Iterator[Answer]:
+    silence = untold(context)
     if silence is not None:
         yield silence
         return
     groups = {
-        "resolvers": resolver_answers(case),
+        "resolvers": resolver_answers(context),
         "name servers of the zone": tuple(
-            a for a in case.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags
+            a for a in context.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags
         ),
     }
     compared = False
@@ -554,12 +554,12 @@ def resolvers_disagree(case: Case) -> Iterator[Answer]:
             sets = _sets_by_server(own)
             if len(sets) < 2:
                 continue
-            if any(one.rotation is Rotation.SUBSET for one in case.analysis.dns.resolvers):
+            if any(one.rotation is Rotation.SUBSET for one in context.analysis.dns.resolvers):
                 yield NotObserved("the set changes from answer to answer anyway")
                 return
             compared = True
             if len(set(sets.values())) > 1:
-                yield _disagreement(case, what, kind, sets, own)
+                yield _disagreement(context, what, kind, sets, own)
     if not compared:
         yield NotObserved("fewer than two name servers answered, so there was nothing to compare")
 
@@ -572,12 +572,12 @@ def _sets_by_server(answers: Iterable[DnsAnswer]) -> dict[str, frozenset[str]]:
 
 
 def _disagreement(
-    case: Case, what: str, kind: str, sets: dict[str, frozenset[str]], answers: Sequence[DnsAnswer]
+    context: RuleContext, what: str, kind: str, sets: dict[str, frozenset[str]], answers: Sequence[DnsAnswer]
 ) -> Hit:
     words = [f"{server} says {listed(sorted(given))}" for server, given in sets.items()]
     return Hit(
-        subject=fqdn_subject(case),
-        summary=f"The {what} differ about {fqdn_shown(case.target)} ({kind}): {'; '.join(words[:4])}.",
+        subject=fqdn_subject(context),
+        summary=f"The {what} differ about {fqdn_shown(context.target)} ({kind}): {'; '.join(words[:4])}.",
         evidence=ids(answers),
         args={"type": kind, "who": what, "answers": "; ".join(words[:8])},
     )
@@ -608,26 +608,26 @@ def _disagreement(
         references=(KB_BALANCING, RFC_1035),
     )
 )
-def ttl_delays_failover(case: Case) -> Iterator[Answer]:
-    if case.target.failover is not Failover.DNS:
+def ttl_delays_failover(context: RuleContext) -> Iterator[Answer]:
+    if context.target.failover is not Failover.DNS:
         yield NotObserved("fail-over is not by DNS, as far as the profile says")
         return
-    silence = untold(case)
+    silence = untold(context)
     if silence is not None:
         yield silence
         return
-    answers = [own for _, _, group in _families(case) for own in group]
+    answers = [own for _, _, group in _families(context) for own in group]
     full = [own for own in answers if "AA" in own.flags]
     ttl_s = max((_longest_s(own) for own in full or answers), default=None)
-    limit_s = case.target.thresholds.ttl_warning_s
+    limit_s = context.target.thresholds.ttl_warning_s
     if ttl_s is None:
         yield NotObserved("no answer had an address")
     elif ttl_s > limit_s:
         least = "" if full else "at least "
         yield Hit(
-            subject=fqdn_subject(case),
+            subject=fqdn_subject(context),
             summary=(
-                f"After a change of {fqdn_shown(case.target)} in DNS, clients may stay with a dead member for "
+                f"After a change of {fqdn_shown(context.target)} in DNS, clients may stay with a dead member for "
                 f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit)."
             ),
             evidence=ids(full or answers),

@@ -8,7 +8,7 @@ from semscheck.model.analysis import ResolverAnalysis
 from semscheck.model.findings import Reference, Subject
 from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.model.target import Target
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import NotObserved
 
 KB_BALANCING = Reference(
@@ -50,18 +50,18 @@ def fqdn_shown(target: Target) -> str:
     return target.fqdn_shown or target.fqdn
 
 
-def fqdn_subject(case: Case) -> Subject:
-    return Subject("fqdn", case.target.fqdn)
+def fqdn_subject(context: RuleContext) -> Subject:
+    return Subject("fqdn", context.target.fqdn)
 
 
-def resolver_answers(case: Case) -> tuple[DnsAnswer, ...]:
+def resolver_answers(context: RuleContext) -> tuple[DnsAnswer, ...]:
     """What the resolvers said of the FQDN itself."""
-    return tuple(a for a in case.of(DnsAnswer) if a.role == "resolver" and a.purpose == "fqdn")
+    return tuple(a for a in context.of(DnsAnswer) if a.role == "resolver" and a.purpose == "fqdn")
 
 
-def told(case: Case) -> tuple[DnsAnswer, ...]:
+def told(context: RuleContext) -> tuple[DnsAnswer, ...]:
     """Those of them that say something: the name has such records, or has none, or does not exist."""
-    return tuple(answer for answer in resolver_answers(case) if answer.rcode in TRUTH)
+    return tuple(answer for answer in resolver_answers(context) if answer.rcode in TRUTH)
 
 
 def ids(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
@@ -76,33 +76,33 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(every[:SHOWN])} and {len(every) - SHOWN} more"
 
 
-def found_by_suffix(case: Case) -> tuple[DnsAnswer, ...]:
-    return tuple(a for a in case.of(DnsAnswer) if a.purpose == "suffix" and a.records)
+def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:
+    return tuple(a for a in context.of(DnsAnswer) if a.purpose == "suffix" and a.records)
 
 
-def untold(case: Case) -> NotObserved | None:
+def untold(context: RuleContext) -> NotObserved | None:
     """Why rules about the answers cannot be judged, None if they can."""
-    if case.target.fqdn_is_address:
+    if context.target.fqdn_is_address:
         return AN_ADDRESS
-    return None if told(case) or found_by_suffix(case) else NO_ANSWER
+    return None if told(context) or found_by_suffix(context) else NO_ANSWER
 
 
-def servers_here(case: Case) -> tuple[ResolverAnalysis, ...]:
+def servers_here(context: RuleContext) -> tuple[ResolverAnalysis, ...]:
     """The servers whose addresses clients here get; not those that hold another view of the zone."""
-    here = set(case.analysis.dns.addresses)
+    here = set(context.analysis.dns.addresses)
     return tuple(
         one
-        for one in case.analysis.dns.resolvers
+        for one in context.analysis.dns.resolvers
         if any(here.intersection(answer.addresses) for answer in (*one.answers_v4, *one.answers_v6))
     )
 
 
-def pinned_addresses(case: Case) -> set[str]:
+def pinned_addresses(context: RuleContext) -> set[str]:
     """What the hosts file of this desktop gives for the FQDN."""
-    names = {case.target.fqdn, case.target.fqdn_shown.lower()}
+    names = {context.target.fqdn, context.target.fqdn_shown.lower()}
     return {
         entry.address
-        for one in case.of(HostsFile)
+        for one in context.of(HostsFile)
         for entry in one.entries
         if not names.isdisjoint(name.lower().rstrip(".") for name in entry.names)
     }

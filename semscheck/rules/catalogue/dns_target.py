@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
-from semscheck.model.analysis import Place, Reach
+from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Owner, Subject
 from semscheck.model.observations import DnsAnswer, Route, SystemResolution
@@ -30,17 +30,17 @@ from semscheck.rules.catalogue.dns_facts import (
     told,
     untold,
 )
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 NO_ADDRESS = NotObserved("the name has no address")
 
 
-def _unled(case: Case) -> NotObserved | None:
+def _unled(context: RuleContext) -> NotObserved | None:
     """Why rules about the addresses cannot be judged; None if they can."""
-    if case.target.fqdn_is_address:
+    if context.target.fqdn_is_address:
         return AN_ADDRESS
-    return None if case.analysis.dns.addresses else NO_ADDRESS
+    return None if context.analysis.dns.addresses else NO_ADDRESS
 
 
 def _is_led_to(endpoint: Endpoint, address: str, target: Target) -> bool:
@@ -48,13 +48,13 @@ def _is_led_to(endpoint: Endpoint, address: str, target: Target) -> bool:
     return endpoint.address == address and endpoint.port in (None, target.port)
 
 
-def _evidence(case: Case, addresses: set[str]) -> tuple[str, ...]:
+def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
     """The first answer of each server that had one of the addresses, and the system's."""
     found: dict[str, str] = {}
-    for answer in case.of(DnsAnswer):
+    for answer in context.of(DnsAnswer):
         if answer.purpose in ("fqdn", "suffix") and addresses.intersection(answer.records):
             found.setdefault(answer.server, answer.id)
-    for system in case.of(SystemResolution):
+    for system in context.of(SystemResolution):
         if system.purpose == "fqdn" and addresses.intersection(system.addresses):
             found.setdefault("system", system.id)
     return tuple(found.values())
@@ -82,22 +82,22 @@ def _evidence(case: Case, addresses: set[str]) -> tuple[str, ...]:
         references=(KB_BALANCING,),
     )
 )
-def points_to_replication(case: Case) -> Iterator[Answer]:
-    missing = _unled(case)
-    if missing is None and not any(member.replication for member in case.target.members):
+def points_to_replication(context: RuleContext) -> Iterator[Answer]:
+    missing = _unled(context)
+    if missing is None and not any(member.replication for member in context.target.members):
         missing = NotObserved("no member's Interface 1 is known")
     if missing is not None:
         yield missing
         return
-    target = case.target
-    for address in case.analysis.dns.addresses:
+    target = context.target
+    for address in context.analysis.dns.addresses:
         if address in target.balancers or _owners(target, address, "client"):
             continue
         for member in _owners(target, address, "replication"):
             yield Hit(
                 subject=Subject("member", member.name, address),
                 summary=f"{fqdn_shown(target)} resolves to {address}, Interface 1 (replication) of {member.name}.",
-                evidence=_evidence(case, {address}),
+                evidence=_evidence(context, {address}),
                 args={"address": address, "member": member.name},
             )
 
@@ -136,25 +136,25 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
         references=(KB_BALANCING, RFC_4291, RFC_5156),
     )
 )
-def points_to_stranger(case: Case) -> Iterator[Answer]:
-    target = case.target
+def points_to_stranger(context: RuleContext) -> Iterator[Answer]:
+    target = context.target
     known = set(target.balancers)
     for member in target.members:
         known.update(one.address for one in (*member.replication, *member.client))
-    missing = _unled(case)
-    mapped = _mapped_addresses(case)
+    missing = _unled(context)
+    mapped = _mapped_addresses(context)
     if missing is None:
-        yield from (_mapped_hit(case, address, four) for address, four in mapped.items())
+        yield from (_mapped_hit(context, address, four) for address, four in mapped.items())
     if missing is None and not known:
         missing = NotObserved("no address of a balancer or a member is known")
     if missing is not None:
         yield missing
         return
-    strangers = [a for a in case.analysis.dns.addresses if a not in known and a not in mapped]
-    pinned = [address for address in strangers if address in pinned_addresses(case)]
+    strangers = [a for a in context.analysis.dns.addresses if a not in known and a not in mapped]
+    pinned = [address for address in strangers if address in pinned_addresses(context)]
     for some in (pinned, [address for address in strangers if address not in pinned]):
         if some:
-            yield _strangers(case, some)
+            yield _strangers(context, some)
 
 
 def _mapped(address: str) -> str | None:
@@ -166,38 +166,39 @@ def _mapped(address: str) -> str | None:
     return str(four) if four is not None else None
 
 
-def _mapped_addresses(case: Case) -> dict[str, str]:
+def _mapped_addresses(context: RuleContext) -> dict[str, str]:
     """The FQDN's IPv4-mapped addresses that came from DNS, each with the IPv4 address in it."""
-    given = {address for answer in case.of(DnsAnswer) for address in answer.records}
-    here = (address for address in case.analysis.dns.addresses if address in given)
+    given = {address for answer in context.of(DnsAnswer) for address in answer.records}
+    here = (address for address in context.analysis.dns.addresses if address in given)
     return {address: four for address in here if (four := _mapped(address)) is not None}
 
 
-def _mapped_hit(case: Case, address: str, four: str) -> Hit:
+def _mapped_hit(context: RuleContext, address: str, four: str) -> Hit:
     return Hit(
-        subject=Subject("fqdn", case.target.fqdn, address),
+        subject=Subject("fqdn", context.target.fqdn, address),
         summary=(
-            f"{fqdn_shown(case.target)} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} written "
-            "as IPv6 (IPv4-mapped) and does not belong in DNS: some systems reach it over IPv4, others fail."
+            f"{fqdn_shown(context.target)} has the AAAA record ::ffff:{four}, which is the IPv4 "
+            f"address {four} written as IPv6 (IPv4-mapped) and does not belong in DNS: some "
+            "systems reach it over IPv4, others fail."
         ),
         remedy=(
             f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use it. "
             "For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
             "that writes IPv4 addresses into AAAA records does so for other names, too."
         ),
-        evidence=_evidence(case, {address}),
+        evidence=_evidence(context, {address}),
         args={"addresses": address, "count": "1", "mapped": four},
     )
 
 
-def _strangers(case: Case, addresses: list[str]) -> Hit:
+def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
     return Hit(
-        subject=Subject("fqdn", case.target.fqdn, addresses[0] if len(addresses) == 1 else None),
+        subject=Subject("fqdn", context.target.fqdn, addresses[0] if len(addresses) == 1 else None),
         summary=(
-            f"{fqdn_shown(case.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
+            f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
             "balancer nor as a member."
         ),
-        evidence=_evidence(case, set(addresses)),
+        evidence=_evidence(context, set(addresses)),
         args={"addresses": listed(addresses), "count": str(len(addresses))},
     )
 
@@ -224,24 +225,24 @@ def _strangers(case: Case, addresses: list[str]) -> Hit:
         references=(RFC_1034, KB_BALANCING),
     )
 )
-def not_fully_qualified(case: Case) -> Iterator[Answer]:
-    if case.target.fqdn_is_address:
+def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
+    if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
-    name, found = fqdn_shown(case.target), found_by_suffix(case)
+    name, found = fqdn_shown(context.target), found_by_suffix(context)
     as_found = f"; it was found as {found[0].name}" if found else ""
-    if "." not in case.target.fqdn:
+    if "." not in context.target.fqdn:
         summary = f"{name} is a single label, not a fully qualified name{as_found}."
-    elif found and not any(answer.records for answer in told(case)):
+    elif found and not any(answer.records for answer in told(context)):
         summary = f"{name} does not exist as it stands{as_found}, with a search suffix of this desktop."
     else:
-        if not told(case):
+        if not told(context):
             yield NotObserved("no name server answered")
         return
     yield Hit(
-        subject=fqdn_subject(case),
+        subject=fqdn_subject(context),
         summary=summary,
-        evidence=ids(found or told(case)),
+        evidence=ids(found or told(context)),
         args={"found_as": found[0].name if found else ""},
     )
 
@@ -268,12 +269,12 @@ def not_fully_qualified(case: Case) -> Iterator[Answer]:
         references=(RFC_1034,),
     )
 )
-def dangling_cname(case: Case) -> Iterator[Answer]:
-    missing = untold(case)
+def dangling_cname(context: RuleContext) -> Iterator[Answer]:
+    missing = untold(context)
     if missing is not None:
         yield missing
         return
-    aliased = [answer for answer in told(case) if answer.cname]
+    aliased = [answer for answer in told(context) if answer.cname]
     if not aliased or any(answer.records for answer in aliased):
         return
     followed = [a for a in aliased if a.rcode == "NXDOMAIN" or "RA" in a.flags]
@@ -286,8 +287,8 @@ def dangling_cname(case: Case) -> Iterator[Answer]:
     if len(set(names)) < len(names):
         what = "goes round in a circle"
     yield Hit(
-        subject=fqdn_subject(case),
-        summary=f"{fqdn_shown(case.target)} is an alias of {names[-1]}, which {what}.",
+        subject=fqdn_subject(context),
+        summary=f"{fqdn_shown(context.target)} is an alias of {names[-1]}, which {what}.",
         evidence=ids(followed),
         args={"chain": " -> ".join(names), "target": names[-1]},
     )
@@ -318,37 +319,37 @@ def dangling_cname(case: Case) -> Iterator[Answer]:
         references=(RFC_6724,),
     )
 )
-def system_differs(case: Case) -> Iterator[Answer]:
-    missing = untold(case)
-    if missing is None and case.target.resolvers:
+def system_differs(context: RuleContext) -> Iterator[Answer]:
+    missing = untold(context)
+    if missing is None and context.target.resolvers:
         missing = NotObserved("other resolvers than the system's were asked (--resolver)")
-    if missing is None and not case.analysis.dns.system:
+    if missing is None and not context.analysis.dns.system:
         missing = NotObserved("the system gave no address")
     if missing is not None:
         yield missing
         return
     by_dns = {
         address
-        for answer in case.of(DnsAnswer)
+        for answer in context.of(DnsAnswer)
         if answer.purpose in ("fqdn", "suffix")
         for address in answer.records
     }
-    by_hosts = pinned_addresses(case)
+    by_hosts = pinned_addresses(context)
     asked = {4: "A", 6: "AAAA"}
-    kinds = {answer.record_type for answer in told(case)}
+    kinds = {answer.record_type for answer in told(context)}
     strange = [
         address
-        for address in case.analysis.dns.system
+        for address in context.analysis.dns.system
         if address not in by_dns | by_hosts and asked[6 if ":" in address else 4] in kinds
     ]
     if strange:
         yield Hit(
-            subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop", strange[0]),
+            subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop", strange[0]),
             summary=(
-                f"This desktop uses {listed(strange)} for {fqdn_shown(case.target)}, "
+                f"This desktop uses {listed(strange)} for {fqdn_shown(context.target)}, "
                 f"which no name server gave (DNS: {listed(sorted(by_dns))})."
             ),
-            evidence=tuple(one.id for one in case.of(SystemResolution) if one.purpose == "fqdn"),
+            evidence=tuple(one.id for one in context.of(SystemResolution) if one.purpose == "fqdn"),
             args={"system": listed(strange), "dns": listed(sorted(by_dns))},
         )
 
@@ -377,27 +378,27 @@ def system_differs(case: Case) -> Iterator[Answer]:
         references=(KB_BALANCING,),
     )
 )
-def member_name_differs(case: Case) -> Iterator[Answer]:
-    known = [m for m in case.target.members if m.replication or m.client]
+def member_name_differs(context: RuleContext) -> Iterator[Answer]:
+    known = [m for m in context.target.members if m.replication or m.client]
     if not known:
         yield NotObserved("no member's address is known")
         return
     for member in known:
-        answers = _answers_for(case, member)
+        answers = _answers_for(context, member)
         told_of = [answer for answer in answers if answer.rcode in TRUTH]
         if not told_of:
             yield NotObserved(f"no answer came about {member.name}")
             continue
-        yield from _compared(case, member, told_of)
+        yield from _compared(context, member, told_of)
 
 
-def _answers_for(case: Case, member: Member) -> list[DnsAnswer]:
-    if member.name == case.target.fqdn:
-        return list(resolver_answers(case))
-    return [a for a in case.of(DnsAnswer) if a.purpose == "member" and a.name == member.name]
+def _answers_for(context: RuleContext, member: Member) -> list[DnsAnswer]:
+    if member.name == context.target.fqdn:
+        return list(resolver_answers(context))
+    return [a for a in context.of(DnsAnswer) if a.purpose == "member" and a.name == member.name]
 
 
-def _compared(case: Case, member: Member, answers: list[DnsAnswer]) -> Iterator[Hit]:
+def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) -> Iterator[Hit]:
     own = {one.address for one in (*member.replication, *member.client)}
     given = list(dict.fromkeys(address for answer in answers for address in answer.records))
     if own.intersection(given):
@@ -439,20 +440,20 @@ def _compared(case: Case, member: Member, answers: list[DnsAnswer]) -> Iterator[
         references=(RFC_8305, RFC_6724, RFC_1035),
     )
 )
-def dead_ipv6(case: Case) -> Iterator[Answer]:
-    missing = _unled(case)
-    if missing is None and 6 not in case.target.families:
+def dead_ipv6(context: RuleContext) -> Iterator[Answer]:
+    missing = _unled(context)
+    if missing is None and 6 not in context.target.families:
         missing = NotObserved("IPv6 was left out (-4)")
     if missing is not None:
         yield missing
         return
-    published = [address for address in case.analysis.dns.addresses if ":" in address]
+    published = [address for address in context.analysis.dns.addresses if ":" in address]
     if not published:
         return
     tried = [
-        place for place in case.fqdn_places if ":" in place.address and place.reach is not Reach.NOT_TRIED
+        place for place in context.fqdn_places if ":" in place.address and place.reach is not Reach.NOT_TRIED
     ]
-    ipv4 = any(":" not in place.address and _works(place) for place in case.fqdn_places)
+    ipv4 = any(":" not in place.address and _works(place) for place in context.fqdn_places)
     if not tried:
         yield NotObserved("no connection to an IPv6 address was tried")
     elif any(_works(place) for place in tried):
@@ -461,36 +462,36 @@ def dead_ipv6(case: Case) -> Iterator[Answer]:
         yield NotObserved("IPv4 does not work either, so there is nothing to compare with")
     else:
         for place in tried:
-            yield _dead(case, place)
+            yield _dead(context, place)
 
 
-def _works(place: Place) -> bool:
+def _works(place: EndpointStatus) -> bool:
     return place.reach in (Reach.SERVES, Reach.NO_HTTP)
 
 
-def _dead(case: Case, place: Place) -> Hit:
-    subject = Subject("address", case.target.fqdn, place.address, place.port)
-    name = fqdn_shown(case.target)
-    if _no_own_route(case, place.address):
+def _dead(context: RuleContext, place: EndpointStatus) -> Hit:
+    subject = Subject("address", context.target.fqdn, place.address, place.port)
+    name = fqdn_shown(context.target)
+    if _no_own_route(context, place.address):
         return Hit(
             subject=subject,
             summary=f"{name} has the IPv6 address {place.address}; this desktop has no IPv6, so it was not tested.",
             severity=Severity.INFO,
-            evidence=_evidence(case, {place.address}) + place.evidence[:4],
+            evidence=_evidence(context, {place.address}) + place.evidence[:4],
             args={"address": place.address, "reason": "no IPv6 here"},
         )
     reason = (place.failure_cause or "no answer").replace("-", " ")
     return Hit(
         subject=subject,
         summary=f"{name} has the IPv6 address {place.address}, where nothing serves ({reason}); IPv4 works.",
-        evidence=_evidence(case, {place.address}) + place.evidence[:4],
+        evidence=_evidence(context, {place.address}) + place.evidence[:4],
         args={"address": place.address, "reason": reason},
     )
 
 
-def _no_own_route(case: Case, address: str) -> bool:
+def _no_own_route(context: RuleContext, address: str) -> bool:
     """This desktop could not even choose a source address: no packet was sent."""
     return any(
         route.address == address and route.failure is not None and route.failure.cause is Cause.NO_ROUTE
-        for route in case.of(Route)
+        for route in context.of(Route)
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from semscheck.model.analysis import Place
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.names import matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate
@@ -29,7 +29,7 @@ from semscheck.rules.catalogue.presented import (
     listed,
     where,
 )
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 
@@ -99,13 +99,13 @@ def _covers(certificate: Certificate, host: str) -> bool:
     )
 
 
-def _imitations(case: Case) -> tuple[_Shown, ...]:
+def _imitations(context: RuleContext) -> tuple[_Shown, ...]:
     """Certificates that name the host they were asked for: an inspector makes them to fit.
 
     A factory certificate, or one for another name, is no imitation.
     """
-    found = [_Shown(case.target.fqdn, one) for one in at_clients(case)]
-    for one in at_interfaces_1(case):
+    found = [_Shown(context.target.fqdn, one) for one in at_clients(context)]
+    for one in at_interfaces_1(context):
         hosts = dict.fromkeys(name for place in one.places for name in place.replication_of)
         found += [_Shown(host, one) for host in hosts]
     return tuple(
@@ -115,19 +115,19 @@ def _imitations(case: Case) -> tuple[_Shown, ...]:
     )
 
 
-def _issuing_names(case: Case, certificate: Certificate) -> Iterator[str]:
+def _issuing_names(context: RuleContext, certificate: Certificate) -> Iterator[str]:
     """CN, O and OU of the issuer and of the authorities above that came with the certificate, lower case."""
     above = [certificate.issuer]
-    for chain in chains(case):
+    for chain in chains(context):
         if chain.sent[0] == certificate.fingerprint:
-            above += [each.issuer for each in map(case.certificate, chain.sent[1:]) if each is not None]
+            above += [each.issuer for each in map(context.certificate, chain.sent[1:]) if each is not None]
     for name in dict.fromkeys(above):
         yield from (match.replace("\\", "").lower() for match in _NAMING.findall(name))
 
 
-def _known_product(case: Case, certificate: Certificate) -> tuple[str, bool] | None:
+def _known_product(context: RuleContext, certificate: Certificate) -> tuple[str, bool] | None:
     """The inspection product that an issuer's name belongs to, and whether it runs on this desktop."""
-    for name in _issuing_names(case, certificate):
+    for name in _issuing_names(context, certificate):
         for product, here, words in _PRODUCTS:
             if any(word in name for word in words):
                 return product, here
@@ -136,10 +136,10 @@ def _known_product(case: Case, certificate: Certificate) -> tuple[str, bool] | N
     return None
 
 
-def _by_product(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
+def _by_product(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
     groups: dict[tuple[str, bool], list[_Shown]] = {}
     for each in shown:
-        product = _known_product(case, each.certificate)
+        product = _known_product(context, each.certificate)
         if product is not None:
             groups.setdefault(product, []).append(each)
     for (name, here), several in groups.items():
@@ -166,24 +166,26 @@ def _by_issuer(shown: tuple[_Shown, ...]) -> Iterator[tuple[_Shown, ...]]:
             yield tuple(apart)
 
 
-def _distrusted(case: Case, shown: tuple[_Shown, ...]) -> bool:
+def _distrusted(context: RuleContext, shown: tuple[_Shown, ...]) -> bool:
     wanted = {each.certificate.fingerprint for each in shown}
-    judged = [chain for chain in chains(case) if chain.sent[0] in wanted]
-    return bool(judged) and all(answer(chain, case) is Answer.UNTRUSTED for chain in judged)
+    judged = [chain for chain in chains(context) if chain.sent[0] in wanted]
+    return bool(judged) and all(answer(chain, context) is Answer.UNTRUSTED for chain in judged)
 
 
-def _began_within(shown: tuple[_Shown, ...], case: Case, age: timedelta) -> bool:
+def _began_within(shown: tuple[_Shown, ...], context: RuleContext, age: timedelta) -> bool:
     begun = [each.certificate.not_before for each in shown]
-    return all(moment is not None and case.now - age <= moment <= case.now + CLOCKS_APART for moment in begun)
+    return all(
+        moment is not None and context.now - age <= moment <= context.now + CLOCKS_APART for moment in begun
+    )
 
 
-def _by_making(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
+def _by_making(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
     for several in _by_issuer(shown):
         hosts = listed(list(dict.fromkeys(each.host for each in several)))
         keys = {each.certificate.spki for each in several}
-        if len(keys) == 1 and None not in keys and _began_within(several, case, RECENT):
+        if len(keys) == 1 and None not in keys and _began_within(several, context, RECENT):
             yield _Sign(f"the recent certificates for {hosts} have one private key", several)
-        elif _began_within(several, case, MADE_NOW) and _distrusted(case, several):
+        elif _began_within(several, context, MADE_NOW) and _distrusted(context, several):
             yield _Sign(
                 f"the certificates for {hosts} were all made within minutes of this run, by an issuer that "
                 "this desktop does not trust",
@@ -218,26 +220,26 @@ def _by_making(case: Case, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
         ),
     )
 )
-def tls_intercepted(case: Case) -> Iterator[RuleAnswer]:
-    if not everywhere(case):
+def tls_intercepted(context: RuleContext) -> Iterator[RuleAnswer]:
+    if not everywhere(context):
         yield NotObserved(NO_CERTIFICATE)
         return
-    shown = _imitations(case)
-    named = tuple(_by_product(case, shown))
+    shown = _imitations(context)
+    named = tuple(_by_product(context, shown))
     told = {each.certificate.fingerprint for sign in named for each in sign.shown}
     rest = tuple(each for each in shown if each.certificate.fingerprint not in told)
-    for sign in (*named, *_by_making(case, rest)):
-        yield _hit(sign, case)
+    for sign in (*named, *_by_making(context, rest)):
+        yield _hit(sign, context)
 
 
-def _hit(sign: _Sign, case: Case) -> Hit:
-    places: tuple[Place, ...] = tuple(
+def _hit(sign: _Sign, context: RuleContext) -> Hit:
+    places: tuple[EndpointStatus, ...] = tuple(
         dict.fromkeys(place for each in sign.shown for place in each.one.places)
     )
     by = issuer(sign.shown[0].certificate)
     return Hit(
-        subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
-        summary=f'TLS to {where(places, case)} is probably opened on the way by "{by}": {sign.why}.',
+        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
+        summary=f'TLS to {where(places, context)} is probably opened on the way by "{by}": {sign.why}.',
         owner=Owner.DESKTOP if sign.here else Owner.NETWORK,
         evidence=tuple(dict.fromkeys(item for each in sign.shown for item in each.one.evidence)),
         args={

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from semscheck.model.analysis import Place, Reach
+from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_9293 = Reference(
@@ -40,31 +40,31 @@ NOT_DOWN = "It means: not reachable from this desktop. The server may be fine an
 Answers = Iterator[Answer]
 
 
-def _connections(case: Case, place: Place) -> tuple[Connection, ...]:
+def _connections(context: RuleContext, place: EndpointStatus) -> tuple[Connection, ...]:
     ids = set(place.evidence)
-    return tuple(seen for seen in case.of(Connection) if seen.id in ids)
+    return tuple(seen for seen in context.of(Connection) if seen.id in ids)
 
 
-def _stopped_at(case: Case, *causes: Cause) -> Iterator[tuple[Place, Connection, Failure]]:
+def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[EndpointStatus, Connection, Failure]]:
     """Places where no connection was ever made, and the first attempt ended for one of the causes."""
-    for place in case.places:
+    for place in context.places:
         if place.reach is not Reach.NO_CONNECTION:
             continue
-        tried = _connections(case, place)
+        tried = _connections(context, place)
         failed = next((seen for seen in tried if seen.failure is not None), None)
         if failed is not None and failed.failure is not None and failed.failure.cause in causes:
             yield place, failed, failed.failure
 
 
-def _unless_tried(case: Case) -> Answers:
-    if not case.of(Connection):
+def _unless_tried(context: RuleContext) -> Answers:
+    if not context.of(Connection):
         yield NotObserved("no connection was tried")
 
 
-def _hit(case: Case, place: Place, seen: Connection, words: str) -> Hit:
-    name = place_name(place, case.target)
+def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: str) -> Hit:
+    name = place_name(place, context.target)
     return Hit(
-        subject=place_subject(place, case.target),
+        subject=place_subject(place, context.target),
         summary=f"{sentence_start(name)} {words}.",
         severity=by_subject(place),
         evidence=(seen.id,),
@@ -89,11 +89,11 @@ def _hit(case: Case, place: Place, seen: Connection, words: str) -> Hit:
         references=(RFC_9293,),
     )
 )
-def refused(case: Case) -> Answers:
+def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
-    yield from _unless_tried(case)
-    for place, seen, _ in _stopped_at(case, Cause.REFUSED):
-        yield _hit(case, place, seen, "refuses connections from this desktop")
+    yield from _unless_tried(context)
+    for place, seen, _ in _stopped_at(context, Cause.REFUSED):
+        yield _hit(context, place, seen, "refuses connections from this desktop")
 
 
 @rule(
@@ -113,12 +113,12 @@ def refused(case: Case) -> Answers:
         references=(RFC_9293,),
     )
 )
-def timed_out(case: Case) -> Answers:
+def timed_out(context: RuleContext) -> Answers:
     """Silence on every attempt."""
-    yield from _unless_tried(case)
-    for place, seen, _ in _stopped_at(case, Cause.TIMED_OUT):
+    yield from _unless_tried(context)
+    for place, seen, _ in _stopped_at(context, Cause.TIMED_OUT):
         took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
-        yield _hit(case, place, seen, f"does not answer{took}: traffic is filtered, or the host is down")
+        yield _hit(context, place, seen, f"does not answer{took}: traffic is filtered, or the host is down")
 
 
 @rule(
@@ -135,12 +135,12 @@ def timed_out(case: Case) -> Answers:
         references=(RFC_1122,),
     )
 )
-def no_route(case: Case) -> Answers:
+def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
-    yield from _unless_tried(case)
-    for place, seen, trouble in _stopped_at(case, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
+    yield from _unless_tried(context)
+    for place, seen, trouble in _stopped_at(context, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
         said = f" ({trouble.detail})" if trouble.detail else ""
-        yield _hit(case, place, seen, f"cannot be reached from this desktop{said}")
+        yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
 
 
 def _reset_before_a_byte(trouble: Failure | None) -> bool:
@@ -167,21 +167,21 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
         references=(RFC_9293,),
     )
 )
-def reset(case: Case) -> Answers:
+def reset(context: RuleContext) -> Answers:
     """RST before any byte of the server."""
-    yield from _unless_tried(case)
-    for place, seen, _ in _stopped_at(case, Cause.RESET):
-        yield _hit(case, place, seen, "resets the connection at once")
-    for place in case.places:
+    yield from _unless_tried(context)
+    for place, seen, _ in _stopped_at(context, Cause.RESET):
+        yield _hit(context, place, seen, "resets the connection at once")
+    for place in context.places:
         if place.reach is not Reach.NO_TLS:
             continue
         ids = set(place.evidence)
-        shakes = [each for each in case.of(Handshake) if each.id in ids and each.offered is None]
+        shakes = [each for each in context.of(Handshake) if each.id in ids and each.offered is None]
         first = shakes[0] if shakes else None
         if first is not None and _reset_before_a_byte(first.failure):
-            name = place_name(place, case.target)
+            name = place_name(place, context.target)
             yield Hit(
-                subject=place_subject(place, case.target),
+                subject=place_subject(place, context.target),
                 summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte.",
                 severity=by_subject(place),
                 evidence=(first.id,),
@@ -203,17 +203,17 @@ def reset(case: Case) -> Answers:
         references=(RFC_9293,),
     )
 )
-def slow(case: Case) -> Answers:
+def slow(context: RuleContext) -> Answers:
     """A median of the connection times over one second."""
     enough = False
-    for place in case.places:
+    for place in context.places:
         times = [
-            c.elapsed_s for c in _connections(case, place) if c.failure is None and c.elapsed_s is not None
+            c.elapsed_s for c in _connections(context, place) if c.failure is None and c.elapsed_s is not None
         ]
         times += [
             s.connect_s
-            for s in case.of(Sample)
-            if place.sni == case.target.fqdn
+            for s in context.of(Sample)
+            if place.sni == context.target.fqdn
             and (s.address, s.port) == (place.address, place.port)
             and s.connect_s is not None
         ]
@@ -222,13 +222,13 @@ def slow(case: Case) -> Answers:
         enough = True
         if median(times) > SLOW_S:
             yield Hit(
-                subject=place_subject(place, case.target),
-                summary=f"Connecting to {place_name(place, case.target)} takes {median(times):.1f} s.",
+                subject=place_subject(place, context.target),
+                summary=f"Connecting to {place_name(place, context.target)} takes {median(times):.1f} s.",
                 evidence=place.evidence[:3],
                 args={"median_s": f"{median(times):.3f}", "connections": str(len(times))},
             )
-    if not case.of(Connection):
-        yield from _unless_tried(case)
+    if not context.of(Connection):
+        yield from _unless_tried(context)
     elif not enough:
         yield NotObserved("no address was connected to often enough")
 
@@ -278,24 +278,24 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
         references=(RFC_9293,),
     )
 )
-def flaky(case: Case) -> Answers:
+def flaky(context: RuleContext) -> Answers:
     """Mixed success in connecting to one address."""
     tried: dict[tuple[str, int], list[_Attempt]] = {}
     # What a limit on this desktop kept away was lost by our haste, not on the way.
-    too_fast = {sample for bound in case.of(Bound) for sample in bound.samples}
-    samples = (sample for sample in case.of(Sample) if sample.id not in too_fast)
-    attempts_seen: tuple[Connection | Sample, ...] = (*case.of(Connection), *samples)
+    too_fast = {sample for bound in context.of(Bound) for sample in bound.samples}
+    samples = (sample for sample in context.of(Sample) if sample.id not in too_fast)
+    attempts_seen: tuple[Connection | Sample, ...] = (*context.of(Connection), *samples)
     for seen in attempts_seen:
         if isinstance(seen, Connection) or (seen.request == 0 and seen.arm != "source"):
             tried.setdefault((seen.address, seen.port), []).append(_attempt(seen))
-    for shake in case.of(Handshake):
+    for shake in context.of(Handshake):
         if _reset_before_a_byte(shake.failure):
             _lose_one(tried.get((shake.address, shake.port), []), shake.id)
     if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
         yield NotObserved("no address was connected to often enough")
         return
     shown: set[tuple[str, int]] = set()
-    for place in case.places:
+    for place in context.places:
         key = (place.address, place.port)
         attempts = tried.get(key, [])
         lost = [each for each in attempts if not each.made]
@@ -305,9 +305,10 @@ def flaky(case: Case) -> Answers:
             continue  # not now and then but always: other rules say what stops it
         shown.add(key)
         yield Hit(
-            subject=place_subject(place, case.target),
+            subject=place_subject(place, context.target),
             summary=(
-                f"{len(lost)} of {len(attempts)} connections to {place_name(place, case.target)} could not be made."
+                f"{len(lost)} of {len(attempts)} connections to "
+                f"{place_name(place, context.target)} could not be made."
             ),
             evidence=tuple(each.id for each in lost[:8]),
             args={
@@ -331,16 +332,16 @@ def flaky(case: Case) -> Answers:
         references=(KB_154069,),
     )
 )
-def management_exposed(case: Case) -> Answers:
+def management_exposed(context: RuleContext) -> Answers:
     """Ports 444 or 9000 open from here."""
-    asked = [probe for probe in case.of(ServiceProbe) if probe.port in MANAGEMENT]
+    asked = [probe for probe in context.of(ServiceProbe) if probe.port in MANAGEMENT]
     if not asked:
         yield NotObserved("asked only with --services")
         return
     for probe in asked:
         if probe.state != "open":
             continue
-        owner = next((p for p in case.places if p.address == probe.address), None)
+        owner = next((p for p in context.places if p.address == probe.address), None)
         names = (owner.client_of or owner.replication_of) if owner is not None else ()
         yield Hit(
             subject=Subject("service", names[0] if names else probe.address, probe.address, probe.port),

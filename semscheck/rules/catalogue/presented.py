@@ -13,12 +13,12 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from semscheck.model.analysis import Place
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Subject
 from semscheck.model.names import NAMES_CUT, is_address
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case, place_name, place_subject
+from semscheck.rules.context import RuleContext, place_name, place_subject
 from semscheck.rules.rule import NotObserved
 
 SHOWN = 60  # characters of a certificate's name in a sentence
@@ -37,7 +37,7 @@ class Presented:
     """
 
     certificate: Certificate
-    places: tuple[Place, ...]
+    places: tuple[EndpointStatus, ...]
     evidence: tuple[str, ...]
     part: tuple[int, int] | None = None
 
@@ -57,7 +57,7 @@ class Chain:
 
     sent: tuple[str, ...]
     trust: Trust
-    places: tuple[Place, ...]
+    places: tuple[EndpointStatus, ...]
     evidence: tuple[str, ...]
     leaf: Certificate
 
@@ -72,58 +72,59 @@ class Chain:
 
 @dataclass(slots=True)
 class _Group:
-    places: dict[Place, None] = field(default_factory=dict)
+    places: dict[EndpointStatus, None] = field(default_factory=dict)
     evidence: dict[str, None] = field(default_factory=dict)
 
-    def put(self, place: Place, evidence: str) -> None:
+    def put(self, place: EndpointStatus, evidence: str) -> None:
         self.places[place] = None
         self.evidence[evidence] = None
 
 
-def once(make: Callable[[Case], Made]) -> Callable[[Case], Made]:
+def once(make: Callable[[RuleContext], Made]) -> Callable[[RuleContext], Made]:
     """The view of a case that many rules want, made for the first of them."""
-    kept: WeakKeyDictionary[Case, Made] = WeakKeyDictionary()
+    kept: WeakKeyDictionary[RuleContext, Made] = WeakKeyDictionary()
 
     @wraps(make)
-    def remembered(case: Case) -> Made:
-        if case not in kept:
-            kept[case] = make(case)
-        return kept[case]
+    def remembered(context: RuleContext) -> Made:
+        if context not in kept:
+            kept[context] = make(context)
+        return kept[context]
 
     return remembered
 
 
-def _key(place: Place) -> Key:
+def _key(place: EndpointStatus) -> Key:
     return place.address, place.port, place.sni
 
 
 @once
-def _handshakes_at(case: Case) -> dict[Key, tuple[Handshake, ...]]:
+def _handshakes_at(context: RuleContext) -> dict[Key, tuple[Handshake, ...]]:
     """By place. The place's evidence decides, not its port: Interface 1 may have been read on another one."""
-    by_id = {shake.id: shake for shake in case.of(Handshake)}
+    by_id = {shake.id: shake for shake in context.of(Handshake)}
     return {
-        _key(place): tuple(by_id[each] for each in place.evidence if each in by_id) for place in case.places
+        _key(place): tuple(by_id[each] for each in place.evidence if each in by_id)
+        for place in context.places
     }
 
 
-def all_handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+def all_handshakes(context: RuleContext, place: EndpointStatus) -> tuple[Handshake, ...]:
     """Every handshake of a place: under its name and without, of one version and of all."""
-    return _handshakes_at(case).get(_key(place), ())
+    return _handshakes_at(context).get(_key(place), ())
 
 
-def named(shake: Handshake, place: Place) -> bool:
+def named(shake: Handshake, place: EndpointStatus) -> bool:
     """Was the place's own name sent? For an address as name there is none to send (RFC 6066 section 3)."""
     return shake.sni == place.sni or (shake.sni is None and place.sni is not None and is_address(place.sni))
 
 
-def handshakes(case: Case, place: Place) -> tuple[Handshake, ...]:
+def handshakes(context: RuleContext, place: EndpointStatus) -> tuple[Handshake, ...]:
     """The handshakes of a place under its own name, over the policy's whole range of versions."""
     return tuple(
-        shake for shake in all_handshakes(case, place) if shake.offered is None and named(shake, place)
+        shake for shake in all_handshakes(context, place) if shake.offered is None and named(shake, place)
     )
 
 
-def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
+def presented(context: RuleContext, places: Iterable[EndpointStatus]) -> tuple[Presented, ...]:
     """The certificates presented at some places, each once, in the order first seen.
 
     Certificates that sampling saw at an address of the FQDN count as presented there.
@@ -131,95 +132,99 @@ def presented(case: Case, places: Iterable[Place]) -> tuple[Presented, ...]:
     groups: dict[str, _Group] = {}
     chosen = tuple(places)
     for place in chosen:
-        for shake in handshakes(case, place):
+        for shake in handshakes(context, place):
             if shake.chain:
                 groups.setdefault(shake.chain[0], _Group()).put(place, shake.id)
-    _add_samples(case, chosen, groups)
+    _add_samples(context, chosen, groups)
     found = []
     for fingerprint, group in groups.items():
-        certificate = case.certificate(fingerprint)
+        certificate = context.certificate(fingerprint)
         if certificate is not None:
             evidence = (certificate.id, *group.evidence)
-            part = _part(case, tuple(group.places), fingerprint)
+            part = _part(context, tuple(group.places), fingerprint)
             found.append(Presented(certificate, tuple(group.places), evidence, part))
     return tuple(found)
 
 
-def at(one: Presented, case: Case) -> str:
+def at(one: Presented, context: RuleContext) -> str:
     """Where a certificate is presented, in words; with how often, where the place shows another one as well."""
-    shown = where(one.places, case)
+    shown = where(one.places, context)
     return f"{shown} (on {one.part[0]:,} of {one.part[1]:,} connections)" if one.part else shown
 
 
-def _part(case: Case, places: tuple[Place, ...], fingerprint: str) -> tuple[int, int] | None:
-    seen = _sampled(case).get((places[0].address, places[0].port), {}) if len(places) == 1 else {}
+def _part(
+    context: RuleContext, places: tuple[EndpointStatus, ...], fingerprint: str
+) -> tuple[int, int] | None:
+    seen = _sampled(context).get((places[0].address, places[0].port), {}) if len(places) == 1 else {}
     if len(seen) < 2 or not places[0].fqdn:
         return None
     return len(seen.get(fingerprint, ())), sum(len(samples) for samples in seen.values())
 
 
 @once
-def _sampled(case: Case) -> dict[tuple[str, int], dict[str, list[str]]]:
+def _sampled(context: RuleContext) -> dict[tuple[str, int], dict[str, list[str]]]:
     """By address and port: the certificates that sampling saw, each with the samples that did."""
     found: dict[tuple[str, int], dict[str, list[str]]] = {}
-    for sample in case.of(Sample):
+    for sample in context.of(Sample):
         if sample.certificate is not None:
             here = found.setdefault((sample.address, sample.port), {})
             here.setdefault(sample.certificate, []).append(sample.id)
     return found
 
 
-def sampled_at(case: Case, place: Place) -> frozenset[str]:
+def sampled_at(context: RuleContext, place: EndpointStatus) -> frozenset[str]:
     """Fingerprints of the certificates that repeated connections were shown at an address of the FQDN."""
-    return frozenset(_sampled(case).get((place.address, place.port), ())) if place.fqdn else frozenset()
+    return frozenset(_sampled(context).get((place.address, place.port), ())) if place.fqdn else frozenset()
 
 
-def samples_at(case: Case, place: Place) -> tuple[Sample, ...]:
+def samples_at(context: RuleContext, place: EndpointStatus) -> tuple[Sample, ...]:
     """The repeated connections to an address of the FQDN, from this desktop's usual address."""
-    return _samples(case).get((place.address, place.port), ()) if place.fqdn else ()
+    return _samples(context).get((place.address, place.port), ()) if place.fqdn else ()
 
 
 @once
-def _samples(case: Case) -> dict[tuple[str, int], tuple[Sample, ...]]:
+def _samples(context: RuleContext) -> dict[tuple[str, int], tuple[Sample, ...]]:
     found: dict[tuple[str, int], list[Sample]] = {}
-    for sample in case.of(Sample):
+    for sample in context.of(Sample):
         if sample.arm != "source":
             found.setdefault((sample.address, sample.port), []).append(sample)
     return {where: tuple(samples) for where, samples in found.items()}
 
 
-def _add_samples(case: Case, places: Sequence[Place], groups: dict[str, _Group]) -> None:
+def _add_samples(context: RuleContext, places: Sequence[EndpointStatus], groups: dict[str, _Group]) -> None:
     """What sampling saw of certificates, one observation as evidence for each certificate and place."""
     for place in places:
         if not place.fqdn:
             continue
-        for fingerprint, samples in _sampled(case).get((place.address, place.port), {}).items():
+        for fingerprint, samples in _sampled(context).get((place.address, place.port), {}).items():
             group = groups.setdefault(fingerprint, _Group())
             if place not in group.places:
                 group.put(place, samples[0])
 
 
 @once
-def at_clients(case: Case) -> tuple[Presented, ...]:
+def at_clients(context: RuleContext) -> tuple[Presented, ...]:
     """The certificates at what serves clients."""
-    return presented(case, case.client_places)
+    return presented(context, context.client_places)
 
 
 @once
-def at_interfaces_1(case: Case) -> tuple[Presented, ...]:
+def at_interfaces_1(context: RuleContext) -> tuple[Presented, ...]:
     """The certificates on replication interfaces.
 
     An address of the FQDN that is also an Interface 1 was looked at under both names and is two places; here
     the one under the member's name counts.
     """
-    return presented(case, (place for place in case.replication_places if place.sni in place.replication_of))
+    return presented(
+        context, (place for place in context.replication_places if place.sni in place.replication_of)
+    )
 
 
 @once
-def everywhere(case: Case) -> tuple[Presented, ...]:
+def everywhere(context: RuleContext) -> tuple[Presented, ...]:
     """Certificates at what serves clients and on replication interfaces; one that is at both counts once."""
     merged: dict[str, Presented] = {}
-    for one in (*at_clients(case), *at_interfaces_1(case)):
+    for one in (*at_clients(context), *at_interfaces_1(context)):
         known = merged.get(one.certificate.fingerprint)
         merged[one.certificate.fingerprint] = one if known is None else _merge(known, one)
     return tuple(merged.values())
@@ -234,12 +239,12 @@ def _merge(one: Presented, other: Presented) -> Presented:
 
 
 @once
-def chains(case: Case) -> tuple[Chain, ...]:
+def chains(context: RuleContext) -> tuple[Chain, ...]:
     """Every chain that was sent and put before the trust store, with the store's answer."""
     groups: dict[tuple[tuple[str, ...], bool | None, int | None], _Group] = {}
     trusts: dict[tuple[tuple[str, ...], bool | None, int | None], Trust] = {}
-    for place in case.places:
-        for shake in handshakes(case, place):
+    for place in context.places:
+        for shake in handshakes(context, place):
             if shake.trust is None or not shake.chain:
                 continue
             key = shake.chain, shake.trust.trusted, shake.trust.code
@@ -247,22 +252,22 @@ def chains(case: Case) -> tuple[Chain, ...]:
             groups.setdefault(key, _Group()).put(place, shake.id)
     found = []
     for key, group in groups.items():
-        leaf = case.certificate(key[0][0])
+        leaf = context.certificate(key[0][0])
         if leaf is not None:
             evidence = (leaf.id, *group.evidence)
             found.append(Chain(key[0], trusts[key], tuple(group.places), evidence, leaf))
     return tuple(found)
 
 
-def unseen(case: Case, found: Iterable[Presented]) -> Iterator[NotObserved]:
+def unseen(context: RuleContext, found: Iterable[Presented]) -> Iterator[NotObserved]:
     """What serves clients and presented no certificate; silence of a part is not health of the whole."""
     seen = {place for one in found for place in one.places}
     if not any(place.serves_clients for one in found for place in one.places):
         yield NotObserved(NO_CERTIFICATE)
         return
-    missing = [place for place in case.client_places if place not in seen]
+    missing = [place for place in context.client_places if place not in seen]
     if missing:
-        yield NotObserved(f"no certificate came from {where(missing, case)}")
+        yield NotObserved(f"no certificate came from {where(missing, context)}")
 
 
 def names_unread(certificate: Certificate) -> bool:
@@ -270,7 +275,7 @@ def names_unread(certificate: Certificate) -> bool:
     return any(problem.startswith(_NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
 
 
-def lead(places: Sequence[Place]) -> Place:
+def lead(places: Sequence[EndpointStatus]) -> EndpointStatus:
     """The place that a finding about several is filed under: a member's client interface if there is one."""
     for place in places:
         if place.client_of:
@@ -278,18 +283,18 @@ def lead(places: Sequence[Place]) -> Place:
     return next((place for place in places if place.serves_clients), places[0])
 
 
-def subject(places: Sequence[Place], case: Case) -> Subject:
-    return place_subject(lead(places), case.target)
+def subject(places: Sequence[EndpointStatus], context: RuleContext) -> Subject:
+    return place_subject(lead(places), context.target)
 
 
-def where(places: Sequence[Place], case: Case) -> str:
+def where(places: Sequence[EndpointStatus], context: RuleContext) -> str:
     """The places in words: up to two by name, of more the leading one and how many others."""
     first = lead(places)
     others = [place for place in places if place is not first]
-    named_first = place_name(first, case.target)
+    named_first = place_name(first, context.target)
     if len(others) > 1:
         return f"{named_first} and {len(others)} other places"
-    return listed([named_first, *(place_name(place, case.target) for place in others)])
+    return listed([named_first, *(place_name(place, context.target) for place in others)])
 
 
 def listed(words: Sequence[str], at_most: int = 5) -> str:
@@ -323,7 +328,7 @@ def day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def described(one: Presented, case: Case, **more: str) -> dict[str, str]:
+def described(one: Presented, context: RuleContext, **more: str) -> dict[str, str]:
     """The facts that every certificate finding carries, as text."""
     certificate = one.certificate
     return {
@@ -331,6 +336,6 @@ def described(one: Presented, case: Case, **more: str) -> dict[str, str]:
         "common_name": ", ".join(certificate.common_names),
         "alternative_names": ", ".join((*(certificate.dns_names or ())[:20], *certificate.ip_names[:20])),
         "issuer": certificate.issuer,
-        "places": ", ".join(place_name(place, case.target) for place in one.places),
+        "places": ", ".join(place_name(place, context.target) for place in one.places),
         **more,
     }

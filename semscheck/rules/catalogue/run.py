@@ -9,7 +9,7 @@ from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Owner, Subject
 from semscheck.model.observations import Connection, Crash, Cut, DnsAnswer
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 Answers = Iterator[Answer]
@@ -36,9 +36,9 @@ SHOWN = 6
         seen_by="The guard around every probe and every rule.",
     )
 )
-def probe_crashed(case: Case) -> Answers:
+def probe_crashed(context: RuleContext) -> Answers:
     """Crash observations; crashed rules are added by the judge."""
-    for crash in case.of(Crash):
+    for crash in context.of(Crash):
         yield Hit(
             subject=Subject("run", crash.where),
             summary=f"The part of semscheck for {crash.where} failed with a defect of its own: {crash.error}",
@@ -59,15 +59,15 @@ def probe_crashed(case: Case) -> Answers:
         seen_by="The run's own clock and its list of unfinished parts.",
     )
 )
-def incomplete(case: Case) -> Answers:
+def incomplete(context: RuleContext) -> Answers:
     """A run that was cut."""
-    for cut in case.of(Cut):
+    for cut in context.of(Cut):
         parts = ", ".join(cut.unfinished[:SHOWN])
         more = len(cut.unfinished) - SHOWN
         listed = f"{parts} and {more} more" if more > 0 else parts or "nothing"
         how = "was cancelled" if cut.reason == "cancelled" else "ran out of time"
         yield Hit(
-            subject=Subject("run", case.snapshot.run.id),
+            subject=Subject("run", context.snapshot.run.id),
             summary=f"The run {how} before all was measured; not finished: {listed}.",
             evidence=(cut.id,),
             args={"reason": cut.reason, "unfinished": ", ".join(cut.unfinished)},
@@ -93,10 +93,10 @@ def _at_once(seen: Connection) -> bool:
         ),
     )
 )
-def no_network(case: Case) -> Answers:
+def no_network(context: RuleContext) -> Answers:
     """Not one answer from resolvers, FQDN or members."""
-    asked = [a for a in case.of(DnsAnswer) if a.failure is None or a.failure.cause is not Cause.CANCELLED]
-    tried = [c for c in case.of(Connection) if c.failure is None or c.failure.cause is not Cause.CANCELLED]
+    asked = [a for a in context.of(DnsAnswer) if a.failure is None or a.failure.cause is not Cause.CANCELLED]
+    tried = [c for c in context.of(Connection) if c.failure is None or c.failure.cause is not Cause.CANCELLED]
     if not asked and not tried:
         yield NotObserved("nothing was asked")
         return
@@ -106,7 +106,7 @@ def no_network(case: Case) -> Answers:
     if answered or connected or routed:
         return
     yield Hit(
-        subject=Subject("desktop", case.snapshot.run.vantage.host or "this desktop"),
+        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
         summary=(
             f"No packet came back from anything: {len(asked)} questions to name servers and {len(tried)} connections "
             "were tried. This desktop seems to have no network."
@@ -135,6 +135,6 @@ def no_network(case: Case) -> Answers:
         ),
     )
 )
-def not_measured(case: Case) -> Answers:
+def not_measured(context: RuleContext) -> Answers:
     """Judged when all other rules have answered (see `judge`), so that this one never says anything itself."""
     yield from ()

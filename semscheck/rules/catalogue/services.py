@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.observations import ServiceProbe
 from semscheck.model.target import Severity
-from semscheck.rules.context import Case
+from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_180146 = Reference(
@@ -20,20 +20,20 @@ NOT_ASKED = "asked only with --services, or where the profile lists services"
 Answers = Iterator[Answer]
 
 
-def _asked(case: Case) -> dict[int, list[ServiceProbe]]:
+def _asked(context: RuleContext) -> dict[int, list[ServiceProbe]]:
     """Probes by port, the management ports left out (NET007 is about these)."""
-    required = case.target.services.require
-    listed = (*case.target.services.check, *required)
+    required = context.target.services.require
+    listed = (*context.target.services.check, *required)
     found: dict[int, list[ServiceProbe]] = {}
-    for probe in case.of(ServiceProbe):
+    for probe in context.of(ServiceProbe):
         if probe.port not in MANAGEMENT or probe.port in listed:
             found.setdefault(probe.port, []).append(probe)
     return found
 
 
-def _owner(case: Case, probe: ServiceProbe) -> str:
+def _owner(context: RuleContext, probe: ServiceProbe) -> str:
     """The member (or the address) that a probe was about."""
-    for member in case.target.members:
+    for member in context.target.members:
         if any(end.address == probe.address for end in (*member.client, *member.replication)):
             return member.name
     return probe.address
@@ -64,9 +64,9 @@ def _listed(names: list[str]) -> str:
         references=(KB_180146,),
     )
 )
-def service_closed(case: Case) -> Answers:
+def service_closed(context: RuleContext) -> Answers:
     """Closed or filtered ports: one finding for each that matters, one for all the others together."""
-    asked = _asked(case)
+    asked = _asked(context)
     if not asked:
         yield NotObserved(NOT_ASKED)
         return
@@ -75,20 +75,20 @@ def service_closed(case: Case) -> Answers:
         shut = [probe for probe in probes if probe.state != "open"]
         if not shut:
             continue
-        if len(shut) == len(probes) and port not in case.target.services.require:
+        if len(shut) == len(probes) and port not in context.target.services.require:
             off.extend(shut)  # closed everywhere and not required: said once for all such services
         else:
-            yield _closed(case, port, shut)
+            yield _closed(context, port, shut)
     if off:
         yield _closed_everywhere(off)
 
 
-def _closed(case: Case, port: int, shut: list[ServiceProbe]) -> Hit:
-    names = list(dict.fromkeys(_owner(case, probe) for probe in shut))
+def _closed(context: RuleContext, port: int, shut: list[ServiceProbe]) -> Hit:
+    names = list(dict.fromkeys(_owner(context, probe) for probe in shut))
     first = shut[0]
     return Hit(
         subject=Subject("service", names[0], first.address, port),
-        severity=Severity.CRITICAL if port in case.target.services.require else None,
+        severity=Severity.CRITICAL if port in context.target.services.require else None,
         summary=f"{first.service} (port {port}) is not enabled or filtered on {_listed(names)}: {_how(shut)}.",
         evidence=tuple(probe.id for probe in shut),
         args={"service": first.service, "port": str(port), "where": ", ".join(names), "how": _how(shut)},
@@ -125,11 +125,11 @@ def _how(shut: list[ServiceProbe]) -> str:
         references=(KB_180146,),
     )
 )
-def service_differs(case: Case) -> Answers:
+def service_differs(context: RuleContext) -> Answers:
     """One port, open here and not there."""
-    client = {end.address: member.name for member in case.target.members for end in member.client}
+    client = {end.address: member.name for member in context.target.members for end in member.client}
     compared = False
-    for port, probes in sorted(_asked(case).items()):
+    for port, probes in sorted(_asked(context).items()):
         states: dict[str, bool] = {}
         for probe in probes:
             if probe.address in client:
@@ -146,4 +146,4 @@ def service_differs(case: Case) -> Answers:
                 args={"port": str(port), "open": ", ".join(up), "closed": ", ".join(down)},
             )
     if not compared:
-        yield NotObserved(NOT_ASKED if not _asked(case) else "fewer than two members were asked")
+        yield NotObserved(NOT_ASKED if not _asked(context) else "fewer than two members were asked")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from semscheck.model.analysis import Place
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Owner, Reference, Subject
 from semscheck.model.names import is_address
@@ -21,7 +21,7 @@ from semscheck.rules.catalogue.presented import (
     title,
     where,
 )
-from semscheck.rules.context import Case, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
@@ -69,13 +69,15 @@ def _answered(shakes: Sequence[Handshake]) -> bool:
     return any(_spoke(shake) for shake in shakes)
 
 
-def _failed_at(case: Case, causes: frozenset[Cause]) -> Iterator[tuple[Place, Handshake, Failure]]:
+def _failed_at(
+    context: RuleContext, causes: frozenset[Cause]
+) -> Iterator[tuple[EndpointStatus, Handshake, Failure]]:
     """Places where no handshake succeeded under any policy, and the first one failed for one of the causes.
 
     A server that only the permissive policy reaches is old, not refusing: TLS004 and TLS008 say so.
     """
-    for place in case.places:
-        shakes = handshakes(case, place)
+    for place in context.places:
+        shakes = handshakes(context, place)
         if not shakes or _answered(shakes):
             continue
         first = shakes[0]
@@ -83,14 +85,14 @@ def _failed_at(case: Case, causes: frozenset[Cause]) -> Iterator[tuple[Place, Ha
             yield place, first, first.failure
 
 
-def _unless_tried(case: Case) -> Answers:
-    if not any(handshakes(case, place) for place in case.places):
+def _unless_tried(context: RuleContext) -> Answers:
+    if not any(handshakes(context, place) for place in context.places):
         yield NotObserved(NO_HANDSHAKE)
 
 
-def _facts(place: Place, case: Case, failure: Failure) -> dict[str, str]:
+def _facts(place: EndpointStatus, context: RuleContext, failure: Failure) -> dict[str, str]:
     return {
-        "place": place_name(place, case.target),
+        "place": place_name(place, context.target),
         "cause": failure.cause.value,
         "detail": failure.detail,
         "alert": failure.alert or "",
@@ -130,16 +132,16 @@ def _said(failure: Failure) -> str:
         references=(RFC_8446,),
     )
 )
-def not_tls(case: Case) -> Answers:
-    for place, shake, failure in _failed_at(case, _GARBAGE):
+def not_tls(context: RuleContext) -> Answers:
+    for place, shake, failure in _failed_at(context, _GARBAGE):
         yield Hit(
-            subject=place_subject(place, case.target),
-            summary=f"No TLS at {place_name(place, case.target)}: {_said(failure)}.",
+            subject=place_subject(place, context.target),
+            summary=f"No TLS at {place_name(place, context.target)}: {_said(failure)}.",
             severity=by_subject(place),
             evidence=(shake.id,),
-            args=_facts(place, case, failure),
+            args=_facts(place, context, failure),
         )
-    yield from _unless_tried(case)
+    yield from _unless_tried(context)
 
 
 @rule(
@@ -163,21 +165,21 @@ def not_tls(case: Case) -> Answers:
         references=(RFC_8446_ALERTS,),
     )
 )
-def handshake_refused(case: Case) -> Answers:
-    for place, shake, failure in _failed_at(case, _REFUSAL | {Cause.RESET}):
+def handshake_refused(context: RuleContext) -> Answers:
+    for place, shake, failure in _failed_at(context, _REFUSAL | {Cause.RESET}):
         how = f'the alert "{failure.alert}"' if failure.alert else "a close and no alert"
         if failure.cause is Cause.RESET:
             if not failure.said:
                 continue  # before the server's first byte: NET004
             how = "a reset, after the server had begun to answer"
         yield Hit(
-            subject=place_subject(place, case.target),
-            summary=f"The TLS handshake with {place_name(place, case.target)} ended in {how}.",
+            subject=place_subject(place, context.target),
+            summary=f"The TLS handshake with {place_name(place, context.target)} ended in {how}.",
             severity=by_subject(place),
             evidence=(shake.id,),
-            args=_facts(place, case, failure),
+            args=_facts(place, context, failure),
         )
-    yield from _unless_tried(case)
+    yield from _unless_tried(context)
 
 
 @rule(
@@ -199,20 +201,20 @@ def handshake_refused(case: Case) -> Answers:
         references=(RFC_8899,),
     )
 )
-def handshake_stalled(case: Case) -> Answers:
-    shaken = [place for place in case.client_places if _answered(handshakes(case, place))]
-    for place, shake, failure in _failed_at(case, _SILENCE):
+def handshake_stalled(context: RuleContext) -> Answers:
+    shaken = [place for place in context.client_places if _answered(handshakes(context, place))]
+    for place, shake, failure in _failed_at(context, _SILENCE):
         yield Hit(
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
             owner=Owner.SERVER if shaken else None,
-            subject=place_subject(place, case.target),
-            summary=f"{sentence_start(place_name(place, case.target))} accepts connections and then does not "
+            subject=place_subject(place, context.target),
+            summary=f"{sentence_start(place_name(place, context.target))} accepts connections and then does not "
             "answer the first TLS message.",
             severity=by_subject(place),
             evidence=(shake.id,),
-            args=_facts(place, case, failure),
+            args=_facts(place, context, failure),
         )
-    yield from _unless_tried(case)
+    yield from _unless_tried(context)
 
 
 # --- versions and what is negotiated -----------------------------------------------------------------------
@@ -221,9 +223,9 @@ def handshake_stalled(case: Case) -> Answers:
 _SEVERAL = "{place} leads to servers that differ, so that handshakes there are not one server's"
 
 
-def _at(case: Case, place: Place) -> tuple[Handshake, ...]:
+def _at(context: RuleContext, place: EndpointStatus) -> tuple[Handshake, ...]:
     """Every handshake under the place's own name, probes of one version included."""
-    return tuple(shake for shake in all_handshakes(case, place) if named(shake, place))
+    return tuple(shake for shake in all_handshakes(context, place) if named(shake, place))
 
 
 def _newest(shakes: Sequence[Handshake]) -> str | None:
@@ -268,22 +270,26 @@ def _shown(version: str) -> str:
         references=(RFC_8996,),
     )
 )
-def legacy_protocol(case: Case) -> Answers:
+def legacy_protocol(context: RuleContext) -> Answers:
     tried = False
-    for place in case.places:
-        shakes = _at(case, place)
+    for place in context.places:
+        shakes = _at(context, place)
         tried = tried or _answered(shakes)
         version = _too_old(shakes) if shakes else None
         if version is None:
             continue
-        if any(_AGE.get(sample.version or "", 0) >= _AGE[OLDEST_GOOD] for sample in samples_at(case, place)):
-            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
+        if any(
+            _AGE.get(sample.version or "", 0) >= _AGE[OLDEST_GOOD] for sample in samples_at(context, place)
+        ):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, context.target)))
             continue
         yield Hit(
-            subject=place_subject(place, case.target),
-            summary=f"{sentence_start(place_name(place, case.target))} speaks nothing newer than {_shown(version)}.",
+            subject=place_subject(place, context.target),
+            summary=(
+                f"{sentence_start(place_name(place, context.target))} speaks nothing newer than {_shown(version)}."
+            ),
             evidence=tuple(shake.id for shake in shakes),
-            args={"place": place_name(place, case.target), "version": version},
+            args={"place": place_name(place, context.target), "version": version},
         )
     if not tried:
         yield NotObserved("no TLS handshake succeeded")
@@ -308,27 +314,27 @@ def legacy_protocol(case: Case) -> Answers:
         references=(RFC_9325,),
     )
 )
-def legacy_cryptography(case: Case) -> Answers:
+def legacy_cryptography(context: RuleContext) -> Answers:
     tried = False
-    for place in case.places:
-        shakes = handshakes(case, place)
+    for place in context.places:
+        shakes = handshakes(context, place)
         spoken = [shake for shake in shakes if _spoke(shake)]
         tried = tried or bool(spoken)
         if not spoken or any(shake.policy != "legacy" for shake in spoken):
             continue
-        if _too_old(_at(case, place)) or any(_about_certificate(shake) for shake in shakes):
+        if _too_old(_at(context, place)) or any(_about_certificate(shake) for shake in shakes):
             continue
-        if _meets_current(case, place):
-            yield NotObserved(_SEVERAL.format(place=place_name(place, case.target)))
+        if _meets_current(context, place):
+            yield NotObserved(_SEVERAL.format(place=place_name(place, context.target)))
             continue
         chosen = spoken[0]
         yield Hit(
-            subject=place_subject(place, case.target),
-            summary=f"{sentence_start(place_name(place, case.target))} connects only with "
+            subject=place_subject(place, context.target),
+            summary=f"{sentence_start(place_name(place, context.target))} connects only with "
             f"{chosen.cipher or 'a cipher'}, which current TLS libraries refuse.",
             evidence=tuple(shake.id for shake in shakes),
             args={
-                "place": place_name(place, case.target),
+                "place": place_name(place, context.target),
                 "version": chosen.version or "",
                 "cipher": chosen.cipher or "",
                 "key_exchange": chosen.key_exchange or "",
@@ -338,16 +344,16 @@ def legacy_cryptography(case: Case) -> Answers:
         yield NotObserved("no TLS handshake succeeded")
 
 
-def _meets_current(case: Case, place: Place) -> bool:
+def _meets_current(context: RuleContext, place: EndpointStatus) -> bool:
     """Did a server there take what a current library offers, though another handshake failed?
 
     TLS 1.3 has no suite and no group that the default policy leaves out, so that one under the permissive policy
     shows it too (RFC 8446 sections 4.2.7 and B.4).
     """
-    shakes = all_handshakes(case, place)
+    shakes = all_handshakes(context, place)
     if any(_spoke(shake) and (shake.policy != "legacy" or shake.version == "TLSv1.3") for shake in shakes):
         return True
-    return any(sample.version is not None and sample.failure is None for sample in samples_at(case, place))
+    return any(sample.version is not None and sample.failure is None for sample in samples_at(context, place))
 
 
 def _about_certificate(shake: Handshake) -> bool:
@@ -374,12 +380,12 @@ def _about_certificate(shake: Handshake) -> bool:
         references=(KB_156803, RFC_9325),
     )
 )
-def members_differ(case: Case) -> Answers:
-    places = tuple(place for place in case.places if place.client_of)
-    seen: dict[str, list[tuple[Place, dict[str, str]]]] = {}
+def members_differ(context: RuleContext) -> Answers:
+    places = tuple(place for place in context.places if place.client_of)
+    seen: dict[str, list[tuple[EndpointStatus, dict[str, str]]]] = {}
     for place in places:
         for name in place.client_of:
-            facts = _negotiated(case, place)
+            facts = _negotiated(context, place)
             if facts is not None:
                 seen.setdefault(name, []).append((place, facts))
     if len(seen) < 2:
@@ -387,15 +393,15 @@ def members_differ(case: Case) -> Answers:
         return
     differences = tuple(_differences([one for several in seen.values() for one in several]))
     if differences:
-        yield _members_hit(differences, case)
+        yield _members_hit(differences, context)
 
 
 def _differences(
-    everyone: Sequence[tuple[Place, dict[str, str]]],
-) -> Iterator[tuple[str, dict[str, list[Place]]]]:
+    everyone: Sequence[tuple[EndpointStatus, dict[str, str]]],
+) -> Iterator[tuple[str, dict[str, list[EndpointStatus]]]]:
     """What is not the same everywhere: which fact, and the places by its value."""
     for what in ("version", "key exchange", "certificate key"):
-        groups: dict[str, list[Place]] = {}
+        groups: dict[str, list[EndpointStatus]] = {}
         for place, facts in everyone:
             if what in facts:
                 groups.setdefault(facts[what], []).append(place)
@@ -403,13 +409,13 @@ def _differences(
             yield what, groups
 
 
-def _negotiated(case: Case, place: Place) -> dict[str, str] | None:
+def _negotiated(context: RuleContext, place: EndpointStatus) -> dict[str, str] | None:
     """What came out of the first handshake that succeeded; what was not seen is left out."""
-    shake = next((shake for shake in handshakes(case, place) if _spoke(shake)), None)
+    shake = next((shake for shake in handshakes(context, place) if _spoke(shake)), None)
     if shake is None:
         return None
-    certificate = case.certificate(shake.chain[0] if shake.chain else None)
-    newest = _newest(_at(case, place))
+    certificate = context.certificate(shake.chain[0] if shake.chain else None)
+    newest = _newest(_at(context, place))
     found = {
         "version": _shown(newest) if newest else None,
         "key exchange": shake.key_exchange,
@@ -418,18 +424,20 @@ def _negotiated(case: Case, place: Place) -> dict[str, str] | None:
     return {what: value for what, value in found.items() if value is not None}
 
 
-def _members_hit(differences: Sequence[tuple[str, dict[str, list[Place]]]], case: Case) -> Hit:
+def _members_hit(
+    differences: Sequence[tuple[str, dict[str, list[EndpointStatus]]]], context: RuleContext
+) -> Hit:
     words = [
-        f"{what} {listed([f'{value} at {where(places, case)}' for value, places in groups.items()])}"
+        f"{what} {listed([f'{value} at {where(places, context)}' for value, places in groups.items()])}"
         for what, groups in differences
     ]
     places = dict.fromkeys(
         place for _, groups in differences for several in groups.values() for place in several
     )
     return Hit(
-        subject=Subject("cluster", case.target.fqdn),
+        subject=Subject("cluster", context.target.fqdn),
         summary=f"The members negotiate TLS differently: {'; '.join(words)}.",
-        evidence=tuple(shake.id for place in places for shake in handshakes(case, place) if _spoke(shake)),
+        evidence=tuple(shake.id for place in places for shake in handshakes(context, place) if _spoke(shake)),
         args={what.replace(" ", "_"): ", ".join(groups) for what, groups in differences},
     )
 
@@ -449,21 +457,21 @@ def _members_hit(differences: Sequence[tuple[str, dict[str, list[Place]]]], case
         references=(RFC_8446,),
     )
 )
-def client_certificate_requested(case: Case) -> Answers:
-    asking: dict[Place, str] = {}
+def client_certificate_requested(context: RuleContext) -> Answers:
+    asking: dict[EndpointStatus, str] = {}
     known = False
-    for place in case.places:
-        for shake in handshakes(case, place):
+    for place in context.places:
+        for shake in handshakes(context, place):
             known = known or shake.client_certificate_requested is not None
             if shake.client_certificate_requested:
                 asking.setdefault(place, shake.id)
     if asking:
         places = tuple(asking)
         yield Hit(
-            subject=subject(places, case),
-            summary=f"A client certificate is asked for at {where(places, case)}.",
+            subject=subject(places, context),
+            summary=f"A client certificate is asked for at {where(places, context)}.",
             evidence=tuple(asking.values()),
-            args={"places": ", ".join(place_name(place, case.target) for place in places)},
+            args={"places": ", ".join(place_name(place, context.target) for place in places)},
         )
     elif not known:
         yield NotObserved("no handshake got as far as a request for a client certificate")
@@ -485,54 +493,54 @@ def client_certificate_requested(case: Case) -> Answers:
         references=(RFC_6066,),
     )
 )
-def needs_sni(case: Case) -> Answers:
+def needs_sni(context: RuleContext) -> Answers:
     compared = False
-    groups: dict[str | None, list[tuple[Place, Handshake, Handshake]]] = {}
-    for place in case.client_places:
-        usual = next((shake for shake in _modern(handshakes(case, place)) if _spoke(shake)), None)
-        bare = next(_modern(_without_name(case, place)), None)
+    groups: dict[str | None, list[tuple[EndpointStatus, Handshake, Handshake]]] = {}
+    for place in context.client_places:
+        usual = next((shake for shake in _modern(handshakes(context, place)) if _spoke(shake)), None)
+        bare = next(_modern(_without_name(context, place)), None)
         if place.sni is None or is_address(place.sni) or usual is None or bare is None or not usual.chain:
             continue
         compared = True
-        if not _spoke(bare) and _fails_anyway(case, place):
-            yield NotObserved(f"handshakes with a name fail as well at {place_name(place, case.target)}")
+        if not _spoke(bare) and _fails_anyway(context, place):
+            yield NotObserved(f"handshakes with a name fail as well at {place_name(place, context.target)}")
             continue
         if _spoke(bare):
             # Something that shows several certificates in turn shows another one with and without a name.
-            others = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
-            others |= sampled_at(case, place)
+            others = {shake.chain[0] for shake in handshakes(context, place) if shake.chain}
+            others |= sampled_at(context, place)
             if bare.chain and bare.chain[0] not in others:
                 groups.setdefault(bare.chain[0], []).append((place, usual, bare))
         elif bare.failure is not None and bare.failure.cause in _REFUSAL:
             groups.setdefault(None, []).append((place, usual, bare))
-    unnamed = tuple(_as_usual_without_name(case))
+    unnamed = tuple(_as_usual_without_name(context))
     for shown, seen in groups.items():
-        yield _sni_hit(shown, seen, case, unnamed)
+        yield _sni_hit(shown, seen, context, unnamed)
     if not compared:
         yield NotObserved("no handshake without a server name was made beside one with it")
 
 
-def _fails_anyway(case: Case, place: Place) -> bool:
+def _fails_anyway(context: RuleContext, place: EndpointStatus) -> bool:
     """Does a client that sends the name fail there as well, some of the time?
 
     A probe of TLS 1.2 alone may meet a rightful alert; a close, a reset or silence in answer to it is none.
     """
-    for shake in _at(case, place):
+    for shake in _at(context, place):
         ended = shake.failure.cause if shake.failure is not None else None
         if shake.offered is None and shake.policy != "legacy" and ended in _ENDED:
             return True
         if shake.offered == OLDEST_GOOD and ended in _ENDED - {Cause.ALERT}:
             return True
-    ends = [sample.failure for sample in samples_at(case, place) if sample.failure is not None]
+    ends = [sample.failure for sample in samples_at(context, place) if sample.failure is not None]
     return any(end.phase is not Phase.HTTP and end.cause in _ENDED for end in ends)
 
 
-def _as_usual_without_name(case: Case) -> Iterator[Place]:
+def _as_usual_without_name(context: RuleContext) -> Iterator[EndpointStatus]:
     """The members' own client interfaces that show a client without a name what they show everybody."""
-    for place in case.client_places:
+    for place in context.client_places:
         if place.client_of and not place.fqdn:
-            usual = {shake.chain[0] for shake in handshakes(case, place) if shake.chain}
-            shown = {shake.chain[0] for shake in _without_name(case, place) if shake.chain}
+            usual = {shake.chain[0] for shake in handshakes(context, place) if shake.chain}
+            shown = {shake.chain[0] for shake in _without_name(context, place) if shake.chain}
             if shown and shown <= usual:
                 yield place
 
@@ -542,8 +550,8 @@ def _modern(shakes: Iterable[Handshake]) -> Iterator[Handshake]:
     return (shake for shake in shakes if shake.policy != "legacy")
 
 
-def _without_name(case: Case, place: Place) -> Iterator[Handshake]:
-    return (shake for shake in all_handshakes(case, place) if shake.sni is None and shake.offered is None)
+def _without_name(context: RuleContext, place: EndpointStatus) -> Iterator[Handshake]:
+    return (shake for shake in all_handshakes(context, place) if shake.sni is None and shake.offered is None)
 
 
 _BALANCER_CHOOSES = (
@@ -555,25 +563,28 @@ _BALANCER_CHOOSES = (
 
 def _sni_hit(
     shown: str | None,
-    seen: Sequence[tuple[Place, Handshake, Handshake]],
-    case: Case,
-    unnamed: Sequence[Place],
+    seen: Sequence[tuple[EndpointStatus, Handshake, Handshake]],
+    context: RuleContext,
+    unnamed: Sequence[EndpointStatus],
 ) -> Hit:
     """shown: the certificate that is presented without a name, None where the handshake is refused.
 
     unnamed: members' own interfaces that need no name.
     """
-    certificate = case.certificate(shown)
+    certificate = context.certificate(shown)
     which = f", {title(certificate)}," if certificate else ""
     what = "the handshake is refused" if shown is None else f"another certificate{which} is presented"
     places = tuple(place for place, _, _ in seen)
     in_front = all(place.balancer and not place.client_of for place in places)
     chooses = bool(unnamed) and in_front
     return Hit(
-        subject=subject(places, case),
+        subject=subject(places, context),
         owner=Owner.BALANCER if chooses else None,
         remedy=_BALANCER_CHOOSES if chooses else None,
-        summary=f"At {where(places, case)}, {what} when the client sends no server name (SNI).",
+        summary=f"At {where(places, context)}, {what} when the client sends no server name (SNI).",
         evidence=tuple(shake.id for _, usual, bare in seen for shake in (usual, bare)),
-        args={"places": ", ".join(place_name(place, case.target) for place in places), "other": shown or ""},
+        args={
+            "places": ", ".join(place_name(place, context.target) for place in places),
+            "other": shown or "",
+        },
     )

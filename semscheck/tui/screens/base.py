@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class House(Screen[Result]):
+class BaseScreen(Screen[Result]):
     """A whole screen."""
 
     HELP = ""

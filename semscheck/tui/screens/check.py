@@ -21,7 +21,7 @@ from semscheck.tui import sections, shown
 from semscheck.tui.bridge import Inbox, off_loop
 from semscheck.tui.job import Job
 from semscheck.tui.runners import DoorError
-from semscheck.tui.screens.base import House
+from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.screens.text import TextScreen, plain, safe_lines
 from semscheck.tui.shown import Shown, fold
 from semscheck.tui.widgets.bars import KeyBar, TitleBar, ViewBar
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LOOKS_PER_S = 12  # how often what came is painted; the contract with the eye, and what keeps input fast
 
 
-class CheckScreen(House[None]):
+class CheckScreen(BaseScreen[None]):
     HELP = (
         "At the top the verdict: what is wrong and who fixes it. Below, the path and who answered the new "
         "connections, then the findings, the worst first. c copies a text for the ticket. The numbers 1 to 7 "

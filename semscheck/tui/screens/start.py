@@ -20,7 +20,7 @@ from semscheck.report.text.lines import pad, width
 from semscheck.report.wording import SYMBOLS, mark_of
 from semscheck.tui.bridge import off_loop
 from semscheck.tui.painting import STYLES
-from semscheck.tui.screens.base import House
+from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.store import Recent
 from semscheck.tui.widgets.bars import KeyBar, TitleBar
 
@@ -41,7 +41,7 @@ class Offers(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Choose")]
 
 
-class StartScreen(House[None]):
+class StartScreen(BaseScreen[None]):
     HELP = (
         "Enter runs the check of the server above. It only looks: nothing is changed, nobody is logged in. "
         "The lab needs no network; it shows how a healthy cluster looks, and how typical mistakes do."

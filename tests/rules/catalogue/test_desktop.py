@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semscheck.model.analysis import Analysis, Place, Reach
+from semscheck.model.analysis import Analysis, EndpointStatus, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Confidence, Owner, State
 from semscheck.model.observations import (
@@ -25,7 +25,7 @@ from semscheck.model.observations import (
 )
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Member, Severity, Target
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 from semscheck.rules.rule import catalogue
 from tests.rules.dnsscene import BALANCER, BARE, CLUSTER, FQDN, NOW, Scene, new_id, said
 
@@ -189,11 +189,11 @@ def certificate(begins_h: float, ends_h: float) -> Certificate:
 
 def clocks(*observations: AnyObservation, shown: bool = True) -> tuple[dict[str, Severity], State]:
     run = Run(id="r", started=NOW)
-    serving = Place(
+    serving = EndpointStatus(
         address=BALANCER, port=443, fqdn=True, reach=Reach.SERVES, certificate="f" * 64 if shown else None
     )
     snapshot = Snapshot(target=BARE, run=run, observations=observations)
-    findings, verdicts, _ = judge(snapshot, Analysis(places=(serving,)))
+    findings, verdicts, _ = evaluate(snapshot, Analysis(places=(serving,)))
     found = {
         one.subject.address or one.subject.kind: one.severity for one in findings if one.code == "CLT004"
     }

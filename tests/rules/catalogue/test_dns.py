@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Place, Reach, Share
+from semscheck.model.analysis import BalancingPath, EndpointStatus, Method, Persistence, Reach, Share
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Owner, State
 from semscheck.model.observations import HostsEntry, HostsFile, Route
@@ -587,7 +587,7 @@ BOTH = [said(BALANCER), said(V6, record_type="AAAA")]
         ([place(BALANCER)], None, State.NOT_OBSERVED),
     ],
 )
-def test_dead_ipv6(places: list[Place], severity: str | None, state: State) -> None:
+def test_dead_ipv6(places: list[EndpointStatus], severity: str | None, state: State) -> None:
     scene = Scene(BARE, *BOTH, places=places)
     assert scene.state("DNS015") is state
     assert [one.severity.value for one in scene.every("DNS015")] == ([severity] if severity else [])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from semscheck.model.analysis import Place, Reach
+from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import State
 from semscheck.model.observations import (
@@ -107,7 +107,9 @@ targets = st.builds(
     families=st.sampled_from([(4,), (6,), (4, 6)]),
 )
 places = st.lists(
-    st.builds(Place, address=addresses, port=st.just(443), fqdn=st.booleans(), reach=st.sampled_from(Reach)),
+    st.builds(
+        EndpointStatus, address=addresses, port=st.just(443), fqdn=st.booleans(), reach=st.sampled_from(Reach)
+    ),
     max_size=3,
 )
 
@@ -121,7 +123,7 @@ places = st.lists(
     where=places,
 )
 @pytest.mark.slow
-def test_every_rule_answers(target: Target, seen: list[AnyObservation], where: list[Place]) -> None:
+def test_every_rule_answers(target: Target, seen: list[AnyObservation], where: list[EndpointStatus]) -> None:
     scene = Scene(target, seen, places=where)
     ours = [
         one

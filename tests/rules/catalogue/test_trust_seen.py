@@ -13,12 +13,12 @@ from semscheck.analysis.endpoints import places
 from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.report import Run, Snapshot
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.net.backend import real_seam
+from semscheck.net.backend import real_backend
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes.certificates import record_chain
-from semscheck.probes.endpoint import Errand, Means, look
+from semscheck.probes.endpoint import Destination, ProbeContext, probe_endpoint
 from semscheck.probes.recorder import Recorder
-from semscheck.rules.evaluate import judge
+from semscheck.rules.evaluate import evaluate
 from tests.rig.certs import Authority, Issued, self_signed
 
 FQDN = "keys.example.com"
@@ -80,23 +80,25 @@ async def _seen(shown: Issued, anchors: tuple[Authority, ...], directory: Path) 
     server.load_cert_chain(files.chain, files.key)
     anchor_file = directory / "anchors.pem"
     anchor_file.write_bytes(b"".join(anchor.pem for anchor in anchors))
-    seam = real_seam(1)
-    record = Recorder(seam.clock)
-    means = Means(seam, record, Contexts(str(anchor_file)), 10.0, "test", record_chain)
+    backend = real_backend(1)
+    record = Recorder(backend.clock)
+    probe = ProbeContext(backend, record, Contexts(str(anchor_file)), 10.0, "test", record_chain)
     listening = await asyncio.start_server(lambda _, writer: writer.close(), HERE, 0, ssl=server)
     async with listening:
         port = listening.sockets[0].getsockname()[1]
-        await look(means, Errand(HERE, port, FQDN, web=False))
+        await probe_endpoint(probe, Destination(HERE, port, FQDN, web=False))
     member = Member("sems1.example.com", client=(Endpoint(HERE, port),))
     aim = Target(FQDN, port=port, members=(member,), ca_file=str(anchor_file))
-    return Snapshot(target=aim, run=Run(id="t", started=seam.clock.utc()), observations=record.observations)
+    return Snapshot(
+        target=aim, run=Run(id="t", started=backend.clock.utc()), observations=record.observations
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case)
 async def test_what_openssl_says_is_judged_right(row: Row, tmp_path: Path) -> None:
     snapshot = await _seen(row.shown, row.anchors, tmp_path)
     dns = DnsAnalysis(addresses=(HERE,))
-    findings, _, _ = judge(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
+    findings, _, _ = evaluate(snapshot, Analysis(dns=dns, places=places(snapshot, dns)))
     own = [finding for finding in findings if finding.code.startswith(("TLS", "CRT"))]
     assert {finding.code for finding in own} == row.codes
     assert {finding.code for finding in own if finding.caused_by is None} == row.roots
