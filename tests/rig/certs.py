@@ -140,19 +140,29 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certification authority: a root, or an intermediate below one."""
+    """A certification authority: a root, or an intermediate below one.
+
+    at: the "now" of all that it issues, for a run that is written down; None is the clock, for servers.
+    """
 
     certificate: x509.Certificate
     key: PrivateKey
     above: tuple[x509.Certificate, ...] = ()
     is_root: bool = True
+    at: datetime.datetime | None = None
 
     @classmethod
     def root(
-        cls, name: str = "Example Root", *, key: KeyChoice = "ec", days: float = 3650, digest: str = "sha256"
+        cls,
+        name: str = "Example Root",
+        *,
+        key: KeyChoice = "ec",
+        days: float = 3650,
+        digest: str = "sha256",
+        at: datetime.datetime | None = None,
     ) -> Authority:
-        made = _build(name, key=key, days=days, digest=digest, ca=True, names=(), eku=())
-        return cls(made.certificate, made.key)
+        made = _build(name, key=key, days=days, digest=digest, ca=True, names=(), eku=(), at=at)
+        return cls(made.certificate, made.key, at=at)
 
     def intermediate(
         self,
@@ -176,7 +186,7 @@ class Authority:
             names=(),
             eku=(),
         )
-        return Authority(made.certificate, made.key, made.above, is_root=False)
+        return Authority(made.certificate, made.key, made.above, is_root=False, at=self.at)
 
     def issue(
         self,
@@ -233,10 +243,15 @@ class Authority:
 
 
 def self_signed(
-    common_name: str | None, names: Sequence[str] | None = None, *, days: float = 90, key: KeyChoice = "ec"
+    common_name: str | None,
+    names: Sequence[str] | None = None,
+    *,
+    days: float = 90,
+    key: KeyChoice = "ec",
+    at: datetime.datetime | None = None,
 ) -> Issued:
     """Make a server certificate that is its own issuer, as an appliance has it out of the box."""
-    return _build(common_name, names=names, days=days, key=key)
+    return _build(common_name, names=names, days=days, key=key, at=at)
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
@@ -320,9 +335,11 @@ def _build(
     organization: str | None = None,
     caissuers: str | None = None,
     authority_key_id: bool = True,
+    at: datetime.datetime | None = None,
 ) -> Issued:
     own = make_key(key) if isinstance(key, str) else key
-    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    at = at or (issuer.at if issuer else None) or datetime.datetime.now(datetime.UTC)
+    now = at.replace(microsecond=0)
     ends = now + datetime.timedelta(days=days)
     # An expired certificate still needs a beginning before its end.
     starts = min(now + datetime.timedelta(days=starts_days), ends - datetime.timedelta(days=1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from semscheck.analysis.dns import dns_analysis
 from semscheck.model.analysis import Analysis, BalancingPath, EndpointStatus, Reach
@@ -21,11 +20,11 @@ from semscheck.model.observations import (
 from semscheck.model.report import Run, Snapshot, Vantage
 from semscheck.model.target import Endpoint, Member, Target
 from semscheck.rules.evaluate import evaluate
+from tests.rules.netscene import NOW
 
 FQDN = "keys.example.com"
 BALANCER = "192.0.2.100"
 FIRST, SECOND = "192.0.2.53:53", "192.0.2.54:53"
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TIMED_OUT = Failure(Phase.RESOLVE, Cause.TIMED_OUT, "no answer in time")
 REFUSED = Failure(Phase.RESOLVE, Cause.REFUSED, "Connection refused")
 

@@ -27,7 +27,7 @@ from semscheck.rules.evaluate import evaluate
 
 FQDN = "keys.example.com"
 VIP = "192.0.2.100"
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # the one clock of the scenes: runs and certificates
 NAMES = tuple(f"sems{n}.example.com" for n in range(1, 8))
 CLIENT = tuple(f"198.51.100.1{n}" for n in range(1, 8))
 REPLICATION = tuple(f"192.0.2.1{n}" for n in range(1, 8))

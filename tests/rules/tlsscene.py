@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
@@ -23,10 +23,11 @@ from semscheck.model.target import Endpoint, Member, Target
 from semscheck.probes.certificates import facts
 from semscheck.rules.evaluate import evaluate
 from tests.rig.certs import Authority, Issued
+from tests.rules.netscene import NOW
 
 FQDN = "keys.example.com"
 BALANCER = "192.0.2.100"
-ROOT = Authority.root("Example Root")
+ROOT = Authority.root("Example Root", at=NOW)
 ISSUING = ROOT.intermediate("Example Issuing")
 KEYS = ISSUING.issue(FQDN)
 OWN = {name: ISSUING.issue(name) for name in ("sems1.example.com", "sems2.example.com", "sems3.example.com")}
@@ -96,7 +97,7 @@ class Scene:
         self, aim: Target | None = None, now: datetime | None = None, leads_to: Sequence[str] = ()
     ) -> None:
         self.target = aim or target()
-        self.now = now or datetime.now(UTC).replace(microsecond=0)  # the certificates are made from this on
+        self.now = now or NOW
         self.leads_to = tuple(leads_to) or self.target.balancers
         self.observations: list[Observation] = []
         self._recorded: set[str] = set()

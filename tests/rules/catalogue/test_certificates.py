@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from semscheck.model.findings import Confidence, Owner, State
 from semscheck.model.observations import Trust
 from semscheck.model.target import Endpoint, Member, Severity, Thresholds
 from tests.rig.certs import Authority, Issued, make_key, self_signed
+from tests.rules.netscene import NOW
 from tests.rules.tlsscene import (
     BALANCER,
     FQDN,
@@ -31,7 +30,7 @@ from tests.rules.tlsscene import (
     untrusted,
 )
 
-UNKNOWN = Authority.root("Somebody Else")
+UNKNOWN = Authority.root("Somebody Else", at=NOW)
 
 
 def everywhere(shown: Issued | Shake) -> Scene:
@@ -200,9 +199,7 @@ def test_not_yet_valid() -> None:
 def test_a_replay_judges_as_of_then() -> None:
     old = ISSUING.issue(FQDN, days=-100, starts_days=-400)
     shake = Shake(old, path=(old.certificate,))
-    scene = cluster(
-        clients=[shake] * 2, balancer=shake, replications=[None] * 2, now=datetime.now(UTC) - days(200)
-    )
+    scene = cluster(clients=[shake] * 2, balancer=shake, replications=[None] * 2, now=NOW - days(200))
     assert scene.codes() == set()
 
 
@@ -256,7 +253,7 @@ def test_members_differ_by_a_renewal_with_the_same_key() -> None:
         (ISSUING.issue(FQDN, days=-1, starts_days=-100), {"CRT007", "CRT004"}),
         (ISSUING.issue(FQDN, starts_days=1), {"CRT007", "CRT005"}),
         (Shake(UNKNOWN.issue(FQDN), trust=untrusted(20)), {"CRT007", "CRT008"}),
-        (Shake(self_signed(FQDN), trust=untrusted(18)), {"CRT007", "CRT008", "CRT009"}),
+        (Shake(self_signed(FQDN, at=NOW), trust=untrusted(18)), {"CRT007", "CRT008", "CRT009"}),
     ],
 )
 def test_members_differ_is_critical_with_a_critical_one(third: Issued | Shake, codes: set[str]) -> None:
@@ -341,18 +338,18 @@ def test_untrusted_on_a_replication_interface_is_a_warning() -> None:
 
 
 def test_self_signed_explains_untrusted() -> None:
-    scene = everywhere(Shake(self_signed(FQDN), trust=untrusted(18)))
+    scene = everywhere(Shake(self_signed(FQDN, at=NOW), trust=untrusted(18)))
     assert scene.codes() == {"CRT008", "CRT009"}
     assert scene.roots() == {"CRT009"}
 
 
 def test_self_signed_and_trusted_explicitly_is_silent() -> None:
-    own = self_signed(FQDN)
+    own = self_signed(FQDN, at=NOW)
     assert everywhere(Shake(own, path=(own.certificate,))).codes() == set()
 
 
 def test_self_signed_trusted_and_expired_is_only_expired() -> None:
-    own = self_signed(FQDN, days=-1)
+    own = self_signed(FQDN, days=-1, at=NOW)
     assert everywhere(Shake(own, trust=untrusted(10))).codes() == {"CRT004"}
 
 
@@ -440,7 +437,7 @@ def test_a_certificate_that_says_where_its_issuer_is_found_is_likely_incomplete(
 
 @pytest.mark.parametrize("called", ["Example Root", "example-root ca", "ROOT"])
 def test_an_issuer_that_calls_itself_a_root_is_no_missing_intermediate(called: str) -> None:
-    private = Authority.root(called)
+    private = Authority.root(called, at=NOW)
     alone = private.issue(FQDN, caissuers="http://pki.example.com/root.crt")
     assert everywhere(Shake(alone, trust=untrusted(20))).codes() == {"CRT008"}
 
@@ -465,7 +462,7 @@ def test_an_intermediate_missing_on_a_replication_interface_is_a_warning() -> No
 
 # --- strength and use --------------------------------------------------------------------------------------
 
-RSA_ROOT = Authority.root("RSA Root", key="rsa2048")
+RSA_ROOT = Authority.root("RSA Root", key="rsa2048", at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -494,7 +491,7 @@ def test_strong(shown: Issued) -> None:
 def test_a_weak_intermediate_is_seen_and_a_roots_own_signature_is_not() -> None:
     weak = RSA_ROOT.intermediate("Weak Issuing", key="rsa1024")
     assert everywhere(weak.issue(FQDN)).codes() == {"CRT011"}
-    old_root = Authority.root("Old Root", key="rsa2048", digest="sha1")
+    old_root = Authority.root("Old Root", key="rsa2048", digest="sha1", at=NOW)
     sent = old_root.issue(FQDN).sending(old_root.certificate)
     assert everywhere(sent).codes() == set()
 

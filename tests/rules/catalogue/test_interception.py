@@ -10,9 +10,10 @@ from semscheck.model.target import Severity
 from semscheck.pipeline import judge_snapshot
 from semscheck.redaction.report import redact
 from tests.rig.certs import Authority, make_key, self_signed
+from tests.rules.netscene import NOW
 from tests.rules.tlsscene import FQDN, ISSUING, KEYS, Scene, Shake, cluster, name, untrusted
 
-GATEWAY = Authority.root("Example Gateway")
+GATEWAY = Authority.root("Example Gateway", at=NOW)
 MINUTE = 1 / 1440
 
 
@@ -167,7 +168,7 @@ def test_a_locality_is_no_issuer() -> None:
 def test_a_factory_certificate_is_no_imitation() -> None:
     default = _authority("FGVM010000000000", "Fortinet").issue("FortiADC")
     assert "CLT006" not in cluster(clients=[KEYS], balancer=default).codes()
-    own = Shake(self_signed("mitmproxy", (FQDN,)), trust=untrusted(18))
+    own = Shake(self_signed("mitmproxy", (FQDN,), at=NOW), trust=untrusted(18))
     assert "CLT006" not in cluster(clients=[own], balancer=own).codes()
 
 
