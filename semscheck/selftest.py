@@ -238,7 +238,8 @@ def _explain(_: Bench) -> str:
 
 def _export(bench: Bench) -> str:
     """Every format is written; the saved report is read back and judged the same again."""
-    from semscheck.cli.output.formats import FORMATS, encode, redacted
+    from semscheck.cli.output import FORMATS
+    from semscheck.cli.output.formats import encode, redacted
     from semscheck.cli.output.saved import read_report
     from semscheck.cli.output.streams import Face
     from semscheck.pipeline import replay

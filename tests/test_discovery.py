@@ -17,7 +17,7 @@ from semscheck.discovery import STRANGER, Found, FoundMember, candidates, find, 
 from semscheck.lab.cluster import Lab
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.model.target import Endpoint, Limits, Target
-from semscheck.profile.reader import Options, ProfileError, read_target
+from semscheck.profile.reader import ProfileError, read_target
 from tests.rig.dnsservers import Bind, Zone
 from tests.rig.members import Interface, NginxMember
 from tests.rig.rig import Rig
@@ -32,7 +32,7 @@ def read(text: str) -> Target:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "profile.toml"
         file.write_text(text, encoding="utf-8")
-        return read_target(file, Options(), dict)
+        return read_target(file, {}, dict)
 
 
 # --- names that members may have ---------------------------------------------------------------------------

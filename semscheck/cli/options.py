@@ -9,8 +9,8 @@ from typing import Any, NoReturn, TypeAlias
 
 from semscheck import __version__
 from semscheck.cli.errors import UNKNOWN
-
-FORMATS = ("text", "json", "jsonl", "html", "markdown", "nagios", "prometheus", "junit")
+from semscheck.cli.output import FORMATS
+from semscheck.profile.settings import LIMITS, SAMPLING, SETTINGS, TARGET
 
 DESCRIPTION = (
     "Find out why clients cannot reach a cluster of Symantec Encryption Management Servers, or lose their session: "
@@ -92,55 +92,32 @@ def _add(commands: Commands, name: str, function: str, summary: str, more: str =
 
 
 def _target_options(parser: Parser) -> None:
-    group = parser.add_argument_group("what to check")
+    group = parser.add_argument_group(TARGET)
     group.add_argument(
-        "fqdn", nargs="?", metavar="FQDN", help="the name that clients use; default: the enrolment's"
+        "fqdn", nargs="?", metavar="FQDN", help="the name that clients use; default: the enrollment's"
     )
     group.add_argument("--profile", metavar="FILE", help="a profile (TOML); the command line wins over it")
-    group.add_argument(
-        "--member",
-        action="append",
-        default=[],
-        metavar="NAME=REPLICATION_IP,CLIENT_IP",
-        help="a member with its Interface 1 and 2, either address may be empty; repeatable",
-    )
-    group.add_argument(
-        "--balancer", action="append", default=[], metavar="IP", help="an address of the balancer; repeatable"
-    )
-    group.add_argument("--port", type=_whole, metavar="N", help="the clients' port (default 443)")
-    group.add_argument("--ca-file", metavar="FILE", help="PEM, added to the operating system's trust store")
-    group.add_argument(
-        "--resolver",
-        action="append",
-        default=[],
-        metavar="IP[:PORT]",
-        help="a name server to ask in place of the system's; repeatable",
-    )
+    _settings(group, TARGET)
     group.add_argument("-4", dest="families", action="append_const", const=4, help="IPv4 only")
     group.add_argument("-6", dest="families", action="append_const", const=6, help="IPv6 only")
 
 
-def _limit_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--deadline", type=_seconds, metavar="SECONDS", help="for the whole run (default 60)")
-    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for one step (default 5)")
-
-
-def _check_options(parser: Parser) -> None:
-    group = parser.add_argument_group("how to check")
-    group.add_argument(
-        "--connections", type=_whole, metavar="N", help="fresh connections to make, 1 to 200 (default 32)"
-    )
-    _limit_options(group)
-    group.add_argument(
-        "--services", action="store_true", help="also ask the product's other ports (LDAP, SMTP, ...)"
-    )
-    group.add_argument(
-        "--severity",
-        action="append",
-        default=[],
-        metavar="CODE=LEVEL",
-        help="another severity for a rule: info, warning or critical; repeatable",
-    )
+def _settings(group: argparse._ArgumentGroup, of: str) -> None:
+    """The options of one group, as `profile.settings` declares them."""
+    kinds: dict[str, Callable[[str], object]] = {"int": _whole, "float": _seconds}
+    for setting in SETTINGS:
+        if not setting.flag or setting.group != of:
+            continue
+        if setting.kind == "bool":
+            group.add_argument(setting.flag, action="store_true", help=setting.help)
+        elif setting.many:
+            group.add_argument(
+                setting.flag, action="append", default=[], metavar=setting.metavar, help=setting.help
+            )
+        else:
+            group.add_argument(
+                setting.flag, type=kinds.get(setting.kind, str), metavar=setting.metavar, help=setting.help
+            )
 
 
 def _output_options(parser: Parser) -> None:
@@ -204,7 +181,9 @@ def _check(commands: Commands) -> None:
         " Without an FQDN and without a profile, the server that this desktop is enrolled with is checked.",
     )
     _target_options(parser)
-    _check_options(parser)
+    group = parser.add_argument_group(SAMPLING)
+    _settings(group, SAMPLING)
+    _settings(group, LIMITS)
     parser.add_argument("--seed", type=_whole, help=argparse.SUPPRESS)
     _output_options(parser)
 
@@ -320,7 +299,7 @@ def _init(commands: Commands) -> None:
         " Members are found by the names in certificates and by the usual pattern (sems1, sems2, ...).",
     )
     _target_options(parser)
-    _limit_options(parser.add_argument_group("how to look"))
+    _settings(parser.add_argument_group("how to look"), LIMITS)
     group = parser.add_argument_group("what to write")
     group.add_argument("--output", metavar="FILE", help="the profile; default: standard output")
     group.add_argument("--force", action="store_true", help="also where the file is there already")

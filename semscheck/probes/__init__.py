@@ -1,5 +1,6 @@
 """Seeing: one module per thing to look at, and the only I/O there is.
 
-A probe turns network and desktop into observations (facts) through the network backend; trouble becomes a `Failure`
-No judgement here: nothing in this room knows what is right or wrong. Imports the model, never analysis or rules.
+A probe turns network and desktop into observations (facts) through the network backend; trouble becomes a
+`Failure` value. Nothing in this package knows what is right or wrong: it imports the model and net, never analysis
+or rules.
 """

@@ -1,6 +1,6 @@
 """The shape of a profile's TOML: tables, keys and types, strict, and what is wrong with a table that has another.
 
-The only module of reading profiles that needs msgspec.
+Made from `settings.SETTINGS`. The only module of reading profiles that needs msgspec.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from difflib import get_close_matches
 from typing import Any
 
 import msgspec
-from msgspec import field
+from msgspec import UNSET, UnsetType, defstruct, field
 
-from semscheck.model.target import DEFAULT_PORT, Limits, Target, Thresholds
+from semscheck.profile.settings import SETTINGS
 
-_LIMITS = Limits()
-_THRESHOLDS = Thresholds()
-_CONNECTIONS = Target(fqdn="").connections
+_KINDS: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "list[str]": list[str],
+    "list[int]": list[int],
+}
 
 
-class TargetShape(msgspec.Struct, forbid_unknown_fields=True):
-    fqdn: str | None = None
-    port: int = DEFAULT_PORT
-    failover: str = "balancer"
-    balancers: list[str] = field(default_factory=list)
-    ca_file: str | None = None
+def _table(name: str) -> type[msgspec.Struct]:
+    """A table of the profile; a key that is not there is UNSET."""
+    keys = [
+        (setting.key.partition(".")[2], _KINDS[setting.kind] | UnsetType, field(default=UNSET))
+        for setting in SETTINGS
+        if setting.key.partition(".")[0] == name
+    ]
+    return defstruct(name.title(), keys, forbid_unknown_fields=True)
 
 
 class MemberShape(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,45 +39,20 @@ class MemberShape(msgspec.Struct, forbid_unknown_fields=True):
     client: str | list[str] = ""
 
 
-class SamplingShape(msgspec.Struct, forbid_unknown_fields=True):
-    connections: int = _CONNECTIONS
-
-
-class LimitsShape(msgspec.Struct, forbid_unknown_fields=True):
-    timeout_s: float = _LIMITS.timeout_s
-    deadline_s: float = _LIMITS.deadline_s
-
-
-class ThresholdsShape(msgspec.Struct, forbid_unknown_fields=True):
-    expiry_warning_days: float = _THRESHOLDS.expiry_warning_days
-    expiry_critical_days: float = _THRESHOLDS.expiry_critical_days
-    ttl_warning_s: int = _THRESHOLDS.ttl_warning_s
-
-
-class ServicesShape(msgspec.Struct, forbid_unknown_fields=True):
-    check: list[int] = field(default_factory=list)
-    require: list[int] = field(default_factory=list)
-
-
-class ProfileShape(msgspec.Struct, forbid_unknown_fields=True):
-    target: TargetShape = field(default_factory=TargetShape)
-    member: list[MemberShape] = field(default_factory=list)
-    sampling: SamplingShape = field(default_factory=SamplingShape)
-    limits: LimitsShape = field(default_factory=LimitsShape)
-    thresholds: ThresholdsShape = field(default_factory=ThresholdsShape)
-    services: ServicesShape = field(default_factory=ServicesShape)
-    severity: dict[str, str] = field(default_factory=dict)
-
-
-_TABLES: dict[str, type[msgspec.Struct]] = {
-    "": ProfileShape,
-    "target": TargetShape,
-    "member": MemberShape,
-    "sampling": SamplingShape,
-    "limits": LimitsShape,
-    "thresholds": ThresholdsShape,
-    "services": ServicesShape,
+_TABLES: dict[str, Any] = {
+    name: _table(name)
+    for name in dict.fromkeys(setting.key.partition(".")[0] for setting in SETTINGS if setting.key)
 }
+_PROFILE = defstruct(
+    "Profile",
+    [
+        *((name, table, field(default_factory=table)) for name, table in _TABLES.items()),
+        ("member", list[MemberShape], field(default_factory=list)),
+        ("severity", dict[str, str], field(default_factory=dict)),
+    ],
+    forbid_unknown_fields=True,
+)
+_FIELDS = {"": _PROFILE, "member": MemberShape, **_TABLES}
 # msgspec's names of types, as TOML calls them.
 _TYPES = {
     "str": "a string",
@@ -92,10 +73,13 @@ _AT = re.compile(r" - at `\$(?P<path>.*)`$", re.DOTALL)
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
-def shaped(table: dict[str, Any]) -> ProfileShape:
-    """The table of a TOML document with every key typed. Raises ValueError: "the.key's.path: what is wrong"."""
+def shaped(table: dict[str, Any]) -> Any:
+    """The table of a TOML document with every key typed: an attribute a table, UNSET for a key that is not there.
+
+    Raises ValueError: "the.key's.path: what is wrong".
+    """
     try:
-        return msgspec.convert(table, ProfileShape, strict=True)
+        return msgspec.convert(table, _PROFILE, strict=True)
     except msgspec.ValidationError as problem:
         raise ValueError(_words(str(problem), table)) from problem
 
@@ -133,7 +117,7 @@ def _joined(path: str, key: str) -> str:
 
 
 def _meant(path: str, key: str) -> str:
-    shape = _TABLES.get(path.partition("[")[0])
+    shape = _FIELDS.get(path.partition("[")[0])
     if shape is None:
         return ""
     near = get_close_matches(key, shape.__struct_fields__, n=1)

@@ -8,12 +8,20 @@ another script than ASCII needs it.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from semscheck.model.names import MAX_LABEL, MAX_NAME
-from semscheck.model.target import Endpoint
+from semscheck.model.target import MAX_CONNECTIONS, Endpoint, Failover, Member
 
+MAX_CA_BYTES = 16 * 1024 * 1024  # a whole operating system's store is about 250 kB
+MAX_TIMEOUT_S = 600.0
+MAX_DEADLINE_S = 3600.0
+MAX_DAYS = 36500.0
+MAX_TTL_S = 2**31 - 1  # RFC 2181 section 8
+_PEM = re.compile(rb"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----")
 MAX_TYPED = 1000  # characters of an entry that are looked at at all; the longest IDN name is well below
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 _URL = re.compile(
@@ -204,3 +212,132 @@ def _quoted(text: str, *, bare: bool = False) -> str:
     """Typed text for a message: bounded, with every control character as an escape."""
     cut = text if len(text) <= 80 else text[:77] + "..."
     return repr(cut)[1:-1] if bare else repr(cut)
+
+
+# --- values with a range -----------------------------------------------------------------------------------
+
+
+def failover(text: str) -> Failover:
+    """Who moves clients. Raises EntryError."""
+    try:
+        return Failover(text)
+    except ValueError as problem:
+        raise EntryError(f'{text!r} is neither "balancer" nor "dns"') from problem
+
+
+def connections(number: int) -> int:
+    """How many fresh connections to make. Raises EntryError."""
+    if not 1 <= number <= MAX_CONNECTIONS:
+        raise EntryError(f"{number} is out of range (1 to {MAX_CONNECTIONS})")
+    return number
+
+
+def timeout(value: float) -> float:
+    """Seconds for one step. Raises EntryError."""
+    return _between(value, 0.05, MAX_TIMEOUT_S, "seconds")
+
+
+def deadline(value: float) -> float:
+    """Seconds for a whole run. Raises EntryError."""
+    return _between(value, 0.1, MAX_DEADLINE_S, "seconds")
+
+
+def days(value: float) -> float:
+    """Raises EntryError."""
+    return _between(value, 0, MAX_DAYS, "days")
+
+
+def ttl(value: int) -> int:
+    """Seconds, as a record's time to live (RFC 2181 section 8). Raises EntryError."""
+    if not 0 <= value <= MAX_TTL_S:
+        raise EntryError(f"{value} is out of range (0 to {MAX_TTL_S} seconds)")
+    return value
+
+
+def switch(given: bool) -> bool:
+    """What a switch says."""
+    return given
+
+
+def _between(value: float, least: float, most: float, unit: str) -> float:
+    if not math.isfinite(value) or not least <= value <= most:
+        raise EntryError(f"{value:g} is out of range ({least:g} to {most:g} {unit})")
+    return float(value)
+
+
+# --- entries of several parts ------------------------------------------------------------------------------
+
+
+def member(text: str) -> Member:
+    """NAME=REPLICATION_IP,CLIENT_IP, where either address may be empty. Raises EntryError."""
+    name, equals, rest = text.partition("=")
+    addresses = rest.split(",")
+    if equals and len(addresses) == 1 and rest.strip():
+        raise EntryError(
+            f"{_quoted(text)} has one address, and whether it is Interface 1 or 2 is not said: "
+            f"{_quoted(name, bare=True)}=,{_quoted(rest.strip(), bare=True)} if clients use it (Interface 2), "
+            f"{_quoted(name, bare=True)}={_quoted(rest.strip(), bare=True)}, if it is for replication (Interface 1)"
+        )
+    if not equals or len(addresses) != 2:
+        raise EntryError(
+            f"{_quoted(text)} is not NAME=REPLICATION_IP,CLIENT_IP (either address may be empty)"
+        )
+    replication, client = ((endpoint(typed),) if typed.strip() else () for typed in addresses)
+    return Member(host_name(name), replication=replication, client=client)
+
+
+def severity(text: str) -> tuple[str, str]:
+    """CODE=LEVEL as both; whether there is such a rule only the catalogue knows. Raises EntryError."""
+    code, equals, level = text.partition("=")
+    if not equals:
+        raise EntryError(f"{_quoted(text)} is not CODE=LEVEL, for example CRT016=warning")
+    return code.strip().upper(), level.strip()
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def content(path: Path, limit: int) -> bytes:
+    """A file's bytes, read up to a bound so that no device or huge file is read to its end. Raises EntryError."""
+    if path.is_dir():
+        raise EntryError(f"{path}: is a directory, not a file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as problem:
+        raise EntryError(f"{path}: {(problem.strerror or str(problem)).lower()}") from problem
+    except ValueError as problem:  # a zero byte in the name
+        raise EntryError(f"{path}: {problem}") from problem
+    if len(data) > limit:
+        raise EntryError(f"{path}: larger than {limit // (1024 * 1024)} MiB, that is no such file")
+    return data
+
+
+def ca_file(text: str) -> str:
+    """The path of a PEM file with at least one certificate that OpenSSL can read. Raises EntryError."""
+    if not text.strip():
+        raise EntryError("is empty; leave it out to use the system's trust alone")
+    data = content(Path(text), MAX_CA_BYTES)
+    if not data.strip():
+        raise EntryError(f"{text}: is empty, there is no certificate in it")
+    if _PEM.search(data) is None:
+        if data[:1] == b"\x30":
+            raise EntryError(
+                f"{text}: looks like DER; PEM is needed: openssl x509 -inform der -in FILE -out FILE.pem"
+            )
+        raise EntryError(f"{text}: there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----)")
+    if not _readable_certificates(text):
+        raise EntryError(f"{text}: there is no certificate in it that can be read")
+    return text
+
+
+def _readable_certificates(path: str) -> int:
+    import ssl
+
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=path)
+        return context.cert_store_stats()["x509"]
+    except (OSError, ValueError) as problem:
+        # OpenSSL's own words, "PEM lib (_ssl.c:4154)", tell nobody which certificate, or what is wrong with it.
+        raise EntryError(f"{path}: a certificate in it cannot be read; it is damaged or cut off") from problem

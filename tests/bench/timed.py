@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from semscheck.pipeline import check
-from semscheck.profile.reader import Options, read_target
+from semscheck.profile.reader import read_target
 
 RUNS = 5
 
 
 def main(connections: str, _profile: str, profile: str, _resolver: str, *resolvers: str) -> None:
-    target = read_target(Path(profile), Options(resolvers=resolvers), dict)
+    target = read_target(Path(profile), {"resolver": resolvers}, dict)
     asked = replace(target, connections=int(connections), connections_given=int(connections) > 0)
     took = []
     for _ in range(1 + (RUNS if connections == "0" else 2)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,16 @@ from semscheck.cli.interruption import ending
 from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import Delivery
 from semscheck.cli.output.progress import Progress
-from semscheck.profile.reader import Options, ProfileError, read_target
+from semscheck.profile.reader import Given, ProfileError, read_target
+from semscheck.profile.settings import SETTINGS
 
 if TYPE_CHECKING:
     from semscheck.model.events import Event
     from semscheck.model.report import Report
     from semscheck.model.target import Severity, Target
 
-_TARGET_OPTIONS = ("port", "connections", "deadline", "timeout", "services", "resolver", "severity", "seed")
+# Names and addresses that were given stand in the report's `target`; its `options` have the rest.
+_NOT_OPTIONS = ("fqdn", "member", "balancer", "ca_file")
 
 
 def check(options: Namespace) -> int:
@@ -103,24 +105,11 @@ def target_of(options: Namespace) -> Target:
     fqdn = options.fqdn
     if fqdn is None and options.profile is None:
         fqdn = _enrolled(options.name)
-    given = Options(
-        fqdn=fqdn,
-        port=options.port,
-        members=tuple(options.member),
-        balancers=tuple(options.balancer),
-        ca_file=options.ca_file,
-        resolvers=tuple(options.resolver),
-        connections=getattr(options, "connections", None),  # not an option of `init`
-        deadline_s=options.deadline,
-        timeout_s=options.timeout,
-        services=getattr(options, "services", False),
-        families=tuple(options.families or ()),
-        severities=tuple(getattr(options, "severity", ())),
-    )
+    given = {**vars(options), "fqdn": fqdn}
     return read(Path(options.profile) if options.profile is not None else None, given)
 
 
-def read(profile: Path | None, given: Options) -> Target:
+def read(profile: Path | None, given: Given) -> Target:
     """`read_target` with the catalogue at hand. Raises CommandError."""
     try:
         return read_target(profile, given, severities)
@@ -149,14 +138,12 @@ def _enrolled(command: str) -> str:
 def _asked(options: Namespace) -> dict[str, str]:
     """What the command line asked for, as text, for the report; outputs are nobody's business."""
     asked = {}
-    for name in _TARGET_OPTIONS:
-        value = getattr(options, name)
+    names = (setting.name for setting in SETTINGS if setting.flag)
+    for name in (*names, "seed"):
+        value = None if name in _NOT_OPTIONS else getattr(options, name)
         if value in (None, False, []):
             continue
         asked[name] = ",".join(value) if isinstance(value, list) else str(value).lower()
     if options.families:
         asked["families"] = ",".join(map(str, sorted(set(options.families))))
     return asked
-
-
-Command = Callable[[Namespace], int]

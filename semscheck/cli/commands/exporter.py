@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output import streams
-from semscheck.profile.reader import Options, ProfileError, read_target
+from semscheck.profile.reader import ProfileError, read_target
 from semscheck.report import wording as words
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def doors() -> Runners:
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:
     try:
-        target = read_target(profile, Options(resolvers=resolvers), _severities)
+        target = read_target(profile, {"resolver": resolvers}, _severities)
     except ProfileError as problem:
         said = str(problem)
         if said.startswith("--resolver"):  # here it is a key of the configuration

@@ -42,7 +42,6 @@ def playing(name: str | None) -> Iterator[tuple[Lab, Target]]:
     from semscheck.cli.commands.check import read
     from semscheck.lab.cluster import LabError, LabThread
     from semscheck.lab.console import UnknownScenarioError, find_scenario
-    from semscheck.profile.reader import Options
 
     try:
         scenario = find_scenario(name or DEMO)
@@ -50,7 +49,7 @@ def playing(name: str | None) -> Iterator[tuple[Lab, Target]]:
             profile = thread.lab.ca_file.with_name("profile.toml")
             profile.write_text(thread.lab.profile_toml(ca_file="ca.pem"), encoding="utf-8")
             services = bool(scenario.expect_with_services)  # what is wrong there shows with them only
-            yield thread.lab, read(profile, Options(resolvers=thread.lab.resolvers, services=services))
+            yield thread.lab, read(profile, {"resolver": thread.lab.resolvers, "services": services})
     except UnknownScenarioError as problem:
         raise CommandError(str(problem)) from problem
     except LabError as problem:

@@ -135,9 +135,8 @@ def _load(path: Path) -> Report:
 
 def _target(fqdn: str | None, profile: Path | None) -> Target:
     from semscheck.cli.commands.check import read
-    from semscheck.profile.reader import Options
 
-    return read(profile, Options(fqdn=fqdn))
+    return read(profile, {"fqdn": fqdn})
 
 
 def _screens_target(fqdn: str | None, profile: Path | None) -> Target:

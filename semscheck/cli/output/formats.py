@@ -13,7 +13,6 @@ from semscheck.model.findings import Status
 from semscheck.model.report import Report
 
 MIN_PASSPHRASE, MAX_PASSPHRASE = 12, 1024  # characters; a guessed passphrase gives every pseudonym away
-FORMATS = ("text", "json", "jsonl", "html", "markdown", "nagios", "prometheus", "junit")
 
 
 def failing_on(report: Report, fail_on: str) -> Report:
