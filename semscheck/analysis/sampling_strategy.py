@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
+from semscheck.analysis.balancing.controls import worth
 from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
-from semscheck.analysis.balancing.identity import Facts, member_addresses, usual_labels, worth
+from semscheck.analysis.balancing.facts import facts_on_the_way
+from semscheck.analysis.balancing.identity import usual_labels
+from semscheck.analysis.balancing.method import EACH_LOOK
 from semscheck.analysis.balancing.statistics import (
     cycle,
     cycle_is_certain,
@@ -16,9 +19,6 @@ from semscheck.analysis.balancing.statistics import (
 from semscheck.model.observations import Control, Exchange, Sample, Trace
 from semscheck.model.target import Target
 
-# Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
-# each time, which makes 0.5 to 0.9 % in all for two to six members (simulated: tests/analysis/test_looks.py).
-EACH_LOOK = 0.005
 LEFT_OPEN = (
     0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
 )
@@ -26,46 +26,11 @@ EXTENSION = 32
 GAP = "?"  # stands for whoever did not answer or could not be told
 
 
-def facts_of(
-    seen: Iterable[Sample | Trace | Control | Exchange],
-    members: tuple[str, ...],
-    addresses: dict[str, str],
-    client: Mapping[str, str],
-) -> Facts:
-    """The facts of a path while it is being sampled. client: address of a client interface to the member's name."""
-    samples: list[Sample] = []
-    controls: list[Control] = []
-    pages: list[Exchange] = []
-    traces: dict[str, list[Trace]] = {}
-    for each in seen:
-        match each:
-            case Sample():
-                samples.append(each)
-            case Trace():
-                traces.setdefault(each.sample, []).append(each)
-            case Control():
-                controls.append(each)
-            case Exchange():
-                pages.append(each)
-    here = {sample.address for sample in samples} - set(client)
-    return Facts(
-        members=members,
-        addresses=addresses,
-        samples=tuple(samples),
-        traces={key: tuple(value) for key, value in traces.items()},
-        controls=tuple(controls),
-        own_pages=tuple((client[page.address], page) for page in pages if page.address in client),
-        pages=tuple(page for page in pages if page.address in here),
-    )
-
-
 class SamplingDecisions:
     """What `probes.deciding.Decisions` asks for, for one target. Holds nothing but the members' names."""
 
     def __init__(self, target: Target) -> None:
-        self._members = tuple(member.name for member in target.members if member.client)
-        self._addresses = member_addresses(target)
-        self._client = {e.address: member.name for member in target.members for e in member.client}
+        self._target = target
 
     def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
         """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""
@@ -83,7 +48,7 @@ class SamplingDecisions:
 
     def history(self, seen: Sequence[Sample | Trace | Control | Exchange]) -> tuple[str | None, ...]:
         """Who answered each fresh connection so far."""
-        facts = facts_of(seen, self._members, self._addresses, self._client)
+        facts = facts_on_the_way(seen, self._target)
         labels = usual_labels(facts)
         return tuple(labels.get(sample.id) for sample in facts.fresh)
 

@@ -11,47 +11,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
+from semscheck.analysis.balancing.controls import ControlResult, worth
 from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie
+from semscheck.analysis.balancing.facts import Facts, cookies_of
 from semscheck.analysis.balancing.statistics import cycle_with_gaps
 from semscheck.model.analysis import Signal
-from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
-from semscheck.model.target import Target
+from semscheck.model.observations import Sample, Trace
 
 STRONG, FAIR, WEAK = "strong", "fair", "weak"
 UNLISTED = "a server that is not in the profile"
 DATE_APART_S = 2.5  # HTTP dates have a resolution of one second
 VOLATILE = frozenset({"date", "set-cookie", "content-length", "age", "expires", "connection", "keep-alive"})
 _WORTH_COMPARING = ("server", "x-powered-by", "etag", "last-modified", "location", "content-type")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The observations that bear on one path, by what they are. members: names in the profile's order.
-
-    earlier: the connections before the fresh arm began anew for another kind of token. pages: what the address
-    itself answered when it was looked at; own_pages: what each member answered when asked directly.
-    """
-
-    members: tuple[str, ...]
-    addresses: Mapping[str, str]  # member's address -> name
-    samples: tuple[Sample, ...]
-    traces: Mapping[str, tuple[Trace, ...]]  # sample id -> traces
-    controls: tuple[Control, ...]
-    own_certificates: Mapping[str, str] = field(default_factory=dict)  # fingerprint -> member, where unique
-    own_pages: tuple[tuple[str, Exchange], ...] = ()  # (member, exchange) asked directly
-    pages: tuple[Exchange, ...] = ()
-    earlier: tuple[Sample, ...] = ()
-    started: datetime | None = None
-    client: Mapping[str, str] = field(default_factory=dict)  # address of a client interface -> name
-
-    @property
-    def fresh(self) -> tuple[Sample, ...]:
-        return tuple(sample for sample in self.samples if sample.arm == "fresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,81 +41,6 @@ class Identity:
 
     def of(self, sample: Sample) -> str | None:
         return self.labels.get(sample.id)
-
-
-# --- controls ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ControlResult:
-    """What the controls of one kind of token allow. groups: member -> label (several names where they share)."""
-
-    usable: bool
-    why: str
-    groups: Mapping[str, str] = field(default_factory=dict)
-    names: frozenset[str | None] = frozenset()
-
-
-def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> ControlResult:
-    """Judge the controls: each issuer must know its own token, and no other member may know it.
-
-    Members that share keys become one group with a common label. With one group for all of several members,
-    or with no member that knows its own token, the token says nothing here. Cookies are judged name by name,
-    since a page may set one that is a session and another that every member accepts.
-    """
-    relevant = [c for c in controls if c.token == token and c.name != "made up"]
-    by_name: dict[str | None, list[Control]] = defaultdict(list)
-    for control in relevant:
-        by_name[control.name].append(control)
-    if not by_name:
-        seen = (
-            "no page was seen to set a session cookie"
-            if token == "cookie"
-            else "no TLS session was given to compare"
-        )
-        return ControlResult(False, seen)
-    judged = {name: _worth_of_one(each, token, members) for name, each in by_name.items()}
-    good = {name: value for name, value in judged.items() if value.usable}
-    if not good:
-        return next(iter(judged.values()))
-    best = max(good.values(), key=lambda value: len(set(value.groups.values())))
-    names = frozenset(name for name, value in good.items() if value.groups == best.groups)
-    return ControlResult(True, "", best.groups, names)
-
-
-def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str]) -> ControlResult:
-    own = [control for control in controls if control.issuer == control.shown_to]
-    # Known once and unknown another time: something stands between, and recognition says nothing.
-    sure = {c.issuer for c in own if c.recognised} - {c.issuer for c in own if c.recognised is False}
-    if not sure:
-        return ControlResult(False, _no_own(own, token))
-    shared: dict[str, set[str]] = {name: {name} for name in sure}
-    for control in controls:
-        if control.issuer != control.shown_to and control.recognised:
-            union = shared.setdefault(control.issuer, {control.issuer}) | shared.setdefault(
-                control.shown_to, {control.shown_to}
-            )
-            for each in union:
-                shared[each] = union
-    groups = {
-        name: " or ".join(each for each in members if each in shared[name]) or name for name in sorted(sure)
-    }
-    labels = set(groups.values())
-    if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
-        both = next(iter(labels)).replace(" or ", " and ")
-        why = f"{both} recognise each other's sessions, which therefore name none of them"
-        return ControlResult(False, why, groups)
-    return ControlResult(True, "", groups)
-
-
-def _no_own(own: Sequence[Control], token: str) -> str:
-    if not any(control.issuer for control in own) and any(control.recognised for control in own):
-        return "a session is known to some requests and unknown to others"
-    if all(control.recognised is None for control in own):
-        return "no member's client interface could be reached"
-    if token == "tls":
-        return "the members do not resume TLS sessions that they gave themselves"
-    return "the members do not recognise session cookies that they gave themselves"
 
 
 # --- the signals -------------------------------------------------------------------------------------------
@@ -157,7 +58,7 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
         return {}, "a member knows a session that it gave at one time and not at another"
     if token == "cookie" and not facts.members and _moves_between_requests(facts):
         return {}, "requests of one connection are answered by different servers"
-    stable = frozenset() if facts.members else repeated_cookies(facts)
+    stable = frozenset() if facts.members else facts.repeated_cookies
     labels: Labels = {}
     strangers: list[str] = []
     for sample in facts.samples:
@@ -231,16 +132,6 @@ def _moves_between_requests(facts: Facts) -> bool:
     return any(s.arm == "keep-alive" and s.cookie_recognised is False for s in facts.samples)
 
 
-def repeated_cookies(facts: Facts) -> frozenset[str | None]:
-    """Names of cookies that came with one value on several fresh connections: labels, not sessions. Shown through
-    the FQDN they may lead back to their member, whoever would have been chosen."""
-    seen: dict[str, list[str]] = defaultdict(list)
-    for sample in facts.fresh:
-        for name, value in cookies_of(sample.headers):
-            seen[name].append(value)
-    return frozenset(name for name, values in seen.items() if len(set(values)) < len(values))
-
-
 def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: ControlResult) -> bool:
     """Every member of the profile was reached, knows its own tokens, and did not know this one."""
     refused = {trace.member for trace in traces if trace.recognised is False}
@@ -255,28 +146,13 @@ def _by_http_cookie(facts: Facts) -> tuple[Labels, str]:
     return _traced(facts, "cookie")
 
 
-def cookies_of(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """(name, value) of each Set-Cookie header."""
-    found = []
-    for name, value in headers:
-        if name.lower() == "set-cookie":
-            key, equals, rest = value.partition("=")
-            if equals and key.strip():
-                found.append((key.strip(), rest.partition(";")[0].strip()))
-    return tuple(found)
-
-
 def _by_balancer_cookie(
     facts: Facts, strengths: tuple[Strength, ...], kinds: tuple[CookieKind, ...]
 ) -> Labels:
     """Labels from cookies that decode to a member, or whose values may be compared."""
-    direct = {name for _, page in facts.own_pages for name, _ in cookies_of(page.headers)}
-    seen: dict[str, list[str]] = defaultdict(list)
-    for sample in facts.fresh:
-        for name, value in cookies_of(sample.headers):
-            seen[name].append(value)
+    direct, seen = facts.members_cookies, facts.fresh_cookies
     # An application may set few values too, so that an unknown cookie counts only where something in front sets it.
-    in_front = set_in_front(facts) if CookieKind.CANDIDATE in kinds else frozenset()
+    in_front = facts.set_in_front if CookieKind.CANDIDATE in kinds else frozenset()
     labels: Labels = {}
     for sample in facts.samples:
         for name, value in cookies_of(sample.headers):
@@ -294,22 +170,6 @@ def _by_balancer_cookie(
                 labels[sample.id] = _named(identity, facts) or f"“{identity[:60]}” in cookie {name[:40]}"
             break
     return labels
-
-
-def set_in_front(facts: Facts) -> frozenset[str]:
-    """Cookies that the FQDN's address sets on a page on which every member, asked directly, sets none of that name:
-    something in front sets them. Empty where the members were not all asked for that page."""
-    direct: dict[str, dict[str, set[str]]] = defaultdict(dict)  # path -> member -> names
-    for member, page in facts.own_pages:
-        names = {name for name, _ in cookies_of(page.headers)}
-        direct[page.path].setdefault(member, set()).update(names)
-    found: set[str] = set()
-    for page in facts.pages:
-        asked = direct.get(page.path, {})
-        if facts.members and set(asked) == set(facts.members):
-            here = {name for name, _ in cookies_of(page.headers)}
-            found |= here - set().union(*asked.values())
-    return frozenset(found)
 
 
 def _named(label: str, facts: Facts) -> str | None:
@@ -529,22 +389,3 @@ def contradiction(identity: Identity) -> Signal | None:
 
 
 # --- the facts of a path -----------------------------------------------------------------------------------
-
-
-def member_addresses(target: Target) -> dict[str, str]:
-    """Every address of every member, both interfaces, to its name."""
-    return {
-        endpoint.address: member.name
-        for member in target.members
-        for endpoint in (*member.client, *member.replication)
-    }
-
-
-def unique_certificates(target: Target, handshakes: Iterable[Handshake]) -> dict[str, str]:
-    """Leaf fingerprints that exactly one member presents on its client interface, to the member's name."""
-    client = {endpoint.address: member.name for member in target.members for endpoint in member.client}
-    owners: dict[str, set[str]] = defaultdict(set)
-    for shake in handshakes:
-        if shake.chain and shake.sni == target.fqdn and shake.address in client:
-            owners[shake.chain[0]].add(client[shake.address])
-    return {fingerprint: next(iter(names)) for fingerprint, names in owners.items() if len(names) == 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from semscheck.analysis.balancing.paths import _Keeping
+from semscheck.analysis.balancing.persistence import _Keeping
 from semscheck.model.observations import Sample
 
 LONG = "0123456789ABCDEF" * 8

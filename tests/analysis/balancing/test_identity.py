@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from semscheck.analysis.balancing.controls import worth
+from semscheck.analysis.balancing.facts import Facts
 from semscheck.analysis.balancing.identity import (
-    Facts,
     consistent,
     identify,
-    set_in_front,
     usual_labels,
-    worth,
 )
 from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.model.observations import Control, Exchange
@@ -124,10 +123,9 @@ def test_what_is_used_on_the_way_is_what_is_used_at_the_end(owners: str) -> None
 
 
 def _facts(story: Story) -> Facts:
-    from semscheck.analysis.sampling_strategy import facts_of
+    from semscheck.analysis.balancing.facts import facts_on_the_way
 
-    client = {address(name): name for name in story.members}
-    return facts_of(story.seen, story.members, client, client)  # type: ignore[arg-type]
+    return facts_on_the_way(story.seen, story.snapshot().target)  # type: ignore[arg-type]
 
 
 def test_cookies_set_in_front() -> None:
@@ -150,9 +148,9 @@ def test_cookies_set_in_front() -> None:
     def facts(*own_pages: tuple[str, Exchange]) -> Facts:
         return Facts((A, B), {}, (), {}, (), own_pages=own_pages, pages=here)
 
-    assert set_in_front(facts(*own)) == {"lb"}
-    assert set_in_front(facts(own[0])) == frozenset()  # not every member was asked
-    assert set_in_front(facts(*own, (B, page(address(B), "/login", "lb")))) == frozenset()
+    assert facts(*own).set_in_front == {"lb"}
+    assert facts(own[0]).set_in_front == frozenset()  # not every member was asked
+    assert facts(*own, (B, page(address(B), "/login", "lb"))).set_in_front == frozenset()
 
 
 # --- decisions on the way ----------------------------------------------------------------------------------

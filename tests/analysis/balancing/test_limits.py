@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semscheck.analysis.balancing.limits import kept_away, without_those
+from semscheck.analysis.balancing.facts import kept_away, without_those
 from semscheck.model.observations import Arm, Bound, Sample
 
 

@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
+from semscheck.analysis.balancing.method import EACH_LOOK
 from semscheck.analysis.balancing.statistics import equal_shares_rejected
-from semscheck.analysis.sampling_strategy import EACH_LOOK, SamplingDecisions
+from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.model.target import Target
 
 RUNS = 3000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from semscheck.analysis.balancing.identity import Facts, Identity
-from semscheck.analysis.balancing.paths import _sessions_shared
+from semscheck.analysis.balancing.facts import Facts
+from semscheck.analysis.balancing.identity import Identity
+from semscheck.analysis.balancing.persistence import _sessions_shared
 from semscheck.model.observations import Sample, Trace
 
 
