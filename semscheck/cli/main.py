@@ -39,12 +39,30 @@ def _run(given: list[str]) -> int:
     parser = build()
     if not given:
         return _open_screens(parser.print_help)
-    options = parser.parse_args(given)
+    options = parser.parse_args(_meant(given))
     if options.name is None:
         parser.error("a command is missing")
     module, _, function = options.command.partition(":")
     command: Callable[[object], int] = getattr(import_module(f"semscheck.cli.commands.{module}"), function)
     return command(options)
+
+
+def _meant(given: list[str]) -> list[str]:
+    """The command line as the parser wants it: a server's name for a command, `help`, `version`.
+
+    A word with a dot, colon or slash is a server's name: no command has one.
+    """
+    first, *rest = given
+    if first == "help":
+        return [*rest[:1], "--help"]
+    if first == "version":
+        return ["--version", *rest]
+    if first.startswith("-") or not any(sign in first for sign in ".:/"):
+        return given
+    from semscheck.cli.output.streams import is_terminal
+
+    screens = not rest and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    return ["tui" if screens else "check", *given]
 
 
 def _open_screens(print_help: Callable[[], None]) -> int:

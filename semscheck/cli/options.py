@@ -16,6 +16,7 @@ DESCRIPTION = (
     "Find out why clients cannot reach a cluster of Symantec Encryption Management Servers, or lose their session: "
     "DNS, network, TLS, certificates, and which server answers each connection."
 )
+SHELLS = ("bash", "zsh", "fish", "powershell")
 EXIT_CODES = (
     "exit codes: 0 ok, 1 warning, 2 critical, 3 unknown (it could not be tested, the members could not be told "
     "apart, or the command line was wrong)"
@@ -29,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         from semscheck.cli.output.streams import say
 
         say(f"{self.prog}: {message}")
-        say(f"{self.prog} --help shows what can be said")
+        say(f"See '{self.prog} --help'.")
         self.exit(UNKNOWN)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -50,6 +51,23 @@ class Parser(argparse.ArgumentParser):
             streams.write_error(message)
 
 
+class ProgramParser(Parser):
+    """Of the program. An unknown command is said with the nearest, and with how to check a server of that name."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.dest != "name" or action.choices is None or value in action.choices:
+            super()._check_value(action, value)
+            return
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, tuple(action.choices), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise argparse.ArgumentError(
+            None,
+            f"there is no command {value[:80]!r}.{hint} For a server of that name: semscheck check {value[:80]}",
+        )
+
+
 class CommandParser(Parser):
     """Of one command. What it does not know is its own error, so that the hint leads to its own help."""
 
@@ -62,7 +80,7 @@ class CommandParser(Parser):
 
 def build() -> Parser:
     """The whole grammar; `command` names the function that runs, as "module:function" of semscheck.cli.commands."""
-    parser = Parser(prog="semscheck", description=DESCRIPTION, epilog=EXIT_CODES, allow_abbrev=False)
+    parser = ProgramParser(prog="semscheck", description=DESCRIPTION, epilog=EXIT_CODES, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"semscheck {__version__}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="name", parser_class=CommandParser
@@ -96,7 +114,13 @@ def _target_options(parser: Parser) -> None:
     group.add_argument(
         "fqdn", nargs="?", metavar="FQDN", help="the name that clients use; default: the enrollment's"
     )
-    group.add_argument("--profile", metavar="FILE", help="a profile (TOML); the command line wins over it")
+    profile = group.add_mutually_exclusive_group()
+    profile.add_argument("--profile", metavar="FILE", help="a profile (TOML); the command line wins over it")
+    profile.add_argument(
+        "--no-profile",
+        action="store_true",
+        help="use no profile that is found by the name (semscheck profiles)",
+    )
     _settings(group, TARGET)
     group.add_argument("-4", dest="families", action="append_const", const=4, help="IPv4 only")
     group.add_argument("-6", dest="families", action="append_const", const=6, help="IPv6 only")
@@ -260,6 +284,7 @@ def _demo(commands: Commands) -> None:
     parser.add_argument(
         "scenario", nargs="?", metavar="SCENARIO", help="see lab --list; default: round-robin"
     )
+    parser.add_argument("--list", action="store_true", help="show the scenarios")
     parser.add_argument("--seed", type=_whole, help=argparse.SUPPRESS)
     _output_options(parser)
 
@@ -306,6 +331,21 @@ def _init(commands: Commands) -> None:
     group.add_argument("--quiet", action="store_true", help="no notes on standard error")
 
 
+def _profiles(commands: Commands) -> None:
+    _add(
+        commands,
+        "profiles",
+        "profiles:profiles",
+        "the profiles that are found by a server's name, and where",
+        " Exit code 3 where one of them cannot be used.",
+    )
+
+
+def _completion(commands: Commands) -> None:
+    parser = _add(commands, "completion", "completion:completion", "prints the completions of a shell")
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+
+
 def _selftest(commands: Commands) -> None:
     parser = _add(
         commands,
@@ -328,6 +368,8 @@ _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _explain,
     _rules,
     _init,
+    _profiles,
     _schema,
+    _completion,
     _selftest,
 )

@@ -197,6 +197,9 @@ def _with_options(target: Target, given: Given, severities: Severities) -> Targe
         value = given.get(setting.name)
         if value is None or value is False or (setting.many and not value):
             continue
+        if setting.place == "fqdn":
+            target = _named(target, value, given)
+            continue
         value = _option(setting, value)
         if setting.place == "severities":
             value = {**target.severities, **_severity_options(value, severities())}
@@ -208,6 +211,17 @@ def _with_options(target: Target, given: Given, severities: Severities) -> Targe
     return target
 
 
+def _named(target: Target, typed: str, given: Given) -> Target:
+    """The target with the name that was typed, and the port that stood with it unless --port says another."""
+    try:
+        server, port = values.pasted_server(typed)
+    except EntryError as problem:
+        raise ProfileError(f"FQDN: {problem}") from problem
+    if port is not None and given.get("port") is None:
+        target = replace(target, port=port)
+    return replace(target, fqdn=server.name, fqdn_shown=server.shown, fqdn_is_address=server.is_address)
+
+
 def _option(setting: Setting, value: Any) -> Any:
     """An option's value, or a list's, each entry once."""
     read = getattr(values, setting.read)
@@ -217,7 +231,7 @@ def _option(setting: Setting, value: Any) -> Any:
         found = (read(entry) for entry in value)
         return tuple(found) if setting.place == "members" else tuple(dict.fromkeys(found))
     except EntryError as problem:
-        raise ProfileError(f"{setting.flag or 'FQDN'}: {problem}") from problem
+        raise ProfileError(f"{setting.flag}: {problem}") from problem
 
 
 def _severity_options(given: Iterable[tuple[str, str]], known: Mapping[str, Severity]) -> dict[str, Severity]:

@@ -65,6 +65,27 @@ def server_name(text: str) -> ServerName:
     return ServerName(name, _shown(name))
 
 
+def pasted_server(text: str) -> tuple[ServerName, int | None]:
+    """What people paste for a server: its name, NAME:PORT, or the URL of a page on it. Gives the name, and the port
+    that stands there. Raises EntryError.
+    """
+    typed = text.strip().strip("\"'<>").strip()
+    if len(typed) > MAX_TYPED:
+        return server_name(typed), None
+    url = _URL.match(typed)
+    if url is not None and url["host"]:
+        return server_name(url["host"]), _port_text(url["port"], text) if url["port"] else None
+    with_port = _WITH_PORT.match(typed)
+    if (
+        with_port is not None
+        and _address_or_none(typed) is None
+        and typed[with_port.end() :][:1] in ("", *"/?#")
+    ):
+        return server_name(with_port["host"]), _port_text(with_port["port"], text)
+    name = re.split(r"[/?#]", typed, maxsplit=1)[0] if "@" not in typed else typed
+    return server_name(name or typed), None
+
+
 def host_name(text: str) -> str:
     """A member's own name as A-labels: as `server_name`, and no address. Raises EntryError."""
     found = server_name(text)

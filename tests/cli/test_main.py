@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from semscheck import __version__
-from semscheck.cli.main import main
+from semscheck.cli.main import _meant, main
 from semscheck.rules import rule as registry
 
 CODES = [card.code for card in registry.cards()]
@@ -66,11 +66,13 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("bogus",), "invalid choice: 'bogus'"),
+        (("bogus",), "there is no command 'bogus'. For a server of that name: semscheck check bogus"),
+        (("chek",), "Did you mean check?"),
+        (("repaly", "x.json"), "Did you mean replay?"),
         (("--bogus",), "--bogus"),
         (
             ("check", "a.example", "b.example"),
-            "unrecognized arguments: b.example\nsemscheck check --help shows",
+            "unrecognized arguments: b.example\nSee 'semscheck check --help'.",
         ),
         (("check", "::1", "-4"), "-4: ::1 is an IPv6 address, and only IPv4 is asked for"),
         (("check", "--format", "xml", "a.example"), "invalid choice: 'xml'"),
@@ -81,7 +83,10 @@ def test_version() -> None:
         (("check", "--connections", "9" * 5000, "a.example"), "is no whole number"),
         (("check", "--deadline", "soon", "a.example"), "'soon' is no number of seconds"),
         (("check", "--fail-on", "info", "a.example"), "invalid choice: 'info'"),
-        (("check", "https://keys.example.com/"), "is a URL; give the name alone: keys.example.com"),
+        (("check", "https://"), "no host name"),
+        (("check", "keys.example.com:70000"), "70000 is no port"),
+        (("https://keys..example/",), "no host name"),
+        (("completion", "tcsh"), "invalid choice: 'tcsh'"),
         (("check", ""), "a server name is missing"),
         (("check", "--port", "0", "keys.example.com"), "--port: 0 is no port"),
         (("check", "--severity", "NOPE=info", "keys.example.com"), "no rule has the code 'NOPE'"),
@@ -107,7 +112,28 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_3(
     assert words in err
     assert "Traceback" not in err
     lines = err.splitlines()
-    assert len(lines) == 1 or (len(lines) == 2 and lines[1].endswith("--help shows what can be said"))
+    assert len(lines) == 1 or (len(lines) == 2 and re.fullmatch(r"See 'semscheck[a-z ]* --help'\.", lines[1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["keys.example.com"], ["check", "keys.example.com"]),
+        (
+            ["https://keys.example.com:8443/x", "--json"],
+            ["check", "https://keys.example.com:8443/x", "--json"],
+        ),
+        (["keys:8443"], ["check", "keys:8443"]),
+        (["2001:db8::1"], ["check", "2001:db8::1"]),
+        (["help"], ["--help"]),
+        (["help", "check"], ["check", "--help"]),
+        (["version"], ["--version"]),
+        (["--version"], ["--version"]),
+        (["check", "keys.example.com"], ["check", "keys.example.com"]),
+    ],
+)
+def test_a_name_stands_for_a_check_of_it(arguments: list[str], meant: list[str]) -> None:
+    assert _meant(arguments) == meant
 
 
 def test_what_was_typed_is_shown_harmless(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,6 +92,37 @@ def test_what_is_no_name_is_explained(typed: str, words: str) -> None:
         entries.server_name(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "name", "port"),
+    [
+        ("keys.example.com", "keys.example.com", None),
+        (" Keys.Example.COM. ", "keys.example.com", None),
+        ("keys.example.com:8443", "keys.example.com", 8443),
+        ("https://keys.example.com/", "keys.example.com", None),
+        ("https://user:secret@keys.example.com:8443/a?b#c", "keys.example.com", 8443),
+        ("keys.example.com/omc", "keys.example.com", None),
+        ("keys.example.com:9000/omc", "keys.example.com", 9000),
+        ("<https://keys.example.com>", "keys.example.com", None),
+        ('"keys.example.com"', "keys.example.com", None),
+        ("https://schlüssel.example/", "xn--schlssel-95a.example", None),
+        ("[2001:db8::1]:8443", "2001:db8::1", 8443),
+        ("2001:db8::1", "2001:db8::1", None),
+        ("192.0.2.1:444", "192.0.2.1", 444),
+    ],
+)
+def test_what_people_paste_is_a_name(typed: str, name: str, port: int | None) -> None:
+    server, number = entries.pasted_server(typed)
+    assert (server.name, number) == (name, port)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "https://", "jdoe@example.com", "keys.example.com:0", "keys.example.com:x"]
+)
+def test_what_is_no_server_is_explained(typed: str) -> None:
+    with pytest.raises(EntryError):
+        entries.pasted_server(typed)
+
+
 def test_a_member_is_not_named_by_an_address() -> None:
     assert entries.host_name("SEMS1.example.com.") == "sems1.example.com"
     with pytest.raises(EntryError, match="is an address"):

@@ -37,6 +37,11 @@ def demo(options: Namespace) -> int:
     """`semscheck demo`: a check of a lab scenario, with nothing to configure. Raises CommandError."""
     from semscheck.cli.commands.lab import playing
 
+    if options.list:
+        from semscheck.lab.console import list_scenarios
+
+        list_scenarios()
+        return 0
     with Delivery(options) as delivery, playing(options.scenario) as (lab, target):
         if not options.quiet:
             streams.say(
@@ -105,8 +110,22 @@ def target_of(options: Namespace) -> Target:
     fqdn = options.fqdn
     if fqdn is None and options.profile is None:
         fqdn = _enrolled(options.name)
-    given = {**vars(options), "fqdn": fqdn}
-    return read(Path(options.profile) if options.profile is not None else None, given)
+    profile = Path(options.profile) if options.profile is not None else None
+    if profile is None and not options.no_profile:
+        profile = _found_profile(fqdn, quiet=options.quiet)
+    return read(profile, {**vars(options), "fqdn": fqdn})
+
+
+def _found_profile(fqdn: str, *, quiet: bool) -> Path | None:
+    """The profile that is found by the server's name, which is said on standard error. Raises CommandError."""
+    from semscheck.cli.known_profiles import profile_for
+
+    known = profile_for(fqdn)
+    if known is None:
+        return None
+    if not quiet:
+        streams.say(f"profile: {known.path} ({known.source}; --no-profile checks without it)")
+    return known.path
 
 
 def read(profile: Path | None, given: Given) -> Target:

@@ -136,6 +136,11 @@ def _load(path: Path) -> Report:
 def _target(fqdn: str | None, profile: Path | None) -> Target:
     from semscheck.cli.commands.check import read
 
+    if profile is None and fqdn is not None:
+        from semscheck.cli.known_profiles import profile_for
+
+        known = profile_for(fqdn)
+        profile = known.path if known is not None else None
     return read(profile, {"fqdn": fqdn})
 
 
@@ -194,11 +199,10 @@ def _compare(report: Report, path: Path) -> str:
 
 
 def _profiles() -> tuple[Path, ...]:
-    from platformdirs import user_config_path
-
+    from semscheck.cli.known_profiles import folders
     from semscheck.tui.store import find_profiles
 
-    return find_profiles(Path.cwd(), user_config_path("semscheck", appauthor=False))
+    return find_profiles(Path.cwd(), *(folder for _, folder in folders()))
 
 
 def _scenarios() -> tuple[Scenario, ...]:
