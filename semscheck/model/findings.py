@@ -24,6 +24,20 @@ class Owner(StrEnum):
     SEMSCHECK = "semscheck"
 
 
+class ImpactKind(StrEnum):
+    """What users notice, the worst first."""
+
+    NOBODY_CONNECTS = "nobody-connects"
+    SOME_FAIL = "some-fail"
+    SESSIONS_LOST = "sessions-lost"
+    SOME_CLIENTS_CANNOT = "some-clients-cannot"
+    NO_REDUNDANCY = "no-redundancy"
+    UNTIL_DATE = "until-date"
+    SLOW = "slow"
+    NOTHING_NOTICED = "nothing-noticed"
+    NOT_TESTED = "not-tested"
+
+
 class State(StrEnum):
     """What a rule answered. Silence is never health: every rule answers in every run."""
 
@@ -59,7 +73,9 @@ class Card:
 
     severity: the default; severity_note says when it is another. summary: one sentence, when it is
     reported. why: what users feel and what it leads to. remedy: what the owner changes, in steps where there
-    are several. seen_by: how semscheck can tell, and what it cannot tell.
+    are several, written "1. …" a line. seen_by: how semscheck can tell, and what it cannot tell.
+    title: what is wrong in a few words, for lists; the name in words where it is empty. impact: what users notice
+    where this is found at what they use; None: nothing by itself.
     """
 
     code: str
@@ -73,6 +89,8 @@ class Card:
     confidence: Confidence = Confidence.CERTAIN
     severity_note: str = ""
     references: tuple[Reference, ...] = ()
+    title: str = ""
+    impact: ImpactKind | None = None
 
     @property
     def family(self) -> str:
@@ -93,7 +111,8 @@ class Subject:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One misconfiguration, as judged. evidence: ids of observations. caused_by: index of another finding in
-    the report, None if it stands for itself. args: the facts its words are made of, as text."""
+    the report, None if it stands for itself. args: the facts its words are made of, as text. title: what is wrong in
+    a few words. impact: what users notice of it where they meet it; None: nothing."""
 
     code: str
     name: str
@@ -107,6 +126,8 @@ class Finding:
     evidence: tuple[str, ...] = ()
     caused_by: int | None = None
     args: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+    impact: ImpactKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from semscheck.model.analysis import Analysis
-from semscheck.model.findings import Finding, Status, Verdict
+from semscheck.model.findings import Finding, ImpactKind, Owner, Status, Verdict
 from semscheck.model.observations import AnyObservation
 from semscheck.model.target import Target
 
@@ -52,16 +52,42 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """verdict: the worst of the findings that no other one explains.
+class Impact:
+    """What users notice. Numbers that do not belong to the kind, or were not measured, are None.
 
-    headline: one sentence in plain words. counts: of findings, by severity, every severity present.
+    sentence: in plain words. failed, connections: of the new connections to the FQDN's addresses, how many fail, and
+    how many were made. serving, servers: of the servers known, how many serve. until: when it stops working (UTC).
+    """
+
+    kind: ImpactKind
+    sentence: str
+    failed: int | None = None
+    connections: int | None = None
+    serving: int | None = None
+    servers: int | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """verdict: the worst of the findings that no other one explains. counts: of findings, by severity, every severity
+    present.
+
+    headline: impact and cause in one sentence. impact, cause, owners (who acts first stands first), first_step and
+    also (what else was found, and what could not be told) are the report's first five lines; None and empty where
+    there is nothing to say, and in reports of 0.1.0. lead: index of the finding that they tell of, None if of none.
     """
 
     verdict: Status
     exit_code: int
     headline: str
     counts: dict[str, int] = field(default_factory=dict)
+    impact: Impact | None = None
+    cause: str = ""
+    owners: tuple[Owner, ...] = ()
+    first_step: str = ""
+    also: str = ""
+    lead: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

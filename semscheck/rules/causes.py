@@ -54,6 +54,8 @@ TABLE: tuple[Row, ...] = (
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
     # A refusal or a reset is an answer: the failures that the balancer is seen to give, and no packet lost.
     *rows("BAL012", Relation.ANSWERED, "NET006"),
+    # One server is down while others serve, and connections through the load balancer fail: it is still in the pool.
+    *rows("CLU002", Relation.ANY, "BAL012"),
     # Where no page comes, neither its cookies nor its members can be compared.
     *rows("CLU007", Relation.PLACE, "BAL008"),
     *rows("CLU005", Relation.ANY, "BAL008"),

@@ -26,11 +26,16 @@ class RuleContext:
         self._by_type: dict[type[Observation], list[Observation]] = defaultdict(list)
         for observation in snapshot.observations:
             self._by_type[type(observation)].append(observation)
+        self._by_id = {observation.id: observation for observation in snapshot.observations}
         self._certificates = {c.fingerprint: c for c in self.of(Certificate)}
 
     def of(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """All observations of one class, in the order they were made."""
         return tuple(o for o in self._by_type.get(kind, ()) if isinstance(o, kind))
+
+    def observation(self, id_: str) -> Observation | None:
+        """One observation, as findings name it in their evidence."""
+        return self._by_id.get(id_)
 
     def certificate(self, fingerprint: str | None) -> Certificate | None:
         """The parsed certificate, None if it was not presented in this run."""

@@ -1,4 +1,4 @@
-"""One run judged: every rule asked, severities as the profile wants them, causes, verdict, headline."""
+"""One run judged: every rule asked, severities as the profile wants them, causes, verdict, the first five lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from semscheck.rules.causes import RANK, explain
 from semscheck.rules.context import RuleContext
 from semscheck.rules.ownership import settled
 from semscheck.rules.rule import Hit, NotObserved, Rule, catalogue
-from semscheck.rules.story import headline
+from semscheck.rules.story import tell
 
 _STATUS = {
     Severity.CRITICAL: Status.CRITICAL,
@@ -71,6 +71,8 @@ def _finding(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
         references=card.references,
         evidence=hit.evidence,
         args=hit.args,
+        title=hit.title or card.title or card.name.replace("-", " "),
+        impact=hit.impact or card.impact,
     )
 
 
@@ -209,10 +211,5 @@ def evaluate(
     counts = {severity.value: 0 for severity in Severity}
     for finding in ordered:
         counts[finding.severity.value] += 1
-    summary = Summary(
-        verdict=status,
-        exit_code=EXIT_CODES[status],
-        headline=headline(context, ordered, status),
-        counts=counts,
-    )
-    return ordered, tuple(verdicts), summary
+    summary = Summary(verdict=status, exit_code=EXIT_CODES[status], headline="", counts=counts)
+    return ordered, tuple(verdicts), tell(context, ordered, summary)

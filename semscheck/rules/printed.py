@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from semscheck.model.findings import Card, Confidence, Owner, Reference
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference
 from semscheck.model.target import Severity
 
 HEAD = '''"""Generated from the rules by `make docs`; do not edit. See `semscheck.rules.printed`."""
@@ -47,7 +47,7 @@ def module(printed: Iterable[Card]) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return tuple((reference.title, reference.url) for reference in value)
-    return str(value)
+    return None if value is None else str(value)
 
 
 def _card(entry: dict[str, Any]) -> Card:
@@ -55,6 +55,7 @@ def _card(entry: dict[str, Any]) -> Card:
         "severity": Severity(entry["severity"]),
         "owner": Owner(entry["owner"]),
         "confidence": Confidence(entry["confidence"]),
+        "impact": ImpactKind(entry["impact"]) if entry["impact"] else None,
         "references": tuple(Reference(*pair) for pair in entry["references"]),
     }
     return Card(**{**entry, **kinds})

@@ -18,6 +18,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 153414: where Encryption Desktop keeps its server and its settings', 'https://knowledge.broadcom.com/external/article/153414')),
+        'title': "Set up with one server's own name",
+        'impact': 'no-redundancy',
     },
     {
         'code': 'CLT002',
@@ -31,6 +33,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 153414: where Encryption Desktop keeps its server and its settings', 'https://knowledge.broadcom.com/external/article/153414'), ('Broadcom KB 153321: PGPprefs.xml and PGPdefault.xml', 'https://knowledge.broadcom.com/external/article/153321')),
+        'title': 'Enrolled with another server',
+        'impact': None,
     },
     {
         'code': 'CLT003',
@@ -44,6 +48,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('hosts(5): static table look-up for host names', None),),
+        'title': 'Hosts file overrides DNS',
+        'impact': None,
     },
     {
         'code': 'CLT004',
@@ -57,6 +63,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where the difference changes whether a certificate is valid',
         'references': (('RFC 9110 section 6.6.1: Date', 'https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1'), ('RFC 5280 section 4.1.2.5: validity', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5')),
+        'title': 'Clocks differ',
+        'impact': None,
     },
     {
         'code': 'CLT005',
@@ -70,6 +78,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9110 section 9.3.6: CONNECT', 'https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6'),),
+        'title': 'A proxy is set',
+        'impact': None,
     },
     {
         'code': 'CLT006',
@@ -83,6 +93,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': '',
         'references': (('RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)', 'https://www.rfc-editor.org/rfc/rfc8446#section-9.3'),),
+        'title': 'TLS is inspected on the way',
+        'impact': None,
     },
     {
         'code': 'DNS001',
@@ -96,6 +108,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'warning where this desktop found an address by other means (a hosts file, NetBIOS)',
         'references': (('RFC 2308: negative caching of DNS answers', 'https://www.rfc-editor.org/rfc/rfc2308'), ('RFC 1034: domain names, concepts', 'https://www.rfc-editor.org/rfc/rfc1034')),
+        'title': 'The name does not exist',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'DNS002',
@@ -109,6 +123,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'warning where this desktop found an address by other means',
         'references': (('RFC 2308: negative caching of DNS answers', 'https://www.rfc-editor.org/rfc/rfc2308'),),
+        'title': 'The name has no address',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'DNS003',
@@ -122,6 +138,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where no resolver gave an answer while something else did',
         'references': (('RFC 1035: domain names, implementation', 'https://www.rfc-editor.org/rfc/rfc1035'), ('RFC 4074: common misbehaviour against DNS queries for IPv6 addresses', 'https://www.rfc-editor.org/rfc/rfc4074'), ('RFC 8020: NXDOMAIN says that nothing is there', 'https://www.rfc-editor.org/rfc/rfc8020')),
+        'title': 'A DNS resolver fails',
+        'impact': 'slow',
     },
     {
         'code': 'DNS004',
@@ -135,6 +153,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 162371: DNS round robin is not supported', 'https://knowledge.broadcom.com/external/article/162371'), ('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 6724: default address selection', 'https://www.rfc-editor.org/rfc/rfc6724')),
+        'title': 'DNS round robin',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'DNS005',
@@ -148,6 +168,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 162371: DNS round robin is not supported', 'https://knowledge.broadcom.com/external/article/162371'), ('RFC 8305: Happy Eyeballs', 'https://www.rfc-editor.org/rfc/rfc8305')),
+        'title': 'The name has several addresses',
+        'impact': None,
     },
     {
         'code': 'DNS006',
@@ -161,6 +183,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 162371: DNS round robin is not supported', 'https://knowledge.broadcom.com/external/article/162371'), ('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803')),
+        'title': 'DNS answers change',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'DNS007',
@@ -174,6 +198,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 1034: domain names, concepts', 'https://www.rfc-editor.org/rfc/rfc1034'),),
+        'title': 'DNS servers disagree',
+        'impact': None,
     },
     {
         'code': 'DNS008',
@@ -187,6 +213,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 1035: domain names, implementation', 'https://www.rfc-editor.org/rfc/rfc1035')),
+        'title': 'DNS time to live too long for failover',
+        'impact': 'no-redundancy',
     },
     {
         'code': 'DNS009',
@@ -200,6 +228,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'The name leads to Interface 1',
+        'impact': None,
     },
     {
         'code': 'DNS010',
@@ -213,6 +243,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 4291: IPv6 addressing, section 2.5.5.2 (IPv4-mapped addresses)', 'https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2'), ('RFC 5156: special-use IPv6 addresses, section 2.2', 'https://www.rfc-editor.org/rfc/rfc5156#section-2.2')),
+        'title': 'The name leads to an unknown address',
+        'impact': None,
     },
     {
         'code': 'DNS011',
@@ -226,6 +258,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 1034: domain names, concepts', 'https://www.rfc-editor.org/rfc/rfc1034'), ('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803')),
+        'title': 'The name is not fully qualified',
+        'impact': None,
     },
     {
         'code': 'DNS012',
@@ -239,6 +273,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 1034: domain names, concepts', 'https://www.rfc-editor.org/rfc/rfc1034'),),
+        'title': 'The name is a broken alias',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'DNS013',
@@ -252,6 +288,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 6724: default address selection', 'https://www.rfc-editor.org/rfc/rfc6724'),),
+        'title': 'This desktop resolves otherwise than DNS',
+        'impact': None,
     },
     {
         'code': 'DNS014',
@@ -265,6 +303,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'info where the name does not resolve from here, which is normal in split horizon',
         'references': (('Broadcom KB 156803: load balancing a cluster of Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': "A server's own name leads elsewhere",
+        'impact': None,
     },
     {
         'code': 'DNS015',
@@ -278,6 +318,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'info where this desktop has no IPv6 of its own, so that the address could not be tried',
         'references': (('RFC 8305: Happy Eyeballs', 'https://www.rfc-editor.org/rfc/rfc8305'), ('RFC 6724: default address selection', 'https://www.rfc-editor.org/rfc/rfc6724'), ('RFC 1035: domain names, implementation', 'https://www.rfc-editor.org/rfc/rfc1035')),
+        'title': 'IPv6 address is dead',
+        'impact': 'slow',
     },
     {
         'code': 'NET001',
@@ -291,6 +333,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
+        'title': 'Connection refused',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET002',
@@ -304,6 +348,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
+        'title': 'No answer',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET003',
@@ -317,6 +363,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
         'references': (('RFC 1122: requirements for hosts, section 3.2.2.1 (destination unreachable)', 'https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2.1'),),
+        'title': 'No route',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET004',
@@ -330,6 +378,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
+        'title': 'Connection reset',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET005',
@@ -343,6 +393,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
+        'title': 'Slow connections',
+        'impact': 'slow',
     },
     {
         'code': 'NET006',
@@ -356,6 +408,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9293: TCP, section 3.5 (establishing a connection)', 'https://www.rfc-editor.org/rfc/rfc9293#section-3.5'),),
+        'title': 'Connections lost',
+        'impact': 'some-fail',
     },
     {
         'code': 'NET007',
@@ -369,6 +423,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 154069: clustering Encryption Management Server', 'https://knowledge.broadcom.com/external/article/154069'),),
+        'title': 'Management ports reachable',
+        'impact': None,
     },
     {
         'code': 'TLS001',
@@ -382,6 +438,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8446: TLS 1.3', 'https://www.rfc-editor.org/rfc/rfc8446'),),
+        'title': 'No TLS',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'TLS002',
@@ -395,6 +453,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8446: TLS 1.3, section 6 (alerts)', 'https://www.rfc-editor.org/rfc/rfc8446#section-6'),),
+        'title': 'TLS handshake refused',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'TLS003',
@@ -408,6 +468,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',
         'references': (('RFC 8899: packetization layer path MTU discovery', 'https://www.rfc-editor.org/rfc/rfc8899'),),
+        'title': 'TLS handshake never answered',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'TLS004',
@@ -421,6 +483,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 8996: deprecating TLS 1.0 and TLS 1.1', 'https://www.rfc-editor.org/rfc/rfc8996'),),
+        'title': 'Outdated TLS version',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'TLS005',
@@ -434,6 +498,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 9325: recommendations for secure use of TLS', 'https://www.rfc-editor.org/rfc/rfc9325')),
+        'title': 'Servers differ in TLS',
+        'impact': None,
     },
     {
         'code': 'TLS006',
@@ -447,6 +513,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 8446: TLS 1.3', 'https://www.rfc-editor.org/rfc/rfc8446'),),
+        'title': 'Client certificate requested',
+        'impact': None,
     },
     {
         'code': 'TLS007',
@@ -460,6 +528,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 6066: TLS extensions, section 3 (server name indication)', 'https://www.rfc-editor.org/rfc/rfc6066#section-3'),),
+        'title': 'Wrong or no certificate without SNI',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'TLS008',
@@ -473,6 +543,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9325: recommendations for secure use of TLS', 'https://www.rfc-editor.org/rfc/rfc9325'),),
+        'title': 'Outdated TLS cryptography',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'CRT001',
@@ -486,6 +558,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 157246: one certificate with several subject alternative names', 'https://knowledge.broadcom.com/external/article/157246'), ('RFC 9525: Service Identity in TLS, section 6.3', 'https://www.rfc-editor.org/rfc/rfc9525#section-6.3')),
+        'title': 'Certificate for another name',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT002',
@@ -499,6 +573,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 157246: one certificate with several subject alternative names', 'https://knowledge.broadcom.com/external/article/157246')),
+        'title': 'Common Name differs',
+        'impact': None,
     },
     {
         'code': 'CRT003',
@@ -512,6 +588,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 9525: Service Identity in TLS, section 6.3', 'https://www.rfc-editor.org/rfc/rfc9525#section-6.3'), ('Broadcom KB 157246: one certificate with several subject alternative names', 'https://knowledge.broadcom.com/external/article/157246')),
+        'title': 'Name missing from the alternative names',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'CRT004',
@@ -525,6 +603,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
+        'title': 'Certificate expired',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT005',
@@ -538,6 +618,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
+        'title': 'Certificate not valid yet',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT006',
@@ -551,6 +633,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical under the second threshold (7 days unless the profile says otherwise); at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 4.1.2.5 (validity)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5'),),
+        'title': 'Certificate expires soon',
+        'impact': 'until-date',
     },
     {
         'code': 'CRT007',
@@ -564,6 +648,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical if one of the certificates has a fault that is critical by itself: CRT001, CRT004, CRT005, CRT008 or CRT009',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Servers present different certificates',
+        'impact': None,
     },
     {
         'code': 'CRT008',
@@ -577,6 +663,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6'), ('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803')),
+        'title': 'Certificate not trusted',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT009',
@@ -590,6 +678,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'not reported where this very certificate was made trusted on this desktop; at most a warning on a replication interface, since clients do not go there',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6')),
+        'title': 'Self-signed certificate',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT010',
@@ -603,6 +693,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'critical where it is certain that the missing certificate is what makes the chain untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside CRT008, so that it never hides the worse finding; at most a warning on a replication interface, since clients do not go there',
         'references': (('RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)', 'https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2'), ('RFC 5280: X.509 certificates, section 6 (path validation)', 'https://www.rfc-editor.org/rfc/rfc5280#section-6')),
+        'title': 'Intermediate certificate missing',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'CRT011',
@@ -616,6 +708,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('NIST SP 800-57 Part 1 Rev. 5, table 2: 112 bits of strength are RSA 2048 or EC 224', 'https://doi.org/10.6028/NIST.SP.800-57pt1r5'), ('RFC 9155: MD5 and SHA-1 signatures deprecated in TLS 1.2', 'https://www.rfc-editor.org/rfc/rfc9155')),
+        'title': 'Weak certificate',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'CRT012',
@@ -629,6 +723,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 154069: clustering Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/154069')),
+        'title': 'Servers share an Interface 1 certificate',
+        'impact': None,
     },
     {
         'code': 'CRT013',
@@ -642,6 +738,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 157246: one certificate with several subject alternative names', 'https://knowledge.broadcom.com/external/article/157246'), ('Broadcom KB 154069: clustering Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/154069')),
+        'title': 'Interface 1 certificate has the wrong name',
+        'impact': None,
     },
     {
         'code': 'CRT014',
@@ -655,6 +753,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 157246: one certificate with several subject alternative names', 'https://knowledge.broadcom.com/external/article/157246'), ('Broadcom KB 154069: clustering Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/154069')),
+        'title': 'One certificate on both interfaces',
+        'impact': None,
     },
     {
         'code': 'CRT015',
@@ -668,6 +768,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 154069: clustering Encryption Management Servers', 'https://knowledge.broadcom.com/external/article/154069')),
+        'title': "A server's own certificate where clients connect",
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CRT016',
@@ -681,6 +783,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 9525: Service Identity in TLS, section 6.3', 'https://www.rfc-editor.org/rfc/rfc9525#section-6.3')),
+        'title': 'Wildcard certificate',
+        'impact': None,
     },
     {
         'code': 'CRT017',
@@ -694,6 +798,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 5280: X.509 certificates, section 4.2.1.12 (extended key usage)', 'https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12'),),
+        'title': 'Certificate not issued for servers',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'CRT018',
@@ -707,6 +813,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': "likely only, while a member's certificate could not be seen: it may be that one's",
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Load balancer presents another certificate',
+        'impact': None,
     },
     {
         'code': 'BAL001',
@@ -720,6 +828,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Round robin without persistence',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL002',
@@ -733,6 +843,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Load balancing without persistence',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL003',
@@ -746,6 +858,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Weighted load balancing without persistence',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL004',
@@ -759,6 +873,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Unsupported load-balancing method',
+        'impact': None,
     },
     {
         'code': 'BAL005',
@@ -772,6 +888,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Weighted load balancing with persistence',
+        'impact': None,
     },
     {
         'code': 'BAL006',
@@ -785,6 +903,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 6265: HTTP state management (cookies)', 'https://www.rfc-editor.org/rfc/rfc6265')),
+        'title': 'Persistence is broken',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL007',
@@ -798,6 +918,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Requests of one connection are split',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL008',
@@ -811,6 +933,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('RFC 8446: TLS 1.3, section 2.2 (resumption)', 'https://www.rfc-editor.org/rfc/rfc8446#section-2.2'),),
+        'title': 'Load balancing could not be determined',
+        'impact': 'not-tested',
     },
     {
         'code': 'BAL009',
@@ -824,6 +948,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'One server answers',
+        'impact': None,
     },
     {
         'code': 'BAL010',
@@ -837,6 +963,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 190220: Web Email Protection behind a load balancer', 'https://knowledge.broadcom.com/external/article/190220'), ('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803')),
+        'title': 'TLS ends at the load balancer',
+        'impact': None,
     },
     {
         'code': 'BAL011',
@@ -850,6 +978,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('F5 K6917: the BIG-IP persistence cookie', 'https://my.f5.com/manage/s/article/K6917'),),
+        'title': 'Cookie reveals internal addresses',
+        'impact': None,
     },
     {
         'code': 'BAL012',
@@ -863,6 +993,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where more than half of the connections end so.',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Part of the connections fail',
+        'impact': 'some-fail',
     },
     {
         'code': 'BAL013',
@@ -876,6 +1008,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('RFC 8446: TLS 1.3, section 2.2 (resumption)', 'https://www.rfc-editor.org/rfc/rfc8446#section-2.2')),
+        'title': 'Persistence by TLS session only',
+        'impact': 'sessions-lost',
     },
     {
         'code': 'BAL014',
@@ -889,6 +1023,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Sites are served by different servers',
+        'impact': None,
     },
     {
         'code': 'BAL015',
@@ -902,6 +1038,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'A server gets no clients',
+        'impact': None,
     },
     {
         'code': 'CLU001',
@@ -915,6 +1053,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'), ('Broadcom KB 153721: the cluster does not redirect clients by itself', 'https://knowledge.broadcom.com/external/article/153721')),
+        'title': 'Failover by changing DNS',
+        'impact': None,
     },
     {
         'code': 'CLU002',
@@ -928,6 +1068,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 153721: the cluster does not redirect clients by itself', 'https://knowledge.broadcom.com/external/article/153721'),),
+        'title': 'A server does not serve',
+        'impact': 'no-redundancy',
     },
     {
         'code': 'CLU003',
@@ -941,6 +1083,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 153476: how many members a cluster may have, and their versions', 'https://knowledge.broadcom.com/external/article/153476'),),
+        'title': 'Too many servers in the cluster',
+        'impact': None,
     },
     {
         'code': 'CLU004',
@@ -954,6 +1098,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 153476: how many members a cluster may have, and their versions', 'https://knowledge.broadcom.com/external/article/153476'),),
+        'title': 'Software versions differ',
+        'impact': None,
     },
     {
         'code': 'CLU005',
@@ -967,6 +1113,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'Nothing serves clients',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CLU006',
@@ -980,6 +1128,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': '',
         'references': (('nmap service probes: what PGP Universal answers', 'https://github.com/nmap/nmap/blob/master/nmap-service-probes'),),
+        'title': 'Not an Encryption Management Server',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'CLU007',
@@ -993,6 +1143,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': 'Critical where the FQDN leads there, a warning for another client interface, info for a replication interface.',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
+        'title': 'No answer over HTTP',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'SVC001',
@@ -1006,6 +1158,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': "Critical where the profile's [services] require lists the port.",
         'references': (('Broadcom KB 180146: Verified Directory and keyserver are off by default', 'https://knowledge.broadcom.com/external/article/180146'),),
+        'title': 'A service port is closed',
+        'impact': 'some-clients-cannot',
     },
     {
         'code': 'SVC002',
@@ -1019,6 +1173,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 180146: Verified Directory and keyserver are off by default', 'https://knowledge.broadcom.com/external/article/180146'),),
+        'title': 'Servers offer different services',
+        'impact': None,
     },
     {
         'code': 'SEM001',
@@ -1032,6 +1188,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (),
+        'title': 'semscheck itself failed',
+        'impact': 'not-tested',
     },
     {
         'code': 'SEM002',
@@ -1045,6 +1203,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (),
+        'title': 'The run was cut short',
+        'impact': 'not-tested',
     },
     {
         'code': 'SEM003',
@@ -1058,6 +1218,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (),
+        'title': 'No network',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'SEM004',
@@ -1071,5 +1233,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (),
+        'title': 'Not everything could be tested',
+        'impact': 'not-tested',
     },
 )

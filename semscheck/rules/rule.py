@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from semscheck.model.findings import Card, Confidence, Owner, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
 
@@ -41,6 +41,8 @@ class Hit:
     confidence: Confidence | None = None
     owner: Owner | None = None
     remedy: str | None = None
+    title: str | None = None
+    impact: ImpactKind | None = None
     args: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,27 +1,95 @@
-"""One sentence in plain words: what is wrong, where, and who has to act."""
+"""The first five lines: what users notice, the cause, who acts, the first step, and what else there is.
+
+Impact is computed from what was seen where the FQDN leads (`rules/impact.py`), not from severity. The cause is the
+finding that explains what users notice; what could not be told stands last and never hides what was found.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from semscheck.model.analysis import BalancingPath, Method
-from semscheck.model.findings import Finding, Owner, Status
+from semscheck.model.findings import Finding, ImpactKind, Owner, Status
+from semscheck.model.observations import Cut
+from semscheck.model.report import Impact, Summary
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.dns_facts import listed
+from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
+from semscheck.rules.causes import RANK
 from semscheck.rules.context import RuleContext
+from semscheck.rules.impact import ORDER, felt, impact_of
 
-WHO = {
-    Owner.DESKTOP: "whoever manages this desktop",
-    Owner.NETWORK: "the network's administrator",
-    Owner.DNS: "the DNS administrator",
-    Owner.BALANCER: "the load balancer's administrator",
-    Owner.SERVER: "the server's administrator",
-    Owner.SEMSCHECK: "the authors of semscheck",
-}
+FOUND = (Severity.CRITICAL, Severity.WARNING)
+TITLES = 3  # of other findings, said in one line; the report holds them all
+STEP_WORDS = 30
+CRASH = "SEM001"
+CUT_SHORT = "SEM002"
+STILL_SENDS = "BAL012"  # connections through the balancer that fail
+_STEP = re.compile(r"(?:\d{1,3}\.|-) +")
+_SENTENCE = re.compile(r"(?<=[a-z)\d\"][.!?]) +(?=[A-Z])")
 
 
-def _root(findings: tuple[Finding, ...], severity: Severity) -> tuple[Finding, ...]:
-    return tuple(f for f in findings if f.caused_by is None and f.severity is severity)
+def tell(context: RuleContext, findings: tuple[Finding, ...], summary: Summary) -> Summary:
+    """The summary with its lines. findings: worst first, causes settled."""
+    if summary.verdict is Status.OK:
+        impact = Impact(kind=ImpactKind.NOTHING_NOTICED, sentence="No fault found.")
+        return _told(summary, impact, _healthy(context, findings), also=_unseen(context))
+    lead = _lead(context, findings)
+    first = findings[lead]
+    impact = _cut(context) or impact_of(context, findings)
+    explained = consequences(findings, lead)
+    told = _told(summary, impact, _cause(first, explained), _also(context, findings, lead, explained))
+    return replace(told, owners=_owners(first, explained), first_step=first_step(first.remedy), lead=lead)
+
+
+def _told(summary: Summary, impact: Impact, cause: str, also: str) -> Summary:
+    headline = f"{impact.sentence.rstrip('.')}: {cause}"
+    return replace(summary, headline=headline, impact=impact, cause=cause, also=also)
+
+
+def _cut(context: RuleContext) -> Impact | None:
+    """A run that was cut short leads with that, whatever it saw until then."""
+    cuts = context.of(Cut)
+    if not cuts:
+        return None
+    how = "Cancelled" if cuts[0].reason == "cancelled" else "Out of time"
+    return Impact(kind=ImpactKind.NOT_TESTED, sentence=f"{how}; only a part was tested.")
+
+
+# --- the cause -----------------------------------------------------------------------------------------------
+
+
+def consequences(findings: Sequence[Finding], cause: int) -> tuple[Finding, ...]:
+    """All that a finding explains, directly or through another one."""
+    explained: set[int] = {cause}
+    while more := {at for at, f in enumerate(findings) if f.caused_by in explained} - explained:
+        explained |= more
+    return tuple(findings[at] for at in sorted(explained - {cause}))
+
+
+def _lead(context: RuleContext, findings: tuple[Finding, ...]) -> int:
+    """The index of the finding to tell of: the cause of what users notice most, before what could not be told."""
+    if context.of(Cut) and (cut := [at for at, f in enumerate(findings) if f.code == CUT_SHORT]):
+        return cut[0]
+    roots = [at for at, finding in enumerate(findings) if finding.caused_by is None]
+    told = [at for at in roots if findings[at].severity in FOUND]
+
+    def urgency(at: int) -> tuple[int, int, int]:
+        explained = consequences(findings, at)
+        kinds = [felt(context, finding) for finding in (findings[at], *explained)]
+        worst = min((ORDER[kind] for kind in kinds if kind is not None), default=len(ORDER))
+        return worst, RANK[findings[at].severity], -len(explained)
+
+    return min(told or roots, key=urgency)
+
+
+def _cause(first: Finding, explained: Sequence[Finding]) -> str:
+    text = _sentence(first.summary)
+    if first.subject.kind == "member" and any(finding.code == STILL_SENDS for finding in explained):
+        return f"{text[:-1]}; the load balancer still sends clients there."
+    return text
 
 
 def _sentence(text: str) -> str:
@@ -29,33 +97,78 @@ def _sentence(text: str) -> str:
     return stripped if stripped.endswith((".", "!", "?")) else stripped + "."
 
 
-def _owners(findings: tuple[Finding, ...]) -> str:
-    names = list(dict.fromkeys(WHO[f.owner] for f in findings))
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+def _owners(first: Finding, explained: Sequence[Finding]) -> tuple[Owner, ...]:
+    """Who acts first; then who has to act as well, where clients are still sent to what has failed."""
+    if first.owner is Owner.SEMSCHECK:
+        return (first.owner,) if first.code == CRASH else ()
+    also = [f.owner for f in explained if f.code == STILL_SENDS]
+    return tuple(dict.fromkeys((first.owner, *also)))
+
+
+def first_step(remedy: str) -> str:
+    """The first step of a remedy; its first sentence where the step has more and is long."""
+    step = _STEP.sub("", remedy.strip().split("\n", 1)[0].strip(), count=1)
+    return step if len(step.split()) <= STEP_WORDS else _SENTENCE.split(step, maxsplit=1)[0]
+
+
+# --- what else -----------------------------------------------------------------------------------------------
+
+
+def _also(context: RuleContext, findings: Sequence[Finding], lead: int, explained: Sequence[Finding]) -> str:
+    """Other findings by severity, counted; then what could not be told, with what to do about it."""
+    told = {id(finding) for finding in (findings[lead], *explained)}
+    others = [f for f in findings if f.caused_by is None and id(f) not in told]
+    parts = [_counted(severity, [f for f in others if f.severity is severity]) for severity in FOUND]
+    unknown = [f for f in others if f.severity is Severity.UNKNOWN]
+    parts += [f"{_lower(f.title)}: {_lower(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]]
+    parts.append("" if unknown else _unseen(context))
+    return "; ".join(part for part in parts if part)
+
+
+def _counted(severity: Severity, found: Sequence[Finding]) -> str:
+    """ "1 critical: round robin without persistence", "3 warnings: no answer (2), clocks differ"."""
+    if not found:
+        return ""
+    titles = Counter(_lower(finding.title) for finding in found)
+    shown = [title if count == 1 else f"{title} ({count})" for title, count in titles.items()]
+    more = f" and {len(shown) - TITLES} more" if len(shown) > TITLES else ""
+    plural = "s" if severity is Severity.WARNING and len(found) > 1 else ""
+    return f"{len(found)} {severity.value}{plural}: {', '.join(shown[:TITLES])}{more}"
+
+
+def _lower(text: str) -> str:
+    """For the middle of a sentence: "Round robin" but not "TLS", "DNS", "IPv6" or "A server"."""
+    return text[:1].lower() + text[1:] if re.match(r"[A-Z]([a-z]+\b|\b)", text) else text
+
+
+def _unseen(context: RuleContext) -> str:
+    if context.target.members or not context.fqdn_serves:
+        return ""
+    return f"single servers were not checked: `semscheck init {context.target.fqdn}` finds them"
+
+
+# --- nothing wrong -------------------------------------------------------------------------------------------
 
 
 def _healthy(context: RuleContext, findings: tuple[Finding, ...]) -> str:
-    """For a run in which nothing is worse than worth knowing; what decides that was measured (see `judge`)."""
-    name = context.target.fqdn_shown or context.target.fqdn
+    """For a run in which nothing is worse than worth knowing; what decides that was measured (see `evaluate`)."""
+    name = fqdn_shown(context.target)
     lowered = sorted({finding.code for finding in findings if finding.code in context.target.severities})
     if lowered:
-        return f"{name} answers; the profile takes {', '.join(lowered)} for no more than worth knowing."
+        return f"{name} answers; the profile counts {', '.join(lowered)} as information only."
     if context.target.fqdn_is_address:
-        return (
-            f"{name} answers and nothing is wrong there; an address was given, so that no name was checked."
-        )
+        return f"{name} answers; an address was given, so no name was checked."
     paths = context.analysis.paths
     if not paths:
-        return f"{name} answers and nothing is wrong with what was tested; balancing was not tested."
+        return f"{name} answers; load balancing was not tested."
     direct = {place.client_of for place in context.fqdn_places}
     if len(direct) == 1 and (names := direct.pop()):
-        it = " and ".join(names)
-        return f"{name} is healthy: it leads to {it} itself, with no balancer, and clients are served."
+        return f"{name} leads to {' and '.join(names)} itself, with no load balancer, and clients are served."
     if all(path.method is Method.SINGLE for path in paths):
-        return f"{name} is healthy: {_steady(context, paths)}, which is consistent with fail-over."
+        return _steady(context, paths)
     if all(path.method is Method.WEIGHTED for path in paths):
-        return f"{name} is healthy: new clients are spread by weight and kept on their server, as the vendor accepts."
-    return f"{name} is healthy: nothing that was tested is wrong."
+        return f"{name} spreads new clients by weight and keeps each on its server, as the vendor accepts."
+    return f"{name} answers, and nothing that was tested is wrong."
 
 
 def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
@@ -63,27 +176,15 @@ def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
     known = {member.name for member in context.target.members}
     names = {next((share.name for share in path.members if share.name in known), None) for path in paths}
     one = names.pop() if len(names) == 1 else None
-    count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
-    all_ = f"all {count}" if count == made else f"{count} of {made}"
     sampled = {path.address for path in paths}
     left_out = {place.address for place in context.fqdn_places} - sampled
-    where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
     if one is None and len(sampled) > 1:
         tested = " that was tested" if left_out else ""
-        return f"new connections to each address{tested} went to one server"
-    return f"{all_} new connections{where} went to {one or 'one and the same server'}"
+        return f"one server answered at each address{tested}. {ONE_DESKTOP}"
+    count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
+    all_ = f"all {count}" if count == made else f"{count} of {made}"
+    where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
+    return f"{one or 'one and the same server'} answered {all_} connections{where}. {ONE_DESKTOP}"
 
 
-def headline(context: RuleContext, findings: tuple[Finding, ...], status: Status) -> str:
-    """The sentence for a run that was judged as `status`; findings come worst first."""
-    if status is Status.OK:
-        return _healthy(context, findings)
-    severity = Severity(status.value)
-    worst = _root(findings, severity)
-    first = _sentence(worst[0].summary)
-    if worst[0].owner is Owner.SEMSCHECK or severity is Severity.UNKNOWN:
-        return first
-    others = len({f.code for f in worst}) - 1
-    word = "warning" if severity is Severity.WARNING else f"{severity.value} finding"
-    more = f" {others} more {word}{'s' if others > 1 else ''}." if others else ""
-    return f"{first} To be mended by {_owners(worst[:1])}.{more}"
+ONE_DESKTOP = "(Failover or source-IP persistence: one desktop cannot tell which.)"

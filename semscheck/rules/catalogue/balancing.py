@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import comb
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Termination
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
@@ -175,6 +175,8 @@ def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[Balancing
     Card(
         code="BAL001",
         name="round-robin",
+        title="Round robin without persistence",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.BALANCER,
         summary="Fresh connections cycle through the members, and nothing keeps a client on one.",
@@ -216,6 +218,8 @@ def round_robin(context: RuleContext) -> Answers:
     Card(
         code="BAL002",
         name="spread-unsticky",
+        title="Load balancing without persistence",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.BALANCER,
         summary="Fresh connections are spread evenly with no cycle, and nothing keeps a client on one member.",
@@ -256,6 +260,8 @@ def spread_unsticky(context: RuleContext) -> Answers:
     Card(
         code="BAL003",
         name="weighted-unsticky",
+        title="Weighted load balancing without persistence",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.WARNING,
         owner=Owner.BALANCER,
         summary="Fresh connections are spread by weights, and nothing keeps a client on one member.",
@@ -307,6 +313,7 @@ def _by_what(path: BalancingPath) -> str:
     Card(
         code="BAL004",
         name="round-robin-sticky",
+        title="Unsupported load-balancing method",
         severity=Severity.WARNING,
         owner=Owner.BALANCER,
         summary="New clients are spread evenly; a cookie or the TLS session keeps each on its member.",
@@ -366,6 +373,7 @@ def round_robin_sticky(context: RuleContext) -> Answers:
     Card(
         code="BAL005",
         name="weighted-sticky",
+        title="Weighted load balancing with persistence",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
         summary="New clients are spread by weights and kept on their member, as the vendor accepts.",
@@ -402,6 +410,8 @@ def weighted_sticky(context: RuleContext) -> Answers:
     Card(
         code="BAL006",
         name="persistence-lost",
+        title="Persistence is broken",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.BALANCER,
         summary="Something keeps clients on a member, and a client that presented it was moved all the same.",
@@ -452,6 +462,8 @@ def persistence_lost(context: RuleContext) -> Answers:
     Card(
         code="BAL007",
         name="per-request",
+        title="Requests of one connection are split",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.BALANCER,
         summary="Requests on one connection, cookies kept, are answered by different members.",
@@ -513,6 +525,8 @@ SUPPLY = {
     Card(
         code="BAL008",
         name="indistinguishable",
+        title="Load balancing could not be determined",
+        impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
         summary="Connections succeed, and from here it cannot be told which member answered them.",
@@ -589,6 +603,7 @@ def _counted(rest: int) -> str:
     Card(
         code="BAL009",
         name="steady",
+        title="One server answers",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
         summary="One member answered all connections, with the share that another could still have.",
@@ -648,6 +663,7 @@ def steady(context: RuleContext) -> Answers:
     Card(
         code="BAL010",
         name="tls-terminated",
+        title="TLS ends at the load balancer",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
         summary="TLS ends in front of the members.",
@@ -696,6 +712,7 @@ def tls_terminated(context: RuleContext) -> Answers:
     Card(
         code="BAL011",
         name="cookie-discloses",
+        title="Cookie reveals internal addresses",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
         summary="A balancer's cookie gives internal addresses away.",
@@ -728,6 +745,8 @@ def cookie_discloses(context: RuleContext) -> Answers:
     Card(
         code="BAL012",
         name="balancer-error",
+        title="Part of the connections fail",
+        impact=ImpactKind.SOME_FAIL,
         severity=Severity.WARNING,
         owner=Owner.BALANCER,
         summary="Part of the connections ended in 502, 503, 504, a close, or silence.",
@@ -779,6 +798,8 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
     Card(
         code="BAL013",
         name="tls-session-sticky",
+        title="Persistence by TLS session only",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.WARNING,
         owner=Owner.BALANCER,
         summary="Only the TLS session keeps clients on a member.",
@@ -821,6 +842,7 @@ def tls_session_sticky(context: RuleContext) -> Answers:
     Card(
         code="BAL014",
         name="sites-differ",
+        title="Sites are served by different servers",
         severity=Severity.WARNING,
         owner=Owner.BALANCER,
         summary="Several vantage points are served by different members at the same time.",
@@ -842,6 +864,7 @@ def sites_differ(context: RuleContext) -> Answers:
     Card(
         code="BAL015",
         name="not-in-pool",
+        title="A server gets no clients",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
         summary="A member that serves was never chosen although the balancer spreads connections.",

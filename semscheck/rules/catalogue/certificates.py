@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.names import (
     covers_but_for_dot,
     is_wildcard,
@@ -183,6 +183,8 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
     Card(
         code="CRT001",
         name="name-mismatch",
+        title="Certificate for another name",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.SERVER,
         summary="On what serves clients: neither the Common Name nor a subject alternative name of the "
@@ -236,6 +238,7 @@ def _dot_said(certificate: Certificate, context: RuleContext) -> str:
     Card(
         code="CRT002",
         name="common-name-differs",
+        title="Common Name differs",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A subject alternative name covers the clients' FQDN, the Common Name does not.",
@@ -274,6 +277,8 @@ def common_name_differs(context: RuleContext) -> Answers:
     Card(
         code="CRT003",
         name="no-alternative-name",
+        title="Name missing from the alternative names",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The Common Name fits, and no subject alternative name does.",
@@ -335,6 +340,8 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
     Card(
         code="CRT004",
         name="expired",
+        title="Certificate expired",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
@@ -388,6 +395,8 @@ def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
     Card(
         code="CRT005",
         name="not-yet-valid",
+        title="Certificate not valid yet",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
@@ -421,6 +430,8 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
     Card(
         code="CRT006",
         name="expires-soon",
+        title="Certificate expires soon",
+        impact=ImpactKind.UNTIL_DATE,
         severity=Severity.WARNING,
         severity_note="critical under the second threshold (7 days unless the profile says otherwise); "
         + AT_MOST_WARNING,
@@ -469,6 +480,7 @@ def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
     Card(
         code="CRT007",
         name="members-differ",
+        title="Servers present different certificates",
         severity=Severity.WARNING,
         severity_note="critical if one of the certificates has a fault that is critical by itself: CRT001, "
         "CRT004, CRT005, CRT008 or CRT009",
@@ -625,6 +637,8 @@ def _why_untrusted(chain: Chain, context: RuleContext) -> str:
     Card(
         code="CRT008",
         name="untrusted-issuer",
+        title="Certificate not trusted",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
@@ -674,6 +688,8 @@ def _chain_args(chain: Chain, context: RuleContext) -> dict[str, str]:
     Card(
         code="CRT009",
         name="self-signed",
+        title="Self-signed certificate",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note="not reported where this very certificate was made trusted on this desktop; "
         + AT_MOST_WARNING,
@@ -706,6 +722,8 @@ def self_signed(context: RuleContext) -> Answers:
     Card(
         code="CRT010",
         name="incomplete-chain",
+        title="Intermediate certificate missing",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         severity_note="critical where it is certain that the missing certificate is what makes the chain "
         "untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside "
@@ -779,6 +797,8 @@ def _sent(context: RuleContext) -> tuple[Presented, ...]:
     Card(
         code="CRT011",
         name="weak",
+        title="Weak certificate",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate has an RSA key under 2048 bits, an elliptic-curve key under 224, or an MD5 "
@@ -815,6 +835,7 @@ def weak(context: RuleContext) -> Answers:
     Card(
         code="CRT016",
         name="wildcard",
+        title="Wildcard certificate",
         severity=Severity.INFO,
         owner=Owner.SERVER,
         summary="The clients' FQDN is covered by a wildcard only.",
@@ -844,6 +865,8 @@ def wildcard(context: RuleContext) -> Answers:
     Card(
         code="CRT017",
         name="wrong-usage",
+        title="Certificate not issued for servers",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
@@ -892,6 +915,7 @@ def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> A
     Card(
         code="CRT012",
         name="replication-not-unique",
+        title="Servers share an Interface 1 certificate",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="Two members present one certificate on their replication interfaces (Interface 1).",
@@ -921,6 +945,7 @@ def replication_not_unique(context: RuleContext) -> Answers:
     Card(
         code="CRT013",
         name="replication-name-mismatch",
+        title="Interface 1 certificate has the wrong name",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate on Interface 1 does not cover its member's own name.",
@@ -959,6 +984,7 @@ def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: Rule
     Card(
         code="CRT014",
         name="interfaces-share",
+        title="One certificate on both interfaces",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A member presents one certificate on Interface 1 and Interface 2.",
@@ -1009,6 +1035,8 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
     Card(
         code="CRT015",
         name="interfaces-swapped",
+        title="A server's own certificate where clients connect",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.SERVER,
         summary="What serves clients presents a member's own certificate: it covers the member's name and "
@@ -1049,6 +1077,7 @@ def interfaces_swapped(context: RuleContext) -> Answers:
     Card(
         code="CRT018",
         name="balancer-differs",
+        title="Load balancer presents another certificate",
         severity=Severity.WARNING,
         severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
         owner=Owner.BALANCER,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from semscheck.model.analysis import EndpointStatus, Reach
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
@@ -62,6 +62,7 @@ def _exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, .
     Card(
         code="CLU001",
         name="manual-failover",
+        title="Failover by changing DNS",
         severity=Severity.INFO,
         owner=Owner.DNS,
         summary="The FQDN leads to one member's own interface: fail-over is a change of DNS by hand.",
@@ -112,6 +113,8 @@ def _serves(place: EndpointStatus) -> bool:
     Card(
         code="CLU002",
         name="redundancy-lost",
+        title="A server does not serve",
+        impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A member's client interface does not serve while another does.",
@@ -157,6 +160,7 @@ def redundancy_lost(context: RuleContext) -> Answers:
     Card(
         code="CLU003",
         name="too-many-members",
+        title="Too many servers in the cluster",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The cluster has more members than the vendor supports.",
@@ -183,6 +187,7 @@ def too_many_members(context: RuleContext) -> Answers:
     Card(
         code="CLU004",
         name="versions-differ",
+        title="Software versions differ",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="Members report different software versions.",
@@ -218,6 +223,8 @@ def versions_differ(context: RuleContext) -> Answers:
     Card(
         code="CLU005",
         name="service-down",
+        title="Nothing serves clients",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.SERVER,
         summary="The FQDN has addresses, and nothing at them serves clients.",
@@ -269,6 +276,8 @@ def _is_product(exchanges: tuple[Exchange, ...]) -> bool:
     Card(
         code="CLU006",
         name="not-this-product",
+        title="Not an Encryption Management Server",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.WARNING,
         confidence=Confidence.LIKELY,
         owner=Owner.SERVER,
@@ -320,6 +329,8 @@ def _what_it_shows(seen: Exchange) -> str:
     Card(
         code="CLU007",
         name="no-answer",
+        title="No answer over HTTP",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.SERVER,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import (
     Certificate,
     Enrolment,
@@ -53,6 +53,8 @@ def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
     Card(
         code="CLT001",
         name="bound-to-member",
+        title="Set up with one server's own name",
+        impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="The name that clients use is one member's own name, so that they have no fail-over.",
@@ -103,6 +105,7 @@ def bound_to_member(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="CLT002",
         name="enrolled-elsewhere",
+        title="Enrolled with another server",
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="This desktop is enrolled with another server than the one that was checked.",
@@ -149,6 +152,7 @@ def _is_unread(one: Enrolment) -> bool:
     Card(
         code="CLT003",
         name="hosts-override",
+        title="Hosts file overrides DNS",
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
@@ -202,6 +206,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
     Card(
         code="CLT004",
         name="clock-skew",
+        title="Clocks differ",
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="This desktop's clock and the servers' differ by more than five minutes.",
@@ -327,6 +332,7 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
     Card(
         code="CLT005",
         name="proxy-configured",
+        title="A proxy is set",
         severity=Severity.INFO,
         owner=Owner.DESKTOP,
         summary="The proxy settings of this desktop cover the FQDN; the direct path was tested.",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from semscheck.model.analysis import ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
 from semscheck.rules.catalogue.dns_facts import (
@@ -45,6 +45,8 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
     Card(
         code="DNS001",
         name="no-such-name",
+        title="The name does not exist",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="The FQDN does not exist in DNS (NXDOMAIN).",
@@ -106,6 +108,8 @@ def _configured(context: RuleContext) -> dict[str, int]:
     Card(
         code="DNS002",
         name="no-address",
+        title="The name has no address",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="The FQDN exists in DNS, and has neither an A nor an AAAA record.",
@@ -153,6 +157,8 @@ def no_address(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS003",
         name="resolver-failed",
+        title="A DNS resolver fails",
+        impact=ImpactKind.SLOW,
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary="A resolver of this desktop does not answer, answers with an error, or denies a name that it knows.",
@@ -322,6 +328,8 @@ def _server_name(one: ResolverAnalysis) -> str:
     Card(
         code="DNS004",
         name="dns-round-robin",
+        title="DNS round robin",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
@@ -373,6 +381,7 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS005",
         name="several-addresses",
+        title="The name has several addresses",
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary=(
@@ -465,6 +474,8 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
     Card(
         code="DNS006",
         name="answer-flips",
+        title="DNS answers change",
+        impact=ImpactKind.SESSIONS_LOST,
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="Each answer has one address, and not always the same one.",
@@ -515,6 +526,7 @@ def answer_flips(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS007",
         name="resolvers-disagree",
+        title="DNS servers disagree",
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
@@ -587,6 +599,8 @@ def _disagreement(
     Card(
         code="DNS008",
         name="ttl-delays-failover",
+        title="DNS time to live too long for failover",
+        impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary="Fail-over is done by changing the DNS record, and its time to live keeps clients on the old one.",

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.rules.catalogue.dns_facts import (
@@ -64,6 +64,7 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
     Card(
         code="DNS009",
         name="points-to-replication",
+        title="The name leads to Interface 1",
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="The FQDN resolves to a replication interface (Interface 1) of a member.",
@@ -114,6 +115,7 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
     Card(
         code="DNS010",
         name="points-to-stranger",
+        title="The name leads to an unknown address",
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary=(
@@ -207,6 +209,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
     Card(
         code="DNS011",
         name="not-fully-qualified",
+        title="The name is not fully qualified",
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="The name is a single label, or is found only with a search suffix of this desktop.",
@@ -251,6 +254,8 @@ def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS012",
         name="dangling-cname",
+        title="The name is a broken alias",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         owner=Owner.DNS,
         summary="The FQDN is an alias (CNAME) of a name that has no address or does not exist.",
@@ -298,6 +303,7 @@ def dangling_cname(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS013",
         name="system-differs",
+        title="This desktop resolves otherwise than DNS",
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
         summary="The system uses an address for the FQDN that no name server gave.",
@@ -358,6 +364,7 @@ def system_differs(context: RuleContext) -> Iterator[Answer]:
     Card(
         code="DNS014",
         name="member-name-differs",
+        title="A server's own name leads elsewhere",
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary="A member's own name resolves to neither its Interface 1 nor its Interface 2.",
@@ -420,6 +427,8 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
     Card(
         code="DNS015",
         name="dead-ipv6",
+        title="IPv6 address is dead",
+        impact=ImpactKind.SLOW,
         severity=Severity.WARNING,
         owner=Owner.DNS,
         summary="The FQDN has an IPv6 address (AAAA), nothing serves there, and IPv4 works.",

@@ -197,6 +197,7 @@ def _by_making(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sig
     Card(
         code="CLT006",
         name="tls-intercepted",
+        title="TLS is inspected on the way",
         severity=Severity.CRITICAL,
         confidence=Confidence.LIKELY,
         owner=Owner.NETWORK,

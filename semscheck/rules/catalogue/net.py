@@ -8,7 +8,7 @@ from statistics import median
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
@@ -76,6 +76,8 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
     Card(
         code="NET001",
         name="refused",
+        title="Connection refused",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.SERVER,
@@ -100,6 +102,8 @@ def refused(context: RuleContext) -> Answers:
     Card(
         code="NET002",
         name="timed-out",
+        title="No answer",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
@@ -125,6 +129,8 @@ def timed_out(context: RuleContext) -> Answers:
     Card(
         code="NET003",
         name="no-route",
+        title="No route",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
@@ -151,6 +157,8 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
     Card(
         code="NET004",
         name="reset",
+        title="Connection reset",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
@@ -193,6 +201,8 @@ def reset(context: RuleContext) -> Answers:
     Card(
         code="NET005",
         name="slow",
+        title="Slow connections",
+        impact=ImpactKind.SLOW,
         severity=Severity.WARNING,
         owner=Owner.NETWORK,
         summary="Connecting takes over a second (median).",
@@ -264,6 +274,8 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
     Card(
         code="NET006",
         name="flaky",
+        title="Connections lost",
+        impact=ImpactKind.SOME_FAIL,
         severity=Severity.WARNING,
         owner=Owner.NETWORK,
         summary="Some of the repeated connections to one address failed to be made.",
@@ -323,6 +335,7 @@ def flaky(context: RuleContext) -> Answers:
     Card(
         code="NET007",
         name="management-exposed",
+        title="Management ports reachable",
         severity=Severity.INFO,
         owner=Owner.NETWORK,
         summary="Replication or administration ports answer from a desktop.",

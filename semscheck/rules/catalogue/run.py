@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Owner, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import Connection, Crash, Cut, DnsAnswer
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
@@ -25,6 +25,8 @@ SHOWN = 6
     Card(
         code="SEM001",
         name="probe-crashed",
+        title="semscheck itself failed",
+        impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
         summary="A part of semscheck failed with a defect of its own.",
@@ -51,6 +53,8 @@ def probe_crashed(context: RuleContext) -> Answers:
     Card(
         code="SEM002",
         name="incomplete",
+        title="The run was cut short",
+        impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
         summary="The run was cancelled, or ran out of time, before all was measured.",
@@ -82,6 +86,8 @@ def _at_once(seen: Connection) -> bool:
     Card(
         code="SEM003",
         name="no-network",
+        title="No network",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.UNKNOWN,
         owner=Owner.DESKTOP,
         summary="No packet came back from anything.",
@@ -120,6 +126,8 @@ def no_network(context: RuleContext) -> Answers:
     Card(
         code="SEM004",
         name="not-measured",
+        title="Not everything could be tested",
+        impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
         summary="Something that decides the verdict was not measured, and nothing else says why.",

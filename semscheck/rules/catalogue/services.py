@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
@@ -48,6 +48,8 @@ def _listed(names: list[str]) -> str:
     Card(
         code="SVC001",
         name="service-closed",
+        title="A service port is closed",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.INFO,
         severity_note="Critical where the profile's [services] require lists the port.",
         owner=Owner.SERVER,
@@ -116,6 +118,7 @@ def _how(shut: list[ServiceProbe]) -> str:
     Card(
         code="SVC002",
         name="service-differs",
+        title="Servers offer different services",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A service is open on some members only.",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
@@ -118,6 +118,8 @@ def _said(failure: Failure) -> str:
     Card(
         code="TLS001",
         name="not-tls",
+        title="No TLS",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.SERVER,
@@ -148,6 +150,8 @@ def not_tls(context: RuleContext) -> Answers:
     Card(
         code="TLS002",
         name="handshake-refused",
+        title="TLS handshake refused",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.SERVER,
@@ -186,6 +190,8 @@ def handshake_refused(context: RuleContext) -> Answers:
     Card(
         code="TLS003",
         name="handshake-stalled",
+        title="TLS handshake never answered",
+        impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
@@ -258,6 +264,8 @@ def _shown(version: str) -> str:
     Card(
         code="TLS004",
         name="legacy-protocol",
+        title="Outdated TLS version",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The server speaks nothing newer than TLS 1.1.",
@@ -299,6 +307,8 @@ def legacy_protocol(context: RuleContext) -> Answers:
     Card(
         code="TLS008",
         name="legacy-cryptography",
+        title="Outdated TLS cryptography",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The server speaks TLS 1.2 or newer, and only with a key exchange or cipher that current TLS "
@@ -368,6 +378,7 @@ def _about_certificate(shake: Handshake) -> bool:
     Card(
         code="TLS005",
         name="members-differ",
+        title="Servers differ in TLS",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The members' client interfaces negotiate different TLS versions, key exchanges or "
@@ -446,6 +457,7 @@ def _members_hit(
     Card(
         code="TLS006",
         name="client-certificate-requested",
+        title="Client certificate requested",
         severity=Severity.INFO,
         owner=Owner.SERVER,
         summary="The server asks clients for a certificate of their own.",
@@ -481,6 +493,8 @@ def client_certificate_requested(context: RuleContext) -> Answers:
     Card(
         code="TLS007",
         name="needs-sni",
+        title="Wrong or no certificate without SNI",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A client that does not send the server's name (SNI) is shown another certificate, or refused.",

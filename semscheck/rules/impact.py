@@ -1,0 +1,253 @@
+"""What users notice: computed from where the FQDN leads and how its connections ended, not from severity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from semscheck.model.analysis import EndpointStatus, Reach
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Finding, ImpactKind
+from semscheck.model.observations import Connection, Exchange, Handshake, Sample
+from semscheck.model.report import Impact
+from semscheck.model.target import Severity
+from semscheck.rules.context import RuleContext
+
+ORDER = {kind: rank for rank, kind in enumerate(ImpactKind)}
+BREAKS = (ImpactKind.NOBODY_CONNECTS, ImpactKind.SOME_FAIL)
+OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
+A_FEW = 0.04
+DAY_S = 86_400
+
+SENTENCES = {
+    ImpactKind.NOBODY_CONNECTS: "Nobody can connect from this desktop.",
+    ImpactKind.SOME_FAIL: "Some connections fail.",
+    ImpactKind.SESSIONS_LOST: "Users connect, but lose their session.",
+    ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
+    ImpactKind.NO_REDUNDANCY: "Users work, but failover is missing or too slow.",
+    ImpactKind.SLOW: "Users connect, but slowly.",
+    ImpactKind.NOTHING_NOTICED: "Users notice nothing today.",
+}
+
+
+def impact_of(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    """What users notice of a run that found something, or could not tell."""
+    kinds = sorted({k for f in findings if (k := felt(context, f)) is not None}, key=ORDER.__getitem__)
+    if not kinds:
+        return _nothing_felt(context, findings)
+    if kinds[0] in BREAKS:
+        impact = _failing(context, findings)
+        if ImpactKind.SESSIONS_LOST in kinds and impact.kind is ImpactKind.SOME_FAIL:
+            return _with_sessions(impact)
+        return impact
+    if kinds[0] is ImpactKind.NO_REDUNDANCY:
+        return _redundancy(context, findings)
+    if kinds[0] is ImpactKind.UNTIL_DATE:
+        return _until(context, findings)
+    return Impact(kind=kinds[0], sentence=SENTENCES[kinds[0]])
+
+
+def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
+    """What users notice of one finding by itself; of a server that stands by, that it could not take over."""
+    kind = finding.impact
+    if kind is None or finding.severity not in (Severity.CRITICAL, Severity.WARNING):
+        return ImpactKind.NOBODY_CONNECTS if _no_network(finding) else None
+    places = _places(context, finding)
+    if not places or any(place.fqdn for place in places):
+        return _met(context, kind, finding, places)
+    if any(place.client_of for place in places) and kind is not ImpactKind.UNTIL_DATE:
+        return ImpactKind.NO_REDUNDANCY
+    return None
+
+
+def _no_network(finding: Finding) -> bool:
+    return finding.severity is Severity.UNKNOWN and finding.impact is ImpactKind.NOBODY_CONNECTS
+
+
+def _met(
+    context: RuleContext, kind: ImpactKind, finding: Finding, places: Sequence[EndpointStatus]
+) -> ImpactKind:
+    if finding.severity is Severity.CRITICAL and not context.fqdn_places:
+        return ImpactKind.NOBODY_CONNECTS  # the name leads nowhere, whichever rule says why
+    met = {place.address for place in places}
+    if kind in BREAKS and met and not met & {place.address for place in _used(context)}:
+        return ImpactKind.SLOW
+    return kind
+
+
+def _places(context: RuleContext, finding: Finding) -> tuple[EndpointStatus, ...]:
+    """What a finding is about, and wherever its evidence was seen: one certificate may be at many places."""
+    about = finding.subject
+    observed = (context.observation(each) for each in finding.evidence)
+    seen = {
+        (o.address, o.port) for o in observed if isinstance(o, Connection | Handshake | Exchange | Sample)
+    }
+    return tuple(
+        place
+        for place in context.places
+        if (place.address == about.address and about.port in (None, place.port))
+        or (place.address, place.port) in seen
+    )
+
+
+def _used(context: RuleContext) -> tuple[EndpointStatus, ...]:
+    """The FQDN's addresses that clients end up with: from dead IPv6 they fall back to IPv4 (RFC 8305)."""
+    tried = tuple(place for place in context.fqdn_places if place.reach is not Reach.NOT_TRIED)
+    if not any(":" not in place.address and place.reach is Reach.SERVES for place in tried):
+        return tried
+    return tuple(place for place in tried if ":" not in place.address or place.reach is Reach.SERVES)
+
+
+# --- connections that fail -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """refused: of the failed ones, those that ended with a certificate that clients refuse."""
+
+    failed: int = 0
+    made: int = 0
+    refused: int = 0
+
+    @property
+    def all_failed(self) -> bool:
+        return self.made > 0 and self.failed == self.made
+
+
+def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    bad = _bad_certificates(findings)
+    sites = {f.subject.address for f in findings if f.code == OTHER_SITE and f.impact is not None}
+    used = _used(context)
+    tallies = [_tally(context, place, bad, place.address in sites) for place in used]
+    if all(tally.all_failed for tally in tallies):
+        refused = bool(tallies) and all(tally.refused for tally in tallies)
+        return _nobody(refused, bool(sites) and not refused)
+    if len(tallies) > 1 and all(tally.failed in (0, tally.made) for tally in tallies):
+        dead = sum(tally.all_failed for tally in tallies)
+        sentence = f"Connections fail at {dead} of the {len(used)} addresses of the name."
+    else:
+        sentence = ""
+    failed, made = sum(t.failed for t in tallies), sum(t.made for t in tallies)
+    refused = any(tally.refused for tally in tallies)
+    return Impact(
+        kind=ImpactKind.SOME_FAIL,
+        sentence=sentence or _part(failed, made, refused),
+        failed=failed,
+        connections=made,
+    )
+
+
+def _nobody(refused: bool, other_site: bool) -> Impact:
+    sentence = SENTENCES[ImpactKind.NOBODY_CONNECTS]
+    if refused:
+        sentence = "Every connection meets a certificate error."
+    elif other_site:
+        sentence = "Users do not reach the server: something else answers."
+    return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence=sentence)
+
+
+def _bad_certificates(findings: Sequence[Finding]) -> set[str]:
+    """Fingerprints of certificates that clients refuse."""
+    return {
+        finding.args["fingerprint"]
+        for finding in findings
+        if finding.impact is ImpactKind.NOBODY_CONNECTS
+        and finding.severity is Severity.CRITICAL
+        and "fingerprint" in finding.args
+    }
+
+
+def _tally(context: RuleContext, place: EndpointStatus, bad: set[str], other_site: bool) -> _Tally:
+    """New connections to one address, or the first look where none were repeated."""
+    fresh = [
+        sample
+        for sample in context.of(Sample)
+        if (sample.address, sample.port, sample.arm) == (place.address, place.port, "fresh")
+        and not (sample.failure is not None and sample.failure.cause is Cause.CANCELLED)
+    ]
+    refused = sum(sample.certificate in bad for sample in fresh)
+    failed = sum(_fails(sample) or sample.certificate in bad for sample in fresh)
+    if other_site or not fresh or (place.reach is Reach.NO_HTTP and failed == 0):
+        first = place.certificate in bad
+        down = other_site or first or place.reach is not Reach.SERVES
+        return _Tally(int(down), 1, int(first))
+    return _Tally(failed, len(fresh), refused)
+
+
+def _fails(sample: Sample) -> bool:
+    return sample.failure is not None or (sample.status or 0) >= 500
+
+
+def _part(failed: int, made: int, refused: bool) -> str:
+    """ "About 1 in 3 connections fails (11 of 32)"."""
+    if not failed:
+        return SENTENCES[ImpactKind.SOME_FAIL]
+    base = f"({failed} of {made})"
+    one, many = ("meets a certificate error", "meet a certificate error") if refused else ("fails", "fail")
+    if failed / made < A_FEW or failed == 1:
+        return f"Now and then a connection {one} {base}."
+    if failed * 2 > made:
+        return f"Most connections {many} {base}."
+    return f"About 1 in {round(made / failed)} connections {one} {base}."
+
+
+def _with_sessions(impact: Impact) -> Impact:
+    return Impact(
+        kind=impact.kind,
+        sentence=f"{impact.sentence.removesuffix('.')}, and users lose their session.",
+        failed=impact.failed,
+        connections=impact.connections,
+    )
+
+
+# --- works, but --------------------------------------------------------------------------------------------------
+
+
+def _redundancy(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    names = {member.name for member in context.target.members if member.client}
+    out = {
+        name
+        for finding in findings
+        if felt(context, finding) is ImpactKind.NO_REDUNDANCY
+        for place in _places(context, finding)
+        for name in place.client_of
+    } & names
+    if not out:
+        kind = ImpactKind.NO_REDUNDANCY
+        return Impact(kind=kind, sentence=SENTENCES[kind], servers=len(names) or None)
+    serving = len(names) - len(out)
+    only = "no redundancy is left" if serving == 1 else "redundancy is reduced"
+    return Impact(
+        kind=ImpactKind.NO_REDUNDANCY,
+        sentence=f"Users work, but {only} ({serving} of {len(names)} servers can serve).",
+        serving=serving,
+        servers=len(names),
+    )
+
+
+def _until(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    ends = [
+        datetime.fromisoformat(finding.args["not_after"])
+        for finding in findings
+        if felt(context, finding) is ImpactKind.UNTIL_DATE and "not_after" in finding.args
+    ]
+    if not ends:
+        return Impact(kind=ImpactKind.UNTIL_DATE, sentence="Works, but not for much longer.")
+    until = min(ends)
+    days = int((until - context.now).total_seconds() // DAY_S)
+    left = f"{days} more day{'' if days == 1 else 's'}" if days else "less than a day"
+    return Impact(
+        kind=ImpactKind.UNTIL_DATE,
+        sentence=f"Works until {until:%Y-%m-%d %H:%M} UTC ({left}).",
+        until=until,
+    )
+
+
+def _nothing_felt(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    if any(finding.severity in (Severity.CRITICAL, Severity.WARNING) for finding in findings):
+        kind = ImpactKind.NOTHING_NOTICED
+        return Impact(kind=kind, sentence=SENTENCES[kind])
+    serves = context.fqdn_serves
+    sentence = "Users can connect; not everything could be tested." if serves else "It could not be tested."
+    return Impact(kind=ImpactKind.NOT_TESTED, sentence=sentence)
