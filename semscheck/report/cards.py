@@ -132,6 +132,8 @@ def catalogue(cards: Iterable[Card]) -> str:
         {
             "code": card.code,
             "name": card.name,
+            "title": card.title,
+            "impact": card.impact.value if card.impact else None,
             "severity": card.severity.value,
             "severity_note": card.severity_note,
             "confidence": card.confidence.value,

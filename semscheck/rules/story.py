@@ -178,13 +178,14 @@ def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
     one = names.pop() if len(names) == 1 else None
     sampled = {path.address for path in paths}
     left_out = {place.address for place in context.fqdn_places} - sampled
+    name = fqdn_shown(context.target)
     if one is None and len(sampled) > 1:
         tested = " that was tested" if left_out else ""
-        return f"one server answered at each address{tested}. {ONE_DESKTOP}"
+        return f"one server answered at each address of {name}{tested}. {ONE_DESKTOP}"
     count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
     all_ = f"all {count}" if count == made else f"{count} of {made}"
-    where = f" to {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
-    return f"{one or 'one and the same server'} answered {all_} connections{where}. {ONE_DESKTOP}"
+    where = f" at {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
+    return f"{one or 'one and the same server'} answered {all_} connections to {name}{where}. {ONE_DESKTOP}"
 
 
 ONE_DESKTOP = "(Failover or source-IP persistence: one desktop cannot tell which.)"

@@ -66,9 +66,9 @@ async def test_a_scenario_shows_what_it_is_there_for(name: str) -> None:
     assert not found & DEFECTS - expected, said(report)
     if scenario.verdict == "ok":
         assert {finding.severity.value for finding in report.findings} <= {"info"}, said(report)
-        assert "healthy" in report.summary.headline
+        assert "No fault found" in report.summary.headline
     else:
-        assert "healthy" not in report.summary.headline
+        assert "No fault found" not in report.summary.headline
     holds(report)
 
 
@@ -91,7 +91,7 @@ async def test_a_run_that_is_cancelled_anywhere_leaves_a_report_that_holds(name:
     assert any(isinstance(each, Cut) for each in report.observations)
     assert "SEM002" in {finding.code for finding in report.findings}
     assert report.summary.exit_code in (2, 3)
-    assert "healthy" not in report.summary.headline
+    assert "No fault found" not in report.summary.headline
     holds(report)
 
 
