@@ -391,7 +391,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             "no-redundancy",
             "Users work, but no redundancy is left (1 of 2 servers can serve).",
             SERVER,
-            "",
+            "1 warning: load balancer presents another certificate",
         ),
     ),
     (
