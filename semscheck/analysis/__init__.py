@@ -13,6 +13,7 @@ from semscheck.model.report import Snapshot
 def analyse(snapshot: Snapshot) -> Analysis:
     """Everything that can be inferred from a snapshot, complete or not."""
     from semscheck.analysis.balancing.paths import paths, worst
+    from semscheck.analysis.clients import client_access
     from semscheck.analysis.dns import dns_analysis
     from semscheck.analysis.endpoints import interfaces, places
 
@@ -23,6 +24,7 @@ def analyse(snapshot: Snapshot) -> Analysis:
         dns=dns,
         places=where,
         members=interfaces(snapshot.target, where),
+        clients=client_access(snapshot, where),
         paths=sampled,
         balancing=worst(sampled),
     )

@@ -135,6 +135,68 @@ class EndpointStatus:
         return self.fqdn or self.balancer or bool(self.client_of)
 
 
+class Client(StrEnum):
+    """Classes of client that differ in what they take. Windows: what uses the system's own TLS (Schannel)."""
+
+    WINDOWS_7 = "windows-7"
+    WINDOWS_10 = "windows-10"
+    WINDOWS_11 = "windows-11"
+    MACOS = "macos"
+    CHROME = "chrome"
+    FIREFOX = "firefox"
+    SAFARI = "safari"
+    OPENSSL_3 = "openssl-3"
+    OPENSSL_1_0 = "openssl-1.0"
+
+    @property
+    def words(self) -> str:
+        """What people call it, within a sentence."""
+        return _CLIENTS[self]
+
+
+_CLIENTS = {
+    Client.WINDOWS_7: "Encryption Desktop on Windows 7",
+    Client.WINDOWS_10: "Encryption Desktop on Windows 10",
+    Client.WINDOWS_11: "Encryption Desktop on Windows 11",
+    Client.MACOS: "Encryption Desktop on macOS",
+    Client.CHROME: "Chrome and Edge",
+    Client.FIREFOX: "Firefox",
+    Client.SAFARI: "Safari",
+    Client.OPENSSL_3: "programs on OpenSSL 3",
+    Client.OPENSSL_1_0: "programs on OpenSSL 1.0",
+}
+
+
+class Access(StrEnum):
+    CONNECTS = "connects"
+    REFUSES = "refuses"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a class of client refuses, or may. kind: of a closed list, stable. words: complete "refuses: "."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAccess:
+    """Can a class of client connect at a place that serves clients, as far as its documented rules tell?
+
+    Trust is this desktop's. certificate: fingerprint of the one that the obstacles are about, None if none was seen.
+    why: what makes it refuse, or why it is not known; empty where it connects.
+    """
+
+    client: Client
+    address: str
+    port: int
+    access: Access
+    certificate: str | None = None
+    why: tuple[Obstacle, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceAnalysis:
     """A member's interface as seen from here. interface: "client" or "replication"."""
@@ -262,5 +324,6 @@ class Analysis:
     dns: DnsAnalysis = DnsAnalysis()
     places: tuple[EndpointStatus, ...] = ()
     members: tuple[InterfaceAnalysis, ...] = ()
+    clients: tuple[ClientAccess, ...] = ()
     paths: tuple[BalancingPath, ...] = ()
     balancing: BalancingPath | None = None

@@ -12,6 +12,7 @@ honoured too).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 MAX_NAME = 253  # characters (RFC 1035 section 2.3.4, without the root's dot)
@@ -19,7 +20,10 @@ MAX_LABEL = 63
 WILDCARD = "*"
 # `Certificate.problems` says so where a certificate lists more names than an observation keeps.
 NAMES_CUT = "alternative names were left out"
+# How they begin where the names themselves could not be read.
+NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 
+_TYPED = re.compile(r"^(dns|cn)[:=]", re.IGNORECASE)
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -39,9 +43,27 @@ def covers(presented: str, name: str) -> bool:
     return len(offered) >= 3 and offered[1:] == wanted[1:]
 
 
-def covers_but_for_dot(presented: str, name: str) -> bool:
-    """Would a dNSName cover a host's name, were it not for its trailing dot?"""
-    return presented.endswith(".") and covers(presented[:-1], name)
+def spoiled_by(presented: str, name: str) -> str | None:
+    """What keeps an entry that was meant for a host's name from covering it; None if it was not meant so.
+
+    The words follow the entry in a sentence. Such entries come from forms in which more than the name was typed.
+    """
+    for words, meant in _meant(presented):
+        if meant != presented and covers(meant, name):
+            return words
+    return None
+
+
+def _meant(presented: str) -> tuple[tuple[str, str], ...]:
+    """What may have been meant by an entry, with what is wrong about it."""
+    bare = "".join(sign for sign in presented if sign.isprintable() and not sign.isspace())
+    host = (bare.partition("://")[2] or bare).split("/")[0].partition(":")[0]
+    return (
+        ("has a blank or an invisible character in it", bare),
+        ("ends in a dot, which names in certificates do not have", bare.removesuffix(".")),
+        ("begins with its type, where the name alone belongs", _TYPED.sub("", bare, count=1)),
+        ("is a URL where a name belongs" if "://" in bare else "has more than the name in it", host),
+    )
 
 
 def covers_address(presented: str, address: str) -> bool:

@@ -231,6 +231,8 @@ class Certificate(Observation):
     certificate has no subjectAltName at all. key_bits: None where it does not apply.
     is_ca: basicConstraints' cA; None if the extension is absent. self_signed: its own key verifies it; None
     if that could not be tried. key_usage, extended_key_usage: None if the extension is absent.
+    signature_oid: of the signature's algorithm, dotted. must_staple: it demands a stapled OCSP answer (RFC 7633).
+    public_root: is it a root that browsers have by themselves; None where it is no root, or that was not looked up.
     der: the certificate itself, for the reader; None where it was dropped (redaction).
     problems: what could not be parsed, in words; such fields are None or empty.
     """
@@ -251,6 +253,9 @@ class Certificate(Observation):
     key_bits: int | None = None
     curve: str | None = None
     signature_hash: str | None = None
+    signature_oid: str | None = None
+    must_staple: bool | None = None
+    public_root: bool | None = None
     is_ca: bool | None = None
     self_issued: bool | None = None
     self_signed: bool | None = None
@@ -261,6 +266,13 @@ class Certificate(Observation):
     ca_issuers: tuple[str, ...] = ()
     der: bytes | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def whole_days(self) -> float | None:
+        """The length of its validity, None where a date did not parse."""
+        if self.not_before is None or self.not_after is None:
+            return None
+        return (self.not_after - self.not_before).total_seconds() / 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,9 +59,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
+    """written: names of those that the profile itself sets; the rest are the defaults."""
+
     expiry_warning_days: float = 30
     expiry_critical_days: float = 7
     ttl_warning_s: int = 300
+    written: tuple[str, ...] = ()
+
+    def expiry_days(self, whole_days: float | None) -> tuple[float, float]:
+        """Under how many days left a certificate is a warning, and critical; whole_days: of its validity.
+
+        The defaults are bounded by a quarter and a tenth of the validity, so that one of six days is not red all its
+        life; days that the profile writes are used as they are.
+        """
+        warning, critical = self.expiry_warning_days, self.expiry_critical_days
+        if whole_days is not None and "expiry_warning_days" not in self.written:
+            warning = min(warning, whole_days / 4)
+        if whole_days is not None and "expiry_critical_days" not in self.written:
+            critical = min(critical, whole_days / 10)
+        return warning, critical
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,9 +218,16 @@ def key(field: Part) -> Key:
     return Key(spki, kind, None, None)
 
 
-def signature_hash(field: Part) -> str | None:
-    """The hash of a signature algorithm, None if it is not one of those known."""
-    return _SIGNATURES.get(oid(_expect(part(_expect(field, _SEQUENCE).content), _OID).content))
+def signature(field: Part) -> tuple[str, str | None]:
+    """A signature algorithm's identifier, and its hash, None if it is not one of those known. Raises ValueError."""
+    label = oid(_expect(part(_expect(field, _SEQUENCE).content), _OID).content)
+    return label, _SIGNATURES.get(label)
+
+
+def numbers(value: bytes) -> tuple[int, ...]:
+    """A sequence of integers. Raises ValueError."""
+    inside = parts(_expect(part(value), _SEQUENCE).content)
+    return tuple(int.from_bytes(_expect(one, _INTEGER).content, signed=True) for one in inside)
 
 
 def extensions(field: Part | None) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
 from semscheck.net import der as lenient
+from semscheck.net.public_roots import is_public
 from semscheck.probes.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ _KEY_TYPES = {
     "X25519PublicKey": "X25519",
     "X448PublicKey": "X448",
 }
+
+_STATUS_REQUEST = 5  # RFC 7633, with the numbers of TLS extensions
 
 Found = TypeVar("Found")
 Extension = TypeVar("Extension", bound="x509.ExtensionType")
@@ -110,6 +113,8 @@ def facts(der: bytes) -> dict[str, Any]:
     if reading.problems:
         fields = _again(der, reading) | fields
     found |= _bounded(fields, reading)
+    if found.get("self_issued"):
+        found["public_root"] = is_public(found["fingerprint"])
     found["problems"] = tuple(_text(problem, 300) for problem in reading.problems[:MAX_FEW])
     return found
 
@@ -209,6 +214,10 @@ def _dates_and_signature(parsed: x509.Certificate, reading: _Reading) -> dict[st
         "serial": ("serial number", lambda: f"{parsed.serial_number:x}"),
         "not_before": ("notBefore", lambda: parsed.not_valid_before_utc),
         "not_after": ("notAfter", lambda: parsed.not_valid_after_utc),
+        "signature_oid": (
+            "signature algorithm",
+            lambda: _text(parsed.signature_algorithm_oid.dotted_string, 100),
+        ),
     }
     found = {field: reading.attempt(what, read) for field, (what, read) in readers.items()}
     found = {field: value for field, value in found.items() if value is not None}
@@ -253,7 +262,8 @@ def _extensions(parsed: x509.Certificate, reading: _Reading) -> dict[str, Any]:
         except x509.ExtensionNotFound:
             return None
 
-    found: dict[str, Any] = {}
+    features = value(x509.TLSFeature) or ()
+    found: dict[str, Any] = {"must_staple": x509.TLSFeatureType.status_request in features}
     if (names := value(x509.SubjectAlternativeName)) is not None:
         found["dns_names"] = tuple(names.get_values_for_type(x509.DNSName))
         found["ip_names"] = _addresses(names.get_values_for_type(x509.IPAddress))
@@ -319,7 +329,7 @@ def _lenient_body(body: lenient.Body, again: _Reading) -> dict[str, Any]:
     issuer = again.attempt("issuer", lambda: lenient.name(body.issuer))
     dates = again.attempt("validity", lambda: lenient.validity(body.validity))
     key = again.attempt("public key", lambda: lenient.key(body.key))
-    digest = again.attempt("signature algorithm", lambda: (lenient.signature_hash(body.algorithm),))
+    signed = again.attempt("signature algorithm", lambda: lenient.signature(body.algorithm))
     found: dict[str, Any] = {"serial": f"{int.from_bytes(body.serial.content, signed=True):x}"}
     if subject is not None:
         found |= {"subject": subject.text, "common_names": subject.common_names}
@@ -332,14 +342,16 @@ def _lenient_body(body: lenient.Body, again: _Reading) -> dict[str, Any]:
         found |= {"not_before": dates[0], "not_after": dates[1]}
     if key is not None:
         found |= {"spki": key.spki, "key_type": key.kind, "key_bits": key.bits, "curve": key.curve}
-    if digest is not None:
-        found["signature_hash"] = digest[0]
+    if signed is not None:
+        found["signature_oid"], found["signature_hash"] = signed
     return found
 
 
 def _lenient_extensions(body: lenient.Body, again: _Reading) -> dict[str, Any]:
     values = again.attempt("extensions", lambda: lenient.extensions(body.extensions)) or {}
     found: dict[str, Any] = {}
+    features = _value(values, "1.3.6.1.5.5.7.1.24", "TLS features", lenient.numbers, again)
+    found["must_staple"] = _STATUS_REQUEST in (features or ())
     names = _value(values, "2.5.29.17", "subjectAltName", lenient.alternative_names, again)
     if names is not None:
         found["dns_names"], found["ip_names"] = names

@@ -68,12 +68,15 @@ def _from_profile(path: Path, severities: Severities) -> Target:
     shape = _parse(path)
     file = _File(path)
     target = Target(fqdn="", profile=str(path))
+    written: list[str] = []
     for setting in SETTINGS:
         if setting.key:
             table, _, key = setting.key.partition(".")
             value = getattr(getattr(shape, table), key)
             if type(value).__name__ != "UnsetType":
                 target = _apply(target, setting, file.value(setting, value))
+                written += [key] if table == "thresholds" else []
+    target = replace(target, thresholds=replace(target.thresholds, written=tuple(written)))
     file.check_thresholds(target)
     return replace(
         target, members=file.members(shape.member), severities=file.severities(shape.severity, severities)

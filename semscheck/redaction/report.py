@@ -65,6 +65,7 @@ TABLE: dict[str, dict[str, Part]] = {
     "Target": {
         "fqdn": N, "fqdn_shown": N, "balancers": A, "ca_file": F, "profile": F, "severities": K,
     },
+    "Thresholds": {"written": K},
     "Endpoint": {"address": A},
     "Member": {"name": M},
     "Summary": {"headline": W, "counts": K, "cause": W, "first_step": W, "also": W},
@@ -85,6 +86,8 @@ TABLE: dict[str, dict[str, Part]] = {
     "InterfaceAnalysis": {
         "name": M, "interface": K, "address": A, "failure": W, "fingerprint": H, "protocol": K,
     },
+    "Obstacle": {"kind": K, "words": K},
+    "ClientAccess": {"address": A, "certificate": H},
     "Share": {"name": M},
     "ArmSequence": {"arm": K, "members": M, "evidence": W},
     "Signal": {"name": W, "verdict": K, "why": Part.DETAIL, "strength": K},
@@ -117,7 +120,8 @@ TABLE: dict[str, dict[str, Part]] = {
     "Certificate": {
         "fingerprint": H, "spki": H, "subject": Part.SUBJECT, "common_names": Part.COMMON_NAME,
         "dns_names": N, "ip_names": A, "issuer": Part.SUBJECT, "issuer_common_names": Part.COMMON_NAME,
-        "serial": Part.SERIAL, "key_type": K, "curve": K, "signature_hash": K, "key_usage": K,
+        "serial": Part.SERIAL, "key_type": K, "curve": K, "signature_hash": K,
+        "signature_oid": K, "key_usage": K,
         "extended_key_usage": K, "subject_key_id": H, "authority_key_id": H, "ca_issuers": F,
         "der": Part.DROP, "problems": Part.DETAIL,
     },

@@ -16,7 +16,14 @@ from typing import Any, cast
 
 import msgspec
 
-from semscheck.model.analysis import Analysis, BalancingPath, DnsAnalysis, EndpointStatus, InterfaceAnalysis
+from semscheck.model.analysis import (
+    Analysis,
+    BalancingPath,
+    ClientAccess,
+    DnsAnalysis,
+    EndpointStatus,
+    InterfaceAnalysis,
+)
 from semscheck.model.findings import Finding, Verdict
 from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation
 from semscheck.model.report import SCHEMA, SCHEMA_MAJOR, Report, Run, Summary, Tool
@@ -45,6 +52,7 @@ class AnalysisShape:
     balancing: BalancingShape | None = None
     places: tuple[EndpointStatus, ...] = ()
     members: tuple[InterfaceAnalysis, ...] = ()
+    clients: tuple[ClientAccess, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +146,7 @@ def analysis_shape(analysis: Analysis) -> dict[str, object]:
         "balancing": balancing,
         "places": analysis.places,
         "members": analysis.members,
+        "clients": analysis.clients,
     }
 
 
@@ -270,6 +279,7 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         dns=shaped.dns,
         places=shaped.places,
         members=shaped.members,
+        clients=shaped.clients,
         paths=balancing.paths if balancing else (),
         balancing=_worst(balancing) if balancing else None,
     )

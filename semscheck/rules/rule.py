@@ -19,6 +19,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.net",
     "semscheck.rules.catalogue.tls",
     "semscheck.rules.catalogue.certificates",
+    "semscheck.rules.catalogue.clients",
     "semscheck.rules.catalogue.balancing",
     "semscheck.rules.catalogue.cluster",
     "semscheck.rules.catalogue.services",

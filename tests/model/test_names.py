@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from semscheck.model.names import (
     covers,
     covers_address,
-    covers_but_for_dot,
     matches_alternative_names,
     matches_common_names,
+    spoiled_by,
 )
 
 LONG = "a" * 63
@@ -76,16 +76,28 @@ def test_covers_not(presented: str, name: str, because: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("presented", "expected"),
+    ("presented", "why"),
     [
-        ("keys.example.com.", True),
-        ("*.example.com.", True),
-        ("keys.example.com", False),
-        ("keys.example.com..", False),
+        ("keys.example.com.", "ends in a dot"),
+        ("*.example.com.", "ends in a dot"),
+        (" keys.example.com", "blank"),
+        ("keys.example.com\t", "blank"),
+        ("keys.example\u200b.com", "invisible"),
+        ("https://keys.example.com/", "URL"),
+        ("https://keys.example.com:443/b/l.e", "URL"),
+        ("keys.example.com:443", "more than the name"),
+        ("keys.example.com/b", "more than the name"),
+        ("DNS:keys.example.com", "type"),
+        ("keys.example.com", None),
+        ("keys.example.com..", None),
+        ("mail.example.com ", None),
+        ("https://", None),
+        ("", None),
     ],
 )
-def test_a_trailing_dot_alone_is_what_keeps_a_name_from_matching(presented: str, expected: bool) -> None:
-    assert covers_but_for_dot(presented, "keys.example.com") is expected
+def test_what_was_typed_beside_the_name_keeps_it_from_matching(presented: str, why: str | None) -> None:
+    said = spoiled_by(presented, "keys.example.com")
+    assert said is None if why is None else why in (said or "")
 
 
 @pytest.mark.parametrize(

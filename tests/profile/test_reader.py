@@ -92,6 +92,9 @@ def certificate() -> bytes:
 # --- what is read ------------------------------------------------------------------------------------------
 
 
+WRITTEN = Thresholds(written=("expiry_warning_days", "expiry_critical_days", "ttl_warning_s"))
+
+
 def test_the_contracts_example(tmp_path: Path) -> None:
     (tmp_path / "corp-root.pem").write_bytes(certificate())
     assert read(tmp_path, THE_CONTRACTS_EXAMPLE) == Target(
@@ -100,6 +103,7 @@ def test_the_contracts_example(tmp_path: Path) -> None:
         balancers=("192.0.2.100",),
         members=(Member("sems1.example.com", (Endpoint("192.0.2.11"),), (Endpoint("198.51.100.11"),)),),
         ca_file=str(tmp_path / "corp-root.pem"),
+        thresholds=WRITTEN,
         services=Services(check=(389, 636)),
         severities={"CRT016": Severity.WARNING},
         profile=str(tmp_path / "profile.toml"),
@@ -383,6 +387,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         connections=100,
         connections_given=True,
         limits=Limits(2.5, 30),
+        thresholds=WRITTEN,
         services=Services(check=(389, 636)),
         ask_services=True,
         severities={"CRT016": Severity.CRITICAL, "DNS004": Severity.WARNING},

@@ -173,6 +173,7 @@ class Authority:
         starts_days: float = -1,
         digest: str = "sha256",
         path_length: int | None = None,
+        pss: bool = False,
     ) -> Authority:
         made = _build(
             name,
@@ -185,6 +186,7 @@ class Authority:
             path_length=path_length,
             names=(),
             eku=(),
+            pss=pss,
         )
         return Authority(made.certificate, made.key, made.above, is_root=False, at=self.at)
 
@@ -204,6 +206,9 @@ class Authority:
         organization: str | None = None,
         caissuers: str | None = None,
         authority_key_id: bool = True,
+        pss: bool = False,
+        general: Sequence[x509.GeneralName] = (),
+        more: Sequence[x509.ExtensionType] = (),
     ) -> Issued:
         """Issue a certificate.
 
@@ -211,7 +216,8 @@ class Authority:
         an empty sequence leaves the extension out. The validity starts `starts_days` from now (negative:
         ago) and ends `days` from now (negative: expired). `eku` and `key_usage` None leave the extension out.
         `digest` may be "sha1" or "md5" below an RSA authority. `caissuers` is an address for the Authority
-        Information Access extension.
+        Information Access extension. `pss` signs with RSASSA-PSS, below an RSA authority. `general` are
+        subjectAltName entries as they are, in place of `names`; `more` are further extensions, none of them critical.
         """
         return _build(
             common_name,
@@ -228,6 +234,9 @@ class Authority:
             organization=organization,
             caissuers=caissuers,
             authority_key_id=authority_key_id,
+            pss=pss,
+            general=general,
+            more=more,
         )
 
     @property
@@ -292,7 +301,12 @@ def _key_usage(wanted: Sequence[str]) -> x509.KeyUsage:
     return x509.KeyUsage(**{one: one in wanted for one in every})
 
 
-def _sign(builder: x509.CertificateBuilder, signer: PrivateKey, digest: str) -> x509.Certificate:
+def _sign(
+    builder: x509.CertificateBuilder, signer: PrivateKey, digest: str, pss: bool = False
+) -> x509.Certificate:
+    if pss:
+        scheme = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
+        return builder.sign(signer, hashes.SHA256(), rsa_padding=scheme)
     if isinstance(signer, ed25519.Ed25519PrivateKey):
         return builder.sign(signer, None)
     if digest not in _OBSOLETE:
@@ -336,6 +350,9 @@ def _build(
     caissuers: str | None = None,
     authority_key_id: bool = True,
     at: datetime.datetime | None = None,
+    pss: bool = False,
+    general: Sequence[x509.GeneralName] = (),
+    more: Sequence[x509.ExtensionType] = (),
 ) -> Issued:
     own = make_key(key) if isinstance(key, str) else key
     at = at or (issuer.at if issuer else None) or datetime.datetime.now(datetime.UTC)
@@ -364,8 +381,8 @@ def _build(
             x509.ExtendedKeyUsage([_PURPOSES[one] for one in eku]), critical=False
         )
     alternatives = ((common_name,) if common_name else ()) if names is None else tuple(names)
-    if alternatives:
-        san = x509.SubjectAlternativeName([_general_name(one) for one in alternatives])
+    if alternatives or general:
+        san = x509.SubjectAlternativeName(general or [_general_name(one) for one in alternatives])
         builder = builder.add_extension(san, critical=common_name is None)
     if authority_key_id and issuer is not None:
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
@@ -375,7 +392,9 @@ def _build(
             AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(caissuers)
         )
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-    certificate = _sign(builder, signer, digest)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
+    certificate = _sign(builder, signer, digest, pss)
     # A root is in the clients' store, servers do not send it.
     above = () if issuer is None or issuer.is_root else (issuer.certificate, *issuer.above)
     return Issued(certificate, own, above)

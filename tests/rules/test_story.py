@@ -41,10 +41,14 @@ OTHER = "192.0.2.101"
 DUAL = replace(TWO, balancers=(VIP, V6))
 
 
+NUMBERED = ISSUING.issue(FQDN, (FQDN, VIP))  # names the address too
+
+
 def well(address: str, aim: Target = TWO) -> list[object]:
     """A place that serves, with a certificate that was seen and is trusted."""
     shaken = TlsScene(aim, leads_to=(VIP,))
-    shaken.shake(address, Shake(KEYS, path=(ROOT.certificate,)))
+    shown = NUMBERED if aim.fqdn_is_address else KEYS
+    shaken.shake(address, Shake(shown, path=(ROOT.certificate,)))
     seen = [replace(each, id=new_id()) for each in shaken.observations]
     return [*seen, exchange(address)]
 

@@ -13,6 +13,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from semscheck.analysis.clients import client_access
 from semscheck.analysis.endpoints import places
 from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.failure import Cause, Failure, Phase
@@ -202,9 +203,14 @@ class Scene:
         return Snapshot(target=self.target, run=run, observations=tuple(self.observations))  # type: ignore[arg-type]
 
     def judged(self) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
-        dns = DnsAnalysis(addresses=self.leads_to)
-        found, verdicts, _ = evaluate(self.snapshot, Analysis(dns=dns, places=places(self.snapshot, dns)))
+        found, verdicts, _ = evaluate(self.snapshot, self.analysis)
         return found, verdicts
+
+    @property
+    def analysis(self) -> Analysis:
+        dns = DnsAnalysis(addresses=self.leads_to)
+        where = places(self.snapshot, dns)
+        return Analysis(dns=dns, places=where, clients=client_access(self.snapshot, where))
 
     def findings(self) -> tuple[Finding, ...]:
         """What the families of this scene found; other families need other facts."""

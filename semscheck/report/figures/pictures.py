@@ -741,9 +741,10 @@ class _GridMaker:
         if certificate is None or certificate.not_after is None:
             return Mark.UNKNOWN
         left = (certificate.not_after - self.now).total_seconds() / words.DAY_S
-        if left < self.target.thresholds.expiry_critical_days:
+        warning, critical = self.target.thresholds.expiry_days(certificate.whole_days)
+        if left < critical:
             return Mark.CRITICAL
-        return Mark.WARNING if left < self.target.thresholds.expiry_warning_days else Mark.OK
+        return Mark.WARNING if left < warning else Mark.OK
 
     def legend(self) -> tuple[Legend, ...]:
         return tuple(

@@ -13,10 +13,10 @@ from datetime import timedelta
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.names import (
-    covers_but_for_dot,
     is_wildcard,
     matches_alternative_names,
     matches_common_names,
+    spoiled_by,
 )
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
@@ -40,12 +40,14 @@ from semscheck.rules.catalogue.chains import (
     wrong_purpose,
 )
 from semscheck.rules.catalogue.presented import (
+    APPLE,
     NO_CERTIFICATE,
     Chain,
     Presented,
     at,
     at_clients,
     at_interfaces_1,
+    cannot_connect,
     chains,
     day,
     described,
@@ -55,6 +57,7 @@ from semscheck.rules.catalogue.presented import (
     names_unread,
     once,
     presented,
+    refusals,
     short,
     subject,
     title,
@@ -91,6 +94,10 @@ RFC_5280_PATH = Reference(
 RFC_5280_USAGE = Reference(
     "RFC 5280: X.509 certificates, section 4.2.1.12 (extended key usage)",
     "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12",
+)
+CHROME_USAGE = Reference(
+    "Chrome Enterprise: check of the RSA key usage, always on since Chrome 124",
+    "https://chromeenterprise.google/policies/#RSAKeyUsageForLocalAnchorsEnabled",
 )
 RFC_8446_CHAIN = Reference(
     "RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)",
@@ -139,18 +146,17 @@ def _fails_name(certificate: Certificate, context: RuleContext) -> bool:
     return not _covering(certificate, context.target.fqdn)
 
 
-def _address_given(context: RuleContext) -> str:
-    return (
-        f"an address was given instead of the clients' name; no certificate lists {context.target.fqdn} "
-        "as iPAddress, and names cannot be compared"
-    )
-
-
 def _names_of(certificate: Certificate) -> str:
     names = tuple(
         dict.fromkeys((*certificate.common_names, *(certificate.dns_names or ()), *certificate.ip_names))
     )
-    return listed([short(name) for name in names], 4) if names else "no name at all"
+    return listed([_visible(name) for name in names], 4) if names else "no name at all"
+
+
+def _visible(name: str) -> str:
+    """A name as it stands, in quotes where that is the only way to see where it begins and ends."""
+    plain = name.isascii() and name.isprintable() and " " not in name and name != ""
+    return short(name) if plain else f'"{short(name)}"'
 
 
 def _days(left: timedelta) -> str:
@@ -196,22 +202,19 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         f"the subject alternative names. {INSTALL}",
         seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
-        "the vendor's articles say. A name in a certificate that ends in a dot matches nothing. Where an address was "
-        "given instead of a name, only an iPAddress entry can be compared.",
+        "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
+        "nothing. Where an address was given instead of a name, only entries of type IP address count (section 6.4).",
         references=(KB_156803, KB_157246, RFC_9525),
     )
 )
 def name_mismatch(context: RuleContext) -> Answers:
     found = at_clients(context)
-    if context.target.fqdn_is_address:
-        if not all(_covering(one.certificate, context.target.fqdn) for one in found):
-            yield NotObserved(_address_given(context))
-    else:
-        for one in found:
-            if names_unread(one.certificate) and not _covering(one.certificate, context.target.fqdn):
-                yield NotObserved(f"the names in a certificate at {at(one, context)} do not parse")
-            elif _fails_name(one.certificate, context):
-                yield _mismatch(one, context)
+    for one in found:
+        covered = _covering(one.certificate, context.target.fqdn)
+        if names_unread(one.certificate) and not covered:
+            yield NotObserved(f"the names in a certificate at {at(one, context)} do not parse")
+        elif not covered:
+            yield _for_an_address(one, context) if context.target.fqdn_is_address else _mismatch(one, context)
     yield from unseen(context, found)
 
 
@@ -219,19 +222,37 @@ def _mismatch(one: Presented, context: RuleContext) -> Hit:
     return Hit(
         subject=subject(one.places, context),
         summary=f"The certificate at {at(one, context)} is for {_names_of(one.certificate)}, "
-        f"not for {_shown(context)}{_dot_said(one.certificate, context)}.",
+        f"not for {_shown(context)}{_spoiled(one.certificate, context)}.",
         evidence=one.evidence,
         args=described(one, context, expected=context.target.fqdn),
     )
 
 
-def _dot_said(certificate: Certificate, context: RuleContext) -> str:
-    """What a trailing dot spoils, for the end of a sentence."""
-    names = (*(certificate.dns_names or ()), *certificate.common_names)
-    dotted = next((name for name in names if covers_but_for_dot(name, context.target.fqdn)), None)
-    if dotted is None:
-        return ""
-    return f'; "{short(dotted)}" ends in a dot, which names in certificates do not have, so that it matches nothing'
+def _for_an_address(one: Presented, context: RuleContext) -> Hit:
+    """Whether any client was given the address is not known, so that it is a warning."""
+    address = context.target.fqdn
+    typed = address in (*(one.certificate.dns_names or ()), *one.certificate.common_names)
+    as_name = f'; "{address}" stands in it as a name, where only an entry of type IP address counts'
+    return Hit(
+        subject=subject(one.places, context),
+        severity=Severity.WARNING,
+        remedy="Give clients the name that the certificate is for, not an address: Consumers > Groups > Download "
+        'Client, field "Symantec Encryption Server". If an address has to serve, have the certificate issued with it '
+        "as a subject alternative name of type IP address.",
+        summary=f"Clients that use the address {address} in place of the name refuse the certificate at "
+        f"{at(one, context)}, which is for {_names_of(one.certificate)}{as_name if typed else ''}.",
+        evidence=one.evidence,
+        args=described(one, context, expected=address),
+    )
+
+
+def _spoiled(certificate: Certificate, context: RuleContext) -> str:
+    """What keeps an entry that was meant for the FQDN from covering it, for the end of a sentence."""
+    for name in (*(certificate.dns_names or ()), *certificate.common_names):
+        why = spoiled_by(name, context.target.fqdn)
+        if why is not None:
+            return f'; "{short(name)}" {why}, so that it matches nothing'
+    return ""
 
 
 @rule(
@@ -307,7 +328,7 @@ def no_alternative_name(context: RuleContext) -> Answers:
         yield Hit(
             subject=subject(one.places, context),
             summary=f"The certificate at {at(one, context)} names {_shown(context)} in the Common Name "
-            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_dot_said(names, context)}.",
+            f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_spoiled(names, context)}.",
             evidence=one.evidence,
             args=described(one, context, expected=fqdn),
         )
@@ -358,21 +379,56 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
 def has_expired(context: RuleContext) -> Answers:
     leaves = everywhere(context)
     dated = _dated(context)
-    for one in dated:
-        if not expired(one.certificate, context) or one.certificate.not_after is None:
-            continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
-            f"expired on {day(one.certificate.not_after)}.",
-            severity=one.severity,
-            evidence=one.evidence,
-            args=described(one, context, not_after=one.certificate.not_after.isoformat()),
-        )
+    for one in leaves:
+        if expired(one.certificate, context) and one.certificate.not_after is not None:
+            yield Hit(
+                subject=subject(one.places, context),
+                summary=f"The certificate {title(one.certificate)} at {at(one, context)} "
+                f"expired on {day(one.certificate.not_after)}.",
+                severity=one.severity,
+                evidence=one.evidence,
+                args=described(one, context, not_after=one.certificate.not_after.isoformat()),
+            )
+    yield from _expired_authorities(dated[len(leaves) :], context)
     told = {each for one in dated if expired(one.certificate, context) for each in one.places}
     yield from (_expired_unsent(chain, context) for chain in chains(context) if _expired_above(chain, told))
     yield from _undated(leaves, context)
     yield from unseen(context, leaves)
+
+
+_NEW_CHAIN = (
+    "The server's own certificate need not be renewed. Get the authority's current intermediate certificate, which "
+    "the authority publishes, and install it with the server's certificate in place of the expired one, on every "
+    "member (and on a load balancer that ends TLS)."
+)
+_NEW_ROOT = (
+    "The server's own certificate need not be renewed. 1. On the desktops, update the trusted roots: what is expired "
+    "is a root of the store, and its successor is missing. 2. On the server, leave the expired certificates out of "
+    "the chain that it sends, so that desktops with the new root do not meet them."
+)
+
+
+def _expired_authorities(above: tuple[Presented, ...], context: RuleContext) -> Answers:
+    """One finding for all expired authorities above the same servers: there is one thing to do."""
+    groups: dict[tuple[EndpointStatus, ...], list[Presented]] = {}
+    for one in above:
+        if expired(one.certificate, context):
+            groups.setdefault(one.places, []).append(one)
+    for places, several in groups.items():
+        first = min(several, key=lambda one: one.certificate.not_after or context.now)
+        root = any(is_self_signed(one.certificate) for one in several)
+        names = listed([title(one.certificate) for one in several], 3)
+        whose = "authority's certificate" if len(several) == 1 else "authorities' certificates"
+        yield Hit(
+            subject=subject(places, context),
+            owner=Owner.DESKTOP if root else None,
+            remedy=_NEW_ROOT if root else _NEW_CHAIN,
+            summary=f"The issuing {whose} {names} at {where(places, context)} expired on "
+            f"{day(first.certificate.not_after or context.now)}.",
+            severity=several[0].severity,
+            evidence=tuple(dict.fromkeys(each for one in several for each in one.evidence)),
+            args=described(first, context, not_after=f"{first.certificate.not_after or ''}"),
+        )
 
 
 def _expired_above(chain: Chain, told: set[EndpointStatus]) -> bool:
@@ -385,6 +441,8 @@ def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
         subject=subject(chain.places, context),
         summary=f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, context)} "
         "has expired, as this desktop's store has it.",
+        owner=Owner.DESKTOP,
+        remedy=_NEW_ROOT,
         severity=chain.severity,
         evidence=chain.evidence,
         args=_chain_args(chain, context),
@@ -433,10 +491,11 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
         title="Certificate expires soon",
         impact=ImpactKind.UNTIL_DATE,
         severity=Severity.WARNING,
-        severity_note="critical under the second threshold (7 days unless the profile says otherwise); "
-        + AT_MOST_WARNING,
+        severity_note="critical under the second threshold (7 days or a tenth of its validity, whichever is less, "
+        "unless the profile says otherwise); " + AT_MOST_WARNING,
         owner=Owner.SERVER,
-        summary="The certificate will expire within the threshold (30 days unless the profile says otherwise).",
+        summary="The certificate will expire within the threshold (30 days or a quarter of its validity, whichever "
+        "is less, unless the profile says otherwise).",
         why="After that day clients refuse the server or warn at every connection.",
         remedy=f"Renew the certificate in time. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; of the server's "
@@ -452,9 +511,10 @@ def expires_soon(context: RuleContext) -> Answers:
         if ends is None or ends < context.now:
             continue
         left = ends - context.now
-        if left >= timedelta(days=limits.expiry_warning_days):
+        warning, critical = limits.expiry_days(one.certificate.whole_days)
+        if left >= timedelta(days=warning):
             continue
-        urgent = left < timedelta(days=limits.expiry_critical_days) and one.serves_clients
+        urgent = left < timedelta(days=critical) and one.serves_clients
         yield Hit(
             subject=subject(one.places, context),
             summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
@@ -870,20 +930,24 @@ def wildcard(context: RuleContext) -> Answers:
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
-        why="Strict clients refuse a certificate whose extended key usage leaves out server authentication, "
+        why="Clients refuse a certificate whose extended key usage leaves out server authentication. Apple's systems "
+        "ask for that extension to be there at all, Chrome and Edge for a key usage that allows digital signatures, "
         "and some refuse an authority's certificate (CA:TRUE) as a server's.",
-        remedy="Have a certificate issued from a template for web servers (extended key usage: server "
-        f"authentication; not an authority). {INSTALL}",
-        seen_by="The extensions extendedKeyUsage (absent means any use) and basicConstraints.",
-        references=(RFC_5280_USAGE,),
+        remedy="Have a certificate issued from a template for web servers (key usage: digital signature and, for an "
+        f"RSA key, key encipherment; extended key usage: server authentication; not an authority). {INSTALL}",
+        seen_by="The extensions keyUsage (absent means any use), extendedKeyUsage and basicConstraints.",
+        references=(RFC_5280_USAGE, CHROME_USAGE, APPLE),
     )
 )
 def wrong_usage(context: RuleContext) -> Answers:
     found = at_clients(context)
     for one in found:
+        for kind in ("key-usage", "no-purpose"):
+            for refusal in refusals(context, kind, one.certificate.fingerprint):
+                yield cannot_connect(one, refusal, context)
         faults = []
         if wrong_purpose(one.certificate):
-            faults.append(f"is for {listed(one.certificate.extended_key_usage or ('nothing',))} only")
+            faults.append(f"is issued for {listed(one.certificate.extended_key_usage or ('nothing',))} only")
         if one.certificate.is_ca:
             faults.append("is an authority's (CA:TRUE)")
         if not faults:
@@ -891,7 +955,7 @@ def wrong_usage(context: RuleContext) -> Answers:
         yield Hit(
             subject=subject(one.places, context),
             summary=f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
-            "not a server's.",
+            "not for servers.",
             evidence=one.evidence,
             args=described(one, context, usage=", ".join(one.certificate.extended_key_usage or ())),
         )
@@ -1060,17 +1124,27 @@ def interfaces_swapped(context: RuleContext) -> Answers:
     for one in found:
         if not _fails_name(one.certificate, context):
             continue
-        owners = [member.name for member in context.target.members if _covering(one.certificate, member.name)]
-        if not owners:
+        owner = _own_of(one.certificate, context)
+        if owner is None:
             continue
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"{sentence_start(at(one, context))} presents the own certificate of {listed(owners, 3)}, "
+            summary=f"{sentence_start(at(one, context))} presents the own certificate of {owner}, "
             f"not one for {_shown(context)}.",
             evidence=one.evidence,
-            args=described(one, context, members=", ".join(owners), expected=context.target.fqdn),
+            args=described(one, context, members=owner, expected=context.target.fqdn),
         )
     yield from unseen(context, found)
+
+
+def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
+    """The one member whose own certificate it is: it names that member, no other, and by no wildcard."""
+    owners = {
+        member.name
+        for member in context.target.members
+        if any(not is_wildcard(name) for name in _covering(certificate, member.name))
+    }
+    return owners.pop() if len(owners) == 1 else None
 
 
 @rule(
@@ -1095,17 +1169,16 @@ def interfaces_swapped(context: RuleContext) -> Answers:
 def balancer_differs(context: RuleContext) -> Answers:
     balancers = tuple(place for place in context.places if place.balancer and not place.client_of)
     members = tuple(place for place in context.places if place.client_of)
-    on_members = {
-        one.certificate.fingerprint for one in (*presented(context, members), *at_interfaces_1(context))
-    }
+    compared = presented(context, members)
+    on_members = {one.certificate.fingerprint for one in (*compared, *at_interfaces_1(context))}
     at_balancer = presented(context, balancers)
     if not balancers or not at_balancer:
         yield NotObserved(
             "no balancer address presented a certificate" if balancers else "there is no balancer"
         )
         return
-    if not on_members:
-        yield NotObserved("no member's certificate is known to compare with")
+    if not compared:
+        yield NotObserved("no member's client interface presented a certificate to compare with")
         return
     absent = tuple(place for place in members if place.certificate is None)
     for one in at_balancer:

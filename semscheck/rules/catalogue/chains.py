@@ -170,7 +170,7 @@ def _seen_elsewhere(chain: Chain, context: RuleContext) -> Missing | None:
     if end is None:
         return None
     for certificate in context.certificates:
-        if not _issued_by(end, certificate) or is_self_signed(certificate):
+        if not _issued_by(end, certificate) or is_self_signed(certificate) or expired(certificate, context):
             continue
         senders = [shake for shake in context.of(Handshake) if certificate.fingerprint in shake.chain]
         if not senders:

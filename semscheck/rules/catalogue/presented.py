@@ -13,20 +13,22 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Subject
-from semscheck.model.names import NAMES_CUT, is_address
+from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus
+from semscheck.model.findings import Reference, Subject
+from semscheck.model.names import NAMELESS, NAMES_CUT, is_address
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext, place_name, place_subject
-from semscheck.rules.rule import NotObserved
+from semscheck.rules.rule import Hit, NotObserved
 
+APPLE = Reference(
+    "Apple: requirements for trusted certificates in iOS 13 and macOS 10.15",
+    "https://support.apple.com/en-us/103769",
+)
 SHOWN = 60  # characters of a certificate's name in a sentence
 Made = TypeVar("Made")
 Key = tuple[str, int, str | None]
 NO_CERTIFICATE = "nothing that serves clients presented a certificate"
-# How `Certificate.problems` begins where the names themselves could not be read.
-_NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,61 @@ def chains(context: RuleContext) -> tuple[Chain, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that classes of client refuse at some places. why: in words; clients: who, in the table's order."""
+
+    why: str
+    places: tuple[EndpointStatus, ...]
+    clients: tuple[Client, ...]
+
+    @property
+    def whom(self) -> str:
+        """Who, as a sentence begins; of most classes, those that are left."""
+        left = [client.words for client in Client if client not in self.clients]
+        if not left:
+            return "No client"
+        if len(left) < len(self.clients) / 2:
+            return f"Most clients (all but {listed(left)})"
+        names = listed([client.words for client in self.clients])
+        return names[0].upper() + names[1:]
+
+
+def refusals(context: RuleContext, kind: str, certificate: str | None = None) -> Iterator[Refusal]:
+    """Where a kind of obstacle makes clients refuse, by what exactly it is. certificate: of these places alone."""
+    cells: dict[str, list[ClientAccess]] = {}
+    for cell in context.analysis.clients:
+        words = [obstacle.words for obstacle in cell.why if obstacle.kind == kind]
+        if cell.access is Access.REFUSES and words and certificate in (None, cell.certificate):
+            cells.setdefault("; ".join(words), []).append(cell)
+    known = {(place.address, place.port): place for place in context.client_places}
+    for why, several in cells.items():
+        at_these = dict.fromkeys(known.get((cell.address, cell.port)) for cell in several)
+        places = tuple(place for place in at_these if place is not None)
+        if places:
+            yield Refusal(why, places, tuple(sorted({cell.client for cell in several}, key=_ORDER.index)))
+
+
+_ORDER = tuple(Client)
+
+
+def cannot_connect(one: Presented, refusal: Refusal, context: RuleContext) -> Hit:
+    """A finding that says for whom a certificate fails, and why."""
+    return Hit(
+        subject=subject(refusal.places, context),
+        summary=f"{refusal.whom} cannot connect {_to(one, context)}: {refusal.why}.",
+        evidence=one.evidence,
+        args=described(one, context, clients=", ".join(refusal.clients)),
+    )
+
+
+def _to(one: Presented, context: RuleContext) -> str:
+    """Where clients do not get, in words: the name that they use, if it leads there each time."""
+    if any(place.fqdn for place in one.places) and one.part is None:
+        return f"to {context.target.fqdn_shown or context.target.fqdn}"
+    return f"at {at(one, context)}"
+
+
 def unseen(context: RuleContext, found: Iterable[Presented]) -> Iterator[NotObserved]:
     """What serves clients and presented no certificate; silence of a part is not health of the whole."""
     seen = {place for one in found for place in one.places}
@@ -272,7 +329,7 @@ def unseen(context: RuleContext, found: Iterable[Presented]) -> Iterator[NotObse
 
 def names_unread(certificate: Certificate) -> bool:
     """Its names, or some of them, could not be read, so that a name which is not there may be."""
-    return any(problem.startswith(_NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
+    return any(problem.startswith(NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
 
 
 def lead(places: Sequence[EndpointStatus]) -> EndpointStatus:

@@ -15,6 +15,7 @@ from semscheck.rules.catalogue.presented import (
     handshakes,
     listed,
     named,
+    refusals,
     sampled_at,
     samples_at,
     subject,
@@ -376,6 +377,39 @@ def _about_certificate(shake: Handshake) -> bool:
 
 @rule(
     Card(
+        code="TLS009",
+        name="newest-protocol-only",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The server speaks TLS 1.3 only.",
+        why="What uses the TLS of Windows 10 or older, or OpenSSL 1.0, speaks TLS 1.2 at most and cannot connect, "
+        "while browsers and current systems can. So some desktops work and others do not, with the same server.",
+        remedy="Enable TLS 1.2 beside TLS 1.3 on the server, or on the load balancer if TLS ends there, until no "
+        "such client is left.",
+        seen_by="A handshake that offers TLS 1.2 alone is refused, one that offers TLS 1.3 succeeds.",
+        references=(
+            Reference(
+                "Microsoft: TLS protocol version support",
+                "https://learn.microsoft.com/en-us/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
+            ),
+            RFC_9325,
+        ),
+    )
+)
+def newest_protocol_only(context: RuleContext) -> Answers:
+    for refusal in refusals(context, "tls-1.3-only"):
+        yield Hit(
+            subject=subject(refusal.places, context),
+            summary=f"{refusal.whom} cannot connect at {where(refusal.places, context)}: {refusal.why}.",
+            evidence=tuple(shake.id for place in refusal.places for shake in _at(context, place)),
+            args={"clients": ", ".join(refusal.clients)},
+        )
+    if not any(_at(context, place) for place in context.client_places):
+        yield NotObserved("no TLS handshake succeeded")
+
+
+@rule(
+    Card(
         code="TLS005",
         name="members-differ",
         title="Servers differ in TLS",
@@ -497,6 +531,8 @@ def client_certificate_requested(context: RuleContext) -> Answers:
         impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
+        severity_note="info where the handshake without a name is refused, as by servers strict about names: "
+        "the clients send one",
         summary="A client that does not send the server's name (SNI) is shown another certificate, or refused.",
         why="Several sites share the address. Old clients, and load balancers' health checks, send no server "
         "name: they get another site's certificate and fail or warn.",
@@ -592,6 +628,7 @@ def _sni_hit(
     in_front = all(place.balancer and not place.client_of for place in places)
     chooses = bool(unnamed) and in_front
     return Hit(
+        severity=Severity.INFO if shown is None else None,
         subject=subject(places, context),
         owner=Owner.BALANCER if chooses else None,
         remedy=_BALANCER_CHOOSES if chooses else None,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semscheck.model.findings import Confidence, Owner, State
-from semscheck.model.observations import Trust
+from semscheck.model.observations import Certificate, Observation, Trust
 from semscheck.model.target import Endpoint, Member, Severity, Thresholds
-from tests.rig.certs import Authority, Issued, make_key, self_signed
+from tests.rig.certs import Authority, Issued, KeyChoice, make_key, self_signed
 from tests.rules.netscene import NOW
 from tests.rules.tlsscene import (
     BALANCER,
@@ -134,9 +139,11 @@ def test_a_name_that_only_sampling_saw_counts() -> None:
 def test_an_address_as_target_is_compared_with_addresses_only() -> None:
     aim = target(1, fqdn="192.0.2.100", fqdn_is_address=True)
     scene = cluster(clients=[KEYS], replications=[None], aim=aim)
-    assert scene.codes() == set()
-    assert scene.state("CRT001")[0] is State.NOT_OBSERVED
-    assert "192.0.2.100 as iPAddress" in scene.state("CRT001")[1]
+    assert scene.codes() == {"CRT001"}
+    found = scene.only("CRT001")
+    assert found.severity is Severity.WARNING
+    assert "Clients that use the address 192.0.2.100" in found.summary
+    assert f"is for {FQDN}" in found.summary
     assert scene.state("CRT002")[0] is State.NOT_OBSERVED
     assert scene.state("CRT015")[0] is State.NOT_OBSERVED
     named = ISSUING.issue(FQDN, (FQDN, "192.0.2.100"))
@@ -181,7 +188,7 @@ def test_dates_on_a_replication_interface_are_at_most_a_warning(ends: float, cod
 
 
 def test_the_profile_sets_the_thresholds() -> None:
-    aim = target(3, thresholds=Thresholds(expiry_warning_days=60, expiry_critical_days=50))
+    aim = target(3, thresholds=Thresholds(60, 50, written=("expiry_warning_days", "expiry_critical_days")))
     soon = ISSUING.issue(FQDN, days=55)
     sooner = ISSUING.issue(FQDN, days=45)
     assert cluster(clients=[soon] * 3, balancer=soon, aim=aim).only("CRT006").severity is Severity.WARNING
@@ -204,7 +211,7 @@ def test_a_replay_judges_as_of_then() -> None:
 
 
 def test_an_authority_that_expires_soon_is_seen() -> None:
-    brief = ROOT.intermediate("Brief Issuing", days=10)
+    brief = ROOT.intermediate("Brief Issuing", days=10, starts_days=-400)
     finding = everywhere(brief.issue(FQDN)).only("CRT006")
     assert "issuing authority's certificate" in finding.summary
     assert "Brief Issuing" in finding.summary
@@ -223,11 +230,17 @@ def test_an_expired_root_of_the_desktop_is_told() -> None:
     assert "as this desktop's store has it" in scene.only("CRT004").summary
 
 
-def test_an_expired_certificate_beside_the_path_is_no_matter() -> None:
+def test_an_expired_certificate_beside_the_path_stops_old_libraries_only() -> None:
     old = ROOT.intermediate("Old Cross", days=-2, starts_days=-400)
     sent = KEYS.sending(ISSUING.certificate, old.certificate)
     shake = Shake(sent, path=(KEYS.certificate, ISSUING.certificate, ROOT.certificate))
-    assert everywhere(shake).codes() == set()
+    scene = everywhere(shake)
+    assert scene.codes() == {"CRT022"}
+    found = scene.only("CRT022")
+    assert found.severity is Severity.WARNING
+    assert found.summary == (
+        "Programs on OpenSSL 1.0 cannot connect to keys.example.com: an expired certificate is sent along."
+    )
 
 
 # --- one certificate for all -------------------------------------------------------------------------------
@@ -482,10 +495,185 @@ def test_weak(shown: Issued, fault: str) -> None:
 
 @pytest.mark.parametrize(
     "shown",
-    [ROOT.issue(FQDN, key="rsa2048"), ROOT.issue(FQDN, key="ed25519"), ROOT.issue(FQDN, key="ec384")],
+    [ROOT.issue(FQDN, key="rsa2048"), ROOT.issue(FQDN, key="ec384")],
 )
 def test_strong(shown: Issued) -> None:
     assert everywhere(shown).codes() == set()
+
+
+P521 = ec.generate_private_key(ec.SECP521R1())
+BRAINPOOL = ec.generate_private_key(ec.BrainpoolP256R1())
+
+
+@pytest.mark.parametrize(
+    ("key", "what", "refusing"),
+    [
+        ("ed25519", "an Ed25519 key", "Most clients (all but programs on OpenSSL 3)"),
+        (P521, "a P-521 key", "Windows 10, Encryption Desktop on Windows 11 and Chrome and Edge"),
+        (BRAINPOOL, "brainpoolP256r1", "all but programs on OpenSSL 3 and programs on OpenSSL 1.0"),
+    ],
+)
+def test_a_key_that_some_clients_lack_is_not_weak(key: KeyChoice, what: str, refusing: str) -> None:
+    scene = everywhere(ROOT.issue(FQDN, key=key))
+    assert scene.codes() == {"CRT019"}
+    found = scene.only("CRT019")
+    assert found.severity is Severity.WARNING
+    assert f"its certificate has {what}" in found.summary or what in found.summary
+    assert refusing in found.summary
+
+
+@pytest.mark.parametrize(
+    ("whole", "codes"), [(800, set()), (826, {"CRT020"}), (3650, {"CRT020"}), (398, set())]
+)
+def test_a_long_validity_fails_on_macs_whoever_issued_it(whole: int, codes: set[str]) -> None:
+    scene = everywhere(ISSUING.issue(FQDN, starts_days=-100, days=whole - 100))
+    assert scene.codes() == codes
+    if codes:
+        assert scene.only("CRT020").args["clients"] == "macos, safari"
+
+
+def test_certificates_that_apple_grandfathers_are_left_alone() -> None:
+    old = ISSUING.issue(FQDN, starts_days=-100, days=3500)
+    scene = everywhere(old)
+    scene.observations = [_issued(each, datetime(2019, 6, 1, tzinfo=UTC)) for each in scene.observations]
+    assert scene.codes() == set()
+
+
+def _issued(seen: Observation, when: datetime) -> Observation:
+    return replace(seen, not_before=when) if isinstance(seen, Certificate) else seen
+
+
+@pytest.mark.parametrize(("public", "codes"), [(True, {"CRT020"}), (False, set()), (None, set())])
+def test_398_days_count_below_public_roots_only(public: bool | None, codes: set[str]) -> None:
+    scene = everywhere(ISSUING.issue(FQDN, starts_days=-100, days=400))
+    scene.observations = [
+        replace(each, public_root=public) if isinstance(each, Certificate) and each.self_issued else each
+        for each in scene.observations
+    ]
+    assert scene.codes() == codes
+    if codes:
+        assert scene.only("CRT020").args["clients"] == "macos, chrome, safari"
+
+
+def test_rsassa_pss_is_named_with_who_cannot_verify_it() -> None:
+    found = everywhere(RSA_ROOT.issue(FQDN, key="rsa2048", pss=True)).only("CRT021")
+    assert found.args["clients"] == "macos, safari"
+    assert "RSASSA-PSS" in found.summary
+    above = RSA_ROOT.intermediate("PSS Issuing", pss=True)
+    assert "an intermediate certificate is signed" in everywhere(above.issue(FQDN)).only("CRT021").summary
+
+
+@pytest.mark.parametrize(
+    ("usage", "cipher", "fires"),
+    [
+        (("digital_signature",), None, False),
+        (("digital_signature", "key_encipherment"), None, False),
+        (("key_encipherment",), "TLS_AES_256_GCM_SHA384", True),
+        (("key_encipherment",), "ECDHE-RSA-AES128-GCM-SHA256", True),
+        (("key_encipherment",), "AES128-GCM-SHA256", False),
+        (None, None, False),
+    ],
+)
+def test_key_usage_has_to_allow_what_the_handshake_needs(
+    usage: tuple[str, ...] | None, cipher: str | None, fires: bool
+) -> None:
+    issued = RSA_ROOT.issue(FQDN, key="rsa2048", key_usage=usage)
+    scene = everywhere(Shake(issued, more={"cipher": cipher}))
+    assert scene.codes() == ({"CRT017"} if fires else set())
+    if fires:
+        assert scene.only("CRT017").summary.startswith("Chrome and Edge cannot connect to keys.example.com")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((f" {FQDN}",), f'" {FQDN}" has a blank'),
+        ((f"https://{FQDN}/",), f'"https://{FQDN}/" is a URL'),
+        ((f"{FQDN}:443",), "has more than the name in it"),
+    ],
+)
+def test_a_name_with_more_than_the_name_is_shown_and_explained(names: tuple[str, ...], said: str) -> None:
+    assert said in everywhere(ISSUING.issue("keys", names)).only("CRT001").summary
+    assert said in everywhere(ISSUING.issue(FQDN, names)).only("CRT003").summary
+
+
+def test_an_address_typed_as_a_name_is_called_that() -> None:
+    aim = target(1, fqdn="192.0.2.100", fqdn_is_address=True)
+    typed = ISSUING.issue(FQDN, general=(x509.DNSName(FQDN), x509.DNSName("192.0.2.100")))
+    scene = cluster(clients=[typed], balancer=typed, replications=[None], aim=aim)
+    assert '"192.0.2.100" stands in it as a name' in scene.only("CRT001").summary
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "severity"),
+    [
+        (6.7, 5.7, None),
+        (6.7, 1.5, Severity.WARNING),
+        (6.7, 0.5, Severity.CRITICAL),
+        (90, 25, None),
+        (90, 20, Severity.WARNING),
+        (90, 6, Severity.CRITICAL),
+        (365, 29, Severity.WARNING),
+        (365, 8, Severity.WARNING),
+    ],
+)
+def test_the_default_thresholds_are_a_part_of_the_life(
+    life: float, left: float, severity: Severity | None
+) -> None:
+    scene = everywhere(ISSUING.issue(FQDN, starts_days=left - life, days=left))
+    assert scene.codes() == (set() if severity is None else {"CRT006"})
+    assert severity is None or scene.only("CRT006").severity is severity
+
+
+@pytest.mark.parametrize(
+    ("names", "swapped"),
+    [
+        (("sems1.example.com",), True),
+        (("sems1.example.com", "mail.example.com"), True),
+        (("*.example.com.test", "*.sub.example.com"), False),
+        (("sems1.example.com", "sems2.example.com"), False),
+    ],
+)
+def test_only_what_names_one_member_is_its_own_certificate(names: tuple[str, ...], swapped: bool) -> None:
+    codes = everywhere(ISSUING.issue(names[0], names)).codes()
+    assert ("CRT015" in codes, "CRT001" in codes) == (swapped, True)
+
+
+def test_a_wildcard_that_covers_the_members_is_nobodys_own_certificate() -> None:
+    aim = replace(target(3), fqdn="keys.example.org", fqdn_shown="keys.example.org")
+    shown = ISSUING.issue("*.example.com", ("*.example.com",))
+    assert "CRT015" not in cluster(clients=[shown] * 3, balancer=shown, aim=aim).codes()
+
+
+def test_expired_authorities_are_one_finding_with_a_remedy_of_their_own() -> None:
+    old_root = Authority.root("Old Root", days=-2, at=NOW)
+    old = old_root.intermediate("Old Issuing", days=-2, starts_days=-400)
+    sent = old.issue(FQDN).sending(old.certificate, old_root.certificate)
+    found = everywhere(Shake(sent, trust=untrusted(10, "certificate has expired"))).only("CRT004")
+    assert found.owner is Owner.DESKTOP
+    assert '"Old Issuing" and "Old Root"' in found.summary
+    assert "need not be renewed" in found.remedy
+    assert not found.remedy.startswith("Renew the certificate")
+    server = everywhere(Shake(old.issue(FQDN), trust=untrusted(10, "certificate has expired"))).only("CRT004")
+    assert server.owner is Owner.SERVER
+    assert "current intermediate certificate" in server.remedy
+
+
+def test_an_expired_certificate_is_not_the_missing_intermediate() -> None:
+    gone = ROOT.intermediate("Example Issuing B", days=-2, starts_days=-400)
+    sends, lacks = gone.issue(FQDN), gone.issue("sems1.example.com").sending()
+    scene = cluster(
+        clients=[Shake(sends, trust=untrusted(10, "certificate has expired"))],
+        balancer=None,
+        replications=[Shake(lacks, trust=untrusted(20))],
+    )
+    assert "CRT010" not in scene.codes()
+
+
+def test_a_balancers_certificate_is_compared_with_client_interfaces_only() -> None:
+    scene = cluster(clients=[None] * 3, balancer=KEYS)
+    assert "CRT018" not in scene.codes()
+    assert scene.state("CRT018")[0] is State.NOT_OBSERVED
 
 
 def test_a_weak_intermediate_is_seen_and_a_roots_own_signature_is_not() -> None:
@@ -500,7 +688,7 @@ def test_a_weak_intermediate_is_seen_and_a_roots_own_signature_is_not() -> None:
     ("usage", "ca", "fires"),
     [
         (("serverAuth", "clientAuth"), False, False),
-        (None, False, False),
+        (None, False, True),
         (("any",), False, False),
         (("clientAuth",), False, True),
         (("codeSigning", "emailProtection"), False, True),
@@ -618,7 +806,7 @@ def test_while_a_member_is_unseen_the_balancers_certificate_may_be_its() -> None
 
 
 def test_balancer_differs_needs_a_balancer_and_members() -> None:
-    assert "no member's certificate" in cluster(clients=[None], replications=[None]).state("CRT018")[1]
+    assert "no member's client interface" in cluster(clients=[None], replications=[None]).state("CRT018")[1]
     alone = Scene(target(1, balancers=()), leads_to=(client(1),))
     alone.shake(client(1), KEYS)
     assert alone.state("CRT018") == (State.NOT_OBSERVED, "there is no balancer")

@@ -1,0 +1,129 @@
+"""Rules on certificates that some classes of client refuse and others take: the table of `analysis/clients.py`.
+
+A rule here judges nothing by itself: it says which obstacle of the table was met, where, and for whom it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from semscheck.model.findings import Card, Owner, Reference
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.presented import APPLE, at_clients, cannot_connect, refusals, unseen
+from semscheck.rules.context import RuleContext
+from semscheck.rules.rule import Answer, rule
+
+APPLE_398 = Reference(
+    "Apple: about upcoming limits on trusted certificates", "https://support.apple.com/en-us/102028"
+)
+WINDOWS_CURVES = Reference(
+    "Microsoft: TLS elliptic curves in Windows 10 version 1607 and later",
+    "https://learn.microsoft.com/en-us/windows/win32/secauthn/tls-elliptic-curves-in-windows-10-1607-and-later",
+)
+RFC_8422_KEYS = Reference(
+    "RFC 8422: elliptic-curve cipher suites, section 5.3",
+    "https://www.rfc-editor.org/rfc/rfc8422#section-5.3",
+)
+RFC_4055 = Reference("RFC 4055: RSASSA-PSS in certificates", "https://www.rfc-editor.org/rfc/rfc4055")
+RFC_8446_CHAIN = Reference(
+    "RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)",
+    "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2",
+)
+SEEN_BY_TABLE = "What each class of client refuses is in the table of client classes (--verbose shows it)."
+
+Answers = Iterator[Answer]
+
+
+def _refused(context: RuleContext, kind: str) -> Answers:
+    """A hit for each certificate that has the obstacle: what it is, where, and who refuses."""
+    found = at_clients(context)
+    for one in found:
+        for refusal in refusals(context, kind, one.certificate.fingerprint):
+            yield cannot_connect(one, refusal, context)
+    yield from unseen(context, found)
+
+
+@rule(
+    Card(
+        code="CRT019",
+        name="unusual-key",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate has a key of a type or on a curve that some clients cannot use.",
+        why="The key is not weak, but browsers and Windows offer no signature algorithm for it: they end the "
+        "handshake without a common cipher suite, while other programs connect.",
+        remedy="Have a certificate issued for an RSA key of 2048 bits or more, or an elliptic-curve key on P-256 or "
+        "P-384, and install it on the client interface (Interface 2) of every member.",
+        seen_by="The key's type and curve (Ed25519, Ed448, DSA, or a curve other than P-256 and P-384). "
+        + SEEN_BY_TABLE,
+        references=(WINDOWS_CURVES, RFC_8422_KEYS),
+    )
+)
+def unusual_key(context: RuleContext) -> Answers:
+    return _refused(context, "key-type")
+
+
+@rule(
+    Card(
+        code="CRT020",
+        name="valid-too-long",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate is valid for longer than some clients allow.",
+        why="macOS 10.15 and later refuse a server certificate that is valid for more than 825 days, whoever issued "
+        "it; of a public authority's certificates, they and Chrome refuse those of more than 398 days.",
+        remedy="Have a certificate issued for 398 days or less (825 at most from a private authority), and install "
+        "it on the client interface (Interface 2) of every member.",
+        seen_by="The two dates of the certificate; 825 days for those issued since 2019-07-01, 398 days for "
+        "those issued since 2020-09-01 that lead to a root of Mozilla's public list. " + SEEN_BY_TABLE,
+        references=(APPLE, APPLE_398),
+    )
+)
+def valid_too_long(context: RuleContext) -> Answers:
+    return _refused(context, "validity")
+
+
+@rule(
+    Card(
+        code="CRT021",
+        name="rsassa-pss",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate, or an intermediate sent with it, is signed with RSASSA-PSS.",
+        why="The signature is sound and Windows verifies it. Apple's systems, many appliances and some Java programs "
+        "do not know this scheme in certificates and refuse.",
+        remedy="On a Microsoft authority set AlternateSignatureAlgorithm to 0 (in CAPolicy.inf, and with certutil), "
+        "renew the issuing authority's certificate if it is signed like this too, and have the server's certificate "
+        "issued again.",
+        seen_by="The signature algorithm of the server's certificate and of the intermediates that were sent. "
+        + SEEN_BY_TABLE,
+        references=(
+            Reference(
+                "PKI Solutions: PKCS#1 v2.1 RSASSA-PSS", "https://pkisolutions.com/pkcs1v2-1rsassa-pss/"
+            ),
+            RFC_4055,
+        ),
+    )
+)
+def signed_with_pss(context: RuleContext) -> Answers:
+    return _refused(context, "rsassa-pss")
+
+
+@rule(
+    Card(
+        code="CRT022",
+        name="expired-sent-along",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The server sends an expired authority's certificate along with its own, trusted without it.",
+        why="Current clients find another path to a root that they trust. Programs on older TLS libraries follow the "
+        "chain as it was sent, meet the expired certificate, and refuse.",
+        remedy="Leave the expired certificate, and what stands above it, out of the chain that the server sends (and "
+        "the load balancer, if TLS ends there). The server's own certificate need not be renewed.",
+        seen_by="The dates of every certificate that was sent, where this desktop's verifier found a path without "
+        "the expired one. " + SEEN_BY_TABLE,
+        references=(RFC_8446_CHAIN,),
+    )
+)
+def expired_sent_along(context: RuleContext) -> Answers:
+    return _refused(context, "expired-sent")
