@@ -282,7 +282,9 @@ def presenting(
     shaken.shake(address, Shake(shown, path=(ROOT.certificate,)))
     seen = [replace(each, id=new_id()) for each in shaken.observations]
     dated = [
-        replace(each, not_after=ends) if ends and isinstance(each, Certificate) and each.dns_names else each
+        replace(each, not_before=ends - timedelta(days=90), not_after=ends)
+        if ends and isinstance(each, Certificate) and each.dns_names
+        else each
         for each in seen
     ]
     return [*dated, exchange(address)]

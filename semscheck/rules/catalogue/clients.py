@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from semscheck.model.findings import Card, Owner, Reference
+from semscheck.model.findings import Card, ImpactKind, Owner, Reference
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.presented import APPLE, at_clients, cannot_connect, refusals, unseen
 from semscheck.rules.context import RuleContext
@@ -47,6 +47,8 @@ def _refused(context: RuleContext, kind: str) -> Answers:
     Card(
         code="CRT019",
         name="unusual-key",
+        title="Key that some clients cannot use",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate has a key of a type or on a curve that some clients cannot use.",
@@ -67,6 +69,8 @@ def unusual_key(context: RuleContext) -> Answers:
     Card(
         code="CRT020",
         name="valid-too-long",
+        title="Certificate valid for too long",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate is valid for longer than some clients allow.",
@@ -87,6 +91,8 @@ def valid_too_long(context: RuleContext) -> Answers:
     Card(
         code="CRT021",
         name="rsassa-pss",
+        title="Signature that some clients cannot verify",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The certificate, or an intermediate sent with it, is signed with RSASSA-PSS.",
@@ -113,6 +119,8 @@ def signed_with_pss(context: RuleContext) -> Answers:
     Card(
         code="CRT022",
         name="expired-sent-along",
+        title="Expired certificate sent along",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The server sends an expired authority's certificate along with its own, trusted without it.",

@@ -379,6 +379,8 @@ def _about_certificate(shake: Handshake) -> bool:
     Card(
         code="TLS009",
         name="newest-protocol-only",
+        title="TLS 1.3 only",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The server speaks TLS 1.3 only.",
