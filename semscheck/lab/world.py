@@ -114,6 +114,8 @@ class Tls:
     ticket_group: str | None = (
         None  # ends with one group share ticket keys and session cache (one SSLContext)
     )
+    new_key_after: int | None = None  # connections, after which the key of tickets is a new one; None: never
+    late_tickets: bool = False  # in TLS 1.3 they come with the first answer, as BoringSSL sends them
     alpn: tuple[str, ...] = ()
     asks_client_certificate: bool = False
     groups: str | None = None  # one key-exchange group, by OpenSSL's name; None: the library's list

@@ -193,6 +193,25 @@ class Trust:
     chain: tuple[str, ...] = ()
 
 
+TICKET_PREFIXES = (4, 8, 12, 16)  # bytes; RFC 5077 section 4 recommends a key name of 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a server gave on one connection to resume TLS with, without anything that resumes it.
+
+    count: how many tickets, 0 where it gave none by then. Of the first of them, as short hashes that are the same in
+    every run: whole: of all its bytes. prefixes: of its first 4, 8, 12 and 16 bytes, of as many of these as it has.
+    Tickets made with one key begin alike, where the server follows RFC 5077, and differ as a whole.
+    lifetime_s: the server's hint, None where it gave no ticket.
+    """
+
+    count: int
+    whole: str | None = None
+    prefixes: tuple[str, ...] = ()
+    lifetime_s: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake(Observation):
     """One TLS handshake on a TCP connection that was made. elapsed_s: of the handshake alone.
@@ -204,6 +223,7 @@ class Handshake(Observation):
     chain: SHA-256 fingerprints as presented, leaf first; empty if none was presented.
     key_exchange: the group or method as negotiated ("X25519", "secp256r1", "RSA"), None if not seen.
     client_certificate_requested: None if the handshake did not get that far.
+    ticket: None where it is not known, as in TLS 1.3, in which tickets come later: see the exchange that follows.
     """
 
     kind: Literal["tls.handshake"] = "tls.handshake"
@@ -219,6 +239,7 @@ class Handshake(Observation):
     chain: tuple[str, ...] = ()
     trust: Trust | None = None
     client_certificate_requested: bool | None = None
+    ticket: Ticket | None = None
     failure: Failure | None = None
 
 
@@ -282,6 +303,7 @@ class Exchange(Observation):
     headers: (name, value) pairs as received, in order. body_sha256: of what was read, None if nothing was.
     body_bytes: how much was read; truncated: more was there than we read. title: the HTML title, raw.
     follows: id of the exchange whose redirect led here, else None.
+    ticket: what its connection had given to resume with when the answer was there, None where it is not known.
     """
 
     kind: Literal["http.exchange"] = "http.exchange"
@@ -298,6 +320,7 @@ class Exchange(Observation):
     body_bytes: int | None = None
     truncated: bool = False
     follows: str | None = None
+    ticket: Ticket | None = None
     failure: Failure | None = None
 
 
@@ -338,6 +361,7 @@ class Sample(Observation):
     resumed: the offered TLS session was taken up; None if none was offered or the handshake failed.
     certificate: fingerprint of the leaf, None on a resumed or failed handshake.
     token: a TLS session was issued that can be offered again; None if the handshake failed.
+    ticket: what the connection was given to resume with by its end, None where it is not known.
     status, headers: of the HTTP exchange, None and empty where the handshake was enough.
     cookies_sent: their names. cookie_recognised: a session cookie was sent and the answer did not set that
     name anew; None where none was sent or no answer came.
@@ -355,6 +379,7 @@ class Sample(Observation):
     version: str | None = None
     certificate: str | None = None
     token: bool | None = None
+    ticket: Ticket | None = None
     offered: str | None = None
     resumed: bool | None = None
     status: int | None = None

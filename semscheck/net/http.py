@@ -124,6 +124,7 @@ class Conversation:
     """Requests on one connection; keeps no cookies (`probes.cookies` does, so that each can be shown alone)."""
 
     def __init__(self, tls: Tls, host: str, port: int, user_agent: str) -> None:
+        self.tls = tls
         self._base = f"https://{_bracketed(host)}:{port}"
         self._transport = _OneConnection(tls, host, port)
         self._client = httpx.AsyncClient(

@@ -10,9 +10,11 @@ import asyncio
 import ssl
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.observations import TICKET_PREFIXES, Ticket
 from semscheck.net.backend import Stream
 from semscheck.net.errors import ALERTS, failure_from
 
@@ -20,8 +22,10 @@ MAX_HANDSHAKE_BYTES = 256 * 1024
 SAID_BYTES = 256
 _RECORD_TYPES = frozenset({20, 21, 22, 23, 24})  # RFC 8446 section 5.1, and heartbeat
 _HANDSHAKE, _ALERT = 22, 21
-_SERVER_HELLO, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST = 2, 12, 13
+_SERVER_HELLO, _NEW_SESSION_TICKET, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST = 2, 4, 12, 13
 _KEY_SHARE = 51
+_TLS_1_3 = 0x0304
+_SESSION_ID = 4 + 2 + 32  # where the length of ServerHello's session id stands: header, version, random
 # IANA "TLS Supported Groups".
 _GROUPS = {
     23: "secp256r1",
@@ -38,27 +42,71 @@ _GROUPS = {
 
 
 class Watch:
-    """What went over the wire in one handshake, as OpenSSL's message callback tells it."""
+    """What went over the wire on one connection, as OpenSSL's message callback tells it.
 
-    __slots__ = ("alert", "certificate_requested", "key_exchange")
+    heard: whether the callback tells anything at all. session_id: the server keeps the session under an id (TLS 1.2
+    and older). ticket: what it gave to resume with, None while it gave none.
+    """
+
+    __slots__ = ("alert", "certificate_requested", "heard", "key_exchange", "session_id", "ticket")
 
     def __init__(self) -> None:
+        self.heard = False
         self.alert: str | None = None
         self.certificate_requested = False
         self.key_exchange: str | None = None
+        self.session_id = False
+        self.ticket: Ticket | None = None
 
-    def message(self, direction: str, content: int, kind: int, data: bytes) -> None:
+    def message(self, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
+        """One message. version: of the protocol, 0x0304 for TLS 1.3; data: with its header."""
         if direction != "read":
             return
+        self.heard = True
         if content == _ALERT and len(data) >= 2:
             self.alert = ALERTS.get(data[1], f"alert {data[1]}")
-        elif content == _HANDSHAKE and kind == _CERTIFICATE_REQUEST:
+        elif content == _HANDSHAKE:
+            self._handshake(version, kind, data)
+
+    def _handshake(self, version: int, kind: int, data: bytes) -> None:
+        if kind == _CERTIFICATE_REQUEST:
             self.certificate_requested = True
-        elif content == _HANDSHAKE and kind == _SERVER_HELLO:
+        elif kind == _SERVER_HELLO:
             self.key_exchange = _group_in_hello(data) or self.key_exchange
-        elif content == _HANDSHAKE and kind == _SERVER_KEY_EXCHANGE and len(data) >= 7:
+            self.session_id = version < _TLS_1_3 and len(data) > _SESSION_ID and data[_SESSION_ID] > 0
+        elif kind == _SERVER_KEY_EXCHANGE and len(data) >= 7:
             named_curve = data[4] == 3  # RFC 8422 section 5.4
             self.key_exchange = _group(int.from_bytes(data[5:7])) if named_curve else "DHE"
+        elif kind == _NEW_SESSION_TICKET:
+            self._new_session_ticket(version, data)
+
+    def _new_session_ticket(self, version: int, data: bytes) -> None:
+        if self.ticket is not None:
+            self.ticket = replace(self.ticket, count=self.ticket.count + 1)
+        elif given := _ticket_in(data, version):
+            self.ticket = Ticket(
+                count=1,
+                whole=_short_hash(given),
+                prefixes=tuple(_short_hash(given[:size]) for size in TICKET_PREFIXES if size <= len(given)),
+                lifetime_s=int.from_bytes(data[4:8]),
+            )
+
+
+def _ticket_in(data: bytes, version: int) -> bytes:
+    """The ticket of a NewSessionTicket message with its header: RFC 8446 section 4.6.1, before TLS 1.3 RFC 5077
+    section 3.3. Empty where it has none, as the older one may, or is cut short."""
+    at = 4 + 4  # header, lifetime
+    if version >= _TLS_1_3:
+        at += 4  # ticket_age_add
+        at += 1 + (data[at] if at < len(data) else 0)  # nonce
+    size = int.from_bytes(data[at : at + 2])
+    given = data[at + 2 : at + 2 + size]
+    return given if len(given) == size else b""
+
+
+def _short_hash(part: bytes) -> str:
+    """64 bits of SHA-256: enough for no two keys of any number of sites to be taken for one."""
+    return sha256(b"semscheck ticket\0" + part).hexdigest()[:16]
 
 
 def _group(number: int) -> str:
@@ -67,7 +115,7 @@ def _group(number: int) -> str:
 
 def _group_in_hello(data: bytes) -> str | None:
     """The group of ServerHello's key_share extension (RFC 8446 section 4.2.8), None if it has none."""
-    at = 4 + 2 + 32
+    at = _SESSION_ID
     at += 1 + (data[at] if at < len(data) else 0) + 2 + 1  # session id, cipher suite, compression
     end = len(data)
     at += 2
@@ -79,21 +127,22 @@ def _group_in_hello(data: bytes) -> str | None:
     return None
 
 
-def _tell(connection: Any, direction: str, _version: int, content: int, kind: int, data: bytes) -> None:
+def _tell(connection: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
     watch = getattr(connection, "semscheck_watch", None)
     if watch is not None:
-        watch.message(direction, int(content), int(kind), data)
+        watch.message(direction, int(version), int(content), int(kind), data)
 
 
-def watched(context: ssl.SSLContext) -> ssl.SSLContext:
-    """The same context, telling the messages of handshakes that carry a `Watch`.
+def _watched(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same context, telling the messages of its connections to their `Watch`.
 
-    `_msg_callback` is private to the ssl module (there since 3.8); without it alerts are named less exactly
-    and a request for a client certificate is not seen.
+    `_msg_callback` is private to the ssl module (there since 3.8); without it alerts are named less exactly, and
+    tickets and a request for a client certificate are not seen.
     """
     inner: Any = getattr(context, "_ctx", context)  # truststore keeps the real one inside
     with suppress(AttributeError):
-        inner._msg_callback = _tell
+        if inner._msg_callback is not _tell:
+            inner._msg_callback = _tell
     return context
 
 
@@ -102,14 +151,15 @@ class Tls:
 
     __slots__ = (
         "_incoming",
-        "_offered",
         "_outgoing",
+        "_read_on",
         "_received",
+        "_session",
         "_stream",
         "_tls",
         "_version",
-        "_watch",
         "first",
+        "watch",
     )
 
     def __init__(
@@ -123,13 +173,13 @@ class Tls:
         self._stream = stream
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
+        self._tls = _watched(context).wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_name, session=session
         )
-        self._offered = session
-        self._watch = watch
-        if watch is not None:
-            self._tls.semscheck_watch = watch  # type: ignore[attr-defined]
+        self._session: ssl.SSLSession | None = None
+        self.watch = watch or Watch()
+        self._tls.semscheck_watch = self.watch  # type: ignore[attr-defined]
+        self._read_on = False
         self.first = b""
         self._received = 0
         self._version: str | None = None
@@ -165,41 +215,34 @@ class Tls:
             raise ValueError("the handshake is larger than 256 KiB")
         self._incoming.write(data)
 
-    async def ticket(self, wait_s: float) -> ssl.SSLSession | None:
-        """The session to offer another time, None where the server gave none that can be offered.
+    async def receive_ticket(self, wait_s: float) -> bool:
+        """Whether the server gave a session that can be offered another time.
 
-        In TLS 1.3 tickets come after the handshake, so this waits up to `wait_s` for one to arrive; no request
-        is needed. In TLS 1.2 the session is complete with the handshake (a ticket, or an id the server keeps).
+        In TLS 1.3 tickets come after the handshake, so this waits up to `wait_s` for one to arrive; most servers
+        need no request. In TLS 1.2 the session is complete with the handshake (a ticket, or an id the server keeps).
         """
         if self.version != "TLSv1.3":
-            session = self.session
-            return session if session is not None and (session.has_ticket or session.id) else None
-        try:
+            return self.watch.session_id or self.watch.ticket is not None
+        with suppress(OSError, TimeoutError):
             async with asyncio.timeout(wait_s):
-                while (session := self._new_session()) is None:
-                    data = await self._stream.receive()
-                    if not data:
-                        return None
+                while not self._ticket_arrived() and (data := await self._stream.receive()):
                     self._incoming.write(data)
-        except (OSError, TimeoutError):
-            return None
-        return session
+        self._read_on = self._read_on or wait_s > 0
+        return self.watch.ticket is not None
 
-    def _new_session(self) -> ssl.SSLSession | None:
-        """A session with a ticket that came on this connection, as far as has been received; a resumed connection
-        holds the one that was offered until then. To ask OpenSSL for a session costs as much as a small request."""
+    def _ticket_arrived(self) -> bool:
+        """As far as has been received."""
         with suppress(ssl.SSLWantReadError):
             self._tls.read(1)
-        session = self.session
-        if session is None or not session.has_ticket:
-            return None
-        return session if self._offered is None or session.id != self._offered.id else None
+        return self.watch.ticket is not None
 
     async def read(self, limit: int) -> bytes:
         """Up to `limit` bytes of application data; b"" at the end of the stream, close_notify or not."""
         while True:
             try:
-                return self._tls.read(limit)
+                data = self._tls.read(limit)
+                self._read_on = True
+                return data
             except ssl.SSLWantReadError:
                 await self._flush()
                 data = await self._stream.receive()
@@ -244,8 +287,23 @@ class Tls:
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        """The session as it is now; in TLS 1.3 without a ticket until one was read."""
-        return self._tls.session
+        """The session as it was when this was first asked for; in TLS 1.3 without a ticket until one was received.
+
+        To ask OpenSSL for it costs as much as a small request, and leaks about 5 kB each time in CPython 3.10 to
+        3.13.0, so that it is wanted only where it will be offered.
+        """
+        if self._session is None:
+            self._session = self._tls.session
+        return self._session
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """What the server gave to resume with, as far as it was received. None where that is not known: in TLS 1.3
+        before anything was read after the handshake, or where Python does not tell."""
+        early = self.version == "TLSv1.3" and not self._read_on
+        if self.watch.ticket is None and (early or not self.watch.heard):
+            return None
+        return self.watch.ticket or Ticket(count=0)
 
     @property
     def leaf(self) -> bytes | None:
@@ -269,8 +327,8 @@ class Tls:
         said = self.first.decode("latin-1") if self.first else None
         if self.first and not _is_tls(self.first):
             return Failure(Phase.TLS, Cause.NOT_TLS, "what came is no TLS record", said=said)
-        if self._watch is not None and self._watch.alert not in (None, "close_notify"):
-            return Failure(Phase.TLS, Cause.ALERT, str(error)[:500], alert=self._watch.alert)
+        if self.watch.alert not in (None, "close_notify"):
+            return Failure(Phase.TLS, Cause.ALERT, str(error)[:500], alert=self.watch.alert)
         found = failure_from(Phase.TLS, error)
         # A reset before the server's first byte is another thing than one in the middle (NET004, TLS002).
         return replace(found, said=said) if found.cause is Cause.RESET else found

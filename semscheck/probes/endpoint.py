@@ -16,7 +16,7 @@ from semscheck.net.backend import NetworkBackend, Stream
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import ConnectionLimiter, dial
 from semscheck.net.errors import failure_from
-from semscheck.net.tls import Tls, Watch, watched
+from semscheck.net.tls import Tls, Watch
 from semscheck.net.tls_contexts import Contexts, permissive
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.rate_limit import RateLimit
@@ -125,7 +125,7 @@ async def handshake(
     error: BaseException | None = None
     tls: Tls | None = None
     try:
-        chosen = watched(probe.contexts.get(policy)) if context is None else context
+        chosen = probe.contexts.get(policy) if context is None else context
         tls = Tls(stream, chosen, name, watch=watch)
         began = probe.record.now()
         async with asyncio.timeout(probe.timeout_s):
@@ -157,6 +157,7 @@ async def handshake(
         chain=fingerprints,
         trust=_trust(probe, tls, error, trouble, began) if policy == "default" else None,
         client_certificate_requested=_asked(watch, trouble),
+        ticket=tls.ticket if trouble is None else None,
         failure=trouble,
     )
     if trouble is not None:
@@ -353,7 +354,7 @@ async def _one_version(
 ) -> None:
     _, stream = await connect(probe, destination)
     if stream is not None:
-        context = watched(permissive(oldest, newest))
+        context = permissive(oldest, newest)
         _, tls = await handshake(probe, destination, stream, "legacy", context=context, offered=offered)
         if tls is not None:
             tls.close()
@@ -425,6 +426,7 @@ async def exchange(
         body_sha256=answer.body_sha256,
         body_bytes=answer.body_bytes,
         truncated=answer.truncated,
+        ticket=talk.tls.ticket,
     )
 
 

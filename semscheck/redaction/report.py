@@ -113,6 +113,7 @@ TABLE: dict[str, dict[str, Part]] = {
     "Route": {"address": A, "source_address": A},
     "Connection": {"address": A, "local_address": A},
     "Trust": {"reason": Part.DETAIL, "store": K, "chain": H},
+    "Ticket": {"whole": H, "prefixes": H},
     "Handshake": {
         "address": A, "sni": N, "policy": K, "offered": K, "version": K, "cipher": K, "key_exchange": K,
         "alpn": K, "chain": H,

@@ -130,7 +130,8 @@ class ConnectionSeries:
         if opened.tls is None:
             return None
         wait_s = ticket_wait_s(opened.connect_s, opened.handshake_s) if self.gives_tokens else 0.0
-        session = await opened.tls.ticket(wait_s + (TICKET_LATE_S if self._gave_tokens else 0.0))
+        given = await opened.tls.receive_ticket(wait_s + (TICKET_LATE_S if self._gave_tokens else 0.0))
+        session = opened.tls.session if given else None
         self._tokenless = 0 if session is not None else self._tokenless + 1
         self._gave_tokens = self._gave_tokens or session is not None
         return session
@@ -175,6 +176,7 @@ class ConnectionSeries:
             "handshake_s": _rounded(opened.handshake_s),
             "version": tls.version if tls is not None else None,
             "certificate": self._fingerprint(leaf, began),
+            "ticket": tls.ticket if tls is not None else None,
             "failure": opened.failure,
         }
         sample = self.probe.record.add(Sample, began, **(fields | data))

@@ -99,6 +99,14 @@ async def open_tls(
     return Opened(tls, dialled.took_s, probe.record.now() - connected)
 
 
+async def new_session(opened: Opened) -> ssl.SSLSession | None:
+    """The session to offer another time, None where the server gave none."""
+    if opened.tls is None:
+        return None
+    given = await opened.tls.receive_ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
+    return opened.tls.session if given else None
+
+
 def ticket_wait_s(connect_s: float | None, handshake_s: float | None = None) -> float:
     """How long to wait for a ticket: three round trips as connecting took them, or three times the handshake, since a
     server that is busy is so for the ticket too; within fixed bounds."""
@@ -244,7 +252,7 @@ async def _renewed(taken: Taken, opened: Opened) -> Taken:
     """The session to show next, and closes the connection. Some servers take a ticket of TLS 1.3 only once (RFC 8446
     section 8.1), so that one that was used and not followed by another says nothing any more."""
     assert opened.tls is not None
-    newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
+    newer = await new_session(opened)
     unused = newer is not None or opened.tls.version != "TLSv1.3"
     opened.tls.close()
     return replace(taken, session=newer or taken.session, unused=unused)

@@ -11,7 +11,7 @@ from semscheck.model.observations import Control, Sample, Trace
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.cookies import Cookie
 from semscheck.sampling.series import ConnectionSeries, Issued
-from semscheck.sampling.tokens import MemberEndpoint, Opened, is_silence, open_tls, show_cookie, ticket_wait_s
+from semscheck.sampling.tokens import MemberEndpoint, Opened, is_silence, new_session, open_tls, show_cookie
 
 TRACES_AT_ONCE = 6
 STOCK = 4  # unused sessions kept of each member, for the arm that offers them
@@ -196,7 +196,7 @@ class Tracer:
         if len(stock) >= STOCK or opened.tls is None:
             return
         if opened.tls.version == "TLSv1.3":
-            newer = await opened.tls.ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
+            newer = await new_session(opened)
             if newer is None:
                 return
             session = newer

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from semscheck.model.failure import Cause, Phase
-from semscheck.model.observations import Handshake
+from semscheck.model.observations import Handshake, Ticket
 from semscheck.net.backend import SocketDialler
 from semscheck.net.tls import MAX_HANDSHAKE_BYTES, Tls, Watch, _group_in_hello, _is_tls
 from semscheck.net.tls_contexts import permissive, seeing, trusting
@@ -81,7 +82,7 @@ async def test_the_key_exchange_of_tls_1_2(ciphers: str | None, key_exchange: st
 )
 def test_the_server_key_exchange_of_tls_1_2_is_named(data: bytes, named: str | None) -> None:
     watch = Watch()
-    watch.message("read", 22, 12, data)
+    watch.message("read", 0x0303, 22, 12, data)
     assert watch.key_exchange == named
 
 
@@ -183,8 +184,8 @@ async def test_a_session_can_be_taken_and_offered(newest: ssl.TLSVersion) -> Non
     context = seeing()
     async with serving(quiet, server_context(newest=newest)) as port:
         async with connected(port, context) as first:
-            session = await first.ticket(5.0)
-            assert session is not None
+            assert await first.receive_ticket(5.0)
+            session = first.session
         stream = await SocketDialler().connect("127.0.0.1", port)
         again = Tls(stream, context, FQDN, session=session)
         await again.handshake()
@@ -195,7 +196,7 @@ async def test_a_session_can_be_taken_and_offered(newest: ssl.TLSVersion) -> Non
 async def test_a_server_without_tickets_is_not_waited_for_long() -> None:
     async with serving(quiet, server_context(tickets=0)) as port, connected(port) as tls:
         async with asyncio.timeout(20):
-            assert await tls.ticket(0.05) is None
+            assert not await tls.receive_ticket(0.05)
 
 
 async def test_a_server_that_floods_before_its_ticket_ends_nothing() -> None:
@@ -207,7 +208,77 @@ async def test_a_server_that_floods_before_its_ticket_ends_nothing() -> None:
 
     async with serving(flood, server_context(tickets=0)) as port, connected(port) as tls:
         async with asyncio.timeout(20):
-            assert await tls.ticket(0.2) is None
+            assert not await tls.receive_ticket(0.2)
+
+
+async def ticket_of(port: int, context: ssl.SSLContext | None = None) -> Ticket:
+    """What one fresh connection is given."""
+    async with connected(port, context) as tls:
+        await tls.receive_ticket(5.0)
+        assert tls.ticket is not None
+        return tls.ticket
+
+
+@pytest.mark.parametrize("newest", [V12, V13])
+async def test_tickets_of_one_key_begin_alike_and_differ_as_a_whole(newest: ssl.TLSVersion) -> None:
+    async with (
+        serving(quiet, server_context(newest=newest)) as here,
+        serving(quiet, server_context(newest=newest)) as there,
+    ):
+        one, two, other = await ticket_of(here), await ticket_of(here), await ticket_of(there)
+    assert one.prefixes == two.prefixes
+    assert len(one.prefixes) == 4
+    assert one.whole != two.whole
+    assert not set(one.prefixes) & set(other.prefixes)
+    assert one.lifetime_s == 7200
+
+
+async def test_the_key_name_is_the_same_in_both_versions() -> None:
+    async with serving(quiet, server_context()) as port:
+        new, old = await ticket_of(port), await ticket_of(port, seeing(V12))
+    assert new.prefixes == old.prefixes
+
+
+async def test_how_many_tickets_came_is_counted() -> None:
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"x")
+        await quiet(reader, writer)
+
+    async with serving(page, server_context(tickets=3)) as port, connected(port) as tls:
+        assert tls.ticket is None, "nothing was read after the handshake: it is not known"
+        await tls.write(b"x")
+        assert await tls.read(1) == b"x"
+        assert tls.ticket is not None
+        assert tls.ticket.count == 3
+
+
+@pytest.mark.parametrize("newest", [V12, V13])
+async def test_no_ticket_is_known_as_none(newest: ssl.TLSVersion) -> None:
+    context = server_context(newest=newest, tickets=0)
+    context.options |= ssl.OP_NO_TICKET
+    async with serving(quiet, context) as port, connected(port) as tls:
+        await tls.receive_ticket(0.05)
+        assert tls.ticket == Ticket(count=0)
+
+
+def test_what_is_cut_short_is_no_ticket() -> None:
+    body = b"\0\0\x1c\x20" + b"\0\0\0\1" + b"\2nn" + b"\0\x14" + b"k" * 16 + b"rest"
+    whole = b"\4" + len(body).to_bytes(3) + body
+    for end in range(len(whole)):
+        watch = Watch()
+        watch.message("read", 0x0304, 22, 4, whole[:end])
+        assert watch.ticket is None, end
+    watch.message("read", 0x0304, 22, 4, whole)
+    assert watch.ticket is not None
+    assert (watch.ticket.count, watch.ticket.lifetime_s) == (1, 7200)
+
+
+async def test_the_session_is_asked_of_openssl_once() -> None:
+    """Each time leaks in CPython 3.10 to 3.13.0."""
+    async with serving(quiet, server_context()) as port, connected(port) as tls:
+        assert await tls.receive_ticket(5.0)
+        assert tls.session is tls.session
 
 
 # --- hostile bytes -----------------------------------------------------------------------------------------
@@ -263,10 +334,9 @@ def test_no_bytes_break_a_handshake(parts: list[bytes]) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_watch(data: bytes) -> None:
     watch = Watch()
-    for content in (20, 21, 22, 23):
-        for kind in (1, 2, 11, 12, 13):
-            watch.message("read", content, kind, data)
-            watch.message("write", content, kind, data)
+    for content, kind, version in product((20, 21, 22, 23), (1, 2, 4, 11, 12, 13), (0x0301, 0x0303, 0x0304)):
+        watch.message("read", version, content, kind, data)
+        watch.message("write", version, content, kind, data)
     _group_in_hello(data)
     if data:
         _is_tls(data)

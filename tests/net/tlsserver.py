@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from semscheck.net.backend import SocketDialler, real_backend
-from semscheck.net.tls import Tls, Watch, watched
+from semscheck.net.tls import Tls, Watch
 from semscheck.net.tls_contexts import Contexts, seeing
 from semscheck.probes.certificates import record_chain
 from semscheck.probes.endpoint import Destination, ProbeContext
@@ -89,7 +89,7 @@ async def connected(
 ) -> AsyncIterator[Tls]:
     """A TLS connection of ours, with the handshake made."""
     stream = await SocketDialler().connect(HERE, port)
-    tls = Tls(stream, watched(context or seeing()), name, watch=watch)
+    tls = Tls(stream, context or seeing(), name, watch=watch)
     try:
         async with asyncio.timeout(20):
             await tls.handshake()

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import weakref
 from collections import deque
@@ -61,8 +62,10 @@ def running_since(begun_s: float) -> tuple[Server, ...]:
 
 
 def program(name: str) -> str:
-    """Give the path of a program, or raise `MissingError`. Debian keeps servers out of users' PATH."""
-    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    """Give the path of a program, or raise `MissingError`. Debian keeps servers out of users' PATH; some servers
+    come as Python packages."""
+    places = (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(Path(sys.executable).parent))
+    found = shutil.which(name, path=os.pathsep.join(places))
     if found is None:
         raise MissingError(
             f"the program {name} is not installed; tests/rig/debian-packages.txt names the packages"

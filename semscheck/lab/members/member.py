@@ -7,6 +7,8 @@ import contextlib
 import random
 import ssl
 import time
+from collections.abc import Callable
+from functools import partial
 
 from semscheck.lab.members import http, services
 from semscheck.lab.members.listener import Door, Serve
@@ -15,7 +17,7 @@ from semscheck.lab.members.website import Sessions, Website
 from semscheck.lab.misbehaving import behaviours
 from semscheck.lab.place import MemberPlace
 from semscheck.lab.truth import Ledger
-from semscheck.lab.world import Behaviour, Certificate, Interface, Member, Resumption, Service, World
+from semscheck.lab.world import Behaviour, Certificate, Interface, Member, Resumption, Service, Tls, World
 
 HANDSHAKE_S = 15.0
 IDLE_S = 30.0
@@ -39,6 +41,26 @@ class SessionStores:
         return self._stores[key]
 
 
+class _TlsEnd:
+    """The context of one interface, made anew as often as its declaration says: with it go the keys of tickets."""
+
+    def __init__(self, make: Callable[[], ssl.SSLContext], declared: Tls) -> None:
+        self._make = make
+        self._after = 1 if declared.resumption is Resumption.NONE else declared.new_key_after
+        self._connections = 0
+        self._context = make()
+
+    def context(self) -> ssl.SSLContext:
+        """For the next connection."""
+        return self._context
+
+    def served(self) -> None:
+        """A handshake was completed; health checks that only connect count for nothing."""
+        self._connections += 1
+        if self._after and self._connections % self._after == 0:
+            self._context = self._make()
+
+
 class RunningMember:
     """A member on its sockets."""
 
@@ -59,7 +81,7 @@ class RunningMember:
         self._stores = stores
         self._down: Behaviour | None = None
         self._doors: dict[str, Door] = {}
-        self._tls: dict[str, ssl.SSLContext | None] = {}
+        self._tls: dict[str, _TlsEnd] = {}
         self._website = self._make_website()
 
     async def start(self) -> None:
@@ -109,8 +131,7 @@ class RunningMember:
             now = self._interface(role)
             unchanged = old is not None and (old.certificate, old.tls) == (now.certificate, now.tls)
             if not unchanged:
-                single_use = now.tls.resumption is Resumption.NONE
-                self._tls[role] = None if single_use else self._context(role)
+                self._tls[role] = _TlsEnd(partial(self._context, role), now.tls)
 
     def _context(self, role: str) -> ssl.SSLContext:
         return self._contexts.server(self._certificate(role), self._interface(role).tls)
@@ -161,9 +182,12 @@ class RunningMember:
         if behaviour is Behaviour.PLAIN_HTTP:
             await self._talk(http.PlainStream(reader, writer), Behaviour.SERVING)
             return
-        stream = TlsStream(reader, writer, self._tls[role] or self._context(role))
+        late = self._interface(role).tls.late_tickets
+        end = self._tls[role]
+        stream = TlsStream(reader, writer, end.context(), late_tickets=late)
         async with asyncio.timeout(HANDSHAKE_S):
             await stream.handshake()
+        end.served()
         await self._talk(stream, behaviour)
 
     async def _serve_plain(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -110,9 +110,13 @@ class TlsStream:
         context: ssl.SSLContext,
         *,
         server_hostname: str | None = None,
+        late_tickets: bool = False,
     ) -> None:
+        """late_tickets: as a server, send those of TLS 1.3 with the first answer."""
         self._reader = reader
         self._writer = writer
+        self._late_tickets = late_tickets
+        self._held_back = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(
@@ -134,6 +138,7 @@ class TlsStream:
                     await self._flush()
                 raise
             else:
+                self._held_back = self._late_tickets and self._ssl.version() == Version.TLS1_3
                 await self._flush()
                 return
 
@@ -150,6 +155,7 @@ class TlsStream:
     async def write(self, data: bytes) -> None:
         """Encrypt and send, waiting while the other side does not take it."""
         if data:
+            self._held_back = False
             self._ssl.write(data)  # a memory buffer takes everything at once
             await self._flush()
 
@@ -169,6 +175,6 @@ class TlsStream:
             self._incoming.write_eof()
 
     async def _flush(self) -> None:
-        if self._outgoing.pending:
+        if self._outgoing.pending and not self._held_back:
             self._writer.write(self._outgoing.read())
             await self._writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 
@@ -10,7 +11,11 @@ import pytest
 from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import members
 from semscheck.lab.world import Interface, Resumption, Tls, Web, World
-from tests.lab.clients import context, visit
+from semscheck.net.backend import SocketDialler
+from semscheck.net.http import Conversation
+from semscheck.net.tls import Tls as Connection
+from semscheck.net.tls_contexts import seeing
+from tests.lab.clients import context, split, visit
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
@@ -49,6 +54,46 @@ def test_shared_keys_make_members_resume_each_others_sessions(version: ssl.TLSVe
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nothing_is_resumed_where_resumption_is_off(version: ssl.TLSVersion) -> None:
     assert reuse(world(Tls(resumption=Resumption.NONE)), version) == (False, False)
+
+
+def key_names(tls: Tls, version: ssl.TLSVersion, connections: int, page: bool = True) -> list[str | None]:
+    """The key of the tickets of one member, as a run writes it down, connection after connection."""
+
+    async def one(address: str, port: int) -> str | None:
+        opened = Connection(
+            await SocketDialler().connect(address, port), seeing(version), "keys.example.test"
+        )
+        try:
+            await opened.handshake()
+            if page:
+                await Conversation(opened, "keys.example.test", port, "test").get("/")
+            await opened.receive_ticket(0.2)
+            return (
+                opened.ticket.prefixes[-1] if opened.ticket is not None and opened.ticket.prefixes else None
+            )
+        finally:
+            opened.close()
+
+    async def all_of_them(address: str, port: int) -> list[str | None]:
+        return [await one(address, port) for _ in range(connections)]
+
+    with LabThread(world(tls)) as thread:
+        return asyncio.run(all_of_them(*split(thread.lab.members[0].client or "", thread.lab.port)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_key_of_tickets_stays_or_changes_as_declared(version: ssl.TLSVersion) -> None:
+    assert len(set(key_names(TLS, version, 4))) == 1
+    first, second, third, fourth = key_names(Tls(new_key_after=2), version, 4)
+    assert first == second != third == fourth
+    assert key_names(Tls(resumption=Resumption.NONE), version, 2) == [None, None]
+
+
+def test_late_tickets_come_with_the_first_answer() -> None:
+    late = Tls(late_tickets=True)
+    assert key_names(late, ssl.TLSVersion.TLSv1_3, 2, page=False) == [None, None]
+    assert None not in key_names(late, ssl.TLSVersion.TLSv1_3, 2)
+    assert None not in key_names(late, ssl.TLSVersion.TLSv1_2, 2, page=False)
 
 
 def test_session_ids_come_without_a_ticket_and_tickets_without_a_server_side_id() -> None:
