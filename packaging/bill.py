@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model import (
+    ExternalReference,
+    ExternalReferenceType,
+    HashAlgorithm,
+    HashType,
+    Property,
+    XsUri,
+)
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -58,7 +65,7 @@ def _bill(notes: dict[str, Any], version: str) -> Bom:
         licenses=[LicenseFactory().make_from_string("Apache-2.0")],
         purl=PackageURL("pypi", None, "semscheck", version),
     )
-    parts = [_python(notes["python"]), *_packages(notes), *_libraries(notes)]
+    parts = [_python(notes["python"]), *_packages(notes), *_libraries(notes), *_sources(notes)]
     content = json.dumps(notes, sort_keys=True) + version
     moment = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     bill = Bom(
@@ -111,6 +118,27 @@ def _libraries(notes: dict[str, Any]) -> Iterator[Component]:
             description="the file as it was before debugging symbols were taken out"
             if found["sha256"]
             else "compiled into the program that starts everything",
+        )
+
+
+def _sources(notes: dict[str, Any]) -> Iterator[Component]:
+    """Debian's source packages with the hashes of their files, as the suite's signed index has them."""
+    for found in notes["sources"]:
+        name, version = found["package"], found["version"]
+        yield Component(
+            name=name,
+            version=version,
+            bom_ref=f"source:{name}",
+            description="the source package that CPython and its OpenSSL were built from",
+            purl=PackageURL("deb", "debian", name, version, {"arch": "source"}),
+            external_references=[
+                ExternalReference(
+                    type=ExternalReferenceType.SOURCE_DISTRIBUTION,
+                    url=XsUri(f"{found['directory']}/{file['name']}"),
+                    hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
+                )
+                for file in found["files"]
+            ],
         )
 
 

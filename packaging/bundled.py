@@ -33,6 +33,7 @@ def describe(sources: Iterable[str], folder: Path, notes: Path) -> None:
             "python": _python(licences),
             "packages": sorted(packages, key=lambda it: it["name"]),
             "libraries": [*(found for found in libraries if found is not None), *_compiled_in(licences)],
+            "sources": _sources(),
         },
         indent=2,
     )
@@ -96,6 +97,12 @@ def _python(licences: Path) -> dict[str, object]:
     found = [path for path in candidates if path.is_file()][:1]
     kept = [_keep(path, licences / f"CPython-{version}") for path in found]
     return {"version": version, "openssl": ssl.OPENSSL_VERSION, "files": kept}
+
+
+def _sources() -> list[object]:
+    """The source packages that this Python and its OpenSSL were built from, where packaging/linux/old-python did."""
+    record = Path(sys.base_prefix).parent / "sources.json"
+    return list(json.loads(record.read_text(encoding="utf-8"))["sources"]) if record.is_file() else []
 
 
 # --- shared libraries that came with no distribution -------------------------------------------------------

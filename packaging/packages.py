@@ -4,7 +4,7 @@
                                                                                   of locked, hashed packages)
     selftest  runs the frozen program's own self-test; a part that is missing fails the build
     extras    manual page and completions, from the command line's own grammar
-    bill      the bill of materials (CycloneDX)
+    bill      the bill of materials (CycloneDX), and the record of the sources that the root's Python was built from
     archive   .tar.gz (Windows, macOS: .zip) and its SHA-256
     packages  .deb and .rpm (nfpm)
     wheel     wheel and sdist
@@ -304,6 +304,8 @@ def make_bill(build: Build) -> None:
     target = build.out / f"{build.name}.cdx.json"
     _run(build, python, HERE / "bill.py", build.notes, target, "--version", build.version)
     shutil.copyfile(target, build.folder / "bill-of-materials.cdx.json")
+    if build.root is not None:
+        shutil.copyfile(build.root / "opt" / "sources.json", build.out / f"{build.name}-sources.json")
 
 
 def make_archive(build: Build) -> None:

@@ -1,14 +1,16 @@
 # The packaged binary; docs/packaging.md says what each of these proves. Included by the Makefile.
-# OLD: a directory for a root with an older C library; empty: freeze with the Python at hand.
+# OLD: a directory for a root with an older C library. RECORD: dist/*-sources.json of an earlier build, to build from
+# the same sources again; empty: from what Debian has now.
 
 PACKAGING_WORK ?= build/packaging
 OLD ?= build/old-python
+RECORD ?=
 PYTHON_FOR_PACKAGES ?= python3
 
 .PHONY: package package-here package-test package-lock windows
 
 package: ## Linux: folder, .tar.gz, .deb, .rpm, wheel, for glibc 2.30 up (needs root; the first time 20 minutes)
-	@packaging/linux/old-python $(OLD)
+	@packaging/linux/old-python $(OLD) $(RECORD)
 	@$(PYTHON_FOR_PACKAGES) packaging/packages.py --work $(PACKAGING_WORK) --root $(OLD) \
 		folder selftest extras bill archive packages wheel
 

@@ -1,7 +1,7 @@
 """Installs, tries and removes the packages on a Debian without Python: `installed.py --root DIRECTORY DIST`.
 
-The root is a fresh minimal Debian 12 (packaging/root). In it: the .deb with dpkg; the .tar.gz unpacked in a home; the
-.rpm's files as cpio has them (its own system is not to be had from Debian's packages: dependencies and scripts of
+The root is a fresh minimal Debian 12 (packaging/root.py). In it: the .deb with dpkg; the .tar.gz unpacked in a home;
+the .rpm's files as cpio has them (its own system is not to be had from Debian's packages: dependencies and scripts of
 the .rpm are listed, not resolved). Each is tried with --version, demo, selftest, and the screens in tmux. Needs root.
 """
 
@@ -17,6 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from root import make  # noqa: E402
+
 SUITE = "bookworm"
 TMUX = "semscheck-installed"
 
@@ -29,7 +33,7 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=Path("build/without-python"))
     options = parser.parse_args()
     root = options.root.resolve()
-    subprocess.run([str(HERE.parent / "root"), SUITE, str(root)], check=True)
+    make(SUITE, root, ())
     if python := _output(
         root, "sh -c 'ls /usr/bin/python* /usr/local/bin/python* 2>/dev/null || true'"
     ).strip():

@@ -1,6 +1,6 @@
 """Builds and tries the Windows program on Linux, under Wine: `python packaging/windows/under_wine.py [STEP …]`.
 
-    root      a Debian 13 root with Wine 10 and wixl (packaging/root; needs root)
+    root      a Debian 13 root with Wine 10 and wixl (packaging/root.py; needs root)
     python    CPython for Windows and the locked packages for it, unpacked in there
     folder    the frozen program
     try       --version, selftest, demo, and the screens in a console, all under Wine
@@ -30,6 +30,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from installer import describe  # noqa: E402
 from packages import _epoch, _files, _version, write_zip  # noqa: E402
+from root import make  # noqa: E402
 
 SUITE = "trixie"
 PACKAGES = ("wine", "wine64", "wixl", "msitools", "tmux", "procps")
@@ -84,7 +85,7 @@ class Wine:
 
 
 def make_root(wine: Wine) -> None:
-    subprocess.run([str(HERE.parent / "root"), SUITE, str(wine.root), *PACKAGES], check=True)
+    make(SUITE, wine.root, PACKAGES)
     wine.inside.mkdir(parents=True, exist_ok=True)
     wine.shell("wineboot --init >/dev/null 2>&1; wineserver --wait; wine --version", 300)
 

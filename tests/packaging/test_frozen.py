@@ -205,6 +205,10 @@ def test_licences_and_bill_are_in_it(folder):
     kept = {path.name.rsplit("-", 1)[0].lower() for path in (folder / "licences").iterdir()}
     packages = {it["name"] for it in bill["components"] if it.get("purl", "").startswith("pkg:pypi/")}
     assert packages <= {name.replace("_", "-") for name in kept}
+    sources = {it["name"]: it for it in bill["components"] if it.get("purl", "").startswith("pkg:deb/")}
+    for name in ("openssl", "python3.13"):
+        assert {it["type"] for it in sources[name]["externalReferences"]} == {"source-distribution"}
+        assert all(it["hashes"] for it in sources[name]["externalReferences"])
     assert {"cpython", "zlib"} <= kept  # zlib: in the starter
     assert (folder / "LICENSE").is_file()
 
