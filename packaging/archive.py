@@ -320,7 +320,7 @@ def main() -> int:
     parser.add_argument("packages", nargs="*", metavar="PACKAGE")
     parser.add_argument("--root", type=Path, required=True, help="where they will be built")
     parser.add_argument("--record", type=Path, help="take the files that it names")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     store = options.store.resolve()
     store.mkdir(parents=True, exist_ok=True)
     here = installed(options.root)
