@@ -3,10 +3,10 @@
     python packaging/archive.py SUITE STORE --root ROOT PACKAGE…      fetches source packages into STORE
     python packaging/archive.py SUITE STORE --root ROOT --record FILE     those of a record, and no other
 
-apt does the checking: the release file's signature by Debian's keys and how long it holds, the index against the
-release file, each file against the index. An index may list what the archive no longer (or not yet) has, as in the
-hours around a security update: such a version is passed over, told, and recorded. What fails in any other way ends
-the build. STORE/sources.json is the record; printed is a digest of what it names.
+apt does the checking: the release file's signature by Debian's keys and, unless set otherwise, how long it holds; the
+index against the release file, each file against the index. An index may list what the archive no longer (or not yet)
+has, as in the hours around a security update: such a version is passed over, told, and recorded. What fails in any
+other way ends the build. STORE/sources.json is the record; printed is a digest of what it names.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 HELPER = "/usr/lib/apt/apt-helper"
 ENVIRONMENT = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 APT_TIMEOUT_S = 1800
-# Whatever this machine's apt is set to, nothing unsigned, expired or half fetched is taken.
+# Whatever this machine's apt is set to, nothing unsigned or half fetched is taken. Whether a release file may have
+# expired is left to it: some archives stand still on purpose, and their users' apt is told so (dates_are_checked).
 STRICT = (
     *("-o", "Acquire::AllowInsecureRepositories=false", "-o", "Acquire::AllowWeakRepositories=false"),
-    *("-o", "Acquire::AllowDowngradeToInsecureRepositories=false", "-o", "Acquire::Check-Valid-Until=true"),
-    *("-o", "APT::Get::AllowUnauthenticated=false", "-o", "APT::Update::Error-Mode=any"),
+    *("-o", "Acquire::AllowDowngradeToInsecureRepositories=false", "-o", "APT::Update::Error-Mode=any"),
+    *("-o", "APT::Get::AllowUnauthenticated=false"),
     *("-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=60"),
 )
 _FAILED = re.compile(r"^E: Failed to fetch (\S+)\s+(.+)$", re.MULTILINE)
@@ -146,13 +147,19 @@ def _download(uri: str, target: Path, *digest: str) -> None:
             left.unlink()
 
 
+def dates_are_checked() -> bool:
+    """Whether this machine's apt refuses release files that have expired, as it does unless it is told otherwise."""
+    asked = ["apt-config", "shell", "A", "Acquire::Check-Valid-Until/b", "B", "Acquire::Check-Date/b"]
+    return "'false'" not in _output(asked)
+
+
 class Index:
     """The source indexes of some suites, in an apt of its own: this machine's is not touched."""
 
-    def __init__(self, state: Path, suites: Iterable[tuple[str, str]], keyring: Path = KEYRING) -> None:
+    def __init__(self, state: Path, suites: Iterable[tuple[str, str]]) -> None:
         for directory in ("lists/partial", "cache/archives/partial"):
             (state / directory).mkdir(parents=True, exist_ok=True)
-        lines = [f"deb-src [signed-by={keyring}] {base} {suite} main\n" for base, suite in suites]
+        lines = [f"deb-src [signed-by={KEYRING}] {base} {suite} main\n" for base, suite in suites]
         (state / "sources.list").write_text("".join(lines), encoding="utf-8")
         self._lists = state / "lists"
         self._options = (
@@ -331,6 +338,8 @@ def main() -> int:
         if options.record.resolve() != target:
             shutil.copyfile(options.record, target)
     else:
+        if not dates_are_checked():
+            print("  this machine's apt is set to take release files that have expired", file=sys.stderr)
         index = Index(store / "apt", mirrors(options.suite))
         sources = [newest(index, package, store) for package in options.packages]
         write(target, sources, index.releases(), here)
@@ -339,7 +348,12 @@ def main() -> int:
 
 
 def write(target: Path, sources: Iterable[Source], releases: list[dict[str, str]], root: list[str]) -> None:
-    record = {"releases": releases, "sources": [source.recorded() for source in sources], "root": root}
+    record = {
+        "releases": releases,
+        "dates_checked": dates_are_checked(),
+        "sources": [source.recorded() for source in sources],
+        "root": root,
+    }
     target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
