@@ -1,8 +1,8 @@
 """Makes a root directory of a Debian release: `python packaging/root.py SUITE DIRECTORY [PACKAGE…]`, as root.
 
 debootstrap makes it, held to the release's signature. The packages that are named come with what they need, all in
-the newest versions that suite and security updates list and that can be had (packaging/archive.py says where from and
-what that means). A root that is there already is brought up to date.
+the newest versions that suite and security updates list and that can be had (packaging/debian_archive.py says where
+from and what that means). A root that is there already is brought up to date.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from archive import ENVIRONMENT, KEYRING, STRICT, gone, mirrors
+from debian_archive import ENVIRONMENT, KEYRING, STRICT, gone, mirrors
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT_S = 3600

@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
+from debian_archive import installed, write  # noqa: E402
 from installer import describe  # noqa: E402
 from packages import _epoch, _files, _version, write_zip  # noqa: E402
 from root import make  # noqa: E402
@@ -221,6 +222,7 @@ def make_msi(wine: Wine) -> None:
     )
     wine.shell(f"wixl --arch x64 --output {name} semscheck.wxs", 600)
     shutil.copyfile(wine.inside / name, wine.out / name)
+    write(wine.out / name.replace(".msi", "-sources.json"), [], [], installed(wine.root))
     print(f"  {name}: {(wine.out / name).stat().st_size / 2**20:.1f} MiB")
 
 

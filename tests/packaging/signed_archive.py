@@ -1,4 +1,4 @@
-"""A small Debian archive with a signature of its own, on loopback, for packaging/archive.py and root.py."""
+"""A small Debian archive with a signature of its own, on loopback, for packaging/debian_archive.py and root.py."""
 
 from __future__ import annotations
 

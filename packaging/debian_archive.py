@@ -1,7 +1,7 @@
 """Debian's archive as a build uses it: what a suite has now, held to the suite's signed index, and recorded.
 
-    python packaging/archive.py SUITE STORE --root ROOT PACKAGE…      fetches source packages into STORE
-    python packaging/archive.py SUITE STORE --root ROOT --record FILE     those of a record, and no other
+    python packaging/debian_archive.py SUITE STORE --root ROOT PACKAGE…      fetches source packages into STORE
+    python packaging/debian_archive.py SUITE STORE --root ROOT --record FILE     those of a record, and no other
 
 apt does the checking: the release file's signature by Debian's keys and, unless set otherwise, how long it holds; the
 index against the release file, each file against the index. An index may list what the archive no longer (or not yet)
