@@ -1,7 +1,8 @@
 """Inferring: pure functions from facts to what they mean. No I/O, no clock, no randomness; imports the model.
 
-`analyse` is the whole of it; the modules are one question each: names (rotation), places, who answered (identity),
-how connections are spread (balancing), and the statistics and cookie decoding that they rest on.
+`analyse` is the whole of it; the modules are one question each: names (rotation), places, contrast (what separates
+what works from what fails), who answered (identity), how connections are spread (balancing), and the statistics and
+cookie decoding that they rest on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ def analyse(snapshot: Snapshot) -> Analysis:
     """Everything that can be inferred from a snapshot, complete or not."""
     from semscheck.analysis.balancing.paths import paths, worst
     from semscheck.analysis.clients import client_access
+    from semscheck.analysis.contrast import contrasts
     from semscheck.analysis.dns import dns_analysis
     from semscheck.analysis.endpoints import interfaces, places
 
@@ -27,4 +29,5 @@ def analyse(snapshot: Snapshot) -> Analysis:
         clients=client_access(snapshot, where),
         paths=sampled,
         balancing=worst(sampled),
+        contrasts=contrasts(snapshot, where),
     )

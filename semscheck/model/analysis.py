@@ -317,6 +317,37 @@ class BalancingPath:
         )
 
 
+class Separation(StrEnum):
+    """The property that separates the attempts that work from those that fail."""
+
+    EVERYTHING = "everything"  # no address answers at all
+    PROXY = "proxy"  # the direct way is closed, and a proxy is set
+    FAMILY = "family"  # one of IPv4 and IPv6 fails everywhere
+    BALANCER = "balancer"  # the FQDN's address fails, members serve when they are asked directly
+    TLS_IN_FRONT = "tls-in-front"  # the same, and what fails is TLS
+    MEMBER = "member"  # one member fails, others in its network answer
+    MEMBERS = "members"  # every member is silent, the FQDN's address serves
+    ROUTE = "route"  # it leaves this desktop by another address than what works
+    ORDER = "order"  # the first connections work, and all later ones fail
+    BLOCKS = "blocks"  # successes and failures come in blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What separates attempts that fail from attempts that work.
+
+    fails, works: addresses. by: the value of the property at those that fail (a cause, a source address, "4"
+    or "6", "client" or "replication"). count: attempts that worked before the first failure, for the order.
+    """
+
+    separates: Separation
+    fails: tuple[str, ...]
+    works: tuple[str, ...] = ()
+    by: str = ""
+    count: int = 0
+    evidence: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled."""
@@ -327,3 +358,4 @@ class Analysis:
     clients: tuple[ClientAccess, ...] = ()
     paths: tuple[BalancingPath, ...] = ()
     balancing: BalancingPath | None = None
+    contrasts: tuple[Contrast, ...] = ()

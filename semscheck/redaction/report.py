@@ -96,6 +96,7 @@ TABLE: dict[str, dict[str, Part]] = {
         "vendor_evidence": W,
         "cycle": M, "kept_by": W, "why_unknown": W, "cookies": W, "discloses": W, "evidence": W,
     },
+    "Contrast": {"fails": A, "works": A, "by": W, "evidence": W},
     "Failure": {"detail": Part.DETAIL, "alert": K, "said": Part.SPEECH},
     "ResolverConfig": {"source": K, "servers": Part.ENDPOINT, "search": N},
     "CnameHop": {"name": N, "target": N},

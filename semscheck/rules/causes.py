@@ -21,6 +21,7 @@ class Relation(Enum):
     PLACE = "place"  # the same address; the same port where both name one
     ADDRESS = "address"  # the same address, whatever the port
     MEMBER = "member"  # the same member's name
+    FAILS = "fails"  # the address is among those that the cause says fail
     ANSWERED = "answered"  # the same address and port, and something answered at each failure of the effect
     CERTIFICATE = "certificate"  # the cause is about one of the certificates that the effect compares
 
@@ -44,6 +45,16 @@ NET = ("NET001", "NET002", "NET003", "NET004")
 TLS = ("TLS001", "TLS002", "TLS003")
 
 TABLE: tuple[Row, ...] = (
+    # What lies on this desktop or in its network comes before what it makes of every address.
+    *rows("NET013", Relation.ANY, *NET, "NET008", "CLU005", "CLU002", "CLT005", "DNS015", hides_worse=True),
+    *rows("NET008", Relation.ANY, *NET, "CLU005", "CLU002", "DNS015"),
+    *rows("NET011", Relation.ADDRESS, *NET, "DNS015", "CLU002", "BAL012"),
+    *rows("NET011", Relation.ANY, "CLU005"),
+    *rows("NET009", Relation.ANY, "DNS015"),
+    *rows("NET009", Relation.FAILS, *NET, "CLU002", hides_worse=True),
+    # What was seen before it stands; only what came after was not seen.
+    *rows("NET012", Relation.ADDRESS, "NET006", "BAL008", hides_worse=True),
+    *rows("NET012", Relation.ANY, "SEM004", hides_worse=True),
     # Clients fall back to IPv4, which works: a warning, though the address is one where the FQDN leads.
     *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
     *rows("DNS009", Relation.PLACE, "CRT015", "CRT001", "CLU006"),
@@ -103,6 +114,8 @@ def _related(cause: Finding, effect: Finding, relation: Relation) -> bool:
         return one.name == other.name
     if relation is Relation.CERTIFICATE:
         return cause.args.get("fingerprint", "-") in effect.args.get("certificates", "").split(", ")
+    if relation is Relation.FAILS:
+        return other.address in cause.args.get("fails", "").split(", ")
     if one.address is None or one.address != other.address:
         return False
     if relation is Relation.ANSWERED and effect.args.get("silent") != "0":

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import TypeVar
 
-from semscheck.model.analysis import Analysis, EndpointStatus, Reach
+from semscheck.model.analysis import Analysis, Contrast, EndpointStatus, Reach, Separation
 from semscheck.model.findings import Subject
 from semscheck.model.observations import Certificate, Observation
 from semscheck.model.report import Snapshot
@@ -61,6 +61,11 @@ class RuleContext:
     @property
     def replication_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.replication_of)
+
+    def separated(self, by: Separation, address: str | None = None) -> tuple[Contrast, ...]:
+        """What this property separates; with an address, only where that is among what fails."""
+        found = (each for each in self.analysis.contrasts if each.separates is by)
+        return tuple(each for each in found if address is None or address in each.fails)
 
     @property
     def fqdn_serves(self) -> bool:

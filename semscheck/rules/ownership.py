@@ -6,7 +6,7 @@ are asked directly, is not for the members' administrator to mend first.
 
 from __future__ import annotations
 
-from semscheck.model.analysis import EndpointStatus, Reach, Termination
+from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
 from semscheck.model.findings import Owner
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Hit
@@ -14,6 +14,19 @@ from semscheck.rules.rule import Hit
 AT_BALANCER = (
     "Servers of the cluster serve when they are asked directly, so begin at the load balancer: what listens at this "
     "address, and which servers its pool holds."
+)
+SILENT_IN_FRONT = (
+    "1. Look at the load balancer first: is the virtual server up, and has its pool a server that is?\n"
+    "2. If this desktop and the servers share a network, a server may answer the client directly, bypassing the load "
+    "balancer, and the client discards that answer: switch source NAT (SNAT) on, or make the load balancer the "
+    "servers' gateway, so that the return traffic passes it.\n"
+    "3. Then look for a firewall between this network and the load balancer's address."
+)
+NO_TLS_IN_FRONT = (
+    "Every server speaks TLS when it is asked directly, so that what the load balancer sends or where it sends it is "
+    "wrong:\n"
+    "1. Switch off the PROXY protocol for this pool (HAProxy: `send-proxy`), which the servers do not expect.\n"
+    "2. Check that the pool uses the servers' HTTPS port, and that TLS is passed through or ended on purpose."
 )
 ENDS_THERE = (
     "TLS ends in front of the servers here, so what has to be installed belongs on the load balancer."
@@ -47,7 +60,13 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
     A certificate is the balancer's only where TLS is known to end there: passed through, it is a member's.
     """
     place = _place(hit, context)
-    if owner is not Owner.SERVER or place is None or not _members_serve(context):
+    if place is None or not _members_serve(context):
+        return owner, remedy
+    if code in ("NET002", "NET003") and context.separated(Separation.BALANCER, place.address):
+        return Owner.BALANCER, SILENT_IN_FRONT
+    if code == "TLS001" and context.separated(Separation.TLS_IN_FRONT, place.address):
+        return Owner.BALANCER, f"{NO_TLS_IN_FRONT} {remedy}"
+    if owner is not Owner.SERVER:
         return owner, remedy
     if code.startswith("CRT") or code == "TLS007":
         return (Owner.BALANCER, f"{ENDS_THERE} {remedy}") if _ends_tls(place, context) else (owner, remedy)

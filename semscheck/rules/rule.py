@@ -17,6 +17,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.dns",
     "semscheck.rules.catalogue.dns_target",
     "semscheck.rules.catalogue.net",
+    "semscheck.rules.catalogue.net_contrast",
     "semscheck.rules.catalogue.tls",
     "semscheck.rules.catalogue.certificates",
     "semscheck.rules.catalogue.clients",

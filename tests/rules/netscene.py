@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from semscheck.analysis.contrast import contrasts
 from semscheck.analysis.dns import dns_analysis
 from semscheck.analysis.endpoints import interfaces, places
 from semscheck.model.analysis import Analysis, BalancingPath, DnsAnalysis, Method, Persistence, Share
@@ -213,6 +214,7 @@ class Scene:
             members=interfaces(target, where),
             paths=tuple(paths),
             balancing=paths[0] if paths else None,
+            contrasts=contrasts(self.snapshot, where),
         )
         self.findings, self.verdicts, self.summary = evaluate(self.snapshot, self.analysis)
 

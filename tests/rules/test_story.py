@@ -187,8 +187,8 @@ SENTENCES: list[tuple[str, Scene, str]] = [
     (
         "the balancer is silent",
         Scene(TWO, down(VIP, Cause.TIMED_OUT), serves(CLIENT[0]), serves(CLIENT[1])),
-        "Nobody can connect from this desktop: The balancer address 192.0.2.100:443 does not answer: traffic "
-        "is filtered, or the host is down.",
+        "Nobody can connect from this desktop: The balancer address 192.0.2.100:443 does not answer, although the "
+        "servers behind it answer this desktop when they are asked directly.",
     ),
     (
         "a run that was cancelled",

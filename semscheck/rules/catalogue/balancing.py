@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from math import comb
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Termination
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
@@ -772,6 +772,8 @@ def balancer_error(context: RuleContext) -> Answers:
     for path in _paths(context):
         if not path.errors or path.samples < PRESENTED_LEAST:
             continue
+        if context.separated(Separation.ORDER, path.address):
+            continue  # from one moment on all fail, which says nothing of one server in the pool (NET012)
         over_half = path.errors * 2 > path.samples
         yield Hit(
             subject=_subject(context, path),

@@ -117,10 +117,13 @@ def _serves(place: EndpointStatus) -> bool:
         impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.SERVER,
-        summary="A member's client interface does not serve while another does.",
+        summary="A member does not serve clients on any of its addresses while another member does.",
         why="Clients may work today; the next failure has nothing to fail over to.",
         remedy="Bring the member's client interface back: see what stopped it below.",
-        seen_by="The member was asked directly on Interface 2. Not reachable from here is not the same as down.",
+        seen_by=(
+            "The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
+            "as down; where no member can be asked directly, that is one remark (NET010)."
+        ),
         references=(KB_153721,),
     )
 )
@@ -136,24 +139,19 @@ def redundancy_lost(context: RuleContext) -> Answers:
         yield NotObserved("no member's client interface serves")
         return
     up = {name for place in serving for name in place.client_of}
-    said: set[str] = set()
-    for place in tried:
-        for name in place.client_of:
-            if place in serving or name in said:
-                continue
-            said.add(name)
-            stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
-            others = ", ".join(sorted(up - {name})) or "another interface"
-            verb = "do" if len(up - {name}) > 1 else "does"
-            yield Hit(
-                subject=Subject("member", name, place.address, place.port),
-                summary=(
-                    f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
-                    f"while {others} {verb}."
-                ),
-                evidence=place.evidence[:4],
-                args={"member": name, "address": place.address, "stopped": stopped},
-            )
+    down = {name: place for place in reversed(tried) for name in place.client_of if name not in up}
+    for name, place in sorted(down.items()):
+        stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
+        verb = "do" if len(up) > 1 else "does"
+        yield Hit(
+            subject=Subject("member", name, place.address, place.port),
+            summary=(
+                f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
+                f"while {', '.join(sorted(up))} {verb}."
+            ),
+            evidence=place.evidence[:4],
+            args={"member": name, "address": place.address, "stopped": stopped},
+        )
 
 
 @rule(

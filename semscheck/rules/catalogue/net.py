@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from semscheck.model.analysis import EndpointStatus, Reach
+from semscheck.model.analysis import EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
@@ -35,6 +35,10 @@ SLOW_S = 1.0
 SLOW_LEAST = 3  # connections, below which one lost packet makes the median
 FLAKY_LEAST = 3  # connections to one address, below which a lost one says little
 MANAGEMENT = {444: "replication", 9000: "administration"}
+ALONE = (
+    "Look at this server itself: is it up, are its services running, does its own firewall let this desktop in, is "
+    "its address the one that the profile has? Others in the same network answer, so the network is not to blame."
+)
 NOT_DOWN = "It means: not reachable from this desktop. The server may be fine and reachable from elsewhere."
 
 Answers = Iterator[Answer]
@@ -46,9 +50,13 @@ def _connections(context: RuleContext, place: EndpointStatus) -> tuple[Connectio
 
 
 def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[EndpointStatus, Connection, Failure]]:
-    """Places where no connection was ever made, and the first attempt ended for one of the causes."""
+    """Places where no connection was ever made, and the first attempt ended for one of the causes.
+
+    Not the members that nobody here is meant to reach: those are one remark (NET010).
+    """
+    apart = {address for found in context.separated(Separation.MEMBERS) for address in found.fails}
     for place in context.places:
-        if place.reach is not Reach.NO_CONNECTION:
+        if place.reach is not Reach.NO_CONNECTION or (place.address in apart and not place.fqdn):
             continue
         tried = _connections(context, place)
         failed = next((seen for seen in tried if seen.failure is not None), None)
@@ -63,9 +71,15 @@ def _unless_tried(context: RuleContext) -> Answers:
 
 def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: str) -> Hit:
     name = place_name(place, context.target)
+    near = next((each.works for each in context.separated(Separation.MEMBER, place.address)), ())
+    alone = f"; others in its network answer ({', '.join(near[:3])})" if near else ""
+    if place.balancer and context.separated(Separation.BALANCER, place.address):
+        alone = ", although the servers behind it answer this desktop when they are asked directly"
     return Hit(
         subject=place_subject(place, context.target),
-        summary=f"{sentence_start(name)} {words}.",
+        summary=f"{sentence_start(name)} {words}{alone}.",
+        owner=Owner.SERVER if near else None,
+        remedy=ALONE if near else None,
         severity=by_subject(place),
         evidence=(seen.id,),
         args={"address": place.address, "port": str(place.port)},
@@ -122,7 +136,9 @@ def timed_out(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.TIMED_OUT):
         took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
-        yield _hit(context, place, seen, f"does not answer{took}: traffic is filtered, or the host is down")
+        behind = context.separated(Separation.BALANCER, place.address)
+        why = "" if behind else ": traffic is filtered, or the host is down"
+        yield _hit(context, place, seen, f"does not answer{took}{why}")
 
 
 @rule(

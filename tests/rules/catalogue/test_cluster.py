@@ -295,7 +295,7 @@ def test_titles_of_the_network_stay_data() -> None:
     assert finding.confidence == "likely"
 
 
-def test_a_member_with_two_client_addresses_is_counted_once() -> None:
+def test_members_are_judged_and_not_their_addresses() -> None:
     aim = Target(
         FQDN,
         balancers=(VIP,),
@@ -304,8 +304,10 @@ def test_a_member_with_two_client_addresses_is_counted_once() -> None:
             Member(NAMES[1], (), (Endpoint(CLIENT[1]),)),
         ),
     )
-    scene = Scene(aim, serves(VIP), serves(CLIENT[0]), down("2001:db8::11"), serves(CLIENT[1]))
-    assert len(scene.every("CLU002")) == 1
+    one_serves = Scene(aim, serves(VIP), serves(CLIENT[0]), down("2001:db8::11"), serves(CLIENT[1]))
+    assert one_serves.state("CLU002") is State.PASS
+    none_serves = Scene(aim, serves(VIP), down(CLIENT[0]), down("2001:db8::11"), serves(CLIENT[1]))
+    assert [each.subject.name for each in none_serves.every("CLU002")] == [NAMES[0]]
 
 
 def test_the_first_answer_of_the_name_server_is_no_service() -> None:

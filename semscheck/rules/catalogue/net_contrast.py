@@ -1,0 +1,300 @@
+"""Rules on what separates the addresses that answer from those that do not: this desktop, its network, a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from semscheck.model.analysis import Contrast, Separation
+from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.observations import Connection, ProxySettings
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
+from semscheck.rules.context import RuleContext
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
+RFC_1122_HOME = Reference(
+    "RFC 1122: requirements for hosts, section 3.3.4 (local multihoming)",
+    "https://www.rfc-editor.org/rfc/rfc1122#section-3.3.4",
+)
+RFC_9110_CONNECT = Reference(
+    "RFC 9110: HTTP semantics, section 9.3.6 (CONNECT)",
+    "https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6",
+)
+KB_156803 = Reference(
+    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
+    "https://knowledge.broadcom.com/external/article/156803",
+)
+
+Answers = Iterator[Answer]
+
+
+def _desktop(context: RuleContext) -> Subject:
+    return Subject("desktop", context.snapshot.run.vantage.host or "this desktop")
+
+
+def _args(found: Contrast, **more: str) -> dict[str, str]:
+    return {"fails": ", ".join(found.fails), "works": ", ".join(found.works), **more}
+
+
+def _unless_tried(context: RuleContext) -> Answers:
+    if not context.of(Connection):
+        yield NotObserved("no connection was tried")
+
+
+@rule(
+    Card(
+        code="NET008",
+        name="nothing-reachable",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.LIKELY,
+        owner=Owner.DESKTOP,
+        summary="Names are looked up, and not one of several addresses answers this desktop.",
+        why=(
+            "What fails at every address in the same way lies where all ways are one: a VPN that is not connected, a "
+            "network that this desktop is not allowed into, or a firewall on the way out."
+        ),
+        remedy=(
+            "1. Connect the VPN, or go to a network from which other desktops reach the server, and run the check "
+            "again.\n"
+            "2. If it stays, ask the network administrator whether this desktop's network may reach the addresses "
+            "named here on the port of the service.\n"
+            "3. Only then ask whether the servers are up."
+        ),
+        seen_by=(
+            "At least one name server answered; every connection to at least two addresses ended in silence, or "
+            "with “no route”, and none was refused. All servers being down at once looks the same."
+        ),
+        references=(RFC_1122_HOME,),
+    )
+)
+def nothing_reachable(context: RuleContext) -> Answers:
+    """Several addresses, all silent, though look-ups work."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.EVERYTHING):
+        yield Hit(
+            subject=_desktop(context),
+            summary=(
+                f"None of the {len(found.fails)} addresses of {fqdn_shown(context.target)} and its servers answers "
+                "this desktop, although names are looked up: this desktop has no way to them (is its VPN "
+                "connected?), or a firewall drops its traffic."
+            ),
+            evidence=found.evidence,
+            args=_args(found),
+        )
+
+
+@rule(
+    Card(
+        code="NET009",
+        name="family-unreachable",
+        severity=Severity.WARNING,
+        severity_note="critical where the FQDN has addresses of that family only",
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="All addresses of one family (IPv4 or IPv6) fail from this desktop, and all of the other work.",
+        why=(
+            "Clients that try the broken family first are slow or fail. It is not one server's trouble: several "
+            "hosts fail in the same way."
+        ),
+        remedy=(
+            "Find out where the family ends: an address without a router (`ip -6 route`, `route print`), a VPN that "
+            "carries one family only, or a firewall with rules for one family."
+        ),
+        seen_by=(
+            "At least two addresses of one family were tried and no packet of theirs came back; every address of the "
+            "other family was connected to."
+        ),
+        references=(RFC_8305,),
+    )
+)
+def family_unreachable(context: RuleContext) -> Answers:
+    """IPv6 fails everywhere and IPv4 nowhere, or the reverse."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.FAMILY):
+        leads_to = {place.address for place in context.fqdn_places}
+        only = bool(leads_to) and leads_to <= set(found.fails)
+        broken, works = ("IPv6", "IPv4") if found.by == "6" else ("IPv4", "IPv6")
+        yield Hit(
+            subject=_desktop(context),
+            summary=(
+                f"Every {broken} address fails from this desktop ({listed(found.fails)}), and every {works} address "
+                f"works: {broken} does not get through between this desktop and the servers' network."
+            ),
+            severity=Severity.CRITICAL if only else None,
+            evidence=found.evidence,
+            args=_args(found, family=found.by),
+        )
+
+
+@rule(
+    Card(
+        code="NET010",
+        name="members-out-of-reach",
+        severity=Severity.INFO,
+        owner=Owner.NETWORK,
+        summary="The members' own addresses cannot be reached from here, and the FQDN's address serves.",
+        why=(
+            "That is the usual layout: clients need the load balancer alone. It limits this check: which member "
+            "answers, and whether each of them works, can be seen only from where they can be reached."
+        ),
+        remedy=(
+            "Nothing has to change. To see the members one by one, run the check from a machine that reaches them, "
+            "such as one in the servers' network."
+        ),
+        seen_by=(
+            "Not one connection to any member's interface of that kind was answered, and the FQDN leads to an "
+            "address that serves. A refusal is an answer. That all members are down and something else serves looks "
+            "the same from here."
+        ),
+        references=(KB_156803,),
+    )
+)
+def members_out_of_reach(context: RuleContext) -> Answers:
+    """One remark about all members that are not meant to be asked directly."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.MEMBERS):
+        number = {"client": 2, "replication": 1}[found.by]
+        yield Hit(
+            subject=Subject("cluster", context.target.fqdn),
+            summary=(
+                f"The members' Interface {number} ({listed(found.fails)}) cannot be reached from this desktop, which "
+                f"is usual behind a load balancer; {listed(found.works)} serves."
+            ),
+            evidence=found.evidence,
+            args=_args(found, interface=found.by),
+        )
+
+
+@rule(
+    Card(
+        code="NET011",
+        name="leaves-elsewhere",
+        severity=Severity.WARNING,
+        severity_note="critical where the FQDN leads there and nowhere that works",
+        confidence=Confidence.LIKELY,
+        owner=Owner.DESKTOP,
+        summary="An address that fails is reached over another network of this desktop than all that work.",
+        why=(
+            "A VPN, Docker or a virtual machine has given this desktop a network that overlaps with the server's: "
+            "its packets never leave towards the server. From every other desktop it works."
+        ),
+        remedy=(
+            "1. Look which interface has the source address named here (`ip address`, `ipconfig /all`).\n"
+            "2. Give that virtual network another range (Docker: `bip` and `default-address-pools` in daemon.json), "
+            "or end the VPN whose range overlaps.\n"
+            "3. If that network is the right way, its administrator has to say why nothing answers there."
+        ),
+        seen_by=(
+            "The source address that this desktop chose for the address that fails is used for no address that "
+            "works. It does not say which of the two ways is meant."
+        ),
+        references=(RFC_1122_HOME,),
+    )
+)
+def leaves_elsewhere(context: RuleContext) -> Answers:
+    """Another source address than for all that work."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.ROUTE):
+        leads_to = {place.address for place in context.fqdn_places}
+        all_dead = bool(leads_to) and leads_to <= set(found.fails)
+        yield Hit(
+            subject=Subject(_desktop(context).kind, _desktop(context).name, found.fails[0]),
+            summary=(
+                f"Connections to {listed(found.fails)} leave by another network of this desktop (source address "
+                f"{found.by}) than those that work, and nobody answers there: a network of this desktop's own "
+                "(VPN, Docker) overlaps with the server's."
+            ),
+            severity=Severity.CRITICAL if all_dead else None,
+            evidence=found.evidence,
+            args=_args(found, source=found.by),
+        )
+
+
+@rule(
+    Card(
+        code="NET012",
+        name="shut-out",
+        severity=Severity.WARNING,
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="The first connections to an address work, and from one moment on all fail.",
+        why=(
+            "A firewall, an intrusion prevention system or the load balancer has banned this desktop for making too "
+            "many connections, as it would a monitoring system. Users who make fewer see nothing of it. What was "
+            "seen before stands; what came after was not seen."
+        ),
+        remedy=(
+            "1. Wait for some minutes, and run the check again with fewer connections (`--connections 8`, "
+            "`--spread 30`).\n"
+            "2. Ask the load balancer administrator and the network administrator for a limit on connections, or "
+            "an exception for this desktop.\n"
+            "3. If connections still fail then, it went down in the middle of this check."
+        ),
+        seen_by=(
+            "At least four connections in a row worked, and all that followed, four at least, to the end of the run "
+            "failed, while other addresses still answered. That the address went down at that moment looks the same."
+        ),
+        references=(KB_156803,),
+    )
+)
+def shut_out(context: RuleContext) -> Answers:
+    """Worked at first, then never again."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.ORDER):
+        yield Hit(
+            subject=Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
+            summary=(
+                f"After {found.count} connections that worked, {found.fails[0]} let no more through from this "
+                f"desktop ({found.by.replace('-', ' ')}): a limit on connections, or an intrusion prevention system "
+                "that banned this check."
+            ),
+            evidence=found.evidence,
+            args=_args(found, worked=str(found.count), how=found.by),
+        )
+
+
+def _port(context: RuleContext, address: str) -> int:
+    return next((place.port for place in context.places if place.address == address), context.target.port)
+
+
+@rule(
+    Card(
+        code="NET013",
+        name="proxy-is-the-way",
+        severity=Severity.UNKNOWN,
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="No address can be reached directly, and a proxy is set for the FQDN.",
+        why=(
+            "Desktops of this network get out through their proxy alone. This check looks at the direct way, so "
+            "that it says nothing of the service; clients that use the proxy may work."
+        ),
+        remedy=(
+            "1. Open the FQDN in a browser of this desktop, which uses the proxy.\n"
+            "2. If clients are meant to reach the server directly, ask the network administrator to open that way.\n"
+            "3. Run this check from a machine with a direct way to the server."
+        ),
+        seen_by=(
+            "No connection to any address was answered, and the proxy settings of this desktop cover the FQDN, or a "
+            "PAC file decides it. This check never uses a proxy."
+        ),
+        references=(RFC_9110_CONNECT,),
+    )
+)
+def proxy_is_the_way(context: RuleContext) -> Answers:
+    """Silence everywhere, and a proxy."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.PROXY):
+        settings = [one for one in context.of(ProxySettings) if one.id in found.evidence]
+        through = listed(one.url or one.pac_url or "" for one in settings)
+        yield Hit(
+            subject=_desktop(context),
+            summary=(
+                f"The direct way to {fqdn_shown(context.target)} is closed from this desktop, and a proxy is set "
+                f"({through}), which this check does not use: whether clients reach the server through the proxy is "
+                "not known."
+            ),
+            evidence=found.evidence,
+            args=_args(found, proxy=through),
+        )
