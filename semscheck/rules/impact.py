@@ -33,6 +33,7 @@ SENTENCES = {
 
 def impact_of(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     """What users notice of a run that found something, or could not tell."""
+    findings = [f for f in findings if not _is_uncertain(f, findings)]
     kinds = sorted({k for f in findings if (k := felt(context, f)) is not None}, key=ORDER.__getitem__)
     if not kinds:
         return _nothing_felt(context, findings)
@@ -46,6 +47,11 @@ def impact_of(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     if kinds[0] is ImpactKind.UNTIL_DATE:
         return _until(context, findings)
     return Impact(kind=kinds[0], sentence=SENTENCES[kinds[0]])
+
+
+def _is_uncertain(finding: Finding, findings: Sequence[Finding]) -> bool:
+    """It follows from what could not be told: an address that is silent because only the proxy gets out."""
+    return finding.caused_by is not None and findings[finding.caused_by].severity is Severity.UNKNOWN
 
 
 def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:

@@ -438,8 +438,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': '',
         'references': (('RFC 1122: requirements for hosts, section 3.3.4 (local multihoming)', 'https://www.rfc-editor.org/rfc/rfc1122#section-3.3.4'),),
-        'title': '',
-        'impact': None,
+        'title': 'No way to the servers',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET009',
@@ -453,8 +453,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': 'critical where the FQDN has addresses of that family only',
         'references': (('RFC 8305: Happy Eyeballs', 'https://www.rfc-editor.org/rfc/rfc8305'),),
-        'title': '',
-        'impact': None,
+        'title': 'One of IPv4 and IPv6 does not get through',
+        'impact': 'slow',
     },
     {
         'code': 'NET010',
@@ -468,7 +468,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'certain',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
-        'title': '',
+        'title': 'Members out of reach from here',
         'impact': None,
     },
     {
@@ -483,8 +483,8 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': 'critical where the FQDN leads there and nowhere that works',
         'references': (('RFC 1122: requirements for hosts, section 3.3.4 (local multihoming)', 'https://www.rfc-editor.org/rfc/rfc1122#section-3.3.4'),),
-        'title': '',
-        'impact': None,
+        'title': 'A network of this desktop overlaps',
+        'impact': 'nobody-connects',
     },
     {
         'code': 'NET012',
@@ -498,7 +498,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),
-        'title': '',
+        'title': 'This desktop was shut out',
         'impact': None,
     },
     {
@@ -513,7 +513,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'confidence': 'likely',
         'severity_note': '',
         'references': (('RFC 9110: HTTP semantics, section 9.3.6 (CONNECT)', 'https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6'),),
-        'title': '',
+        'title': 'Only the proxy gets out',
         'impact': None,
     },
     {

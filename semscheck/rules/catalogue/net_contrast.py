@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from semscheck.model.analysis import Contrast, Separation
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Connection, ProxySettings
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
@@ -66,6 +66,8 @@ def _unless_tried(context: RuleContext) -> Answers:
             "with “no route”, and none was refused. All servers being down at once looks the same."
         ),
         references=(RFC_1122_HOME,),
+        title="No way to the servers",
+        impact=ImpactKind.NOBODY_CONNECTS,
     )
 )
 def nothing_reachable(context: RuleContext) -> Answers:
@@ -106,6 +108,8 @@ def nothing_reachable(context: RuleContext) -> Answers:
             "other family was connected to."
         ),
         references=(RFC_8305,),
+        title="One of IPv4 and IPv6 does not get through",
+        impact=ImpactKind.SLOW,
     )
 )
 def family_unreachable(context: RuleContext) -> Answers:
@@ -148,6 +152,7 @@ def family_unreachable(context: RuleContext) -> Answers:
             "the same from here."
         ),
         references=(KB_156803,),
+        title="Members out of reach from here",
     )
 )
 def members_out_of_reach(context: RuleContext) -> Answers:
@@ -190,6 +195,8 @@ def members_out_of_reach(context: RuleContext) -> Answers:
             "works. It does not say which of the two ways is meant."
         ),
         references=(RFC_1122_HOME,),
+        title="A network of this desktop overlaps",
+        impact=ImpactKind.NOBODY_CONNECTS,
     )
 )
 def leaves_elsewhere(context: RuleContext) -> Answers:
@@ -236,6 +243,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
             "failed, while other addresses still answered. That the address went down at that moment looks the same."
         ),
         references=(KB_156803,),
+        title="This desktop was shut out",
     )
 )
 def shut_out(context: RuleContext) -> Answers:
@@ -280,6 +288,7 @@ def _port(context: RuleContext, address: str) -> int:
             "PAC file decides it. This check never uses a proxy."
         ),
         references=(RFC_9110_CONNECT,),
+        title="Only the proxy gets out",
     )
 )
 def proxy_is_the_way(context: RuleContext) -> Answers:
