@@ -73,7 +73,7 @@ async def check(
         duration_s=round(took, 3),
         vantage=replace(run.vantage, source_addresses=_sources(observations)),
     )
-    report = judge_snapshot(Snapshot(target=target, run=finished, observations=observations))
+    report = judge_snapshot(Snapshot(target=engine.target, run=finished, observations=observations))
     tell.event(Finished(report))
     if tell.error is not None:
         raise tell.error

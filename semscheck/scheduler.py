@@ -48,6 +48,7 @@ class Engine:
 
     def __init__(self, order: Order, listener: Listener | None = None) -> None:
         self._target = order.target
+        self._discovery: asyncio.Task[None] | None = None
         self._seam = order.backend
         self._decisions = order.decisions
         self._listener = listener
@@ -228,6 +229,40 @@ class Engine:
 
         await look_around(self._seam, self.record, self._target)
 
+    # --- servers that nobody told of ------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Target:
+        """What was to be checked, with the servers that were found."""
+        return self._target
+
+    async def _discovered(self) -> None:
+        """Wait for the search, which begins where only the name is known, once its first address was looked at."""
+        told = self._target.members or self._target.balancers or self._target.profile
+        if told or not self._target.discovery or self._target.fqdn_is_address:
+            return
+        if self._discovery is None:
+            self._discovery = self._start("other servers", self._discover())
+        await asyncio.wait((self._discovery,))
+
+    async def _discover(self) -> None:
+        from semscheck.probes.discovery import Discovery
+        from semscheck.probes.nameservers import place_of
+
+        answered = (
+            seen.server
+            for seen in self.record.observations
+            if isinstance(seen, DnsAnswer) and seen.role == "resolver" and seen.records
+        )
+        resolver = next(answered, None)
+        if resolver is None:
+            return
+        search = Discovery(self._means, self._look, self._target, place_of(resolver), tuple(self._to_sample))
+        members = await search.members()
+        if members:
+            self._target = replace(self._target, members=members)
+            self._controls_made.clear()
+
     # --- looking at each place once ------------------------------------------------------------------------
 
     def _known_errands(self) -> list[Destination]:
@@ -312,7 +347,10 @@ class Engine:
     async def _sample(self, address: str) -> None:
         destination = Destination(address, self._target.port, self._target.fqdn)
         sight = await self._look(destination)
-        if sight is None or sight.version is None or self._target.connections < 1:
+        if sight is None or sight.version is None:
+            return
+        await self._discovered()
+        if self._target.connections < 1:
             return
         doors = self._doors()
         direct = any(door.destination == destination for door in doors)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semscheck.discovery import STRANGER, Found, FoundMember, candidates, find, profile_text
-from semscheck.lab.cluster import Lab
+from semscheck.discovery import Found, find, merged, profile_text
 from semscheck.lab.scenarios import SCENARIOS
-from semscheck.model.target import Endpoint, Limits, Target
+from semscheck.model.target import Endpoint, Limits, Member, Target
 from semscheck.profile.reader import ProfileError, read_target
+from tests.lab.clients import split
 from tests.rig.dnsservers import Bind, Zone
 from tests.rig.members import Interface, NginxMember
 from tests.rig.rig import Rig
@@ -35,50 +35,19 @@ def read(text: str) -> Target:
         return read_target(file, {}, dict)
 
 
-# --- names that members may have ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fqdn", "told", "among", "never"),
-    [
-        (
-            "keys.example.com",
-            (),
-            {"sems1.example.com", "sems6.example.com", "keys2.example.com"},
-            {"keys.example.com"},
-        ),
-        ("keys.example.com", ("pgp7.example.com",), {"pgp7.example.com", "pgp1.example.com"}, set()),
-        ("keys.example.com", ("*.example.com",), {"sems1.example.com"}, {"*.example.com"}),
-        ("keys.example.com", ("keys.example.com",), set(), {"keys.example.com"}),
-        (
-            "keys.example.com",
-            ("bad name", "", "a..b", "x" * 300, "\x1b[2J", "münchen.example"),
-            set(),
-            {"bad name", "", "a..b"},
-        ),
-        ("keys", (), set(), {"sems1"}),
-    ],
-)
-def test_candidates(fqdn: str, told: Sequence[str], among: set[str], never: set[str]) -> None:
-    found = set(candidates(fqdn, told))
-    assert among <= found
-    assert not never & found
-    assert all(name.isascii() and " " not in name and "*" not in name for name in found)
-
-
-def test_names_that_were_told_come_before_guesses() -> None:
-    assert candidates("keys.example.com", ("pgp-a.example.com",))[0] == "pgp-a.example.com"
-
-
 # --- the text ----------------------------------------------------------------------------------------------
 
 NOTHING = Found(Target("keys.example.com", fqdn_shown="keys.example.com"), (), ())
 
 
+ONE = Member("sems1.example.com", replication=(Endpoint("192.0.2.11"),), found=True)
+TWO = Member("sems2.example.com", client=(Endpoint("192.0.2.12"),), found=True)
+
+
 def test_nothing_found_is_a_profile_all_the_same() -> None:
     text = profile_text(NOTHING)
     assert "The name has no address here" in text
-    assert "No member was found by name" in text
+    assert "No server was found by name" in text
     read_back = read(text)
     assert read_back.fqdn == "keys.example.com"
     assert read_back.members == ()
@@ -86,35 +55,29 @@ def test_nothing_found_is_a_profile_all_the_same() -> None:
 
 
 def test_what_was_found_is_read_back() -> None:
-    found = Found(
-        Target("keys.example.com", port=8443),
-        ("192.0.2.100", "2001:db8::100"),
-        (
-            FoundMember("sems1.example.com", ("192.0.2.11",), True),
-            FoundMember("sems2.example.com", ("192.0.2.12", "2001:db8::12"), None),
-            FoundMember("www.example.com", ("192.0.2.80",), False),
-        ),
-        reachable=True,
-    )
-    text = profile_text(found)
+    addresses = ("192.0.2.100", "2001:db8::100")
+    text = profile_text(Found(Target("keys.example.com", port=8443), addresses, (ONE, TWO), reachable=True))
     back = read(text)
     assert back.port == 8443
-    assert back.balancers == ("192.0.2.100", "2001:db8::100")
-    assert [member.name for member in back.members] == [
-        "sems1.example.com",
-        "sems2.example.com",
-        "www.example.com",
+    assert back.balancers == addresses
+    assert [(m.name, m.replication, m.client) for m in back.members] == [
+        (m.name, m.replication, m.client) for m in (ONE, TWO)
     ]
-    assert back.members[1].replication == (Endpoint("192.0.2.12"), Endpoint("2001:db8::12"))
     assert "so this is Interface 1" in text
-    assert "is this a member at all?" in text
-    assert "no certificate could be seen there" in text
+    assert "so this is Interface 2" in text
+
+
+def test_a_second_run_adds_what_is_new_and_loses_nothing() -> None:
+    before = profile_text(Found(Target("keys.example.com"), ("192.0.2.100",), (ONE,))) + "# a note of mine\n"
+    again = Found(Target("keys.example.com"), ("192.0.2.100",), (ONE, TWO))
+    after = merged(before, again, [ONE.name])
+    assert after.startswith(before)
+    assert [member.name for member in read(after).members] == [ONE.name, TWO.name]
+    assert merged(after, again, [ONE.name, TWO.name]) == after
 
 
 def test_an_address_of_the_name_that_is_a_members_is_no_balancer() -> None:
-    found = Found(
-        Target("keys.example.com"), ("192.0.2.11",), (FoundMember("sems1.example.com", ("192.0.2.11",)),)
-    )
+    found = Found(Target("keys.example.com"), ("192.0.2.11",), (ONE,))
     assert read(profile_text(found)).balancers == ()
 
 
@@ -143,7 +106,7 @@ def test_whatever_came_from_the_network_stays_within_its_string(
     found = Found(
         Target(fqdn, fqdn_shown=shown),
         tuple(addresses),
-        (FoundMember(name, ("192.0.2.11",)),) if name else (),
+        (replace(ONE, name=name),) if name else (),
     )
     text = profile_text(found)
     document = tomllib.loads(text.encode("utf-8", "strict").decode())
@@ -191,14 +154,7 @@ async def test_the_lab_is_found_and_its_profile_checks() -> None:
     assert back.fqdn == lab.fqdn
     assert back.balancers == lab.known_balancers
     names = {member.name: member.replication for member in back.members}
-    assert names == {m.name: (Endpoint(_host(lab, m.replication)),) for m in lab.members}
-    assert all(member.presents_name for member in found.members)
-
-
-def _host(lab: Lab, text: str) -> str:
-    from tests.lab.clients import split
-
-    return split(text, 0)[0]
+    assert names == {m.name: (Endpoint(split(m.replication, 0)[0]),) for m in lab.members}
 
 
 def _find(rig: Rig, records: Sequence[str], *, ca_file: str | None = None) -> Found:
@@ -210,51 +166,55 @@ def _find(rig: Rig, records: Sequence[str], *, ca_file: str | None = None) -> Fo
     return rig.client.call(lambda: asyncio.run(find(aim)))
 
 
+def _serve(rig: Rig, **certificates: str) -> dict[str, str]:
+    """A server for each label, with a certificate for the name that stands there; their addresses."""
+    addresses = {label: rig.address(f"192.0.2.{number}") for number, label in enumerate(certificates, 100)}
+    for label, name in certificates.items():
+        certificate = rig.authority.issue(name.split(",")[0], tuple(name.split(",")))
+        rig.start(NginxMember(label, (Interface(addresses[label], rig.port(443), certificate),)))
+    return addresses
+
+
 @pytest.mark.real
-def test_members_are_found_by_name_and_told_by_their_certificates(rig: Rig) -> None:
-    port = rig.port(443)
-    vip, one, two = (rig.address(f"192.0.2.{n}") for n in (100, 11, 12))
-    keys = rig.authority.issue(FQDN)
-    rig.start(NginxMember("vip", (Interface(vip, port, keys),)))
-    rig.start(NginxMember("sems1", (Interface(one, port, rig.authority.issue("sems1.example.test")),)))
-    rig.start(NginxMember("sems2", (Interface(two, port, rig.authority.issue("other.example.test")),)))
-    found = _find(
-        rig,
-        [f"keys 60 IN A {vip}", f"sems1 60 IN A {one}", f"sems2 60 IN A {two}", f"sems3 60 IN A {vip}"],
-        ca_file=str(rig.ca_file),
-    )
-    assert found.addresses == (vip,)
+def test_servers_are_found_by_name_and_known_by_their_certificates(rig: Rig) -> None:
+    at = _serve(rig, keys=FQDN, sems1="sems1.example.test", sems2="other.example.test")
+    records = [f"{label} 60 IN A {address}" for label, address in at.items()]
+    found = _find(rig, [*records, f"sems3 60 IN A {at['keys']}"], ca_file=str(rig.ca_file))
+    assert found.addresses == (at["keys"],)
     assert found.reachable
-    assert [(m.name, m.addresses, m.presents_name) for m in found.members] == [
-        ("sems1.example.test", (one,), True),
-        ("sems2.example.test", (two,), False),
+    assert [(m.name, m.replication) for m in found.members] == [
+        ("sems1.example.test", (Endpoint(at["sems1"]),))
     ]
-    assert [member.name for member in read(profile_text(found)).members] == [m.name for m in found.members]
 
 
 @pytest.mark.real
-def test_a_wildcard_makes_no_members(rig: Rig) -> None:
-    vip, other = rig.address("192.0.2.100"), rig.address("192.0.2.66")
-    found = _find(rig, [f"keys 60 IN A {vip}", f"* 60 IN A {other}"])
-    assert found.addresses == (vip,)
-    assert found.members == ()
-    assert not found.reachable
-    assert STRANGER not in profile_text(found)
+def test_a_wildcard_makes_no_servers(rig: Rig) -> None:
+    at = _serve(rig, keys=FQDN, other="sems1.example.test", sems1="sems1.example.test")
+    records = [f"keys 60 IN A {at['keys']}", f"* 60 IN A {at['other']}"]
+    assert _find(rig, records).members == ()
 
 
 @pytest.mark.real
-def test_one_real_member_under_a_wildcard_is_found(rig: Rig) -> None:
-    vip, other, one = (rig.address(f"192.0.2.{n}") for n in (100, 66, 11))
-    found = _find(rig, [f"keys 60 IN A {vip}", f"* 60 IN A {other}", f"sems1 60 IN A {one}"])
-    assert [member.name for member in found.members] == ["sems1.example.test"]
+def test_one_real_server_under_a_wildcard_is_found_once(rig: Rig) -> None:
+    at = _serve(rig, keys=FQDN, other=FQDN, sems1="sems1.example.test")
+    records = [
+        f"keys 60 IN A {at['keys']}",
+        f"* 60 IN A {at['other']}",
+        f"sems1 60 IN A {at['sems1']}",
+        f"keys1 60 IN A {at['sems1']}",
+    ]
+    assert [member.name for member in _find(rig, records).members] == ["sems1.example.test"]
 
 
 @pytest.mark.real
-def test_names_that_share_an_address_are_not_two_members(rig: Rig) -> None:
-    vip, one = rig.address("192.0.2.100"), rig.address("192.0.2.11")
-    found = _find(rig, [f"keys 60 IN A {vip}", f"sems1 60 IN A {one}", f"keys1 60 IN A {one}"])
-    assert len(found.members) == 1
-    assert read(profile_text(found)).members[0].replication == (Endpoint(one),)
+def test_names_of_another_domain_are_never_looked_up(rig: Rig) -> None:
+    """A certificate can name anything: what it names elsewhere is neither asked for nor contacted."""
+    at = _serve(
+        rig, keys=f"{FQDN},sems1.example.org,evil.example.net,pgp-a.example.test", pgpa="pgp-a.example.test"
+    )
+    records = [f"keys 60 IN A {at['keys']}", f"pgp-a 60 IN A {at['pgpa']}"]
+    found = _find(rig, records)
+    assert [member.name for member in found.members] == ["pgp-a.example.test"]
 
 
 @pytest.mark.real

@@ -321,12 +321,19 @@ def _init(commands: Commands) -> None:
         "init",
         "init:init",
         "finds the enrolled server, members and balancer, and writes a profile to edit",
-        " Members are found by the names in certificates and by the usual pattern (sems1, sems2, ...).",
+        " Servers are found by the names in certificates and by the usual pattern (sems1, sems2, ...), within the "
+        "name's own domain.",
     )
     _target_options(parser)
     _settings(parser.add_argument_group("how to look"), LIMITS)
     group = parser.add_argument_group("what to write")
-    group.add_argument("--output", metavar="FILE", help="the profile; default: standard output")
+    form = group.add_mutually_exclusive_group()
+    form.add_argument("--output", metavar="FILE", help="the profile; default: standard output")
+    form.add_argument(
+        "--save",
+        action="store_true",
+        help="as the user's profile for that name; one that is there is completed",
+    )
     group.add_argument("--force", action="store_true", help="also where the file is there already")
     group.add_argument("--quiet", action="store_true", help="no notes on standard error")
 

@@ -342,6 +342,7 @@ class Dns:
     ipv6: Ipv6 = Ipv6.NONE
     truncated: bool = False  # over UDP only TC=1, the answer over TCP
     member_names: bool = True  # members' names lead to their Interface 1
+    names_of_clients: bool = False  # they lead to their Interface 2 instead
     swapped_member_names: tuple[str, ...] = ()  # these names lead nowhere of theirs
     delay_s: float = 0.0
     lost_share: float = 0.0  # queries over UDP that are never answered

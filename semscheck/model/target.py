@@ -44,11 +44,13 @@ class Member:
 
     name: its own name, the Common Name expected on Interface 1.
     replication: Interface 1; client: Interface 2. Empty: not known, so not tested.
+    found: nobody told of it, the check found it by itself. It can say who answered, and decides no verdict.
     """
 
     name: str
     replication: tuple[Endpoint, ...] = ()
     client: tuple[Endpoint, ...] = ()
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Target:
     families: address families asked for, 4 and 6.
     connections: fresh connections to sample with, 1 to 200; connections_given: asked for by the user,
     so sampling does not stop early.
+    discovery: whether servers that nobody told of are looked for where only the name is known.
     severities: by code, what replaces a rule's default.
     profile: path of the profile that was read, None if there was none.
     """
@@ -121,5 +124,6 @@ class Target:
     thresholds: Thresholds = field(default_factory=Thresholds)
     services: Services = field(default_factory=Services)
     ask_services: bool = False
+    discovery: bool = True
     severities: dict[str, Severity] = field(default_factory=dict)
     profile: str | None = None

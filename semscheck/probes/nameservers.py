@@ -32,6 +32,12 @@ class Place:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+def place_of(shown: str) -> Place:
+    """The name server that an observation calls "address:port" or "[address]:port"."""
+    address, _, port = shown.rpartition(":")
+    return Place(address.strip("[]"), int(port))
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """source: "option" or "system". left_out: resolvers that are configured and will not be asked."""

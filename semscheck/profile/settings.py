@@ -62,6 +62,8 @@ SETTINGS = (
             "fresh connections to make, 1 to 200 (default 32)", SAMPLING),
     Setting("ask_services", "bool", "switch", "", "--services", "",
             "also ask the product's other ports (LDAP, SMTP, ...)", SAMPLING),
+    Setting("discovery", "bool", "leave_out", "", "--no-discovery", "",
+            "do not look for servers that nobody told of (only the name is known)", SAMPLING),
     Setting("severities", "list[str]", "severity", "", "--severity", "CODE=LEVEL",
             "another severity for a rule: info, warning or critical; repeatable", SAMPLING),
     Setting("limits.deadline_s", "float", "deadline", "limits.deadline_s", "--deadline", "SECONDS",

@@ -280,6 +280,11 @@ def switch(given: bool) -> bool:
     return given
 
 
+def leave_out(given: bool) -> bool:
+    """What a switch that turns something off says."""
+    return not given
+
+
 def _between(value: float, least: float, most: float, unit: str) -> float:
     if not math.isfinite(value) or not least <= value <= most:
         raise EntryError(f"{value:g} is out of range ({least:g} to {most:g} {unit})")

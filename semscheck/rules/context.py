@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,14 +16,27 @@ from semscheck.model.target import Severity, Target
 Kind = TypeVar("Kind", bound=Observation)
 
 
+def told(target: Target) -> Target:
+    """What was said to be checked, without the servers that the check found by itself."""
+    return replace(target, members=tuple(member for member in target.members if not member.found))
+
+
+def _found_addresses(target: Target, analysis: Analysis) -> frozenset[str]:
+    """Addresses of servers that the check found by itself, those that the name leads to aside."""
+    led_to = {place.address for place in analysis.places if place.fqdn}
+    ends = (end for member in target.members if member.found for end in (*member.client, *member.replication))
+    return frozenset(end.address for end in ends if end.address not in led_to)
+
+
 class RuleContext:
     """One run, laid out for judging. Built once, read by every rule; never changed."""
 
     def __init__(self, snapshot: Snapshot, analysis: Analysis) -> None:
         self.snapshot = snapshot
         self.analysis = analysis
-        self.target: Target = snapshot.target
+        self.target: Target = told(snapshot.target)
         self.now: datetime = snapshot.run.started
+        self.found_addresses = _found_addresses(snapshot.target, analysis)
         self._by_type: dict[type[Observation], list[Observation]] = defaultdict(list)
         for observation in snapshot.observations:
             self._by_type[type(observation)].append(observation)

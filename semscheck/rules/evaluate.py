@@ -15,7 +15,7 @@ from semscheck.model.findings import (
 )
 from semscheck.model.observations import Handshake
 from semscheck.model.report import Snapshot, Summary
-from semscheck.model.target import Severity, Target
+from semscheck.model.target import Severity
 from semscheck.rules.causes import RANK, explain
 from semscheck.rules.context import RuleContext
 from semscheck.rules.ownership import settled
@@ -47,10 +47,15 @@ REASONS = 3  # said in one sentence; the verdicts hold them all
 OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
 
 
-def _severity(rule: Rule, hit: Hit, target: Target) -> Severity:
-    """The hit's own or the card's severity, unless the profile replaces it; never to or from `unknown`."""
+def _severity(rule: Rule, hit: Hit, context: RuleContext) -> Severity:
+    """The hit's own or the card's severity, unless the profile replaces it; never to or from `unknown`.
+
+    At a server that nobody told of it is `info`: it decides no verdict.
+    """
+    if hit.subject.address in context.found_addresses:
+        return Severity.INFO
     severity = hit.severity or rule.card.severity
-    wanted = target.severities.get(rule.card.code)
+    wanted = context.target.severities.get(rule.card.code)
     if wanted is None or Severity.UNKNOWN in (severity, wanted):
         return severity
     return wanted
@@ -62,7 +67,7 @@ def _finding(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
     return Finding(
         code=card.code,
         name=card.name,
-        severity=_severity(rule, hit, context.target),
+        severity=_severity(rule, hit, context),
         confidence=hit.confidence or card.confidence,
         owner=owner,
         subject=hit.subject,
@@ -95,7 +100,8 @@ def _ask(rule: Rule, context: RuleContext) -> _Answered:
         )
     hits = tuple(answer for answer in answers if isinstance(answer, Hit))
     if hits:
-        grave = any((hit.severity or rule.card.severity) in GRAVE for hit in hits)
+        told = (hit for hit in hits if hit.subject.address not in context.found_addresses)
+        grave = any((hit.severity or rule.card.severity) in GRAVE for hit in told)
         found = tuple(_finding(rule, hit, context) for hit in hits)
         return _Answered(found, Verdict(code, State.FOUND), grave)
     missing = dict.fromkeys(answer.why for answer in answers if isinstance(answer, NotObserved))

@@ -1,48 +1,105 @@
-"""`init`: a first profile from what can be found."""
+"""`init`: a first profile from what can be found, or what is new since the last one."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semscheck.cli.commands.check import target_of
+from semscheck.cli.commands.check import read, target_of
 from semscheck.cli.errors import UNKNOWN, CommandError
 from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import STDOUT
 from semscheck.cli.output.files import PromisedFile
 
 if TYPE_CHECKING:
+    from semscheck.discovery import Found
     from semscheck.model.target import Target
 
 
 def init(options: Namespace) -> int:
-    """`semscheck init`: looks at the name, the certificates and members that resolve. Raises CommandError.
+    """`semscheck init`: looks at the name and at servers that the evidence names. Raises CommandError.
 
     Exit code 0 where the FQDN leads to something that answers, else 3: the profile is then mostly empty.
     """
     target = target_of(options)
+    if options.save:
+        return _save(target, options)
     if options.output is None or options.output == STDOUT:
         streams.prove_stdout()
-        text, reachable = _profile(target)
-        streams.write_report(text)
-        return 0 if reachable else UNKNOWN
+        found = _find(target)
+        streams.write_report(_new_text(found))
+        return _code(found)
     if os.path.lexists(options.output) and not options.force:
         raise CommandError(f"--output: {options.output}: is there already; --force writes it anew")
     with PromisedFile("--output", options.output) as file:
-        text, reachable = _profile(target)
-        file.write(text)
+        found = _find(target)
+        file.write(_new_text(found))
+    _tell(
+        options,
+        f"wrote {options.output}; read it, correct it, then: semscheck check --profile {options.output}",
+    )
+    return _code(found)
+
+
+def _save(target: Target, options: Namespace) -> int:
+    """Into the user's own profile for the name: made, or completed by what it does not have."""
+    path = users_profile(target.fqdn)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CommandError(
+            f"--save: {path.parent}: {(problem.strerror or str(problem)).lower()}"
+        ) from problem
+    is_new = not path.exists()
+    with PromisedFile("--save", str(path)) as file:
+        found = _find(target)
+        file.write(_new_text(found) if is_new else _merged(path, found))
+    _tell(
+        options,
+        f"{'wrote' if is_new else 'completed'} {path}; semscheck check {target.fqdn} uses it from now on",
+    )
+    return _code(found)
+
+
+def users_profile(fqdn: str) -> Path:
+    """The user's own profile for a name: the one there is, else where it will be. Raises CommandError."""
+    from semscheck.cli.known_profiles import USER, folders, profile_for
+
+    known = profile_for(fqdn)
+    if known is not None and known.source == USER:
+        return known.path
+    own = [folder for source, folder in folders() if source == USER]
+    if not own:
+        raise CommandError("--save: this user has no folder for profiles; write one with --output FILE")
+    return own[-1] / f"{fqdn}.toml"
+
+
+def _merged(path: Path, found: Found) -> bytes:
+    from semscheck.discovery import merged
+
+    known = (member.name for member in read(path, {}).members)
+    return merged(path.read_text("utf-8-sig"), found, known).encode()
+
+
+def _find(target: Target) -> Found:
+    from semscheck.discovery import find
+
+    return asyncio.run(find(target))
+
+
+def _new_text(found: Found) -> bytes:
+    from semscheck.discovery import profile_text
+
+    return profile_text(found).encode()
+
+
+def _code(found: Found) -> int:
+    return 0 if found.reachable else UNKNOWN
+
+
+def _tell(options: Namespace, words: str) -> None:
     if not options.quiet:
-        streams.say(
-            f"wrote {options.output}; read it, correct it, then: semscheck check --profile {options.output}"
-        )
-    return 0 if reachable else UNKNOWN
-
-
-def _profile(target: Target) -> tuple[bytes, bool]:
-    """The profile's text, and whether anything answered."""
-    from semscheck.discovery import find, profile_text
-
-    found = asyncio.run(find(target))
-    return profile_text(found).encode(), found.reachable
+        streams.say(words)

@@ -143,7 +143,8 @@ class Zone:
         if declared.member_names:
             for member in self._place.members:
                 strange = member.name in declared.swapped_member_names
-                address = self._place.stranger if strange else member.replication.address
+                end = member.client if declared.names_of_clients else member.replication
+                address = self._place.stranger if strange else end.address
                 records[dns.name.from_text(member.name), a] = (address,)
         if declared.answer is Answer.NXDOMAIN:
             return records
