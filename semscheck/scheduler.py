@@ -14,7 +14,16 @@ from itertools import count
 from typing import Any, Literal
 
 from semscheck.model.events import Listener, Observed, Progressed
-from semscheck.model.observations import AnyObservation, Bound, Control, Crash, Cut, DnsAnswer, Exchange
+from semscheck.model.observations import (
+    AnyObservation,
+    Bound,
+    Control,
+    Crash,
+    Cut,
+    DnsAnswer,
+    Exchange,
+    Handshake,
+)
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.net.backend import NetworkBackend
 from semscheck.net.tls_contexts import Contexts
@@ -108,7 +117,6 @@ class Engine:
         for destination in self._known_errands():
             self._look(destination)
         names = self._start("names", self._names())
-        self._controls(None)
         warm = self._start("warm", self._warm_up())
         self._start("services", self._services(names))
         names.add_done_callback(lambda _: self._news.set())
@@ -371,16 +379,22 @@ class Engine:
             plan,
             self._sessions,
             self._controls_for,
-            self._pages,
+            self._shown,
+            self._members_answer,
         )
         await sampler.run()
 
-    def _pages(self) -> tuple[Exchange, ...]:
-        """What the places that were looked at have answered by now."""
-        sights = [look.result() for look in self._looks.values() if look.done() and not look.cancelled()]
-        return tuple(
-            page for sight in sights if sight is not None for page in sight.exchanges if page.failure is None
+    def _shown(self) -> tuple[Exchange | Handshake, ...]:
+        """What the places that were looked at have shown by now."""
+        shown = (seen for seen in self.record.observations if isinstance(seen, Exchange | Handshake))
+        return tuple(seen for seen in shown if seen.failure is None)
+
+    async def _members_answer(self) -> bool:
+        """Whether a member answers on its client interface, once all of them were looked at."""
+        sights = await asyncio.gather(
+            *(asyncio.shield(self._look(door.destination)) for door in self._doors())
         )
+        return any(sight is not None and sight.version is not None for sight in sights)
 
     def _share(self, direct: bool) -> int:
         """Fresh connections for one of the addresses known so far: all of them share what was asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from semscheck.analysis.balancing.controls import worth
 from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
@@ -16,8 +16,10 @@ from semscheck.analysis.balancing.statistics import (
     cycle_with_gaps,
     equal_shares_p_value,
 )
-from semscheck.model.observations import Control, Exchange, Sample, Trace
+from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
 from semscheck.model.target import Target
+
+Seen = Sample | Trace | Control | Exchange | Handshake
 
 LEFT_OPEN = (
     0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
@@ -31,6 +33,18 @@ class SamplingDecisions:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+
+    def keys_usable(self, seen: Sequence[Seen]) -> bool | None:
+        """Not yet: the keys of tickets are not read."""
+        return False
+
+    def named_by_keys(self, seen: Sequence[Seen]) -> bool:
+        """Whether the keys of the fresh connections are members' own."""
+        return False
+
+    def keys_to_ask(self, seen: Sequence[Seen], members: Sequence[str]) -> tuple[str, ...]:
+        """Members that should be asked for their keys once more."""
+        return ()
 
     def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
         """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""
@@ -46,11 +60,9 @@ class SamplingDecisions:
         known = decode_cookie(name, value)
         return known is None or known.kind in (CookieKind.ROUTE, CookieKind.PREFIX)
 
-    def history(self, seen: Sequence[Sample | Trace | Control | Exchange]) -> tuple[str | None, ...]:
-        """Who answered each fresh connection so far."""
-        facts = facts_on_the_way(seen, self._target)
-        labels = usual_labels(facts)
-        return tuple(labels.get(sample.id) for sample in facts.fresh)
+    def labels(self, seen: Sequence[Seen]) -> Mapping[str, str]:
+        """Who answered, by the sample's id."""
+        return usual_labels(facts_on_the_way(seen, self._target))
 
     def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
         """Where a cycle shows, the member that comes next; else the ones that answered most often."""

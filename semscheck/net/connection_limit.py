@@ -1,4 +1,4 @@
-"""Politeness: at most so many connections open to one address at a time.
+"""Politeness: at most so many connections open to one address at a time, and no long waiting for the silent.
 
 Waiting for a place is no part of connecting: it counts against no step's time-out and into no measured time. It
 ends because whoever holds a place gives it back within the deadlines of its own steps, and with the run at the
@@ -8,8 +8,9 @@ latest.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from semscheck.probes.endpoint import ProbeContext
 
 OPEN_TO_ONE_ADDRESS = 8
+PATIENT_TWICE = 2  # steps at one address that ran into the full time-out, before later ones are given less
+LEAST_WAIT_S = 1.0  # TCP asks again after that (RFC 6298 section 2)
+TIMES_THE_SLOWEST = 5
 
 
 class ConnectionLimiter:
@@ -45,6 +49,33 @@ class ConnectionLimiter:
         for placed in tuple(self._open):
             with suppress(OSError):
                 placed.close()
+
+
+class Patience:
+    """How long a step is waited for, by address: the option's time, until some have shown that nothing comes."""
+
+    def __init__(self) -> None:
+        self._ran_out: Counter[str] = Counter()
+        self._slowest_s: dict[str, float] = {}
+
+    def limit_s(self, address: str, usual_s: float) -> float:
+        """The time for the next step there: after two that ran out of it, max(1 s, 5 x the slowest success)."""
+        if self._ran_out[address] < PATIENT_TWICE:
+            return usual_s
+        return min(usual_s, max(LEAST_WAIT_S, TIMES_THE_SLOWEST * self._slowest_s.get(address, 0.0)))
+
+    @asynccontextmanager
+    async def step(self, address: str, usual_s: float) -> AsyncIterator[None]:
+        """One step, within its time. Raises TimeoutError where that is over, and what the step raises."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(self.limit_s(address, usual_s)):
+                yield
+        except TimeoutError:
+            self._ran_out[address] += 1
+            raise
+        self._slowest_s[address] = max(self._slowest_s.get(address, 0.0), loop.time() - began)
 
 
 class _Placed:
@@ -93,10 +124,9 @@ async def dial(
     address: str,
     port: int,
     *,
-    timeout_s: float | None = None,
     source_address: str | None = None,
 ) -> Dialled:
-    """Wait for a place at the address, then connect within the time-out (the run's for one step if None).
+    """Wait for a place at the address, then connect within the time-out.
 
     Network trouble is in `failure`. The stream, if any, has to be closed.
     """
@@ -104,7 +134,7 @@ async def dial(
     await room.acquire()
     began = probe.record.now()
     try:
-        async with asyncio.timeout(probe.timeout_s if timeout_s is None else timeout_s):
+        async with probe.patience.step(address, probe.timeout_s):
             inner = await probe.backend.dialler.connect(address, port, source_address)
     except (OSError, TimeoutError) as error:
         room.release()

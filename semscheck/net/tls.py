@@ -44,8 +44,8 @@ _GROUPS = {
 class Watch:
     """What went over the wire on one connection, as OpenSSL's message callback tells it.
 
-    heard: whether the callback tells anything at all. session_id: the server keeps the session under an id (TLS 1.2
-    and older). ticket: what it gave to resume with, None while it gave none.
+    heard: whether the callback tells anything at all. session_id: the server keeps the session under an id, if this
+    is TLS 1.2 or older. ticket: what it gave to resume with, None while it gave none.
     """
 
     __slots__ = ("alert", "certificate_requested", "heard", "key_exchange", "session_id", "ticket")
@@ -73,7 +73,7 @@ class Watch:
             self.certificate_requested = True
         elif kind == _SERVER_HELLO:
             self.key_exchange = _group_in_hello(data) or self.key_exchange
-            self.session_id = version < _TLS_1_3 and len(data) > _SESSION_ID and data[_SESSION_ID] > 0
+            self.session_id = len(data) > _SESSION_ID and data[_SESSION_ID] > 0
         elif kind == _SERVER_KEY_EXCHANGE and len(data) >= 7:
             named_curve = data[4] == 3  # RFC 8422 section 5.4
             self.key_exchange = _group(int.from_bytes(data[5:7])) if named_curve else "DHE"
@@ -222,13 +222,13 @@ class Tls:
         need no request. In TLS 1.2 the session is complete with the handshake (a ticket, or an id the server keeps).
         """
         if self.version != "TLSv1.3":
-            return self.watch.session_id or self.watch.ticket is not None
+            return self.has_session
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(wait_s):
                 while not self._ticket_arrived() and (data := await self._stream.receive()):
                     self._incoming.write(data)
         self._read_on = self._read_on or wait_s > 0
-        return self.watch.ticket is not None
+        return self.has_session
 
     def _ticket_arrived(self) -> bool:
         """As far as has been received."""
@@ -284,6 +284,12 @@ class Tls:
     @property
     def resumed(self) -> bool:
         return bool(self._tls.session_reused)
+
+    @property
+    def has_session(self) -> bool:
+        """Whether a session that can be offered another time was received."""
+        by_id = self.version != "TLSv1.3" and self.watch.session_id
+        return by_id or self.watch.ticket is not None
 
     @property
     def session(self) -> ssl.SSLSession | None:

@@ -14,7 +14,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
 from semscheck.net.backend import NetworkBackend, Stream
 from semscheck.net.concurrency import gather_or_cancel
-from semscheck.net.connection_limit import ConnectionLimiter, dial
+from semscheck.net.connection_limit import ConnectionLimiter, Patience, dial
 from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls, Watch
 from semscheck.net.tls_contexts import Contexts, permissive
@@ -65,6 +65,7 @@ class ProbeContext:
     agent: str
     record_chain: ChainRecorder
     places: ConnectionLimiter = field(default_factory=ConnectionLimiter)
+    patience: Patience = field(default_factory=Patience)
     haste: RateLimit = field(default_factory=RateLimit)
 
 
@@ -128,7 +129,7 @@ async def handshake(
         chosen = probe.contexts.get(policy) if context is None else context
         tls = Tls(stream, chosen, name, watch=watch)
         began = probe.record.now()
-        async with asyncio.timeout(probe.timeout_s):
+        async with probe.patience.step(destination.address, probe.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as caught:
         if tls is None:
@@ -408,7 +409,7 @@ async def exchange(
         "path": path,
     }
     try:
-        async with asyncio.timeout(probe.timeout_s):
+        async with probe.patience.step(destination.address, probe.timeout_s):
             answer = await talk.get(path)
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         return probe.record.add(

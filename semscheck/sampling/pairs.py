@@ -14,10 +14,10 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semscheck.model.observations import Control
+from semscheck.model.observations import Arm, Control
 from semscheck.net.cookies import Cookie, set_by
-from semscheck.sampling.series import ConnectionSeries, Issued
-from semscheck.sampling.tokens import MemberEndpoint, Sessions, recognised
+from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, SentCookies
+from semscheck.sampling.tokens import MemberEndpoint, open_tls, recognised
 from semscheck.sampling.tracing import Tracer, bare_values
 
 if TYPE_CHECKING:
@@ -44,78 +44,76 @@ class OwnCookies:
 
 
 class Pairs:
-    """The arms without members, on the same line."""
+    """The arms without members, on the same series."""
 
-    def __init__(self, line: ConnectionSeries, tracer: Tracer, sessions: Sessions) -> None:
+    def __init__(self, line: ConnectionSeries, tracer: Tracer) -> None:
         self._line = line
         self._tracer = tracer
-        self._sessions = sessions
-        self._tls = _Kept()
+        self._unused: dict[int, Issued] = {}  # connections whose session was not offered yet, by their number
+        self._used = dict.fromkeys(range(1, LAGS + 1), 0)
+        self._made = 0
         self._found: dict[str, Cookie] = {}
 
     # --- TLS sessions --------------------------------------------------------------------------------------
 
-    async def by_session(self, connections: int) -> bool:
+    def go_on_from(self, issued: Iterable[Issued]) -> None:
+        """Connections that were made already and offered nothing are the first ones."""
+        for each in issued:
+            self._keep(each)
+
+    def _keep(self, issued: Issued) -> None:
+        if issued.has_session:
+            self._unused[self._made] = issued
+        self._made += 1
+
+    async def by_session(self, context: ssl.SSLContext, connections: int) -> bool:
         """Each connection offers the session of an earlier one, at changing distances; each session once.
 
         Called again it goes on. Returns whether some were refused, as far as that was seen: more may then tell how
         many servers there are, even where none was recognised yet (a cycle of six meets its own one time in six).
         """
-        line, kept = self._line, self._tls
-        context = self._sessions.context(None)
+        line, results = self._line, set[bool | None]()
         for _ in range(connections):
-            lag = _next_lag(kept.index, kept.sessions, kept.used)
-            origin, session = kept.sessions.pop(kept.index - lag) if lag else (None, None)
-            began = line.probe.record.now()
-            opened = await line.open(context, session=session)
-            newer = await line.take(opened)
-            token = None if opened.tls is None else newer is not None
-            resumed = opened.tls.resumed if opened.tls is not None and session is not None else None
-            arm = "pairs" if lag else "fresh"
-            sample = line.write_down(
-                began, opened, arm, kept.index, token=token, offered=origin, resumed=resumed
-            )
-            if opened.tls is not None:
-                opened.tls.close()
-            if newer is not None:
-                kept.sessions[kept.index] = (sample.id, newer)
-            kept.results.append(resumed)
-            kept.index += 1
-            if not line.gives_tokens and not kept.sessions:
+            lag = _next_lag(self._made, self._unused, self._used)
+            earlier = self._unused.pop(self._made - lag) if lag else None
+            arm: Arm = "pairs" if earlier is not None else "fresh"
+            issued = await line.connect(Attempt(arm, context, session=earlier, index=self._made))
+            results.add(issued.sample.resumed)
+            self._keep(issued)
+            if not line.gives_tokens and not self._unused:
                 break
             await line.pause()
-        return False in kept.results
+        return False in results
 
     # --- session cookies -----------------------------------------------------------------------------------
 
     async def own_cookies(self, context: ssl.SSLContext, page: str) -> OwnCookies:
         """A session cookie should be known on the connection that gave it, and a made-up value should not."""
         line = self._line
-        opened = await line.open(context)
+        opened = await open_tls(line.probe, line.destination, context)
         if opened.tls is None:
             return OwnCookies()
-        made: list[Control] = []
+        controls: list[Control] = []
         names: list[str] = []
         try:
-            talk = line.talk(opened)
+            talk = line.talk(opened.tls)
             answer, _ = await line.ask(talk, page, None)
             now = line.probe.backend.clock.utc()
             set_now = [c for c in set_by(answer.headers, now) if not c.dead] if answer is not None else []
             given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
             for cookie in given[:MAX_SESSION_COOKIES]:
                 bare = Cookie(cookie.name, bare_values(cookie.value)[0])
-                invented = await self._show_own(talk, page, _made_up(bare), MADE_UP)
-                made.append(invented)
-                if invented.recognised is not False:
+                controls.append(await self._show_own(talk, page, _made_up(bare), MADE_UP))
+                if controls[-1].recognised is not False:
                     continue
                 names.append(cookie.name)
                 for _ in range(OWN_SHOWN):
-                    made.append(await self._show_own(talk, page, bare, bare.name))
-                    if not made[-1].recognised:
+                    controls.append(await self._show_own(talk, page, bare, bare.name))
+                    if not controls[-1].recognised:
                         break
         finally:
             opened.tls.close()
-        return OwnCookies(tuple(made), tuple(names), bool(set_now))
+        return OwnCookies(tuple(controls), tuple(names), bool(set_now))
 
     async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
         """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
@@ -137,55 +135,39 @@ class Pairs:
             failure=trouble,
         )
 
-    async def exchange(
-        self, context: ssl.SSLContext, page: str, names: frozenset[str], earlier: Issued | None = None
-    ) -> Issued | None:
-        """A connection with a request that sends nothing, offering the session of an `earlier` one if given; then one
-        session cookie of each member found so far is shown on it: the one that is recognised says who is there; if
-        none is, it is a new one. Its own comes first: where that is not known, requests go each their own way."""
-        line = self._line
-        arm = "fresh" if earlier is None else "resume"
-        began = line.probe.record.now()
-        opened = await line.open(context, session=earlier.session if earlier is not None else None)
-        index = line.next_index(arm)
-        data: dict[str, object] = {}
-        if earlier is not None:
-            resumed = opened.tls.resumed if opened.tls is not None else None
-            data = {"offered": earlier.sample.id, "resumed": resumed}
-        if opened.tls is None:
-            line.write_down(began, opened, arm, index, **data)
-            return None
-        try:
-            talk = line.talk(opened)
-            answer, trouble = await line.ask(talk, page, None)
-            session = opened.tls.session
-            sample = line.answered(began, opened, arm, index, answer, trouble, **data)
-            issued = line.given(sample, session)
-            line.issued.append(issued)
-            mine = next((cookie for cookie in issued.cookies if cookie.name in names), None)
-            if answer is None or mine is None:
-                return issued
+    async def exchange(self, attempt: Attempt, names: frozenset[str]) -> Issued:
+        """A connection with a request that sends nothing; then one session cookie of each member found so far is
+        shown on it: the one that is recognised says who is there; if none is, it is a new one. Its own comes first:
+        where that is not known, requests go each their own way."""
+        async with self._line.connected(attempt) as made:
+            mine = next((cookie for cookie in made.issued.cookies if cookie.name in names), None)
+            if made.talk is None or made.page is None or mine is None:
+                return made.issued
             bare = Cookie(mine.name, bare_values(mine.value)[0])
-            own = await self._show_own(talk, page, bare, bare.name)
-            line.seen.append(own)
-            if not own.recognised:
-                return issued
-            for label, cookie in tuple(self._found.items()):
-                began = line.probe.record.now()
-                answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
-                known = recognised(answer, cookie.name) if answer is not None else None
-                door = MemberEndpoint(label, line.destination)
-                self._tracer.write_down(began, sample, door, "cookie", known, trouble, cookie.name)
-                if known or known is None:
-                    return issued
-        finally:
-            opened.tls.close()
-        if len(self._found) < MAX_FOUND:
-            label = f"member {chr(ord('A') + len(self._found))}"
-            self._found[label] = bare
-            now, door = line.probe.record.now(), MemberEndpoint(label, line.destination)
-            self._tracer.write_down(now, sample, door, "cookie", True, None, mine.name)
-        return issued
+            own = await self._show_own(made.talk, made.page, bare, bare.name)
+            self._line.seen.append(own)
+            if own.recognised and await self._is_new(made.issued, made.talk, made.page):
+                self._name(made.issued, bare)
+        return made.issued
+
+    async def _is_new(self, issued: Issued, talk: Conversation, page: str) -> bool:
+        """Whether the members found so far do not know the connection: none of their cookies is recognised on it."""
+        line = self._line
+        for label, cookie in tuple(self._found.items()):
+            began = line.probe.record.now()
+            answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
+            known = recognised(answer, cookie.name) if answer is not None else None
+            door = MemberEndpoint(label, line.destination)
+            self._tracer.write_down(began, issued.sample, door, "cookie", known, trouble, cookie.name)
+            if known or known is None:
+                return False
+        return len(self._found) < MAX_FOUND
+
+    def _name(self, issued: Issued, cookie: Cookie) -> None:
+        label = f"member {chr(ord('A') + len(self._found))}"
+        self._found[label] = cookie
+        now, door = self._line.probe.record.now(), MemberEndpoint(label, self._line.destination)
+        self._tracer.write_down(now, issued.sample, door, "cookie", True, None, cookie.name)
 
     async def by_cookie(self, context: ssl.SSLContext, page: str, name: str, connections: int) -> None:
         """Each connection shows one session cookie of an earlier one, beside a made-up value, at changing distances
@@ -205,35 +187,14 @@ class Pairs:
             if not lag:
                 return
             origin, cookie = left[at - lag]
-            header, sent = _beside_made_up(cookie, order)
-            data = {"offered": origin, "cookies_sent": sent}
-            began = line.probe.record.now()
-            opened = await line.open(context)
-            if opened.tls is None:
-                line.write_down(began, opened, "pairs", at, **data)
+            sent = _beside_made_up(origin, cookie, order)
+            issued = await line.connect(Attempt("pairs", context, page, cookies=sent, index=at))
+            if issued.sample.failure is not None:
                 continue
-            try:
-                answer, trouble = await line.ask(line.talk(opened), page, header)
-                known = recognised(answer, name) if answer is not None else None
-                sample = line.answered(
-                    began, opened, "pairs", at, answer, trouble, cookie_recognised=known, **data
-                )
-            finally:
-                opened.tls.close()
-            renewed = _named(name, line.cookies(sample))
-            if renewed is not None or known:
-                left[at] = (sample.id, renewed or cookie)
+            renewed = _named(name, issued.cookies)
+            if renewed is not None or issued.sample.cookie_recognised:
+                left[at] = (issued.sample.id, renewed or cookie)
             await line.pause()
-
-
-class _Kept:
-    """Where the pairs by TLS session stand, so that they can go on."""
-
-    def __init__(self) -> None:
-        self.index = 0
-        self.sessions: dict[int, tuple[str, ssl.SSLSession]] = {}
-        self.used = dict.fromkeys(range(1, LAGS + 1), 0)
-        self.results: list[bool | None] = []
 
 
 def _named(name: str, cookies: Iterable[Cookie]) -> Cookie | None:
@@ -247,12 +208,12 @@ def _made_up(cookie: Cookie) -> Cookie:
     return Cookie(cookie.name, cookie.value[::-1] + "0")
 
 
-def _beside_made_up(cookie: Cookie, order: int) -> tuple[str, tuple[str, ...]]:
-    """The Cookie header, and the names as they are written down."""
+def _beside_made_up(origin: str, cookie: Cookie, order: int) -> SentCookies:
     pair = [(f"{cookie.name}={cookie.value}", cookie.name)]
     invented = _made_up(cookie)
     pair.insert(order, (f"{invented.name}={invented.value}", f"{cookie.name} ({MADE_UP})"))
-    return "; ".join(text for text, _ in pair), tuple(name for _, name in pair)
+    header = "; ".join(text for text, _ in pair)
+    return SentCookies(origin, header, tuple(name for _, name in pair), (cookie.name,))
 
 
 def _next_lag(index: int, kept: Container[int], used: dict[int, int]) -> int:

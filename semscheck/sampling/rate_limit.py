@@ -42,10 +42,14 @@ class RateLimit:
 class RateLimiter:
     """The pace of the connections to one address. Tell it each sample; await `rest` between them."""
 
-    def __init__(self, record: Recorder, clock: Clock, haste: RateLimit) -> None:
+    def __init__(
+        self, record: Recorder, clock: Clock, haste: RateLimit, members_answer: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """members_answer: whether those who answered before still do when asked directly. If not, they are why."""
         self._record = record
         self._clock = clock
         self._haste = haste
+        self._members_answer = members_answer
         self._answered = 0
         self._failed: list[str] = []
         self._waits = 0
@@ -98,15 +102,12 @@ class RateLimiter:
         self._answered = 1
         self._haste.spacing_s = min(SPACING_MOST_S, 2 * self._haste.spacing_s) or SPACING_S
 
-    async def rest(self, members_answer: Callable[[], Awaitable[bool]]) -> None:
-        """Wait where it looks like a limit, longer each time, or as long as one asks for; else return at once.
-
-        members_answer: whether those who answered before still do when asked directly. If not, they are why.
-        """
+    async def rest(self) -> None:
+        """Wait where it looks like a limit, longer each time, or as long as one asks for; else return at once."""
         if not self._given_up and len(self._failed) >= (1 if self.is_limited else IN_A_ROW):
             wait_s = WAITS_S[self._waits] if self._waits < len(WAITS_S) else None
             room = wait_s is not None and self._record.now() + wait_s <= self._haste.until_s
-            if wait_s is None or not room or (self._waits == 0 and not await members_answer()):
+            if wait_s is None or not room or (self._waits == 0 and not await self._members_answer()):
                 self._given_up = True
                 return
             self._waits += 1

@@ -1,30 +1,42 @@
-"""Repeated connections through the FQDN, and by which token they are told apart.
+"""Repeated connections through the FQDN, and by what they are told apart.
 
 Fresh connections are made one after another, since concurrent ones would measure another thing; while they are
-made nothing else of ours goes through the FQDN, since that would break a cycle. Tracing goes to the members
-directly and overlaps. Whatever has to be judged on the way (is it enough, whom to ask first, what to offer
-next) is asked of `SamplingStrategy`, pure functions that the caller hands in.
+made nothing else of ours goes through the FQDN, since that would break a cycle. What the servers give to resume TLS
+with names its key in every connection: where that tells who ended TLS, nothing is shown back. Else tokens are traced:
+that goes to the members directly and overlaps. Whatever has to be judged on the way (is it enough, whom to ask first,
+what to offer next) is asked of `SamplingStrategy`, pure functions that the caller hands in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from semscheck.model.failure import Failure
-from semscheck.model.observations import Control, Exchange, Sample, Trace
+from semscheck.model.observations import Control, Sample, Trace
+from semscheck.net.concurrency import gather_or_cancel
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.pairs import Pairs
 from semscheck.sampling.persistence import Persistence
-from semscheck.sampling.series import ConnectionSeries, Issued
-from semscheck.sampling.strategy import SamplingStrategy
-from semscheck.sampling.tokens import MemberEndpoint, Sessions, cookie_controls, refuses_older
-from semscheck.sampling.tracing import Tracer
+from semscheck.sampling.series import Attempt, ConnectionSeries, Issued
+from semscheck.sampling.strategy import SamplingStrategy, Seen
+from semscheck.sampling.tokens import (
+    MemberEndpoint,
+    Sessions,
+    ask_for_key,
+    cookie_controls,
+    open_tls,
+    refuses_older,
+)
+from semscheck.sampling.tracing import Stock, Tracer
 
 MOST_CONNECTIONS = 200
 FOREIGN_AFTER = 3  # tokens that no member recognised, before another kind of token is tried
+ONE_KEY_AFTER = (
+    8  # connections that one key answered, before a second signal is tried where a key names nobody
+)
+KEYS_ASKED = 2  # times that members are asked for their keys, beside the look at them
 PAIRS_BEFORE_PAGES = 16
 GUARD_PAIRS = 16  # session cookies shown beside made-up values, where plain ones were always recognised
 LEAST_TO_STOP = 4
@@ -33,19 +45,25 @@ NOW_AND_THEN = 5
 
 # The session controls for the newest TLS version given (None: the newest of all).
 ControlsFor = Callable[[str | None], Awaitable[tuple[Control, ...]]]
+GivenUp = Callable[[int, bool], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to sample. connections: fresh ones; exact: no early stop, no extension. page: the path that starts
     a session, None where nothing answered HTTP. sources: other local addresses to come from. version: of TLS,
-    as the address negotiates it."""
+    as the address negotiates it. spread_s: the time over which fresh connections are spread."""
 
     connections: int
     exact: bool
     page: str | None
     sources: tuple[str, ...] = ()
     version: str | None = None
+    spread_s: float = 0.0
+
+
+async def _they_do() -> bool:
+    return True
 
 
 class _NewerNeededError(Exception):
@@ -69,49 +87,161 @@ class Sampler:
         plan: Plan,
         sessions: Sessions,
         controls: ControlsFor,
-        pages: Callable[[], tuple[Exchange, ...]] = tuple,
+        elsewhere: Callable[[], Sequence[Seen]] = tuple,
+        members_answer: Callable[[], Awaitable[bool]] = _they_do,
     ) -> None:
-        """controls: of TLS sessions between the members. pages: what this address and the members have answered by
-        now, to compare cookies and headers with."""
+        """controls: of TLS sessions between the members. elsewhere: what this address and the members have shown by
+        now when they were looked at. members_answer: waits for these looks; whether any of the members answers."""
         self._plan = plan
-        self._means = probe
+        self._probe = probe
         self._sessions = sessions
         self._controls = controls
-        self._pages = pages
+        self._members_answer = members_answer
         self._decide = decisions
-        self._line = ConnectionSeries(probe, destination, decisions)
-        self._tracer = Tracer(self._line, doors, sessions.context(None))
-        self._line.members_answer = self._tracer.still_answer
-        self._persistence = Persistence(self._line, self._tracer, sessions)
-        self._pairs = Pairs(self._line, self._tracer, sessions)
+        self._keys: list[Seen] = []  # what members showed when they were asked for their keys again
+        self._fresh_attempt = Attempt("fresh", sessions.context(None), page_for_ticket=plan.page)
+        self._series = ConnectionSeries(
+            probe, destination, decisions, self._still_answer, lambda: (*elsewhere(), *self._keys)
+        )
+        self._tracer = Tracer(self._series, doors)
+        self._persistence = Persistence(self._series, self._tracer, sessions)
+        self._pairs = Pairs(self._series, self._tracer)
 
     async def run(self) -> None:
-        """Sample this address, by the best token that works here."""
+        """Sample this address, by the best that tells its servers apart."""
         try:
-            await (self._with_members() if self._tracer.members else self._without_members())
+            if await self._fresh_by_key():
+                await self._after_keys()
+            elif self._tracer.members and await self._members_answer():
+                await self._with_members()
+            else:
+                await self._without_members()
         finally:
             self._tracer.cancel()
+
+    async def _still_answer(self) -> bool:
+        """Whether the members that answered before, as far as they are known, answer when asked directly."""
+        known = {who for who in self._series.history() if who is not None}
+        doors = [door for door in self._tracer.doors if door.name in known] or self._tracer.doors
+        context = self._sessions.context(None)
+        opened = await gather_or_cancel(open_tls(self._probe, door.destination, context) for door in doors)
+        for each in opened:
+            if each.tls is not None:
+                each.tls.close()
+        answered = [each.tls is not None for each in opened]
+        return not answered or (all(answered) if known else any(answered))
+
+    # --- by the keys of tickets ----------------------------------------------------------------------------
+
+    async def _fresh_by_key(self) -> bool:
+        """The fresh arm, of which nothing is shown back. False where keys do not tell who ends TLS."""
+        series = self._series
+
+        async def connect() -> None:
+            issued = await series.connect(self._fresh_attempt)
+            page = self._plan.page if issued.sample.status is not None else None
+            # It comes with the first answer here, or not at all.
+            self._fresh_attempt = replace(self._fresh_attempt, page=page, page_for_ticket=None)
+
+        async def useless(index: int, last: bool) -> bool:
+            usable = self._decide.keys_usable(series.facts())
+            if usable is False or (last and usable is None):
+                return True
+            if not usable or index != ONE_KEY_AFTER or self._plan.page is None:
+                return False
+            return not self._decide.spread(series.history()) and not await self._named_by_keys()
+
+        told = await self._fresh(connect, useless)
+        return told or bool(self._decide.keys_usable(series.facts()))
+
+    async def _named_by_keys(self) -> bool:
+        """Whether a key names a member here; the looks at them are waited for, where they decide it."""
+        if not self._tracer.members or self._decide.named_by_keys(self._series.facts()):
+            return bool(self._tracer.members)
+        await self._members_answer()
+        return self._decide.named_by_keys(self._series.facts())
+
+    async def _after_keys(self) -> None:
+        """Several keys were seen: what keeps a client at its own? One that names nobody: another signal."""
+        series, page = self._series, self._plan.page
+        await self._ask_for_keys()
+        if self._decide.spread(series.history()):
+            await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
+            await self._sessions_of_keys()
+            if page is not None and not await self._named_by_keys():
+                await self._one_application(page)
+        elif page is None or await self._named_by_keys():
+            await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
+        elif self._tracer.members and await self._members_answer():
+            await self._by_cookie(page)
+        else:
+            await self._by_own_cookie(page)
+
+    async def _ask_for_keys(self) -> None:
+        """Ask members directly for the key of another ticket, where what they have shown is not enough."""
+        doors = {door.name: door for door in self._tracer.doors}
+        context = self._sessions.context(None)
+        page = self._fresh_attempt.page
+        for _ in range(KEYS_ASKED):
+            wanted = self._decide.keys_to_ask(self._series.facts(), tuple(doors))
+            if not wanted:
+                return
+            asked = (ask_for_key(self._probe, doors[name], context, page) for name in wanted)
+            self._keys.extend(seen for seen in await gather_or_cancel(asked) if seen is not None)
+
+    async def _sessions_of_keys(self) -> None:
+        """The arm that offers TLS sessions; their owners are known by the keys. In TLS 1.2 as well, unless all came
+        back: there a balancer can see the session's id."""
+        arms, context = self._persistence, self._sessions.context(None)
+        if await arms.sessions(context, self._stock(self._series.issued)) or not arms.is_of_interest(
+            "TLSv1.2"
+        ):
+            return
+        older = self._sessions.context("TLSv1.2")
+        owners = len({who for who in self._series.history() if who is not None})
+        await arms.sessions(older, self._stock(await arms.gather(older, owners)))
+
+    def _stock(self, given: Sequence[Issued]) -> Stock:
+        stock, labels = Stock(), self._series.labels()
+        for issued in reversed(given):
+            if issued.sample.id in labels:
+                stock.put(labels[issued.sample.id], issued)
+        return stock
+
+    async def _one_application(self, page: str) -> None:
+        """Several ends of TLS may stand before one application: is a session cookie known wherever it is shown?"""
+        context = self._sessions.context(None)
+        own = await self._pairs.own_cookies(context, page)
+        self._series.seen.extend(own.controls)
+        if own.sessions:
+            browser = await self._series.connect(Attempt("keep-alive", context, page))
+            await self._persistence.alone(context, page, browser, frozenset(own.sessions))
 
     # --- members known -------------------------------------------------------------------------------------
 
     async def _with_members(self) -> None:
         """By TLS sessions where they name a member here, else by what pages show.
 
-        Fresh connections begin while the controls are still under way, since those go to the members directly; what
+        Fresh connections go on while the controls are still under way, since those go to the members directly; what
         was connected is traced as soon as they are there.
         """
         newest = await self._version_in_front() if self._plan.version == "TLSv1.2" else None
         try:
             told = await self._traced(newest)
         except _NewerNeededError:
-            self._line.begin_again()
-            self._tracer.begin_again()
-            told = await self._traced(None)
+            told = await self._traced(None, anew=True)
         if not told and self._plan.page is not None:
             await self._by_cookie(self._plan.page)
 
-    async def _traced(self, newest: str | None) -> bool:
+    async def _traced(self, newest: str | None, anew: bool = False) -> bool:
         """By TLS sessions. False where they name nobody. Raises _NewerNeededError."""
+        self._tracer.stop()
+        self._tracer.follow_sessions()
+        context = self._sessions.context(newest)
+        if anew or newest is not None:
+            self._series.begin_again()
+        for issued in self._series.issued:
+            self._tracer.follow(issued, context)
         controls = asyncio.create_task(self._ready_to_trace(newest))
         try:
             return await self._by_session(newest, controls)
@@ -132,7 +262,7 @@ class Sampler:
         telling = False
         try:
             controls = await self._controls(newest)
-            self._line.seen.extend(controls)
+            self._series.seen.extend(controls)
             self._tracer.leave_out_the_silent(controls)
             telling = bool(self._decide.telling(controls, self._tracer.members))
         finally:
@@ -142,118 +272,140 @@ class Sampler:
     async def _by_session(self, newest: str | None, controls: asyncio.Task[bool]) -> bool:
         """The fresh arm with TLS sessions as tokens. False where they name nobody. Raises _NewerNeededError."""
         context, arms = self._sessions.context(newest), self._persistence
+        attempt = Attempt("fresh", context)
+        early = max(FOREIGN_AFTER, len(self._series.history()) + 1) if self._plan.page is not None else None
 
         async def connect() -> None:
-            issued = await arms.fresh_session(context, "fresh")
+            issued = await self._series.connect(attempt)
+            self._tracer.follow(issued, context)
             if newest is not None and _asks_for_newer(issued.sample.failure):
                 raise _NewerNeededError
 
-        if not await self._fresh(connect, controls):
+        async def useless(index: int, last: bool) -> bool:
+            return (last or index == early) and await self._nobody_knows(controls)
+
+        if not await self._fresh(connect, useless):
             if await controls:
                 await arms.offer_again(context, FOREIGN_AFTER)
             return False
         if self._nothing_in_it():
             return False
-        await arms.other_sources(context, self._plan.sources, None, trace=True)
-        if not self._decide.spread(self._line.history()):
+        await arms.other_sources(attempt, self._plan.sources)
+        if not self._decide.spread(self._series.history()):
             return True
-        kept = await arms.sessions(newest)
-        if not kept and newest is None and await arms.gather("TLSv1.2"):
-            await arms.sessions("TLSv1.2")
+        kept = await arms.sessions(context, self._tracer.stock)
+        if not kept and newest is None and arms.is_of_interest("TLSv1.2"):
+            await self._older_sessions()
         return True
+
+    async def _older_sessions(self) -> None:
+        """The arm that offers TLS sessions, in the older way, where a balancer can see the session's id."""
+        if await self._persistence.may_be_traced("TLSv1.2"):
+            older = self._sessions.context("TLSv1.2")
+            self._tracer.stock.clear()
+            await self._persistence.gather(older, 2 * len(self._tracer.members))
+            await self._persistence.sessions(older, self._tracer.stock)
 
     async def _by_cookie(self, page: str) -> None:
         """The fresh arm with an HTTP exchange each: session cookies as tokens, and what the answers show."""
-        line, tracer, arms = self._line, self._tracer, self._persistence
-        line.begin_again()
+        series, tracer = self._series, self._tracer
+        series.begin_again()
+        tracer.stop()
         context = self._sessions.context(None)
-        controls = await cookie_controls(self._means, tracer.doors, context, page)
-        line.seen.extend((*controls, *self._pages()))
+        controls = await cookie_controls(self._probe, tracer.doors, context, page)
+        series.seen.extend(controls)
         telling = self._decide.telling(controls, tracer.members) - {"tls"}
-        tracer.use_cookies(telling, page)
-        trace = bool(telling)
-        await self._fresh(lambda: arms.exchange(context, page, trace=trace))
-        await arms.other_sources(context, self._plan.sources, page, trace)
-        await self._persistence_by_pages(context, page, telling, trace)
+        if telling:
+            tracer.follow_cookies(telling, page)
+        attempt = Attempt("fresh", context, page)
 
-    async def _persistence_by_pages(
-        self, context: ssl.SSLContext, page: str, telling: frozenset[str], trace: bool
-    ) -> None:
-        if not self._decide.spread(self._line.history()):
+        async def connect() -> None:
+            tracer.follow(await series.connect(attempt), context)
+
+        await self._fresh(connect)
+        await self._persistence.other_sources(attempt, self._plan.sources)
+        await self._persistence_by_pages(attempt, page, telling)
+
+    async def _persistence_by_pages(self, attempt: Attempt, page: str, telling: frozenset[str]) -> None:
+        if not self._decide.spread(self._series.history()):
             return
+        arms, context = self._persistence, attempt.context
 
-        def present(earlier: Issued) -> Awaitable[object]:
+        async def present(earlier: Issued) -> None:
+            again = replace(attempt, arm="resume", session=earlier)
             if telling and not self._tracer.members:
-                return self._pairs.exchange(context, page, telling, earlier)
-            return self._persistence.exchange(context, page, "resume", trace=trace, earlier=earlier)
+                await self._pairs.exchange(again, telling)
+            else:
+                self._tracer.follow(await self._series.connect(again), context)
 
-        if not await self._persistence.cookies(context, page, telling, trace):
-            await self._persistence.exchanged_sessions(present)
-        await self._persistence.kept_connections(context, page, telling, trace)
+        if not await arms.cookies(context, page, telling):
+            await arms.exchanged_sessions(present)
+        await arms.kept_connections(context, page, telling)
 
     def _nothing_in_it(self) -> bool:
         """Sessions were recognised, and name nobody all the same: members know their own at one time only."""
-        recognised = any(isinstance(seen, Trace) and seen.recognised for seen in self._line.seen)
-        return recognised and not any(self._line.history())
+        recognised = any(isinstance(seen, Trace) and seen.recognised for seen in self._series.seen)
+        return recognised and not any(self._series.history())
 
     # --- members unknown -----------------------------------------------------------------------------------
 
     async def _without_members(self) -> None:
         """Pairs of TLS sessions first, which leave nothing behind; then, where there are pages, their cookies."""
-        page, most = self._plan.page, self._plan.connections
+        page, most, context = self._plan.page, self._plan.connections, self._sessions.context(None)
         first = min(most, PAIRS_BEFORE_PAGES) if page is not None and not self._plan.exact else most
-        several = await self._pairs.by_session(first)
+        self._pairs.go_on_from(self._series.issued)
+        made = len(self._series.issued)
+        several = await self._pairs.by_session(context, max(0, first - made))
         told = page is not None and await self._by_own_cookie(page)
         if several and not told:
-            await self._pairs.by_session(most - first)
+            await self._pairs.by_session(context, most - first)
 
     async def _by_own_cookie(self, page: str) -> bool:
         """The fresh arm with an HTTP exchange each, told apart by what the FQDN itself recognises. False where the
         pages set no cookies at all."""
-        context, line, pairs = self._sessions.context(None), self._line, self._pairs
+        context, series, pairs = self._sessions.context(None), self._series, self._pairs
         own = await pairs.own_cookies(context, page)
         if not own.given:
             return False
-        line.begin_again()
-        line.seen.extend(own.controls)
+        series.begin_again()
+        series.seen.extend(own.controls)
         telling = self._decide.telling(own.controls, ("",)) - {"tls"}
-        if telling:
-            await self._fresh(lambda: pairs.exchange(context, page, telling))
-        else:
-            await self._fresh(lambda: self._persistence.exchange(context, page, trace=False))
-        if self._decide.spread(line.history()):
-            await self._persistence_by_pages(context, page, telling, trace=False)
+        attempt = Attempt("fresh", context, page)
+        await self._fresh(lambda: pairs.exchange(attempt, telling) if telling else series.connect(attempt))
+        if self._decide.spread(series.history()):
+            await self._persistence_by_pages(attempt, page, telling)
         elif own.sessions:
             await pairs.by_cookie(context, page, own.sessions[0], GUARD_PAIRS)
-            await self._persistence.cookies(context, page, frozenset(own.sessions), trace=False)
+            await self._persistence.cookies(context, page, frozenset(own.sessions))
         return True
 
     # --- the fresh arm -------------------------------------------------------------------------------------
 
-    async def _fresh(
-        self, connect: Callable[[], Awaitable[object]], controls: asyncio.Task[bool] | None = None
-    ) -> bool:
-        """Fresh connections until there are enough.
+    async def _fresh(self, connect: Callable[[], Awaitable[object]], given_up: GivenUp | None = None) -> bool:
+        """Fresh connections until there are enough, going on from those that were made.
 
-        controls: where tokens are traced that may be nobody's. False if they are; early where something else is left
-        to be tried.
+        given_up: whether the token that they are told apart by is of no use, asked after each; it is told how many
+        were made, and whether that was the last. False if so, at once.
         """
-        planned, made, index = self._plan.connections, 0, 0
+        series, planned = self._series, self._plan.connections
+        began, first = self._probe.record.now(), len(series.history())
+        made = index = first
         while index < planned:
             await connect()
             made += 1
-            index = made - self._line.pace.not_let_through  # those say nothing, and are made up for
-            if self._line.pace.is_late:
+            index = made - series.pace.not_let_through  # those say nothing, and are made up for
+            if series.pace.is_late:
                 break
-            if index == FOREIGN_AFTER and self._plan.page is not None and await self._nobody_knows(controls):
+            if given_up is not None and await given_up(index, False):
                 return False
             if not self._plan.exact and await self._may_stop(index):
                 break
             if index == planned and not self._plan.exact:
                 await self._tracer.settle()
-                planned = min(MOST_CONNECTIONS, planned + self._decide.more(self._line.history()))
-            await self._line.pause()
-        if await self._nobody_knows(controls):
+                planned = min(MOST_CONNECTIONS, planned + self._decide.more(series.history()))
+            due_s = (index - first) * self._plan.spread_s / self._plan.connections
+            await series.pause(began + due_s)
+        if given_up is not None and await given_up(index, True):
             return False
         await self._tracer.settle()
         return True
@@ -263,24 +415,25 @@ class Sampler:
         would settle it, it is waited for rather than making more."""
         if index < LEAST_TO_STOP or (index > CLOSELY_WATCHED and index % NOW_AND_THEN):
             return False
-        line, members = self._line, len(self._tracer.members)
-        if self._decide.enough(line.history(), members):
+        series, members = self._series, len(self._tracer.members)
+        if self._decide.enough(series.history(), members):
             return True
-        if not self._tracer.busy or not self._decide.enough(self._decide.expected(line.history()), members):
+        if not self._tracer.busy or not self._decide.enough(self._decide.expected(series.history()), members):
             return False
         await self._tracer.settle()
-        return self._decide.enough(line.history(), members)
+        return self._decide.enough(series.history(), members)
 
-    async def _nobody_knows(self, controls: asyncio.Task[bool] | None) -> bool:
+    async def _nobody_knows(self, controls: asyncio.Task[bool]) -> bool:
         """Tokens name nobody here, or were shown to every member and none recognised one."""
-        if controls is None:
-            return False
         if not await controls:
             return True
-        if any(isinstance(seen, Trace) and seen.recognised for seen in self._line.seen):
+        if self._was_recognised():
             return False
         await self._tracer.settle()
-        issued = [seen for seen in self._line.seen if isinstance(seen, Sample) and seen.arm == "fresh"]
-        if any(sample.token is None for sample in issued) and not any(sample.token for sample in issued):
+        fresh = [seen for seen in self._series.seen if isinstance(seen, Sample) and seen.arm == "fresh"]
+        if any(sample.token is None for sample in fresh) and not any(sample.token for sample in fresh):
             return False
-        return not any(isinstance(seen, Trace) and seen.recognised for seen in self._line.seen)
+        return not self._was_recognised()
+
+    def _was_recognised(self) -> bool:
+        return any(isinstance(seen, Trace) and seen.recognised for seen in self._series.seen)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from semscheck.model.observations import Control, Exchange, Sample, Trace
+from semscheck.model.observations import Control, Exchange, Handshake, Sample, Trace
 
-Seen = Sample | Trace | Control | Exchange
+Seen = Sample | Trace | Control | Exchange | Handshake
 
 
 class SamplingStrategy(Protocol):
     """Judgements that sampling asks for. All pure: the same facts, the same answer.
 
-    A history is who answered each fresh connection so far, in order; None where that is unknown.
+    seen: the connections so far, and what this address and the members showed when they were looked at. A history is
+    who answered each fresh connection so far, in order; None where that is unknown.
     """
+
+    def keys_usable(self, seen: Sequence[Seen]) -> bool | None:
+        """Whether the keys of tickets tell who ends TLS, so that nothing need be shown back; None while that cannot
+        be told from what there is."""
+
+    def named_by_keys(self, seen: Sequence[Seen]) -> bool:
+        """Whether the keys of the fresh connections are members' own, so that one key names one member."""
+
+    def keys_to_ask(self, seen: Sequence[Seen], members: Sequence[str]) -> tuple[str, ...]:
+        """Members that should be asked for their keys once more."""
 
     def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
         """The tokens that name a member here (known to their issuer, to no other): "tls", or cookies' names."""
@@ -23,8 +34,8 @@ class SamplingStrategy(Protocol):
         """Whether a cookie may be a session of the application; False for one that a balancer keeps clients by,
         which would lead back to its member instead of naming it."""
 
-    def history(self, seen: Sequence[Seen]) -> tuple[str | None, ...]:
-        """Who answered each fresh connection."""
+    def labels(self, seen: Sequence[Seen]) -> Mapping[str, str]:
+        """Who answered, by the sample's id, where that is known."""
 
     def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
         """The members in the order in which a token should be shown to them."""

@@ -7,14 +7,13 @@ Nothing here judges trust, and a member that cannot be reached has simply not re
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.observations import Control
+from semscheck.model.observations import Control, Handshake
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import dial
 from semscheck.net.cookies import Cookie, names_set, set_by
@@ -75,20 +74,16 @@ async def open_tls(
     context: ssl.SSLContext,
     *,
     session: ssl.SSLSession | None = None,
-    timeout_s: float | None = None,
     source_address: str | None = None,
 ) -> Opened:
     """Connect and shake hands, offering `session` where one is given. Network trouble is in `failure`."""
-    limit = probe.timeout_s if timeout_s is None else timeout_s
-    dialled = await dial(
-        probe, destination.address, destination.port, timeout_s=limit, source_address=source_address
-    )
+    dialled = await dial(probe, destination.address, destination.port, source_address=source_address)
     if dialled.stream is None:
         return Opened(None, failure=dialled.failure)
     connected = probe.record.now()
     tls = Tls(dialled.stream, context, destination.server_name, session=session)
     try:
-        async with asyncio.timeout(limit):
+        async with probe.patience.step(destination.address, probe.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         tls.close()
@@ -99,12 +94,43 @@ async def open_tls(
     return Opened(tls, dialled.took_s, probe.record.now() - connected)
 
 
-async def new_session(opened: Opened) -> ssl.SSLSession | None:
-    """The session to offer another time, None where the server gave none."""
+async def receive_ticket(opened: Opened) -> bool:
+    """Whether a session came that can be offered another time, waiting for it as long as is due."""
+    wait_s = ticket_wait_s(opened.connect_s, opened.handshake_s)
+    return opened.tls is not None and await opened.tls.receive_ticket(wait_s)
+
+
+async def ask_for_key(
+    probe: ProbeContext, door: MemberEndpoint, context: ssl.SSLContext, page: str | None
+) -> Handshake | None:
+    """A handshake with a member for the key of its ticket, as an observation; None where it failed, of which others
+    tell. page: where tickets come with the first answer."""
+    began = probe.record.now()
+    opened = await open_tls(probe, door.destination, context)
     if opened.tls is None:
         return None
-    given = await opened.tls.receive_ticket(ticket_wait_s(opened.connect_s, opened.handshake_s))
-    return opened.tls.session if given else None
+    try:
+        if not await receive_ticket(opened) and page is not None:
+            await ask(probe, door.destination, opened.tls, page)
+        chain = opened.tls.chain
+        return probe.record.add(
+            Handshake,
+            began,
+            elapsed_s=opened.handshake_s,
+            address=door.destination.address,
+            port=door.destination.port,
+            sni=door.destination.server_name,
+            policy="unverified",
+            version=opened.tls.version,
+            cipher=opened.tls.cipher,
+            key_exchange=opened.tls.watch.key_exchange,
+            alpn=opened.tls.alpn,
+            chain=probe.record_chain(probe.record, chain, began) if chain else (),
+            client_certificate_requested=opened.tls.watch.certificate_requested,
+            ticket=opened.tls.ticket,
+        )
+    finally:
+        opened.tls.close()
 
 
 def ticket_wait_s(connect_s: float | None, handshake_s: float | None = None) -> float:
@@ -119,10 +145,9 @@ async def show_session(
     destination: Destination,
     context: ssl.SSLContext,
     session: ssl.SSLSession,
-    timeout_s: float | None = None,
 ) -> tuple[bool | None, Failure | None]:
     """Offer a session: True resumed, False refused (a full handshake), None with the failure if neither."""
-    opened = await open_tls(probe, destination, context, session=session, timeout_s=timeout_s)
+    opened = await open_tls(probe, destination, context, session=session)
     if opened.tls is None:
         return None, opened.failure
     recognised = opened.tls.resumed
@@ -136,16 +161,13 @@ async def show_cookie(
     context: ssl.SSLContext,
     path: str,
     cookie: Cookie,
-    timeout_s: float | None = None,
 ) -> tuple[bool | None, Failure | None]:
     """Send one cookie: True if the answer does not set that name anew, False if it does."""
-    opened = await open_tls(probe, destination, context, timeout_s=timeout_s)
+    opened = await open_tls(probe, destination, context)
     if opened.tls is None:
         return None, opened.failure
     try:
-        answer, trouble = await ask(
-            probe, destination, opened.tls, path, f"{cookie.name}={cookie.value}", timeout_s
-        )
+        answer, trouble = await ask(probe, destination, opened.tls, path, f"{cookie.name}={cookie.value}")
     finally:
         opened.tls.close()
     if answer is None:
@@ -167,25 +189,24 @@ async def ask(
     tls: Tls,
     path: str,
     cookie: str | None = None,
-    timeout_s: float | None = None,
 ) -> tuple[Answer | None, Failure | None]:
     """One GET on a connection of its own."""
     from semscheck.net.http import Conversation
 
     talk = Conversation(tls, destination.host, destination.port, probe.agent)
-    return await ask_again(probe, talk, path, cookie, timeout_s)
+    return await ask_again(probe, destination, talk, path, cookie)
 
 
 async def ask_again(
     probe: ProbeContext,
+    destination: Destination,
     talk: Conversation,
     path: str,
     cookie: str | None = None,
-    timeout_s: float | None = None,
 ) -> tuple[Answer | None, Failure | None]:
     """One GET on a conversation that goes on."""
     try:
-        async with asyncio.timeout(probe.timeout_s if timeout_s is None else timeout_s):
+        async with probe.patience.step(destination.address, probe.timeout_s):
             return await talk.get(path, cookie), None
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         return None, failure_from(Phase.HTTP, error)
@@ -252,7 +273,7 @@ async def _renewed(taken: Taken, opened: Opened) -> Taken:
     """The session to show next, and closes the connection. Some servers take a ticket of TLS 1.3 only once (RFC 8446
     section 8.1), so that one that was used and not followed by another says nothing any more."""
     assert opened.tls is not None
-    newer = await new_session(opened)
+    newer = opened.tls.session if await receive_ticket(opened) else None
     unused = newer is not None or opened.tls.version != "TLSv1.3"
     opened.tls.close()
     return replace(taken, session=newer or taken.session, unused=unused)

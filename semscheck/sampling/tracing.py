@@ -8,32 +8,51 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
-from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.cookies import Cookie
 from semscheck.sampling.series import ConnectionSeries, Issued
-from semscheck.sampling.tokens import MemberEndpoint, Opened, is_silence, new_session, open_tls, show_cookie
+from semscheck.sampling.tokens import MemberEndpoint, is_silence, open_tls, receive_ticket, show_cookie
 
 TRACES_AT_ONCE = 6
 STOCK = 4  # unused sessions kept of each member, for the arm that offers them
 
 
-class Tracer:
-    """Shows tokens to members. What it finds goes to the recorder, and to the line's own list."""
+class Stock:
+    """Sessions of a known issuer that were not used yet, for the arm that offers them."""
 
-    def __init__(
-        self, line: ConnectionSeries, doors: Sequence[MemberEndpoint], plain: ssl.SSLContext
-    ) -> None:
-        """plain: to see whether a member answers at all."""
-        self._plain = plain
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Issued]] = {}
+
+    def put(self, member: str, issued: Issued) -> None:
+        kept = self._kept.setdefault(member, [])
+        if issued.has_session and len(kept) < STOCK:
+            kept.append(issued)
+
+    def take(self, member: str) -> Issued:
+        return self._kept[member].pop(0)
+
+    def has_room(self, member: str) -> bool:
+        return len(self._kept.get(member, ())) < STOCK
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return tuple(name for name, kept in self._kept.items() if kept)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+class Tracer:
+    """Shows tokens to members. What it finds goes to the recorder, and to the series' own list."""
+
+    def __init__(self, line: ConnectionSeries, doors: Sequence[MemberEndpoint]) -> None:
         self._line = line
         self._doors = {door.name: door for door in doors}
         self._askable = dict(self._doors)
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(TRACES_AT_ONCE)
         self._begun = asyncio.Event()
-        self._cookies: frozenset[str] = frozenset()
-        self._page: str | None = None
-        self.stock: dict[str, list[tuple[ssl.SSLSession, str]]] = {}
+        self._follow: Callable[[Issued, ssl.SSLContext], None] = _leave
+        self.stock = Stock()
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -50,40 +69,32 @@ class Tracer:
         silent = {c.issuer for c in controls if c.issuer == c.shown_to and c.recognised is None}
         self._askable = {name: door for name, door in self._doors.items() if name not in silent}
 
-    def begin(self, tracing: bool) -> None:
-        """The controls are there: what waited for them is traced, or left alone where tokens say nothing."""
-        if not tracing:
-            self.cancel()
-            self._under_way.clear()
+    def follow(self, issued: Issued, context: ssl.SSLContext) -> None:
+        """Trace what a connection gave, if that is the way in which they are told apart at present."""
+        self._follow(issued, context)
+
+    def follow_sessions(self) -> None:
+        """Show the members TLS sessions, as soon as `begin` says that this names somebody."""
+        self._follow = self._session_later
+
+    def follow_cookies(self, names: frozenset[str], page: str) -> None:
+        """Show the members session cookies. names: those that name a member here; page: to show them on."""
+        self._follow = lambda issued, context: self._cookies_later(issued, context, names, page)
         self._begun.set()
 
-    def begin_again(self) -> None:
-        """Forget what was kept and what is under way: tokens of another kind come, with controls of their own."""
+    def begin(self, telling: bool) -> None:
+        """The controls are there: what waited for them is traced, or left alone where tokens say nothing."""
+        if not telling:
+            self.stop()
+        self._begun.set()
+
+    def stop(self) -> None:
+        """Forget what was kept and what is under way."""
         self.cancel()
         self._under_way.clear()
         self._begun.clear()
         self.stock.clear()
-
-    def use_cookies(self, names: frozenset[str], page: str) -> None:
-        """Which cookies name a member here, and the path to show them on."""
-        self._cookies, self._page = names, page
-
-    async def still_answer(self) -> bool:
-        """Whether the members that answered before, as far as they are known, answer when asked directly."""
-        line = self._line
-        known = {who for who in line.history() if who in self._askable}
-        doors = [self._askable[name] for name in known or self._askable]
-        if not doors:
-            return True
-        limit_s = line.patience_s()
-        opened = await gather_or_cancel(
-            open_tls(line.probe, door.destination, self._plain, timeout_s=limit_s) for door in doors
-        )
-        for each in opened:
-            if each.tls is not None:
-                each.tls.close()
-        answered = [each.tls is not None for each in opened]
-        return all(answered) if known else any(answered)
+        self._follow = _leave
 
     # --- beside what goes on -------------------------------------------------------------------------------
 
@@ -114,12 +125,16 @@ class Tracer:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    def session_later(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
-        self._later(lambda: self._trace_session(sample, session, context))
+    def _session_later(self, issued: Issued, context: ssl.SSLContext) -> None:
+        if issued.has_session:
+            self._later(lambda: self._trace_session(issued, context))
 
-    def cookies_later(self, issued: Issued, context: ssl.SSLContext) -> None:
-        if any(cookie.name in self._cookies for cookie in issued.cookies):
-            self._later(lambda: self._trace_cookies(issued, context))
+    def _cookies_later(
+        self, issued: Issued, context: ssl.SSLContext, names: frozenset[str], page: str
+    ) -> None:
+        sample, cookies = issued.sample, [cookie for cookie in issued.cookies if cookie.name in names]
+        if cookies:
+            self._later(lambda: self._trace_cookies(sample, cookies, context, page))
 
     # --- one token -----------------------------------------------------------------------------------------
 
@@ -152,7 +167,7 @@ class Tracer:
         )
         self._line.seen.append(trace)
 
-    async def _trace_session(self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext) -> None:
+    async def _trace_session(self, issued: Issued, context: ssl.SSLContext) -> None:
         """Show a session to the members, the likeliest first, until one recognises it.
 
         Before nobody does, the likeliest one is asked again: of a member's processes only one may know it, and then
@@ -160,65 +175,54 @@ class Tracer:
         """
         refused = set()
         for door in self._order():
-            known = await self._show_session(sample, session, context, door)
+            known = await self._show_session(issued, context, door)
             if known:
                 return
             if known is False:
                 refused.add(door)
         again = next((door for door in self._order() if door in refused), None)
         if again is not None:
-            await self._show_session(sample, session, context, again)
+            await self._show_session(issued, context, again)
 
     async def _show_session(
-        self, sample: Sample, session: ssl.SSLSession, context: ssl.SSLContext, door: MemberEndpoint
+        self, issued: Issued, context: ssl.SSLContext, door: MemberEndpoint
     ) -> bool | None:
         """A member that resets or refuses is asked once more: one lost answer would leave the connection nobody's."""
         began = self._line.probe.record.now()
-        opened = await open_tls(self._line.probe, door.destination, context, session=session)
+        opened = await open_tls(self._line.probe, door.destination, context, session=issued.session)
         if opened.failure is not None and not is_silence(opened.failure):
-            opened = await open_tls(self._line.probe, door.destination, context, session=session)
+            opened = await open_tls(self._line.probe, door.destination, context, session=issued.session)
         if opened.tls is None:
-            self.write_down(began, sample, door, "tls", None, opened.failure)
+            self.write_down(began, issued.sample, door, "tls", None, opened.failure)
             return None
         known = opened.tls.resumed
         try:
-            if known:
-                await self._restock(door.name, sample, session, opened)
+            # A session of this member is kept for the resume arm. Some servers take each ticket only once, so that
+            # the newer one is kept; a TLS 1.2 session keeps its id, which is what a balancer may have learnt.
+            if known and opened.tls.version != "TLSv1.3":
+                self.stock.put(door.name, issued)
+            elif known and self.stock.has_room(door.name) and await receive_ticket(opened):
+                self.stock.put(door.name, Issued(issued.sample, opened.tls))
         finally:
             opened.tls.close()
-        self.write_down(began, sample, door, "tls", known, None)
+        self.write_down(began, issued.sample, door, "tls", known, None)
         return known
 
-    async def _restock(self, member: str, sample: Sample, session: ssl.SSLSession, opened: Opened) -> None:
-        """Keep a session of this member that was not used yet, for the resume arm: some servers take each only
-        once. A TLS 1.2 session keeps its id, which is what a balancer may have learnt, so it is kept itself."""
-        stock = self.stock.setdefault(member, [])
-        if len(stock) >= STOCK or opened.tls is None:
-            return
-        if opened.tls.version == "TLSv1.3":
-            newer = await new_session(opened)
-            if newer is None:
-                return
-            session = newer
-        stock.append((session, sample.id))
-
-    async def _trace_cookies(self, issued: Issued, context: ssl.SSLContext) -> None:
+    async def _trace_cookies(
+        self, sample: Sample, cookies: Sequence[Cookie], context: ssl.SSLContext, page: str
+    ) -> None:
         """Show each session cookie to the members, until one recognises it."""
-        if self._page is None:
-            return
-        for cookie in issued.cookies:
-            if cookie.name not in self._cookies:
-                continue
-            for value in bare_values(cookie.value):
-                for door in self._order():
-                    began = self._line.probe.record.now()
-                    shown = Cookie(cookie.name, value)
-                    known, trouble = await show_cookie(
-                        self._line.probe, door.destination, context, self._page, shown
-                    )
-                    self.write_down(began, issued.sample, door, "cookie", known, trouble, cookie.name)
-                    if known:
-                        return
+        values = [Cookie(cookie.name, value) for cookie in cookies for value in bare_values(cookie.value)]
+        for shown, door in ((shown, door) for shown in values for door in self._order()):
+            began = self._line.probe.record.now()
+            known, trouble = await show_cookie(self._line.probe, door.destination, context, page, shown)
+            self.write_down(began, sample, door, "cookie", known, trouble, shown.name)
+            if known:
+                return
+
+
+def _leave(issued: Issued, context: ssl.SSLContext) -> None:
+    """Trace nothing."""
 
 
 def bare_values(value: str) -> tuple[str, ...]:

@@ -262,6 +262,18 @@ async def test_no_ticket_is_known_as_none(newest: ssl.TLSVersion) -> None:
         assert tls.ticket == Ticket(count=0)
 
 
+async def test_a_session_that_the_server_keeps_can_be_offered_without_a_ticket() -> None:
+    context, ours = server_context(newest=V12), seeing()
+    context.options |= ssl.OP_NO_TICKET
+    async with serving(quiet, context) as port:
+        async with connected(port, ours) as first:
+            assert await first.receive_ticket(0)
+        again = Tls(await SocketDialler().connect("127.0.0.1", port), ours, FQDN, session=first.session)
+        await again.handshake()
+        assert again.resumed
+        again.close()
+
+
 def test_what_is_cut_short_is_no_ticket() -> None:
     body = b"\0\0\x1c\x20" + b"\0\0\0\1" + b"\2nn" + b"\0\x14" + b"k" * 16 + b"rest"
     whole = b"\4" + len(body).to_bytes(3) + body

@@ -20,7 +20,7 @@ class Stage:
         self.clock = ScriptedClock()
         self.record = Recorder(self.clock)
         self.haste = RateLimit(until_s=until_s)
-        self.pace = RateLimiter(self.record, self.clock, self.haste)
+        self.pace = RateLimiter(self.record, self.clock, self.haste, self.answer)
         self.asked = 0
         self._members_answer = members_answer
 
@@ -38,7 +38,7 @@ class Stage:
             )
             ids.append(sample.id)
             self.pace.tell(sample)
-            await self.pace.rest(self.answer)
+            await self.pace.rest()
         return ids
 
     @property
@@ -120,6 +120,6 @@ async def test_another_address_of_the_run_keeps_to_it_from_the_start() -> None:
     stage = Stage()
     await stage.go(*[None] * 6, *[RESET] * 4, None)
     began_s = stage.clock.now_s
-    other = RateLimiter(stage.record, stage.clock, stage.haste)
-    await other.rest(stage.answer)
+    other = RateLimiter(stage.record, stage.clock, stage.haste, stage.answer)
+    await other.rest()
     assert stage.clock.now_s == pytest.approx(began_s + SPACING_S)

@@ -19,6 +19,7 @@ from semscheck.probes.recorder import Recorder
 from semscheck.sampling.persistence import _Lot
 from semscheck.sampling.rate_limit import RateLimit
 from semscheck.sampling.sampler import FOREIGN_AFTER, MOST_CONNECTIONS, Plan, Sampler
+from semscheck.sampling.series import Attempt, Issued
 from semscheck.sampling.strategy import SamplingStrategy
 from semscheck.sampling.tokens import MemberEndpoint, Sessions
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, address
@@ -62,6 +63,7 @@ class Stage:
             Sessions(),
             self.controls,
         )
+        self.sampler._series.connect = self.connect  # type: ignore[method-assign]
         self.made = 0
         self.waiting: list[tuple[int, Sample, str | None]] = []
 
@@ -71,7 +73,7 @@ class Stage:
                 Control,
                 0.0,
                 token="tls",
-                version="TLSv1.3",
+                version="TLSv1.2",
                 issuer=name,
                 issuer_address=address(name),
                 shown_to=name,
@@ -82,13 +84,20 @@ class Stage:
             for name in NAMES
         )
 
-    async def connect(self) -> None:
+    async def connect(self, attempt: Attempt) -> Issued:
         owner = self.owners(self.made)
-        line, tracer = self.sampler._line, self.sampler._tracer
+        series, tracer = self.sampler._series, self.sampler._tracer
         sample = self.record.add(
-            Sample, 0.0, arm="fresh", index=self.made, address=VIP, port=PORT, version="TLSv1.3", token=True
+            Sample,
+            0.0,
+            arm=attempt.arm,
+            index=self.made,
+            address=VIP,
+            port=PORT,
+            version="TLSv1.2",
+            token=True,
         )
-        line.seen.append(sample)
+        series.seen.append(sample)
         self.waiting.append((self.made + self.traced_after, sample, owner))
         self.made += 1
         due = [one for one in self.waiting if one[0] < self.made]
@@ -99,11 +108,11 @@ class Stage:
                 tracer.write_down(0.0, shown, door, "tls", name == who, None)
                 if name == who:
                     break
+        return Issued(sample)
 
     async def fresh(self) -> bool:
-        controls = asyncio.create_task(self.sampler._ready_to_trace(None))
         async with asyncio.timeout(10):
-            return await self.sampler._fresh(self.connect, controls)
+            return await self.sampler._traced(None)
 
 
 @dataclass

@@ -23,12 +23,12 @@ class Server:
 
 async def take(line: ConnectionSeries, *, gives: bool, handshake_s: float = 0.001) -> float:
     server = Server(object() if gives else None)
-    await line.take(Opened(cast(Any, server), 0.001, handshake_s))
+    await line._take(Opened(cast(Any, server), 0.001, handshake_s))
     return server.waited[0]
 
 
 def line() -> ConnectionSeries:
-    return ConnectionSeries(probe(), destination(443), cast(Any, None))
+    return ConnectionSeries(probe(), destination(443), cast(Any, None), cast(Any, None))
 
 
 def test_a_busy_server_is_given_more_time() -> None:

@@ -247,7 +247,9 @@ def _own_interface(place: EndpointStatus | None) -> str | None:
     return owners[0] if len(owners) == 1 else None
 
 
-def facts_on_the_way(seen: Iterable[Sample | Trace | Control | Exchange], target: Target) -> Facts:
+def facts_on_the_way(
+    seen: Iterable[Sample | Trace | Control | Exchange | Handshake], target: Target
+) -> Facts:
     """The facts of a path while it is being sampled."""
     sorted_ = _Sorted(seen)
     client = client_addresses(target)
