@@ -27,7 +27,14 @@ from semscheck.model.observations import (
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.net.backend import NetworkBackend
 from semscheck.net.tls_contexts import Contexts
-from semscheck.probes.endpoint import ChainRecorder, Destination, EndpointResult, ProbeContext, probe_endpoint
+from semscheck.probes.endpoint import (
+    ChainRecorder,
+    Destination,
+    EndpointResult,
+    ProbeContext,
+    probe_endpoint,
+    second_certificate,
+)
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.rate_limit import WAITING_PART, RateLimit
 from semscheck.sampling.sampler import Plan, Sampler
@@ -229,7 +236,9 @@ class Engine:
                 continue
             self._families[family] += 1
             self._to_sample.append(address)
-            self._look(Destination(address, self._target.port, self._target.fqdn))
+            destination = Destination(address, self._target.port, self._target.fqdn)
+            self._look(destination)
+            self._start(f"second certificate at {address}", self._second_certificate(destination))
         self._news.set()
 
     async def _desktop(self) -> None:
@@ -305,6 +314,11 @@ class Engine:
                 sight = second if second.version is not None else sight
             self._count("addresses", done=1)
             return sight
+
+    async def _second_certificate(self, destination: Destination) -> None:
+        sight = await self._look(destination)
+        if sight is not None and sight.leaf is not None:
+            await second_certificate(self._means, destination, sight.leaf)
 
     # --- who answers ---------------------------------------------------------------------------------------
 

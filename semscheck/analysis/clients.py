@@ -106,7 +106,18 @@ def _rules(
             found.append(_Rule("certificate", "its certificate does not parse", _NOBODY, EVERYONE))
         else:
             found += [rule for look in _LOOKS for rule in look(seen)]
+            found += _staple(seen, shakes)
+    seconds = (shake for shake in shakes if shake.offered == "RSA" and shake.chain and _spoke(shake))
+    for shake in seconds:
+        if shake.chain[0] not in leaves and (seen := _seen(shake, known, snapshot)) is not None:
+            found += [_second(rule) for look in (_dates, _names) for rule in look(seen)]
     return tuple(found)
+
+
+def _second(rule: _Rule) -> _Rule:
+    """Of the certificate for clients of RSA: which clients are shown it is the server's choice."""
+    words = rule.words.replace("its certificate", "its second certificate (RSA)")
+    return _Rule(rule.kind, words, _NOBODY, rule.refusing | rule.unsure)
 
 
 def _spoke(shake: Handshake) -> bool:
@@ -279,6 +290,19 @@ def _since(certificate: Certificate, day: datetime) -> bool:
 
 def _is_public(path: Sequence[Certificate]) -> bool:
     return bool(path) and path[-1].public_root is True
+
+
+def _staple(seen: Seen, shakes: Sequence[Handshake]) -> Iterator[_Rule]:
+    """Firefox alone holds a server to what its certificate demands (RFC 7633)."""
+    if not seen.leaf.must_staple:
+        return
+    asked = [shake.stapled for shake in shakes if shake.stapled is not None]
+    words = "its certificate demands a stapled OCSP answer, "
+    if not asked:
+        unseen = f"{words}and whether one is sent was not seen"
+        yield _Rule("must-staple", unseen, _NOBODY, frozenset({Client.FIREFOX}))
+    elif not any(asked):
+        yield _Rule("must-staple", f"{words}and the server sends none", frozenset({Client.FIREFOX}))
 
 
 def _sent_along(seen: Seen) -> Iterator[_Rule]:

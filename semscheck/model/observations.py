@@ -219,7 +219,8 @@ class Handshake(Observation):
     sni: the server name sent, None if none was. policy: which context:
     "default" (as a modern client, verifying), "unverified" (the same, trust not judged), "legacy"
     (TLS 1.0 up, security level 0, never judges trust), "newest"/"oldest" probes name a version in `offered`.
-    offered: the one protocol version offered, None for the policy's whole range.
+    offered: what alone was offered, a protocol version or "RSA" (TLS 1.2, an RSA certificate), None for the policy's
+    whole range. stapled: an OCSP answer came with the certificate; None where it was not asked for, or not seen.
     chain: SHA-256 fingerprints as presented, leaf first; empty if none was presented.
     key_exchange: the group or method as negotiated ("X25519", "secp256r1", "RSA"), None if not seen.
     client_certificate_requested: None if the handshake did not get that far.
@@ -240,6 +241,7 @@ class Handshake(Observation):
     trust: Trust | None = None
     client_certificate_requested: bool | None = None
     ticket: Ticket | None = None
+    stapled: bool | None = None
     failure: Failure | None = None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+TLS_FEATURES = "1.3.6.1.5.5.7.1.24"
+STATUS_REQUEST = 5  # RFC 7633, with the numbers of TLS extensions
 MAX_PARTS = 5000  # elements looked at within one container
 _INTEGER, _BITS, _OCTETS, _OID, _SEQUENCE, _SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
@@ -222,6 +224,23 @@ def signature(field: Part) -> tuple[str, str | None]:
     """A signature algorithm's identifier, and its hash, None if it is not one of those known. Raises ValueError."""
     label = oid(_expect(part(_expect(field, _SEQUENCE).content), _OID).content)
     return label, _SIGNATURES.get(label)
+
+
+def key_kind(der: bytes) -> str | None:
+    """The kind of a certificate's key, None where it is not known or does not parse."""
+    try:
+        return key(body(der).key).kind
+    except (ValueError, IndexError):
+        return None
+
+
+def must_staple(der: bytes) -> bool:
+    """Does a certificate demand a stapled OCSP answer (RFC 7633)? False where that does not parse."""
+    try:
+        features = extensions(body(der).extensions).get(TLS_FEATURES)
+        return features is not None and STATUS_REQUEST in numbers(features)
+    except (ValueError, IndexError):
+        return False
 
 
 def numbers(value: bytes) -> tuple[int, ...]:

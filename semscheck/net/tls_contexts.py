@@ -87,6 +87,20 @@ def permissive(
     return context
 
 
+def offering(what: str) -> ssl.SSLContext:
+    """A permissive context that offers less than it could, so that one question is answered; see `Handshake.offered`.
+
+    "TLSv1.1": 1.0 and 1.1; "TLSv1.2": that version alone; "RSA": TLS 1.2 with the suites of an RSA certificate
+    (in TLS 1.3 no suite names the kind of certificate).
+    """
+    oldest = ssl.TLSVersion.TLSv1 if what == "TLSv1.1" else ssl.TLSVersion.TLSv1_2
+    newest = ssl.TLSVersion.TLSv1_1 if what == "TLSv1.1" else ssl.TLSVersion.TLSv1_2
+    context = permissive(oldest, newest)
+    if what == "RSA":
+        context.set_ciphers("aRSA:@SECLEVEL=0")
+    return context
+
+
 class Contexts:
     """The contexts of one run, each made when it is first wanted (a store takes tens of milliseconds).
 

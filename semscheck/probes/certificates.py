@@ -63,8 +63,6 @@ _KEY_TYPES = {
     "X448PublicKey": "X448",
 }
 
-_STATUS_REQUEST = 5  # RFC 7633, with the numbers of TLS extensions
-
 Found = TypeVar("Found")
 Extension = TypeVar("Extension", bound="x509.ExtensionType")
 
@@ -350,8 +348,8 @@ def _lenient_body(body: lenient.Body, again: _Reading) -> dict[str, Any]:
 def _lenient_extensions(body: lenient.Body, again: _Reading) -> dict[str, Any]:
     values = again.attempt("extensions", lambda: lenient.extensions(body.extensions)) or {}
     found: dict[str, Any] = {}
-    features = _value(values, "1.3.6.1.5.5.7.1.24", "TLS features", lenient.numbers, again)
-    found["must_staple"] = _STATUS_REQUEST in (features or ())
+    features = _value(values, lenient.TLS_FEATURES, "TLS features", lenient.numbers, again)
+    found["must_staple"] = lenient.STATUS_REQUEST in (features or ())
     names = _value(values, "2.5.29.17", "subjectAltName", lenient.alternative_names, again)
     if names is not None:
         found["dns_names"], found["ip_names"] = names

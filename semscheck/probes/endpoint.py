@@ -15,9 +15,11 @@ from semscheck.model.observations import Connection, Exchange, Handshake, Trust
 from semscheck.net.backend import NetworkBackend, Stream
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import ConnectionLimiter, Patience, dial
+from semscheck.net.der import key_kind, must_staple
 from semscheck.net.errors import failure_from
+from semscheck.net.staple import is_stapled
 from semscheck.net.tls import Tls, Watch
-from semscheck.net.tls_contexts import Contexts, permissive
+from semscheck.net.tls_contexts import Contexts, offering
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.rate_limit import RateLimit
 
@@ -30,6 +32,9 @@ SILENT_S = (
     1.0  # without an answer to the first TLS message, after which a client's address is asked once more
 )
 SILENT_TRIES = 3
+OLDER = ("TLSv1.1", "TLSv1.2")
+STAPLE = "TLSv1.2 with status_request"
+STAPLE_PAUSES_S = (0.0, 1.0)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
@@ -71,7 +76,10 @@ class ProbeContext:
 
 @dataclass(frozen=True, slots=True)
 class EndpointResult:
-    """What came of a look, for those who go on from here. version: as negotiated. exchanges: that were made."""
+    """What came of a look, for those who go on from here. version: as negotiated. exchanges: that were made.
+
+    leaf: the server's certificate, DER.
+    """
 
     destination: Destination
     connected: bool = False
@@ -79,6 +87,7 @@ class EndpointResult:
     connect_s: float | None = None
     handshake_s: float | None = None
     exchanges: tuple[Exchange, ...] = ()
+    leaf: bytes | None = None
 
 
 @lru_cache(maxsize=256)
@@ -248,13 +257,14 @@ async def _look_once(
         tls = await _second_try(probe, destination, seen)
     if tls is None:
         return EndpointResult(destination, connected=True, connect_s=reached.elapsed_s), False
+    leaf = tls.leaf
     try:
         policy = "unverified" if seen.failure is None else "legacy"
         work: list[Coroutine[Any, Any, tuple[Exchange, ...]]] = []
         if destination.web:
             work.append(converse(probe, destination, tls, policy))
         if closely:
-            work.append(_look_closer(probe, destination))
+            work.append(_look_closer(probe, destination, leaf))
         exchanges = tuple(each for made in await gather_or_cancel(work) for each in made)
     finally:
         tls.close()
@@ -265,6 +275,7 @@ async def _look_once(
         connect_s=reached.elapsed_s,
         handshake_s=seen.elapsed_s,
         exchanges=exchanges,
+        leaf=leaf,
     )
     return sight, False
 
@@ -323,16 +334,14 @@ def _is_quick(trouble: Failure | None) -> bool:
     return trouble is not None and trouble.cause in (Cause.REFUSED, Cause.RESET, Cause.CLOSED)
 
 
-async def _look_closer(probe: ProbeContext, destination: Destination) -> tuple[Exchange, ...]:
+async def _look_closer(
+    probe: ProbeContext, destination: Destination, leaf: bytes | None
+) -> tuple[Exchange, ...]:
     """What a second look tells: without a server name, and with each older protocol alone. No exchanges."""
-    older = (
-        ("TLSv1.1", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1),
-        ("TLSv1.2", *(ssl.TLSVersion.TLSv1_2,) * 2),
-    )
-    versions = [
-        _one_version(probe, destination, offered, oldest, newest) for offered, oldest, newest in older
-    ]
-    await gather_or_cancel((_nameless(probe, destination), *versions))
+    looks = [_nameless(probe, destination), *(offer(probe, destination, what) for what in OLDER)]
+    if leaf is not None and must_staple(leaf):
+        looks.append(ask_for_staple(probe, destination))
+    await gather_or_cancel(looks)
     return ()
 
 
@@ -346,19 +355,54 @@ async def _nameless(probe: ProbeContext, destination: Destination) -> None:
             tls.close()
 
 
-async def _one_version(
-    probe: ProbeContext,
-    destination: Destination,
-    offered: str,
-    oldest: ssl.TLSVersion,
-    newest: ssl.TLSVersion,
-) -> None:
+async def offer(probe: ProbeContext, destination: Destination, what: str) -> None:
+    """A handshake that offers one thing alone: see `offering`."""
     _, stream = await connect(probe, destination)
     if stream is not None:
-        context = permissive(oldest, newest)
-        _, tls = await handshake(probe, destination, stream, "legacy", context=context, offered=offered)
+        context = offering(what)
+        _, tls = await handshake(probe, destination, stream, "legacy", context=context, offered=what)
         if tls is not None:
             tls.close()
+
+
+async def second_certificate(probe: ProbeContext, destination: Destination, leaf: bytes) -> None:
+    """The certificate that clients of RSA are shown, where the usual one has another kind of key."""
+    if key_kind(leaf) not in (None, "RSA"):
+        await offer(probe, destination, "RSA")
+
+
+async def ask_for_staple(probe: ProbeContext, destination: Destination) -> None:
+    """Twice where nothing is stapled: some servers fetch the answer only when they are first asked for it."""
+    for pause_s in STAPLE_PAUSES_S:
+        await probe.backend.clock.sleep(pause_s)
+        _, stream = await connect(probe, destination)
+        if stream is None:
+            return
+        began = probe.record.now()
+        stapled: bool | None = None
+        trouble: Failure | None = None
+        try:
+            async with asyncio.timeout(probe.timeout_s):
+                stapled = await is_stapled(stream, destination.server_name)
+        except (OSError, TimeoutError) as error:
+            trouble = failure_from(Phase.TLS, error)
+        finally:
+            stream.close()
+        probe.record.add(
+            Handshake,
+            began,
+            elapsed_s=probe.record.now() - began,
+            address=destination.address,
+            port=destination.port,
+            sni=destination.server_name,
+            policy="legacy",
+            offered=STAPLE,
+            version="TLSv1.2" if stapled is not None else None,
+            stapled=stapled,
+            failure=trouble,
+        )
+        if stapled is not False:
+            return
 
 
 async def converse(

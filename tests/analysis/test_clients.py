@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography import x509
 
 from semscheck.model.analysis import Access, Client
 from semscheck.model.failure import Cause, Failure, Phase
@@ -172,3 +173,36 @@ def test_an_address_as_a_name_is_not_known_of_windows_alone() -> None:
     good = Scene(aim).shake(BALANCER, named)
     assert row(good, Access.REFUSES) == set()
     assert WINDOWS - row(good, Access.CONNECTS) == {Client.WINDOWS_7}
+
+
+STAPLES = ISSUING.issue(FQDN, more=(x509.TLSFeature([x509.TLSFeatureType.status_request]),))
+
+
+@pytest.mark.parametrize(
+    ("seen", "refusing", "unsure"),
+    [
+        ((), set(), {Client.FIREFOX}),
+        ((None,), set(), {Client.FIREFOX}),
+        ((False, False), {Client.FIREFOX}, set()),
+        ((False, True), set(), set()),
+    ],
+)
+def test_a_staple_that_is_demanded(
+    seen: tuple[bool | None, ...], refusing: set[Client], unsure: set[Client]
+) -> None:
+    asked = [Shake(judged=False, more={"offered": "staple", "stapled": each, **OLD}) for each in seen]
+    scene = at_balancer(STAPLES, *asked)
+    assert (row(scene, Access.REFUSES), row(scene, Access.UNKNOWN)) == (refusing, unsure)
+    assert ("CRT023" in scene.codes()) is bool(refusing)
+
+
+def test_which_class_is_shown_the_second_certificate_is_not_known() -> None:
+    old = RSA_ROOT.issue(FQDN, key="rsa2048", days=-2, starts_days=-90)
+    asked = Shake(old, judged=False, more={"offered": "RSA", "version": "TLSv1.2", **OLD})
+    scene = at_balancer(KEYS, asked)
+    assert row(scene, Access.UNKNOWN) == ALL
+    assert scene.codes() == {"CRT004"}
+    assert "for clients that use RSA, expired on" in scene.only("CRT004").summary
+    good = Shake(RSA_ROOT.issue(FQDN, key="rsa2048"), judged=False, more=asked.more)
+    assert row(at_balancer(KEYS, good), Access.CONNECTS) == ALL
+    assert at_balancer(KEYS, good).codes() == set()

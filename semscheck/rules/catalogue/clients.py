@@ -135,3 +135,30 @@ def signed_with_pss(context: RuleContext) -> Answers:
 )
 def expired_sent_along(context: RuleContext) -> Answers:
     return _refused(context, "expired-sent")
+
+
+@rule(
+    Card(
+        code="CRT023",
+        name="staple-missing",
+        title="OCSP staple demanded and not sent",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate demands a stapled OCSP answer (must-staple), and the server sends none.",
+        why="Firefox holds the server to what its certificate demands and refuses "
+        "(MOZILLA_PKIX_ERROR_REQUIRED_TLS_FEATURE_MISSING); other clients take no notice.",
+        remedy="Switch OCSP stapling on where TLS ends (the members, or the load balancer), and see that it reaches "
+        "the authority's OCSP responder. If it cannot, have the certificate issued without that extension.",
+        seen_by="The TLS feature extension of the certificate; a ClientHello of TLS 1.2 that asks for an OCSP "
+        "answer, twice, a second apart. A server that speaks TLS 1.3 only is not asked.",
+        references=(
+            Reference(
+                "RFC 7633: X.509 TLS feature extension, section 4.2.3.1",
+                "https://www.rfc-editor.org/rfc/rfc7633",
+            ),
+        ),
+    )
+)
+def staple_missing(context: RuleContext) -> Answers:
+    return _refused(context, "must-staple")

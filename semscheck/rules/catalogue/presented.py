@@ -35,6 +35,7 @@ NO_CERTIFICATE = "nothing that serves clients presented a certificate"
 class Presented:
     """One server certificate and the places that present it. evidence: of handshakes and the certificate.
 
+    second: the one for clients of RSA, where others are shown one with another kind of key.
     part: (connections that were shown it, connections made) where a single place shows several in turn; else None.
     """
 
@@ -42,6 +43,7 @@ class Presented:
     places: tuple[EndpointStatus, ...]
     evidence: tuple[str, ...]
     part: tuple[int, int] | None = None
+    second: bool = False
 
     @property
     def serves_clients(self) -> bool:
@@ -151,6 +153,8 @@ def presented(context: RuleContext, places: Iterable[EndpointStatus]) -> tuple[P
 def at(one: Presented, context: RuleContext) -> str:
     """Where a certificate is presented, in words; with how often, where the place shows another one as well."""
     shown = where(one.places, context)
+    if one.second:
+        return f"{shown}, for clients that use RSA,"
     return f"{shown} (on {one.part[0]:,} of {one.part[1]:,} connections)" if one.part else shown
 
 
@@ -206,8 +210,21 @@ def _add_samples(context: RuleContext, places: Sequence[EndpointStatus], groups:
 
 @once
 def at_clients(context: RuleContext) -> tuple[Presented, ...]:
-    """The certificates at what serves clients."""
-    return presented(context, context.client_places)
+    """The certificates at what serves clients, those for clients of RSA behind the usual ones."""
+    usual = presented(context, context.client_places)
+    return (*usual, *_second_certificates(context, {one.certificate.fingerprint for one in usual}))
+
+
+def _second_certificates(context: RuleContext, usual: set[str]) -> Iterator[Presented]:
+    groups: dict[str, _Group] = {}
+    for place in context.client_places:
+        for shake in all_handshakes(context, place):
+            if shake.offered == "RSA" and shake.chain and shake.chain[0] not in usual:
+                groups.setdefault(shake.chain[0], _Group()).put(place, shake.id)
+    for fingerprint, group in groups.items():
+        certificate = context.certificate(fingerprint)
+        if certificate is not None:
+            yield Presented(certificate, tuple(group.places), (certificate.id, *group.evidence), second=True)
 
 
 @once
@@ -311,7 +328,7 @@ def cannot_connect(one: Presented, refusal: Refusal, context: RuleContext) -> Hi
 
 def _to(one: Presented, context: RuleContext) -> str:
     """Where clients do not get, in words: the name that they use, if it leads there each time."""
-    if any(place.fqdn for place in one.places) and one.part is None:
+    if any(place.fqdn for place in one.places) and one.part is None and not one.second:
         return f"to {context.target.fqdn_shown or context.target.fqdn}"
     return f"at {at(one, context)}"
 
