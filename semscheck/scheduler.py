@@ -384,6 +384,7 @@ class Engine:
             page=_session_page(sight),
             sources=self._other_sources(address),
             version=sight.version,
+            spread_s=self._target.spread_s,
         )
         sampler = Sampler(
             self._means,

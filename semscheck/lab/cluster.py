@@ -173,6 +173,7 @@ class Lab:
                     f"replication = {_quoted(member.replication)}",
                     f"client = {_quoted(member.client)}",
                 ]
+        lines += ["", "[sampling]", "spread_s = 0"]
         if self.world.profile_services or self.world.profile_require:
             lines += ["", "[services]", f"check = {list(self.world.profile_services)}"]
             lines += [f"require = {list(self.world.profile_require)}"]

@@ -102,7 +102,7 @@ class Target:
     resolvers: name servers to ask instead of the system's; empty: the system's.
     families: address families asked for, 4 and 6.
     connections: fresh connections to sample with, 1 to 200; connections_given: asked for by the user,
-    so sampling does not stop early.
+    so sampling does not stop early. spread_s: the time over which they are spread, 0: one right after another.
     discovery: whether servers that nobody told of are looked for where only the name is known.
     severities: by code, what replaces a rule's default.
     profile: path of the profile that was read, None if there was none.
@@ -120,6 +120,7 @@ class Target:
     families: tuple[int, ...] = (4, 6)
     connections: int = 32
     connections_given: bool = False
+    spread_s: float = 0.0
     limits: Limits = field(default_factory=Limits)
     thresholds: Thresholds = field(default_factory=Thresholds)
     services: Services = field(default_factory=Services)

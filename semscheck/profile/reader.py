@@ -20,6 +20,7 @@ from semscheck.profile.values import EntryError
 
 MAX_BYTES = 1024 * 1024
 MAX_MEMBERS = 100  # of one cluster; the vendor supports 6, and CLU003 says so
+SPREAD_S = 4.0  # long enough to meet what changes within seconds, short enough to wait for
 MAX_ADDRESSES = 50  # of one member's interface, and of balancers
 
 # The catalogue's default severities by code; asked for only where a severity is to be changed.
@@ -32,15 +33,17 @@ class ProfileError(ValueError):
     """A profile or an option that cannot be used, in one line."""
 
 
-def read_target(profile: Path | None, given: Given, severities: Severities) -> Target:
+def read_target(
+    profile: Path | None, given: Given, severities: Severities, spread_s: float = SPREAD_S
+) -> Target:
     """The target that a profile and the command line describe together; the command line wins.
 
-    Lists that are given replace those of the profile. Without a profile `given["fqdn"]` is needed.
-    Raises ProfileError.
+    Lists that are given replace those of the profile. Without a profile `given["fqdn"]` is needed. spread_s: where
+    neither says over which time connections are spread. Raises ProfileError.
     """
-    target = Target(fqdn="")
+    target = Target(fqdn="", spread_s=spread_s)
     if profile is not None:
-        target = _from_profile(profile, severities)
+        target = _from_profile(profile, target, severities)
     if not target.fqdn and given.get("fqdn") is None:
         if profile is None:
             raise ProfileError("no server name was given")
@@ -64,10 +67,10 @@ def _apply(target: Target, setting: Setting, value: Any) -> Target:
 # --- the file ----------------------------------------------------------------------------------------------
 
 
-def _from_profile(path: Path, severities: Severities) -> Target:
+def _from_profile(path: Path, target: Target, severities: Severities) -> Target:
     shape = _parse(path)
     file = _File(path)
-    target = Target(fqdn="", profile=str(path))
+    target = replace(target, profile=str(path))
     written: list[str] = []
     for setting in SETTINGS:
         if setting.key:

@@ -17,6 +17,7 @@ from semscheck.model.names import MAX_LABEL, MAX_NAME
 from semscheck.model.target import MAX_CONNECTIONS, Endpoint, Failover, Member
 
 MAX_CA_BYTES = 16 * 1024 * 1024  # a whole operating system's store is about 250 kB
+MAX_SPREAD_S = 600.0
 MAX_TIMEOUT_S = 600.0
 MAX_DEADLINE_S = 3600.0
 MAX_DAYS = 36500.0
@@ -251,6 +252,11 @@ def connections(number: int) -> int:
     if not 1 <= number <= MAX_CONNECTIONS:
         raise EntryError(f"{number} is out of range (1 to {MAX_CONNECTIONS})")
     return number
+
+
+def spread(value: float) -> float:
+    """Seconds over which connections are spread. Raises EntryError."""
+    return _between(value, 0, MAX_SPREAD_S, "seconds")
 
 
 def timeout(value: float) -> float:

@@ -24,6 +24,7 @@ REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
 OTHER_SOURCES = 3
 NEVER_AFTER = 3  # connections of which none came back, after which an arm ends
+NOR_AFTER = 2  # the same, in another version of TLS, after the first arm has ended so
 
 
 class Persistence:
@@ -36,9 +37,9 @@ class Persistence:
 
     # --- TLS sessions --------------------------------------------------------------------------------------
 
-    async def sessions(self, context: ssl.SSLContext, stock: Stock) -> bool:
+    async def sessions(self, context: ssl.SSLContext, stock: Stock, never_after: int = NEVER_AFTER) -> bool:
         """Sessions offered through the FQDN: does a client that offers one come back to its member? Returns whether
-        all came back."""
+        all came back; it ends where none of so many did."""
         line, lot, returned = self._line, _Lot(self._line), list[bool]()
         for _ in range(PERSISTENCE_ATTEMPTS):
             members = stock.members
@@ -55,7 +56,7 @@ class Persistence:
             lot.came(member if resumed else None)
             if resumed is not None:
                 returned.append(resumed)
-            if len(returned) >= NEVER_AFTER and not any(returned):
+            if len(returned) >= never_after and not any(returned):
                 break
             await line.pause()
         return bool(returned) and all(returned)

@@ -18,7 +18,7 @@ from semscheck.model.observations import Control, Sample, Trace
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.pairs import Pairs
-from semscheck.sampling.persistence import Persistence
+from semscheck.sampling.persistence import NOR_AFTER, Persistence
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued
 from semscheck.sampling.strategy import SamplingStrategy, Seen
 from semscheck.sampling.tokens import (
@@ -198,8 +198,7 @@ class Sampler:
         ):
             return
         older = self._sessions.context("TLSv1.2")
-        owners = len({who for who in self._series.history() if who is not None})
-        await arms.sessions(older, self._stock(await arms.gather(older, owners)))
+        await arms.sessions(older, self._stock(await arms.gather(older, NOR_AFTER)), NOR_AFTER)
 
     def _stock(self, given: Sequence[Issued]) -> Stock:
         stock, labels = Stock(), self._series.labels()

@@ -64,7 +64,7 @@ def doors() -> Runners:
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:
     try:
-        target = read_target(profile, {"resolver": resolvers}, _severities)
+        target = read_target(profile, {"resolver": resolvers}, _severities, spread_s=0)
     except ProfileError as problem:
         said = str(problem)
         if said.startswith("--resolver"):  # here it is a key of the configuration
