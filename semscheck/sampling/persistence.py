@@ -30,7 +30,11 @@ NOR_AFTER = 2  # the same, in another version of TLS, after the first arm has en
 class Persistence:
     """The arms that follow the fresh one, on the same series."""
 
-    def __init__(self, line: ConnectionSeries, tracer: Tracer, sessions: Sessions) -> None:
+    def __init__(
+        self, line: ConnectionSeries, tracer: Tracer, sessions: Sessions, pause_s: float = 0.0
+    ) -> None:
+        """pause_s: after which what came back is presented once more: some are kept for a few seconds only."""
+        self._pause_s = pause_s
         self._line = line
         self._tracer = tracer
         self._sessions = sessions
@@ -40,26 +44,39 @@ class Persistence:
     async def sessions(self, context: ssl.SSLContext, stock: Stock, never_after: int = NEVER_AFTER) -> bool:
         """Sessions offered through the FQDN: does a client that offers one come back to its member? Returns whether
         all came back; it ends where none of so many did."""
-        line, lot, returned = self._line, _Lot(self._line), list[bool]()
+        lot, returned = _Lot(self._line), list[bool]()
         for _ in range(PERSISTENCE_ATTEMPTS):
-            members = stock.members
-            if not members or len(returned) == PERSISTENCE_CONNECTIONS:
+            if not stock.members or len(returned) == PERSISTENCE_CONNECTIONS:
                 break
-            member = members[lot.draw(members)]
-            earlier = stock.take(member)
-            issued = await line.connect(Attempt("resume", context, session=earlier))
-            resumed = issued.sample.resumed
-            if resumed and issued.sample.version == "TLSv1.3":
-                stock.put(member, Issued(earlier.sample, issued.tls))
-            elif resumed is not None:
-                stock.put(member, earlier)  # refused, it is as unused as before
-            lot.came(member if resumed else None)
+            resumed = await self._offer(context, stock, lot)
             if resumed is not None:
                 returned.append(resumed)
             if len(returned) >= never_after and not any(returned):
                 break
-            await line.pause()
+            await self._line.pause()
+        if returned and all(returned) and stock.members and await self._paused():
+            returned.append(await self._offer(context, stock, lot) is not False)
         return bool(returned) and all(returned)
+
+    async def _offer(self, context: ssl.SSLContext, stock: Stock, lot: _Lot) -> bool | None:
+        """One connection that offers a session: whether that was taken up, None where the connection failed."""
+        members = stock.members
+        member = members[lot.draw(members)]
+        earlier = stock.take(member)
+        issued = await self._line.connect(Attempt("resume", context, session=earlier))
+        resumed = issued.sample.resumed
+        if resumed and issued.sample.version == "TLSv1.3":
+            stock.put(member, Issued(earlier.sample, issued.tls))
+        elif resumed is not None:
+            stock.put(member, earlier)  # refused, it is as unused as before
+        lot.came(member if resumed else None)
+        return resumed
+
+    async def _paused(self) -> bool:
+        """Wait before what came back is presented once more, where there is time for it."""
+        if self._pause_s:
+            await self._line.probe.backend.clock.sleep(self._pause_s)
+        return self._pause_s > 0
 
     def is_of_interest(self, newest: str) -> bool:
         """Whether an older version of TLS is another one than was measured."""
@@ -108,22 +125,27 @@ class Persistence:
 
         names: the cookies that are sessions here. Returns whether all came back, as far as that could be seen.
         """
-        line = self._line
         browsers, owners = self._browsers(page)
-        lot, returned = _Lot(line), list[bool | None]()
-        for _ in range(PERSISTENCE_ATTEMPTS if browsers else 0):
-            if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
-                break
+        lot, returned = _Lot(self._line), list[bool | None]()
+
+        async def come_back() -> None:
             at = lot.draw(owners)
             sent = SentCookies.of(browsers[at], page, names)
-            issued = await line.connect(Attempt("cookie", context, page, cookies=sent))
+            issued = await self._line.connect(Attempt("cookie", context, page, cookies=sent))
             known = issued.sample.cookie_recognised
             if known is not True:
                 self._tracer.follow(issued, context)
             lot.came(owners[at] or None if known else None)
             if issued.sample.failure is None:
                 returned.append(known)
-            await line.pause()
+
+        for _ in range(PERSISTENCE_ATTEMPTS if browsers else 0):
+            if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
+                break
+            await come_back()
+            await self._line.pause()
+        if returned and all(returned) and await self._paused():
+            await come_back()
         await self._tracer.settle()
         return bool(returned) and all(returned)
 

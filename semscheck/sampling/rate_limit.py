@@ -30,6 +30,10 @@ WAITING_PART = 0.75  # of the run's time; what is left after that is for what st
 _SIGNS = frozenset((Cause.REFUSED, Cause.NO_ROUTE, Cause.RESET, Cause.CLOSED, Cause.STALLED, Cause.TIMED_OUT))
 
 
+class ShutOutError(Exception):
+    """Connections were answered, and from one moment on none was any more: this address is left alone."""
+
+
 @dataclass(slots=True)
 class RateLimit:
     """What the run has learnt of limits. spacing_s: kept between connections, 0 where none was met; until_s: when
@@ -52,6 +56,7 @@ class RateLimiter:
         self._members_answer = members_answer
         self._answered = 0
         self._failed: list[str] = []
+        self._where = ""
         self._waits = 0
         self._given_up = False
         self.not_let_through = 0  # connections that a limit kept away
@@ -72,20 +77,21 @@ class RateLimiter:
         if sample.failure is not None:
             self._failure(sample, sample.failure)
         elif self._waits:
-            self._answered_again(sample)
+            self._answered_again()
         elif self._failed:
             self._given_up = True  # some fail and others do not: that is no limit
         else:
             self._answered += 1
 
     def _failure(self, sample: Sample, trouble: Failure) -> None:
+        self._where = f"{sample.address} (port {sample.port})"
         early = self._answered < ANSWERED_BEFORE and not self.is_limited
         if early or trouble.cause not in _SIGNS:
             self._given_up = True
         else:
             self._failed.append(sample.id)
 
-    def _answered_again(self, sample: Sample) -> None:
+    def _answered_again(self) -> None:
         """It was a limit on this desktop, or an interruption that nobody can tell from one."""
         failed, self._failed, self._waits = tuple(self._failed), [], 0
         self.not_let_through += len(failed)
@@ -93,7 +99,7 @@ class RateLimiter:
             Bound,
             self._record.now(),
             elapsed_s=None,
-            what=f"new connections to {sample.address} (port {sample.port}) in quick succession, of which it "
+            what=f"new connections to {self._where} in quick succession, of which it "
             "refused some and answered again after a pause",
             seen=self._answered + len(failed),
             used=self._answered,
@@ -102,14 +108,32 @@ class RateLimiter:
         self._answered = 1
         self._haste.spacing_s = min(SPACING_MOST_S, 2 * self._haste.spacing_s) or SPACING_S
 
+    def _shut_out(self) -> ShutOutError:
+        """What failed is laid to a limit, a ban, or an outage that began just then: what was before is judged."""
+        self._record.add(
+            Bound,
+            self._record.now(),
+            elapsed_s=None,
+            what=f"new connections to {self._where}, of which it answered all at first and none any more after that, "
+            "as after a ban of this desktop or an outage; it was then left alone",
+            seen=self._answered + len(self._failed),
+            used=self._answered,
+            samples=tuple(self._failed),
+        )
+        return ShutOutError(self._where)
+
     async def rest(self) -> None:
-        """Wait where it looks like a limit, longer each time, or as long as one asks for; else return at once."""
+        """Wait where it looks like a limit, longer each time, or as long as one asks for; else return at once.
+
+        Raises ShutOutError where waiting did not help."""
         if not self._given_up and len(self._failed) >= (1 if self.is_limited else IN_A_ROW):
-            wait_s = WAITS_S[self._waits] if self._waits < len(WAITS_S) else None
-            room = wait_s is not None and self._record.now() + wait_s <= self._haste.until_s
-            if wait_s is None or not room or (self._waits == 0 and not await self._members_answer()):
+            if self._waits == 0 and not await self._members_answer():
                 self._given_up = True
                 return
+            wait_s = WAITS_S[self._waits] if self._waits < len(WAITS_S) else None
+            if wait_s is None or self._record.now() + wait_s > self._haste.until_s:
+                self._given_up = True
+                raise self._shut_out()
             self._waits += 1
             await self._clock.sleep(wait_s)
         elif self.is_limited:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from semscheck.model.failure import Failure
@@ -19,6 +20,7 @@ from semscheck.net.concurrency import gather_or_cancel
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.pairs import Pairs
 from semscheck.sampling.persistence import NOR_AFTER, Persistence
+from semscheck.sampling.rate_limit import ShutOutError
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued
 from semscheck.sampling.strategy import SamplingStrategy, Seen
 from semscheck.sampling.tokens import (
@@ -104,20 +106,24 @@ class Sampler:
             probe, destination, decisions, self._still_answer, lambda: (*elsewhere(), *self._keys)
         )
         self._tracer = Tracer(self._series, doors)
-        self._persistence = Persistence(self._series, self._tracer, sessions)
+        self._persistence = Persistence(self._series, self._tracer, sessions, plan.spread_s)
         self._pairs = Pairs(self._series, self._tracer)
 
     async def run(self) -> None:
         """Sample this address, by the best that tells its servers apart."""
         try:
-            if await self._fresh_by_key():
-                await self._after_keys()
-            elif self._tracer.members and await self._members_answer():
-                await self._with_members()
-            else:
-                await self._without_members()
+            with suppress(ShutOutError):
+                await self._sample()
         finally:
             self._tracer.cancel()
+
+    async def _sample(self) -> None:
+        if await self._fresh_by_key():
+            await self._after_keys()
+        elif self._tracer.members and await self._members_answer():
+            await self._with_members()
+        else:
+            await self._without_members()
 
     async def _still_answer(self) -> bool:
         """Whether the members that answered before, as far as they are known, answer when asked directly."""

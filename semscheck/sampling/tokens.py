@@ -30,6 +30,7 @@ TICKET_WAIT_MOST_S = 1.0
 OWN_SHOWN = (
     3  # times that a member is shown its own session; of two processes that share none, all know it in 1/8
 )
+STORED_AFTER_S = 0.03  # a server may need a moment before it knows a session that it has just given
 ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 
 
@@ -261,7 +262,7 @@ async def _own_again(probe: ProbeContext, own: Iterable[Taken], context: ssl.SSL
             if opened.tls is None:
                 return
             seen = opened.tls.resumed
-            taken = await _renewed(taken, opened)
+            taken = await _renewed(probe, taken, opened)
             _write_down_session(probe, began, taken, taken.door, seen, None)
             if not seen:
                 return
@@ -269,13 +270,14 @@ async def _own_again(probe: ProbeContext, own: Iterable[Taken], context: ssl.SSL
     await gather_or_cancel(one(taken) for taken in own)
 
 
-async def _renewed(taken: Taken, opened: Opened) -> Taken:
+async def _renewed(probe: ProbeContext, taken: Taken, opened: Opened) -> Taken:
     """The session to show next, and closes the connection. Some servers take a ticket of TLS 1.3 only once (RFC 8446
     section 8.1), so that one that was used and not followed by another says nothing any more."""
     assert opened.tls is not None
     newer = opened.tls.session if await receive_ticket(opened) else None
     unused = newer is not None or opened.tls.version != "TLSv1.3"
     opened.tls.close()
+    await probe.backend.clock.sleep(STORED_AFTER_S)
     return replace(taken, session=newer or taken.session, unused=unused)
 
 
@@ -316,7 +318,7 @@ async def _own_session(
             if is_silence(trouble):
                 break
             continue
-        taken = await _renewed(replace(taken, version=first.tls.version), first)
+        taken = await _renewed(probe, replace(taken, version=first.tls.version), first)
         if taken.session is None:
             seen, trouble = False, None
             break
@@ -327,7 +329,7 @@ async def _own_session(
                 break
             continue
         seen, trouble = again.tls.resumed, None
-        taken = await _renewed(taken, again)
+        taken = await _renewed(probe, taken, again)
         break
     control = _write_down_session(probe, began, taken, door, seen, trouble)
     return control, taken if seen else replace(taken, session=None)

@@ -61,6 +61,19 @@ def test_a_target_has_its_own_resolvers_and_connections_or_the_general_ones(tmp_
     assert not any(target.connections_given for target in targets.values())  # it may still stop when certain
 
 
+def test_connections_are_not_spread_unless_the_profile_says_so(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[targets]\nkeys = "../keys.toml"\nslow = "../slow.toml"',
+        keys="keys.example.com",
+        slow="keys.example.com",
+    )
+    slow = path.parent.parent / "slow.toml"
+    slow.write_text(slow.read_text("utf-8") + "[sampling]\nspread_s = 2\n", "utf-8")
+    targets = read_settings(path, doors().read_target).targets
+    assert {name: target.spread_s for name, target in targets.items()} == {"keys": 0, "slow": 2}
+
+
 def test_without_a_word_about_it_only_this_machine_is_listened_to(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, '[targets]\nkeys = "../keys.toml"'), doors().read_target)
     assert [str(at) for at in settings.listen] == [DEFAULT_LISTEN]

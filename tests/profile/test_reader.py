@@ -43,6 +43,7 @@ client = "198.51.100.11"
 
 [sampling]
 connections = 32
+spread_s = 4
 [limits]
 timeout_s = 5
 deadline_s = 60
@@ -106,6 +107,7 @@ def test_the_contracts_example(tmp_path: Path) -> None:
         thresholds=WRITTEN,
         services=Services(check=(389, 636)),
         severities={"CRT016": Severity.WARNING},
+        spread_s=4,
         profile=str(tmp_path / "profile.toml"),
     )
 
@@ -115,6 +117,7 @@ def test_the_defaults_are_the_contracts(tmp_path: Path) -> None:
     assert target.port == 443
     assert target.failover is Failover.BALANCER
     assert (target.connections, target.connections_given) == (32, False)
+    assert target.spread_s == 4
     assert target.limits == Limits(5, 60)
     assert target.thresholds == Thresholds(30, 7, 300)
     assert target.services == Services()
@@ -226,6 +229,7 @@ REFUSED = [
         "member[1].client: 192.0.2.1 is there twice",
     ),
     (MINIMAL + "[sampling]\nconnections = 0\n", "sampling.connections: 0 is out of range (1 to 200)"),
+    (MINIMAL + "[sampling]\nspread_s = -1\n", "sampling.spread_s: -1 is out of range (0 to 600 seconds)"),
     (MINIMAL + "[sampling]\nconnections = 201\n", "sampling.connections: 201 is out of range (1 to 200)"),
     (MINIMAL + "[limits]\ntimeout_s = 0\n", "limits.timeout_s: 0 is out of range"),
     (MINIMAL + "[limits]\ntimeout_s = nan\n", "limits.timeout_s: nan is out of range"),
@@ -391,6 +395,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         services=Services(check=(389, 636)),
         ask_services=True,
         severities={"CRT016": Severity.CRITICAL, "DNS004": Severity.WARNING},
+        spread_s=4,
         profile=str(tmp_path / "profile.toml"),
     )
 

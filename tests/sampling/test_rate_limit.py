@@ -7,7 +7,14 @@ import pytest
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Bound, Sample
 from semscheck.probes.recorder import Recorder
-from semscheck.sampling.rate_limit import SPACING_MOST_S, SPACING_S, WAITS_S, RateLimit, RateLimiter
+from semscheck.sampling.rate_limit import (
+    SPACING_MOST_S,
+    SPACING_S,
+    WAITS_S,
+    RateLimit,
+    RateLimiter,
+    ShutOutError,
+)
 from tests.scripted import ScriptedClock
 
 RESET, SILENT, ALERT = Cause.RESET, Cause.STALLED, Cause.ALERT
@@ -92,11 +99,15 @@ async def test_a_limit_that_is_met_again_makes_it_slower() -> None:
     assert stage.pace.not_let_through == 7
 
 
-async def test_what_never_answers_again_is_given_up_and_held_against_it() -> None:
+async def test_what_never_answers_again_is_left_alone_and_judged_by_what_was_before() -> None:
     stage = Stage()
-    await stage.go(*[None] * 6, *[RESET] * 20)
+    with pytest.raises(ShutOutError):
+        await stage.go(*[None] * 6, *[RESET] * 20)
     assert stage.clock.now_s == sum(WAITS_S)
-    assert (stage.bounds, stage.pace.is_limited) == ([], False)
+    (bound,) = stage.bounds
+    assert (bound.used, bound.seen, len(bound.samples)) == (6, 14, 8)
+    assert not stage.pace.is_limited
+    await stage.pace.rest()
 
 
 async def test_members_that_do_not_answer_either_are_the_reason() -> None:
@@ -107,7 +118,8 @@ async def test_members_that_do_not_answer_either_are_the_reason() -> None:
 
 async def test_there_is_no_waiting_beyond_the_runs_time() -> None:
     stage = Stage(until_s=2.5)
-    await stage.go(*[None] * 6, *[RESET] * 8)
+    with pytest.raises(ShutOutError):
+        await stage.go(*[None] * 6, *[RESET] * 8)
     assert stage.clock.now_s == 1.0
     late = Stage(until_s=2.5)
     await late.go(*[None] * 6, *[RESET] * 4, *[None] * 2)

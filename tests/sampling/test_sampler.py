@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,6 @@ import pytest
 from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.model.observations import Control, Sample
 from semscheck.model.target import Endpoint, Member, Target
-from semscheck.net.backend import SystemClock
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.persistence import _Lot
@@ -23,6 +23,7 @@ from semscheck.sampling.series import Attempt, Issued
 from semscheck.sampling.strategy import SamplingStrategy
 from semscheck.sampling.tokens import MemberEndpoint, Sessions
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, address
+from tests.scripted import ScriptedClock
 
 TARGET = Target(
     fqdn="keys.example.com",
@@ -30,9 +31,8 @@ TARGET = Target(
 )
 
 
-class Instant(SystemClock):
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
+class Instant(ScriptedClock):
+    """Time that passes when somebody sleeps on it."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Stage:
         series, tracer = self.sampler._series, self.sampler._tracer
         sample = self.record.add(
             Sample,
-            0.0,
+            self.record.now(),
             arm=attempt.arm,
             index=self.made,
             address=VIP,
@@ -129,8 +129,8 @@ class _Means:
     haste: RateLimit = field(default_factory=RateLimit)
 
 
-def plan(connections: int = 32, exact: bool = False, page: str | None = "/") -> Plan:
-    return Plan(connections=connections, exact=exact, page=page)
+def plan(connections: int = 32, exact: bool = False, page: str | None = "/", spread_s: float = 0.0) -> Plan:
+    return Plan(connections=connections, exact=exact, page=page, spread_s=spread_s)
 
 
 def cycle(*members: str) -> Callable[[int], str]:
@@ -156,6 +156,23 @@ async def test_one_member_takes_all_that_was_planned() -> None:
     stage = Stage(lambda _: "sems1", plan())
     assert await stage.fresh()
     assert stage.made == 32
+
+
+async def test_the_connections_are_spread_over_the_time_that_was_asked_for() -> None:
+    for spread_s in (0.0, 4.0):
+        stage = Stage(lambda _: "sems1", plan(spread_s=spread_s))
+        await stage.fresh()
+        at_s = [seen.at_s for seen in stage.record.observations if isinstance(seen, Sample)]
+        steps_s = [later - earlier for earlier, later in pairwise(at_s)]
+        assert at_s[-1] == pytest.approx(spread_s * 31 / 32, abs=0.2)
+        assert max(steps_s) < spread_s / 32 + 0.02
+
+
+async def test_where_a_cycle_is_certain_the_spreading_is_over_at_once() -> None:
+    stage = Stage(cycle(*NAMES), plan(spread_s=32.0))
+    await stage.fresh()
+    assert stage.made <= 12
+    assert stage.record.now() < 12.5
 
 
 async def test_shares_that_are_open_take_more_and_never_too_many() -> None:
