@@ -676,7 +676,7 @@ def _certificates() -> tuple[Scenario, ...]:
             _with(
                 "certificate-expires-soon",
                 "The members' certificate expires in 20 days.",
-                *_everywhere(Certificate(FQDN, not_after_days=20.5)),
+                *_everywhere(Certificate(FQDN, not_before_days=-344.5, not_after_days=20.5)),
             ),
             ("CRT006",),
             "warning",
