@@ -20,6 +20,7 @@ from semscheck.model.observations import AnyObservation, Bound, Certificate
 from semscheck.model.report import Report
 from semscheck.report import escape as safe
 from semscheck.report import wording as words
+from semscheck.report.clients import NOTE, client_groups
 from semscheck.report.escape import html as esc
 from semscheck.report.figures.pictures import Legend, Pictures, pictures_of
 from semscheck.report.folding import folded
@@ -201,6 +202,7 @@ class _Document:
             ("connections", "Who answered", self.connections()),
             ("names", "Answers of the name servers", self.names()),
             ("certificates", "Certificates", self.certificates()),
+            ("clients", "Who can connect", self.clients()),
             ("addresses", "Addresses", self.addresses()),
             ("rules", "What was tested", self.verdicts()),
             ("explanations", "Explanations", self.explanations()),
@@ -340,6 +342,24 @@ class _Document:
             Column("SHA-256", 18, "mono"),
         )  # fmt: skip
         return fold(f"{words.count(len(seen), 'certificate')} in full", table(columns, lines))
+
+    def clients(self) -> str:
+        groups = client_groups(self._report.analysis)
+        if not groups:
+            return ""
+        columns = (Column("Clients", 26, names=True), Column("What happens", 20), Column("Why"))
+        tables = (
+            table(
+                columns,
+                (
+                    (esc(line.clients, 400), state(line.mark, line.state), esc(line.why, 600))
+                    for line in group.lines
+                ),
+                caption=f"At {group.places}",
+            )
+            for group in groups[:SHOWN_ROWS]
+        )
+        return f'<div class="card long">{"".join(tables)}<p class="soft small">{esc(NOTE)}</p></div>'
 
     def addresses(self) -> str:
         places = self._report.analysis.places

@@ -16,6 +16,7 @@ from semscheck.model.observations import Bound, Connection, Control, Sample, Tra
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.report import wording as words
+from semscheck.report.clients import NOTE, client_groups, some_cannot
 from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
@@ -82,6 +83,8 @@ class _Writer:
             )
             lines += self.section("Shares of new connections", self.picture(pictures.shares))
         lines += self.findings(report)
+        if self.verbose or some_cannot(report.analysis):
+            lines += self.section("Who can connect", self.clients(report))
         lines += self.section("Details", self.details(report, pictures))
         return [*lines, *self.not_said(report)]
 
@@ -194,6 +197,20 @@ class _Writer:
             head = (Span(" " * 6), Span(SYMBOLS[mark], mark.value), Span(wrapped[0][7:]))
             lines += [head, *((Span(line),) for line in wrapped[1:])]
         return lines
+
+    def clients(self, report: Report) -> list[Line]:
+        """Classes of client by what happens to them; in short those that cannot connect."""
+        lines: list[Line] = []
+        for group in client_groups(report.analysis):
+            shown = [line for line in group.lines if self.verbose or line.mark is Mark.CRITICAL]
+            if not shown:
+                continue
+            lines += self.plain([f"At {group.places}:"], INDENT)
+            for line in shown:
+                why = f": {one_line(line.why, 400)}" if line.why else ""
+                start = line.clients[0].upper() + line.clients[1:]
+                lines += self.marked(line.mark, [f"{start} {line.state}{why}"])
+        return [*lines, *self.plain([NOTE], INDENT)] if lines and self.verbose else lines
 
     # --- details ---------------------------------------------------------------------------------------
 
