@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # One scenario with something to trace and something to find; one with nothing wrong.
 BROKEN, HEALTHY = "round-robin", "healthy"
-# Of the standard library, what is imported only where a file or a setting asks for it.
-LATE = ["plistlib", "xml.parsers.expat", "xml.etree.ElementTree", "tomllib"]
+# What is imported only where a file, a setting or a command asks for it.
+LATE = ["plistlib", "shtab", "xml.parsers.expat", "xml.etree.ElementTree", "tomllib"]
 # Installed from Python's packages, these are there only with the extra "exporter"; a packaged program has them.
 OF_EXPORTER = frozenset({"bcrypt", "uvicorn", "yaml"})
 SCREENS_DEADLINE_S = 60.0
@@ -132,6 +132,17 @@ def _trust(_: Bench) -> str:
     if hashed:
         return "the system's directory of authorities is read as it is needed"
     return "this system has no authorities installed: every certificate will count as untrusted"
+
+
+def _suffixes(_: Bench) -> str:
+    """The list of public suffixes, a file of its own: what keeps a search for members within a name's own domain."""
+    from semscheck.model.target import Target
+    from semscheck.probes.discovery import own_domain
+
+    domains = [own_domain(Target(fqdn=f"keys.{domain}")) for domain in ("example.com", "co.uk")]
+    if domains != ["example.com", None]:
+        raise BrokenError(f"example.com and co.uk, of which the second is public, are taken for {domains}")
+    return "read"
 
 
 # --- the lab -----------------------------------------------------------------------------------------------
@@ -358,6 +369,7 @@ STEPS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("program", _program),
     ("modules", _modules),
     ("trust", _trust),
+    ("suffixes", _suffixes),
     ("lab", _lab),
     ("DNS", _dns),
     ("TLS", _tls),
