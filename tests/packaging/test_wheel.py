@@ -8,6 +8,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,24 @@ def test_the_wheel_has_the_program_and_its_papers_and_nothing_else(built):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "License-Expression: Apache-2.0" in metadata
     assert (ROOT / "README.md").read_text(encoding="utf-8")[:200] in metadata
+
+
+def test_an_index_is_told_where_everything_is(built):
+    """Well-known labels (packaging.python.org, "Well-known Project URLs"); what lies in this tree exists in it."""
+    with zipfile.ZipFile(built[1]) as wheel:
+        metadata = message_from_bytes(wheel.read(next(it for it in wheel.namelist() if it.endswith("/METADATA"))))
+    urls = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL"))
+    assert set(urls) == {"Homepage", "Documentation", "Changelog", "Releases", "Source", "Issues"}
+    assert all(url.startswith("https://") for url in urls.values())
+    for url in urls.values():
+        _, inside, path = url.partition("/main/")
+        assert not inside or (ROOT / path).exists(), url
+    classifiers = metadata.get_all("Classifier")
+    oldest = metadata["Requires-Python"].removeprefix(">=")
+    assert f"Programming Language :: Python :: {oldest}" in classifiers
+    assert metadata["Summary"]
+    assert metadata["Keywords"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
 
 
 def test_the_sdist_has_what_building_and_testing_need(built):
