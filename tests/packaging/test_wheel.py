@@ -63,7 +63,9 @@ def test_the_wheel_has_the_program_and_its_papers_and_nothing_else(built):
 def test_an_index_is_told_where_everything_is(built):
     """Well-known labels (packaging.python.org, "Well-known Project URLs"); what lies in this tree exists in it."""
     with zipfile.ZipFile(built[1]) as wheel:
-        metadata = message_from_bytes(wheel.read(next(it for it in wheel.namelist() if it.endswith("/METADATA"))))
+        metadata = message_from_bytes(
+            wheel.read(next(it for it in wheel.namelist() if it.endswith("/METADATA")))
+        )
     urls = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL"))
     assert set(urls) == {"Homepage", "Documentation", "Changelog", "Releases", "Source", "Issues"}
     assert all(url.startswith("https://") for url in urls.values())
