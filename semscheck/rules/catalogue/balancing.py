@@ -10,6 +10,7 @@ from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, 
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
+from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -546,6 +547,8 @@ SUPPLY = {
 def indistinguishable(context: RuleContext) -> Answers:
     """Nothing tells the members apart, or nothing tells whether clients are kept."""
     why = _tested(context)
+    if why is None and signs(context):
+        why = "TLS is probably opened on the way (CLT006), and sessions are those of what opens it"
     if why is not None:
         yield NotObserved(why)
         return

@@ -2,7 +2,8 @@
 
 One issuer for all members is normal: an organisation has one authority. What is not normal: an issuer that is an
 inspection product's; certificates for different hosts made within minutes of the run by an authority that this
-desktop does not trust; one private key in recent certificates for different hosts.
+desktop does not trust; one private key in recent certificates for different hosts; and one machine that answers at
+every address: the same certificate for whoever sends no name, and sessions that all of them know.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from datetime import timedelta
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
 from semscheck.model.names import matches_alternative_names, matches_common_names
-from semscheck.model.observations import Certificate
+from semscheck.model.observations import Certificate, Control, Handshake
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.chains import Answer, answer, is_self_signed
 from semscheck.rules.catalogue.presented import (
     NO_CERTIFICATE,
     Presented,
+    all_handshakes,
     at_clients,
     at_interfaces_1,
     chains,
@@ -35,6 +37,7 @@ from semscheck.rules.rule import Hit, NotObserved, rule
 
 MADE_NOW = timedelta(minutes=5)  # nobody has a certificate issued and installed on several servers as fast
 CLOCKS_APART = timedelta(minutes=10)
+KEY_NAMES = 4  # a ticket that has the whole name of its key (`Ticket.prefixes`)
 RECENT = timedelta(days=7)  # gateways keep what they made for days
 
 # Words in the issuer's CN, O or OU, lower case, as the products' own authorities carry them. On this desktop:
@@ -53,6 +56,16 @@ _PRODUCTS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("WatchGuard", False, ("watchguard", "fireware https proxy")),
     ("SonicWall", False, ("sonicwall",)),
     ("Untangle", False, ("untangle",)),
+    ("Cloudflare Gateway", False, ("gateway ca - cloudflare", "cloudflare for teams")),
+    ("Cato Networks", False, ("cato networks",)),
+    ("Check Point", False, ("check point", "checkpoint")),
+    ("Menlo Security", False, ("menlo security",)),
+    ("iboss", False, ("iboss",)),
+    ("Trend Micro", False, ("trend micro", "trendmicro")),
+    ("Smoothwall", False, ("smoothwall",)),
+    ("Clearswift", False, ("clearswift",)),
+    ("Securly", False, ("securly",)),
+    ("Squid", False, ("squid",)),
     ("Kaspersky", True, ("kaspersky",)),
     ("ESET", True, ("eset ssl", "eset, spol")),
     ("Avast, AVG or Norton", True, ("web/mail",)),
@@ -193,12 +206,74 @@ def _by_making(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sig
             )
 
 
+def _by_behaviour(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sign]:
+    """One machine in place of several: several members' Interface 1 show a client without a name the clients'
+    certificate and each its own to one with a name, and what resumes TLS at one is known at the others.
+    """
+    apart = {
+        each.host: each
+        for each in shown
+        for place in each.one.places
+        if each.host in place.replication_of and _nameless_shows_clients(context, place)
+    }
+    several = tuple(apart.values())
+    distinct = {each.certificate.fingerprint for each in several}
+    issuers = {each.certificate.issuer for each in shown}
+    if len(distinct) > 1 and len(issuers) == 1 and _one_session_store(context, several):
+        yield _Sign(
+            f"at {listed(list(apart))}, without a server name, the clients' certificate is shown, and all share "
+            "their TLS sessions, as one machine in front of all would",
+            several,
+        )
+
+
+def _nameless_shows_clients(context: RuleContext, place: EndpointStatus) -> bool:
+    """Does Interface 1 show the clients' certificate to who sends no name, and another to who does?"""
+    here = [
+        s for s in context.of(Handshake) if (s.address, s.port) == (place.address, place.port) and s.chain
+    ]
+    bare = {shake.chain[0] for shake in here if shake.sni is None}
+    named = {shake.chain[0] for shake in here if shake.sni == place.sni}
+    clients = {one.certificate.fingerprint for one in at_clients(context)}
+    return bool(bare) and bare <= clients and not bare & named
+
+
+def _one_session_store(context: RuleContext, several: tuple[_Shown, ...]) -> bool:
+    """Are tickets made with one key at all these places and for clients; or does every member know every session?"""
+    places = [place for each in several for place in each.one.places]
+    keys = {_ticket_key(context, place) for place in (*places, *context.client_places)} - {None}
+    at_all = all(_ticket_key(context, place) is not None for place in places)
+    if at_all and len(keys) == 1:
+        return True
+    across = [c for c in context.of(Control) if c.token == "tls" and c.issuer and c.issuer != c.shown_to]
+    return bool(across) and all(control.recognised for control in across)
+
+
+def _ticket_key(context: RuleContext, place: EndpointStatus) -> str | None:
+    """The name of the key that TLS 1.2 tickets begin with there (RFC 5077 section 4), None where none was seen."""
+    for shake in all_handshakes(context, place):
+        if shake.ticket is not None and len(shake.ticket.prefixes) == KEY_NAMES:
+            return shake.ticket.prefixes[-1]
+    return None
+
+
+def signs(context: RuleContext) -> tuple[_Sign, ...]:
+    """Every reason to think that TLS is opened on the way, the surest first."""
+    shown = _imitations(context)
+    named = tuple(_by_product(context, shown))
+    told = {each.certificate.fingerprint for sign in named for each in sign.shown}
+    rest = tuple(each for each in shown if each.certificate.fingerprint not in told)
+    found = (*named, *_by_making(context, rest))
+    return found or tuple(_by_behaviour(context, shown))
+
+
 @rule(
     Card(
         code="CLT006",
         name="tls-intercepted",
         title="TLS is inspected on the way",
         severity=Severity.CRITICAL,
+        severity_note="a warning where this desktop trusts what it is shown: clients connect",
         confidence=Confidence.LIKELY,
         owner=Owner.NETWORK,
         summary="Something between this desktop and the servers seems to open TLS and to present "
@@ -210,9 +285,10 @@ def _by_making(context: RuleContext, shown: tuple[_Shown, ...]) -> Iterator[_Sig
         "the security program of this desktop, then run the check again.",
         seen_by="An issuer whose name is that of an inspection product, for a certificate that fits the name "
         "asked for; or certificates for different hosts, from one issuer, that share one private key, or "
-        "were made within minutes of the run by an issuer that is not trusted. A private authority that "
-        "issued all of a cluster's certificates is no sign. An inspector that copies dates and keeps "
-        "separate keys under an unknown name is not seen.",
+        "were made within minutes of the run by an issuer that is not trusted; or one machine that answers "
+        "at every address: several members' Interface 1 show the clients' certificate to a client that "
+        "sends no name, and all share their TLS sessions or the key of their tickets. A private authority that "
+        "issued all of a cluster's certificates is no sign.",
         references=(
             Reference(
                 "RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)",
@@ -225,11 +301,7 @@ def tls_intercepted(context: RuleContext) -> Iterator[RuleAnswer]:
     if not everywhere(context):
         yield NotObserved(NO_CERTIFICATE)
         return
-    shown = _imitations(context)
-    named = tuple(_by_product(context, shown))
-    told = {each.certificate.fingerprint for sign in named for each in sign.shown}
-    rest = tuple(each for each in shown if each.certificate.fingerprint not in told)
-    for sign in (*named, *_by_making(context, rest)):
+    for sign in signs(context):
         yield _hit(sign, context)
 
 
@@ -242,6 +314,7 @@ def _hit(sign: _Sign, context: RuleContext) -> Hit:
         subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
         summary=f'TLS to {where(places, context)} is probably opened on the way by "{by}": {sign.why}.',
         owner=Owner.DESKTOP if sign.here else Owner.NETWORK,
+        severity=None if _distrusted(context, sign.shown) else Severity.WARNING,
         evidence=tuple(dict.fromkeys(item for each in sign.shown for item in each.one.evidence)),
         args={
             "issuer": sign.shown[0].certificate.issuer,

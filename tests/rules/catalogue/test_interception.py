@@ -5,13 +5,25 @@ from __future__ import annotations
 import pytest
 
 from semscheck.model.findings import Confidence, Owner, State
+from semscheck.model.observations import Ticket
 from semscheck.model.report import Snapshot
 from semscheck.model.target import Severity
 from semscheck.pipeline import judge_snapshot
 from semscheck.redaction.report import redact
-from tests.rig.certs import Authority, make_key, self_signed
+from tests.rig.certs import Authority, Issued, make_key, self_signed
 from tests.rules.netscene import NOW
-from tests.rules.tlsscene import FQDN, ISSUING, KEYS, Scene, Shake, cluster, name, untrusted
+from tests.rules.tlsscene import (
+    FQDN,
+    ISSUING,
+    KEYS,
+    Scene,
+    Shake,
+    client,
+    cluster,
+    name,
+    replication,
+    untrusted,
+)
 
 GATEWAY = Authority.root("Example Gateway", at=NOW)
 MINUTE = 1 / 1440
@@ -53,6 +65,67 @@ def test_one_key_counts_even_where_the_gateway_is_trusted() -> None:
     for_clients = ISSUING.issue(FQDN, key=key, starts_days=-1)
     own = ISSUING.issue(name(1), key=key, starts_days=-1)
     assert "CLT006" in cluster(clients=[for_clients], balancer=for_clients, replications=[own]).codes()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_what_this_desktop_trusts_is_a_warning(trusted: bool) -> None:
+    gateway = Authority.root("Gateway CA - Cloudflare Managed G1 3d02", at=NOW)
+    trust = None if trusted else untrusted(19)
+    scene = cluster(
+        clients=[Shake(gateway.issue(FQDN), trust=trust)],
+        balancer=None,
+        replications=[Shake(gateway.issue(name(1)), trust=trust)],
+    )
+    found = scene.only("CLT006")
+    assert found.severity is (Severity.WARNING if trusted else Severity.CRITICAL)
+    assert found.args["product"] == "Cloudflare Gateway"
+
+
+KEY = Ticket(1, "w", ("a", "b", "c", "d"), 7200)
+OTHER_KEY = Ticket(1, "v", ("a", "b", "c", "e"), 7200)
+
+
+def one_machine(
+    bare: Issued | None = KEYS,
+    tickets: tuple[Ticket | None, ...] = (KEY, KEY, KEY),
+    issuer: Authority = ISSUING,
+) -> Scene:
+    """Two members whose Interface 1 show `bare` to who sends no name (None: their own). tickets: Interface 2, then
+    the two Interfaces 1."""
+    own = [issuer.issue(name(1)), ISSUING.issue(name(2))]
+    scene = cluster(clients=[KEYS, KEYS], balancer=KEYS, replications=own)
+    scene.shake(client(1), Shake(KEYS, judged=False, more={**ALONE, "ticket": tickets[0]}))
+    for number, issued in enumerate(own, 1):
+        ticket = tickets[number]
+        scene.shake(replication(number), Shake(issued, judged=False, more={**ALONE, "ticket": ticket}))
+        nameless = Shake(bare or issued, judged=False, more={"sni": None, "policy": "unverified"})
+        scene.shake(replication(number), nameless)
+    return scene
+
+
+ALONE: dict[str, object] = {"offered": "TLSv1.2", "version": "TLSv1.2", "policy": "legacy"}
+
+
+def test_one_machine_in_place_of_several_is_told_by_what_it_does() -> None:
+    found = one_machine().only("CLT006")
+    assert (found.severity, found.confidence) == (Severity.WARNING, Confidence.LIKELY)
+    assert "as one machine in front of all would" in found.summary
+    assert f"{name(1)} and {name(2)}" in found.summary
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        one_machine(bare=None),
+        one_machine(tickets=(KEY, KEY, OTHER_KEY)),
+        one_machine(tickets=(OTHER_KEY, KEY, KEY)),
+        one_machine(tickets=(KEY, None, None)),
+        one_machine(issuer=Authority.root("Another", at=NOW)),
+    ],
+    ids=["own default", "own keys", "clients' own key", "no tickets", "two issuers"],
+)
+def test_one_of_these_signs_alone_is_none(scene: Scene) -> None:
+    assert "CLT006" not in scene.codes()
 
 
 # --- what is normal ----------------------------------------------------------------------------------------
