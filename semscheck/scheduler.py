@@ -209,7 +209,7 @@ class Engine:
         from semscheck.probes.dns import look_up
 
         try:
-            await look_up(self._seam, self.record, self._target, self._leads_to)
+            await look_up(self._seam, self.record, self._target, self._leads_to, self._also_look)
         finally:
             self._named = True
             if self._left_out:
@@ -240,6 +240,11 @@ class Engine:
             self._look(destination)
             self._start(f"second certificate at {address}", self._second_certificate(destination))
         self._news.set()
+
+    def _also_look(self, addresses: tuple[str, ...]) -> None:
+        """Addresses that clients are not led to, only the zone's own servers give: does one serve there?"""
+        for address in addresses:
+            self._look(Destination(address, self._target.port, self._target.fqdn, web=False))
 
     async def _desktop(self) -> None:
         from semscheck.probes.desktop import look_around

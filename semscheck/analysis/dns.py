@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from semscheck.model.addresses import is_contacted, is_private
 from semscheck.model.analysis import AnswerSet, DnsAnalysis, ResolverAnalysis, Rotation
 from semscheck.model.observations import DnsAnswer, SystemResolution
 from semscheck.model.report import Snapshot
@@ -20,12 +21,6 @@ ENOUGH = 5  # one order or address five times running out of two, by chance: 6 %
 FAMILY_OF = {"A": 4, "AAAA": 6}
 
 CHANGING = (Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS)
-
-# RFC 1918, RFC 6598, RFC 4193: what an intranet's view of a zone has and the internet's has not.
-_PRIVATE = tuple(
-    ipaddress.ip_network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-)
 
 _BADNESS = {
     Rotation.NONE: 0,
@@ -53,7 +48,9 @@ def dns_analysis(snapshot: Snapshot) -> DnsAnalysis:
     ttls = [answer.ttl_s for answer in usable if answer.records and answer.ttl_s is not None]
     given = [address for answer in usable for address in answer.records]
     return DnsAnalysis(
-        addresses=sorted_addresses(a for a in (*given, *system) if family_of(a) in target.families),
+        addresses=sorted_addresses(
+            a for a in (*given, *system) if family_of(a) in target.families and is_contacted(a, target)
+        ),
         rotation=worse(*(kind for kind in families.values() if kind is not None)),
         rotation_v4=families[4] or Rotation.UNKNOWN,
         rotation_v6=families[6] or Rotation.UNKNOWN,
@@ -212,14 +209,8 @@ def _in_this_view(
     there: set[str] = set().union(*(_addresses(servers[key]) for key in authorities))
     own_view = any("AA" in answer.flags for key in resolvers for answer in servers[key])
     changing = any(judged[key].rotation in CHANGING for key in authorities)
-    one_of_many = changing and not own_view and _is_private(here) == _is_private(there)
+    one_of_many = changing and not own_view and any(map(is_private, here)) == any(map(is_private, there))
     return resolvers + (authorities if not here or here & there or one_of_many else [])
-
-
-def _is_private(addresses: Iterable[str]) -> bool:
-    """Any of them is an address that only an intranet knows."""
-    known = [ipaddress.ip_address(address) for address in addresses if family_of(address)]
-    return any(one in network for one in known for network in _PRIVATE if one.version == network.version)
 
 
 def _over_servers(keys: Iterable[_Key], servers: dict[_Key, list[DnsAnswer]], family: int) -> Rotation | None:

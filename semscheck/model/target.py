@@ -66,6 +66,10 @@ class Thresholds:
     expiry_warning_days: float = 30
     expiry_critical_days: float = 7
     ttl_warning_s: int = 300
+    lookup_slow_s: float = 1
+    connect_slow_s: float = 1
+    handshake_slow_s: float = 2
+    page_slow_s: float = 3
     written: tuple[str, ...] = ()
 
     def expiry_days(self, whole_days: float | None) -> tuple[float, float]:

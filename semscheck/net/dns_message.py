@@ -21,9 +21,17 @@ _PAYLOAD_STEP = 4
 
 
 def make_query(
-    name: str, record_type: str, *, recurse: bool, repetition: int = 0, edns: bool = True
+    name: str,
+    record_type: str,
+    *,
+    recurse: bool,
+    repetition: int = 0,
+    edns: bool = True,
+    unchecked: bool = False,
 ) -> dns.message.Message:
     """A query with an id of its own. Raises ValueError for a name that DNS cannot carry.
+
+    unchecked: without DNSSEC's validation (CD, RFC 4035 section 3.2.2).
 
     The announced payload differs from repetition to repetition: PowerDNS keeps whole answers, shuffled as they
     are, and finds them by the bytes of the query behind its id (docs/settings.rst, `cache-ttl`).
@@ -39,7 +47,7 @@ def make_query(
             record_type,
             use_edns=0 if edns else False,
             payload=_LARGEST_PAYLOAD - _PAYLOAD_STEP * (repetition % 100) if edns else None,
-            flags=dns.flags.RD if recurse else 0,
+            flags=(dns.flags.RD if recurse else 0) | (dns.flags.CD if unchecked else 0),
         )
     except dns.exception.DNSException as error:
         raise ValueError(f"not a name that DNS can carry: {type(error).__name__}") from error

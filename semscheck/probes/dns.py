@@ -13,9 +13,10 @@ import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from semscheck.model.addresses import is_contacted
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import (
     Bound,
@@ -37,6 +38,30 @@ if TYPE_CHECKING:
     import dns.message
 
 Heard = Callable[[tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one server is asked. unchecked: a resolver is not to validate the answer by DNSSEC."""
+
+    name: str
+    kind: str
+    repetition: int = 0
+    recurse: bool = True
+    unchecked: bool = False
+
+    def query(self, edns: bool) -> dns.message.Message:
+        """A query with an id of its own."""
+        return make_query(
+            self.name,
+            self.kind,
+            recurse=self.recurse,
+            repetition=self.repetition,
+            edns=edns,
+            unchecked=self.unchecked,
+        )
+
+
 Purpose = Literal["fqdn", "member", "suffix", "probe"]
 
 BURST = 7  # with two records, one order seven times running by chance: 1.6 %; a cycle shows at once
@@ -49,6 +74,8 @@ TRIES_S = (
 )  # a lost datagram is sent again after these, and the last waits for what is left of the step
 SILENT_TRIES = 2  # a query that stayed without any answer counts so much: the resolver is not asked again
 PATIENCE_S = 0.5  # how long the zone's servers are put off for resolvers that have not answered yet
+AGAIN_S = 0.3
+BESIDE = 4  # addresses that only the zone's own servers give
 AUTHORITIES = 4
 AUTHORITY_TIMEOUT_S = 2.0
 MAX_MEMBER_NAMES = 16
@@ -60,27 +87,38 @@ _ANSWERED = ("NOERROR", "NXDOMAIN")
 _EDNS_REFUSED = ("FORMERR", "NOTIMP", "BADVERS")  # RFC 6891 section 7: servers that do not know EDNS
 
 
-async def look_up(backend: NetworkBackend, record: Recorder, target: Target, heard: Heard) -> None:
+async def look_up(
+    backend: NetworkBackend, record: Recorder, target: Target, heard: Heard, beside: Heard | None = None
+) -> None:
     """Record everything that DNS and the system say of the FQDN and of the members' names.
 
-    heard: called with addresses of the FQDN as soon as they are known, each address once. Network trouble is
-    recorded, never raised. Takes at most the step's time-out for each of: first answers, burst, the zone's
-    servers; the time-out itself is `target.limits.timeout_s`.
+    heard: called with addresses of the FQDN as soon as they are known, each address once. beside: with those that
+    only the zone's own servers give, and no resolver. Network trouble is recorded, never raised. Takes at most the
+    step's time-out for each of: first answers, burst, the zone's servers, and twice that for the system; the
+    time-out itself is `target.limits.timeout_s`.
     """
     if target.fqdn_is_address:
         heard((target.fqdn,))
         return
-    await _Look(backend, record, target, heard).everything()
+    await _Look(backend, record, target, heard, beside).everything()
 
 
 class _Look:
     """One look-up under way: what is known so far, and whose turn it is."""
 
-    def __init__(self, backend: NetworkBackend, record: Recorder, target: Target, heard: Heard) -> None:
+    def __init__(
+        self,
+        backend: NetworkBackend,
+        record: Recorder,
+        target: Target,
+        heard: Heard,
+        beside: Heard | None = None,
+    ) -> None:
         self._seam = backend
         self._record = record
         self._target = target
         self._heard = heard
+        self._beside = beside or (lambda _: None)
         self._types = tuple(kind for family, kind in ((4, "A"), (6, "AAAA")) if family in target.families)
         self._timeout_s = target.limits.timeout_s
         self._known: set[str] = set()
@@ -98,9 +136,9 @@ class _Look:
         settings = configuration(self._target, self._seam.desktop)
         self._note_configuration(settings, began)
         async with asyncio.TaskGroup() as group:
-            if settings.source == "system":
-                group.create_task(self._ask_system())
             looks = [group.create_task(self._see_resolver(place)) for place in settings.resolvers]
+            if settings.source == "system":
+                group.create_task(self._see_system(looks))
             if looks:
                 group.create_task(self._then_the_rest(looks, settings))
 
@@ -124,7 +162,7 @@ class _Look:
     # --- addresses that become known ---------------------------------------------------------------------
 
     def _tell(self, addresses: Iterable[str]) -> None:
-        wanted = [a for a in addresses if (6 if ":" in a else 4) in self._target.families]
+        wanted = self._usable(addresses)
         new = tuple(a for a in dict.fromkeys(wanted) if a not in self._known)
         new = new[: max(0, MAX_HEARD - len(self._known))]
         if new:
@@ -134,12 +172,30 @@ class _Look:
             self._known.update(new)
             self._heard(new)
 
-    async def _ask_system(self) -> None:
+    def _usable(self, addresses: Iterable[str]) -> list[str]:
+        """Those that are asked for and may be a server's."""
+        families = self._target.families
+        asked = (a for a in addresses if (6 if ":" in a else 4) in families)
+        return [address for address in asked if is_contacted(address, self._target)]
+
+    async def _see_system(self, looks: list[asyncio.Task[None]]) -> None:
+        """What programs get here; once more where no name server gave it, since the first answer may have been the
+        last of an old one (RFC 8767)."""
+        first = await self._ask_system()
+        if looks and first.addresses:
+            await asyncio.wait(looks)
+        by_dns = {address for answers in self._first.values() for a in answers for address in a.records}
+        if by_dns and first.addresses and by_dns.isdisjoint(first.addresses):
+            await self._seam.clock.sleep(AGAIN_S)
+            await self._ask_system()
+
+    async def _ask_system(self) -> SystemResolution:
         began = self._record.now()
         addresses: tuple[str, ...] = ()
         trouble: Failure | None = None
         try:
-            async with asyncio.timeout(self._timeout_s):
+            # The C library's own second try comes after five seconds (resolv.conf(5)): slow is not silent.
+            async with asyncio.timeout(2 * self._timeout_s):
                 addresses = await self._seam.resolver.system(self._target.fqdn)
         except socket.gaierror as error:  # its numbers are EAI_*, not errno
             trouble = Failure(Phase.RESOLVE, Cause.NO_ADDRESS, error.strerror or str(error), error.errno)
@@ -147,7 +203,7 @@ class _Look:
             trouble = failure_from(Phase.RESOLVE, error)
         if len(addresses) > KEPT_RECORDS:
             self._note_too_many(len(addresses))
-        self._record.add(
+        seen = self._record.add(
             SystemResolution,
             began,
             name=self._target.fqdn,
@@ -155,6 +211,7 @@ class _Look:
             failure=trouble,
         )
         self._tell(addresses[:KEPT_RECORDS])
+        return seen
 
     # --- one resolver ------------------------------------------------------------------------------------
 
@@ -172,6 +229,9 @@ class _Look:
                 await self._seam.clock.sleep(SPACING_S)  # what else is to be asked of it now goes first
                 async with self._turn:
                     await self._burst(place, [task.result() for task in ready], "resolver")
+        if all(answer.rcode == "SERVFAIL" for answer in self._first.get(place, ())):
+            # Without validation (RFC 4035 section 3.2.2): does DNSSEC stand in the way?
+            await self._ask(place, self._target.fqdn, self._types[0], purpose="probe", unchecked=True)
 
     async def _ask_first(self, place: Place, kind: str) -> DnsAnswer:
         answer = await self._ask(place, self._target.fqdn, kind)
@@ -221,12 +281,17 @@ class _Look:
         repetition: int = 0,
         role: Literal["resolver", "authority"] = "resolver",
         purpose: Purpose = "fqdn",
+        unchecked: bool = False,
     ) -> DnsAnswer:
-        """One query, recorded: asked again where a datagram was lost, over TCP where it was cut short."""
+        """One query, recorded: asked again where a datagram was lost, over TCP where it was cut short.
+
+        Its time is that of the datagram that was answered, so that a slow server is slow and a lost one is not.
+        """
         began = self._record.now()
         data: dict[str, Any] = {}
+        question = Question(name, kind, repetition, role == "resolver", unchecked)
         try:
-            reading, transport = await self._exchange(place, name, kind, repetition, role)
+            reading, transport, began = await self._exchange(place, question)
             data = _as_data(reading, transport)
             if reading.seen > KEPT_RECORDS:
                 self._note_too_many(reading.seen)
@@ -253,38 +318,47 @@ class _Look:
             self._bound("addresses kept of one DNS answer", seen, KEPT_RECORDS)
 
     async def _exchange(
-        self, place: Place, name: str, kind: str, repetition: int, role: str
-    ) -> tuple[Reading, Literal["udp", "tcp"]]:
-        """Raises OSError (TimeoutError among them) or ValueError (malformed)."""
-        recurse = role == "resolver"
-        limit_s = self._timeout_s if recurse else min(self._timeout_s, AUTHORITY_TIMEOUT_S)
+        self, place: Place, question: Question
+    ) -> tuple[Reading, Literal["udp", "tcp"], float]:
+        """The answer, over what it came, and when it was asked for. Raises OSError (TimeoutError among them) or
+        ValueError (malformed)."""
+        limit_s = self._timeout_s if question.recurse else min(self._timeout_s, AUTHORITY_TIMEOUT_S)
         async with asyncio.timeout(limit_s):
             edns = place not in self._no_edns
-            answer = await self._over_udp(place, (name, kind, repetition, recurse, edns), limit_s)
+            answer, began = await self._over_udp(place, question, edns, limit_s)
             if edns and _rcode(answer) in _EDNS_REFUSED:
                 edns = False
                 self._no_edns.add(place)
-                answer = await self._over_udp(place, (name, kind, repetition, recurse, edns), limit_s)
-            reading = read(answer, name, kind)
+                answer, began = await self._over_udp(place, question, edns, limit_s)
+            reading = read(answer, question.name, question.kind)
             if "TC" not in reading.flags:
-                return reading, "udp"
-            query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
-            whole = await self._seam.resolver.ask(query, place.address, place.port, tcp=True)
-            reading = read(whole, name, kind)
+                return reading, "udp", began
+            whole = await self._seam.resolver.ask(question.query(edns), place.address, place.port, tcp=True)
+            reading = read(whole, question.name, question.kind)
             if "TC" in reading.flags:
                 raise ValueError("the answer is cut short over TCP as well")
-            return reading, "tcp"
+            return reading, "tcp", began
 
     async def _over_udp(
-        self, place: Place, question: tuple[str, str, int, bool, bool], limit_s: float
-    ) -> dns.message.Message:
-        """One datagram, and up to two more with other ids if nothing came; the zone's own servers get one."""
-        name, kind, repetition, recurse, edns = question
-        for wait_s in _tries(limit_s) if recurse else (limit_s,):
-            query = make_query(name, kind, recurse=recurse, repetition=repetition, edns=edns)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    return await self._seam.resolver.ask(query, place.address, place.port, tcp=False)
+        self, place: Place, question: Question, edns: bool, limit_s: float
+    ) -> tuple[dns.message.Message, float]:
+        """One datagram, and up to two more with other ids if nothing came; the zone's own servers get one.
+
+        An answer to any of them counts, however late: a slow server would never be heard otherwise.
+        """
+        tries: dict[asyncio.Task[dns.message.Message], float] = {}
+        try:
+            for wait_s in _tries(limit_s) if question.recurse else (limit_s,):
+                ask = self._seam.resolver.ask(question.query(edns), place.address, place.port, tcp=False)
+                tries[asyncio.ensure_future(ask)] = self._record.now()
+                done, _ = await asyncio.wait(tries, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    first = min(done, key=tries.__getitem__)
+                    return first.result(), tries[first]
+        finally:
+            for one in tries:
+                one.cancel()
+            await asyncio.gather(*tries, return_exceptions=True)
         raise TimeoutError
 
     # --- what comes after the resolvers ------------------------------------------------------------------
@@ -319,7 +393,7 @@ class _Look:
     async def _quietly(self, place: Place, name: str, kind: str) -> Reading | None:
         """A question on the way to something else; not recorded by itself. None: no answer."""
         try:
-            reading, _ = await self._exchange(place, name, kind, 0, "resolver")
+            reading, _, _ = await self._exchange(place, Question(name, kind))
         except (OSError, ValueError):
             return None
         return reading
@@ -420,8 +494,11 @@ class _Look:
             if answer.records:
                 sets.setdefault((answer.server, answer.record_type), set()).add(answer.records)
         changing = any(len(one) > 1 for one in sets.values())
-        if changing or not self._known or self._known.intersection(given):
+        told = any(answer.records for some in self._first.values() for answer in some)
+        if changing or not told or self._known.intersection(given):
             self._tell(given)
+        else:
+            self._beside(tuple(dict.fromkeys(self._usable(given)))[:BESIDE])
 
     async def _see_member_names(self, guide: Place, its_look: asyncio.Task[None]) -> None:
         names = list(dict.fromkeys(m.name for m in self._target.members if m.name != self._target.fqdn))
@@ -463,10 +540,17 @@ class _Look:
             ]
         )
         name = next((answer.name for answer in found if answer.records), None)
+        if name is not None:
+            await self._ask(guide, self._made_up(name), self._types[0], purpose="probe")
         firsts = [answer for answer in found if answer.name == name]
         self._tell(address for answer in firsts for address in answer.records)
         async with self._turn:
             await self._burst(guide, firsts, "resolver")
+
+    def _made_up(self, name: str) -> str:
+        """A name in the same place that nobody has: where it has an address, a wildcard answers for all."""
+        suffix = name.removeprefix(f"{self._target.fqdn}.")
+        return f"{self._seam.random.getrandbits(48):012x}.{suffix}"
 
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:

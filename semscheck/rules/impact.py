@@ -62,7 +62,7 @@ def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
     places = _places(context, finding)
     if not places or any(place.fqdn for place in places):
         return _met(context, kind, finding, places)
-    if any(place.client_of for place in places) and kind is not ImpactKind.UNTIL_DATE:
+    if any(place.client_of for place in places) and kind not in (ImpactKind.UNTIL_DATE, ImpactKind.SLOW):
         return ImpactKind.NO_REDUNDANCY
     return None
 

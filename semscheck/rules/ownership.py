@@ -66,7 +66,7 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
         return Owner.BALANCER, SILENT_IN_FRONT
     if code == "TLS001" and context.separated(Separation.TLS_IN_FRONT, place.address):
         return Owner.BALANCER, f"{NO_TLS_IN_FRONT} {remedy}"
-    if owner is not Owner.SERVER:
+    if owner is not Owner.SERVER or code == "CLU009":
         return owner, remedy
     if code.startswith("CRT") or code == "TLS007":
         return (Owner.BALANCER, f"{ENDS_THERE} {remedy}") if _ends_tls(place, context) else (owner, remedy)

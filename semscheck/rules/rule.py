@@ -16,6 +16,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.interception",
     "semscheck.rules.catalogue.dns",
     "semscheck.rules.catalogue.dns_target",
+    "semscheck.rules.catalogue.dns_zone",
     "semscheck.rules.catalogue.net",
     "semscheck.rules.catalogue.net_contrast",
     "semscheck.rules.catalogue.tls",

@@ -363,3 +363,53 @@ def no_answer(context: RuleContext) -> Answers:
         )
     if not asked:
         yield NotObserved("no request was sent")
+
+
+@rule(
+    Card(
+        code="CLU009",
+        name="slow-page",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The server takes over three seconds to answer a request.",
+        why="Connecting is quick, and then nothing happens: users see a client or a browser that hangs.",
+        remedy=(
+            "1. Look at the server's load, its database and the disk, and at what it waits for (a directory, DNS).\n"
+            "2. If it is slow through the load balancer alone, look at the load balancer's own load and connections."
+        ),
+        seen_by=(
+            "The quickest of the pages that were asked for at the address, of two at least, took longer than "
+            "`page_slow_s`; connecting and the handshake are not counted."
+        ),
+        references=(KB_156803,),
+        title="Slow pages",
+        impact=ImpactKind.SLOW,
+    )
+)
+def slow_page(context: RuleContext) -> Answers:
+    """Even the quickest page over the limit."""
+    limit_s = context.target.thresholds.page_slow_s
+    quickest = {
+        place: took for place in context.client_places if (took := _quickest_s(context, place)) is not None
+    }
+    if not quickest:
+        yield NotObserved("fewer than two pages were received at every address")
+    quick_members = any(place.client_of and took <= limit_s for place, took in quickest.items())
+    for place, took in quickest.items():
+        if took > limit_s:
+            yield Hit(
+                subject=place_subject(place, context.target),
+                owner=Owner.BALANCER if place.balancer and quick_members else None,
+                summary=(
+                    f"{sentence_start(place_name(place, context.target))} is slow: connecting is quick, and a page "
+                    f"takes {took:.1f} s."
+                ),
+                evidence=tuple(e.id for e in _exchanges(context, place)),
+                args={"quickest_s": f"{took:.3f}", "limit_s": f"{limit_s:g}"},
+            )
+
+
+def _quickest_s(context: RuleContext, place: EndpointStatus) -> float | None:
+    """Of two pages at least, so that one that was looked up for the first time is not blamed."""
+    pages = [e.elapsed_s for e in _exchanges(context, place) if e.failure is None and e.elapsed_s is not None]
+    return min(pages) if len(pages) > 1 else None

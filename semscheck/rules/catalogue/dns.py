@@ -204,16 +204,35 @@ def resolver_failed(context: RuleContext) -> Iterator[Answer]:
             continue
         bad = [a for a in own if a.record_type in failing]
         reasons = listed(_trouble(a) for a in bad)
+        unchecked = _unchecked(context, server)
+        if unchecked:
+            reasons += f", and gives {listed(unchecked.records)} where it need not validate: DNSSEC"
         one_kind = len(failing) < len({a.record_type for a in own})
         part = f" for {failing[0]} records" if one_kind else ""
         yield Hit(
             subject=Subject("resolver", server, *_address_and_port(server)),
             summary=f"The resolver {server} fails{part}: {reasons}.",
-            remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0]) if one_kind else None,
+            remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0])
+            if one_kind
+            else (_SIGNATURES if unchecked else None),
             severity=severity,
             evidence=ids(bad),
             args={"server": server, "reason": reasons, "types": listed(failing)},
         )
+
+
+_SIGNATURES = (
+    "1. Sign the zone anew: its DNSSEC signatures have expired, or its keys do not match the DS record in the zone "
+    "above (`delv NAME`, or dnsviz for a public zone, shows which).\n"
+    "2. See that whatever signs it runs, and that the servers' clocks are right.\n"
+    "3. Until then only resolvers that do not validate can answer for this name."
+)
+
+
+def _unchecked(context: RuleContext, server: str) -> DnsAnswer | None:
+    """What the server answers where it is asked not to validate (CD), None if it was not asked or has nothing."""
+    asked = (a for a in context.of(DnsAnswer) if a.purpose == "probe" and a.server == server)
+    return next((a for a in asked if a.name == context.target.fqdn and a.records), None)
 
 
 def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
@@ -351,6 +370,7 @@ def _server_name(one: ResolverAnalysis) -> str:
             "is judged by its own answers, and a change at the moment a cached answer runs out does not count. "
             "The order that the system shows can be fixed all the same, since it sorts addresses (RFC 6724)."
         ),
+        severity_note="warning where the profile names all addresses as balancers and they lead to the same member",
         references=(KB_ROUND_ROBIN, KB_BALANCING, RFC_6724),
     )
 )
@@ -366,11 +386,15 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
     what = "which of them are given changes" if Rotation.SUBSET in {how for _, how, _ in found} else ""
     what = what or "their order changes"
     servers = _changing_at(context, CHANGING)
+    led = led_to(context)
+    same = set(addresses) <= set(context.target.balancers) & set(led) and not apart(led)
+    to_one = f" All of them are load balancer addresses that lead to {led[addresses[0]]}." if same else ""
     yield Hit(
         subject=fqdn_subject(context),
+        severity=Severity.WARNING if same else None,
         summary=(
             f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
-            f"from answer to answer: DNS round robin."
+            f"from answer to answer: DNS round robin.{to_one}"
         ),
         evidence=ids(answers),
         args={"addresses": listed(addresses), "count": str(len(addresses)), "servers": servers},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address
 
 from semscheck.model.analysis import EndpointStatus, Reach
@@ -30,6 +30,7 @@ from semscheck.rules.catalogue.dns_facts import (
     told,
     untold,
 )
+from semscheck.rules.catalogue.dns_zone import synthesised
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -145,14 +146,14 @@ def points_to_stranger(context: RuleContext) -> Iterator[Answer]:
         known.update(one.address for one in (*member.replication, *member.client))
     missing = _unled(context)
     mapped = _mapped_addresses(context)
-    if missing is None:
-        yield from (_mapped_hit(context, address, four) for address, four in mapped.items())
+    yield from (_mapped_hit(context, address, four) for address, four in mapped.items())
     if missing is None and not known:
         missing = NotObserved("no address of a balancer or a member is known")
     if missing is not None:
         yield missing
         return
-    strangers = [a for a in context.analysis.dns.addresses if a not in known and a not in mapped]
+    made_up = synthesised(context)
+    strangers = [a for a in context.analysis.dns.addresses if a not in known and a not in made_up]
     pinned = [address for address in strangers if address in pinned_addresses(context)]
     for some in (pinned, [address for address in strangers if address not in pinned]):
         if some:
@@ -170,9 +171,10 @@ def _mapped(address: str) -> str | None:
 
 def _mapped_addresses(context: RuleContext) -> dict[str, str]:
     """The FQDN's IPv4-mapped addresses that came from DNS, each with the IPv4 address in it."""
-    given = {address for answer in context.of(DnsAnswer) for address in answer.records}
-    here = (address for address in context.analysis.dns.addresses if address in given)
-    return {address: four for address in here if (four := _mapped(address)) is not None}
+    given = dict.fromkeys(
+        address for answer in context.of(DnsAnswer) if answer.purpose == "fqdn" for address in answer.records
+    )
+    return {address: four for address in given if (four := _mapped(address)) is not None}
 
 
 def _mapped_hit(context: RuleContext, address: str, four: str) -> Hit:
@@ -223,8 +225,10 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
         ),
         seen_by=(
             "The name has no dot; or the resolvers say that it does not exist as it stands, and an answer came "
-            "for the name with a suffix of the system's search list."
+            "for the name with a suffix of the system's search list. A made-up name with that suffix tells whether a "
+            "wildcard answers for every name there."
         ),
+        severity_note="critical where a wildcard below the suffix answers for every name",
         references=(RFC_1034, KB_BALANCING),
     )
 )
@@ -233,11 +237,13 @@ def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
         yield AN_ADDRESS
         return
     name, found = fqdn_shown(context.target), found_by_suffix(context)
+    caught = _caught_by_wildcard(context, found)
     as_found = f"; it was found as {found[0].name}" if found else ""
     if "." not in context.target.fqdn:
         summary = f"{name} is a single label, not a fully qualified name{as_found}."
     elif found and not any(answer.records for answer in told(context)):
-        summary = f"{name} does not exist as it stands{as_found}, with a search suffix of this desktop."
+        summary = f"{name} does not exist as it stands{as_found}, with a search suffix of this desktop"
+        summary += ", below which a wildcard answers for every name: check its spelling." if caught else "."
     else:
         if not told(context):
             yield NotObserved("no name server answered")
@@ -245,8 +251,28 @@ def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
     yield Hit(
         subject=fqdn_subject(context),
         summary=summary,
+        severity=Severity.CRITICAL if caught else None,
+        remedy=_MISSPELT if caught else None,
         evidence=ids(found or told(context)),
         args={"found_as": found[0].name if found else ""},
+    )
+
+
+_MISSPELT = (
+    "1. Check the spelling of the name in the client's enrollment: it does not exist, and what answers is whatever "
+    "the wildcard leads to.\n"
+    "2. Enroll clients with the fully qualified name, and create its record where it is missing.\n"
+    "3. Remove the wildcard record, or the suffix from this desktop's search list."
+)
+
+
+def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> bool:
+    """A name that nobody has, with the same suffix, has the same address."""
+    given = {address for answer in found for address in answer.records}
+    suffixes = {answer.name.removeprefix(f"{context.target.fqdn}.") for answer in found}
+    made_up = (a for a in context.of(DnsAnswer) if a.purpose == "probe" and a.role == "resolver")
+    return any(
+        given.intersection(answer.records) and answer.name.partition(".")[2] in suffixes for answer in made_up
     )
 
 
@@ -456,11 +482,14 @@ def dead_ipv6(context: RuleContext) -> Iterator[Answer]:
     if missing is not None:
         yield missing
         return
-    published = [address for address in context.analysis.dns.addresses if ":" in address]
+    made_up = synthesised(context)  # these are DNS019's
+    published = [a for a in context.analysis.dns.addresses if ":" in a and a not in made_up]
     if not published:
         return
     tried = [
-        place for place in context.fqdn_places if ":" in place.address and place.reach is not Reach.NOT_TRIED
+        place
+        for place in context.fqdn_places
+        if place.address in published and place.reach is not Reach.NOT_TRIED
     ]
     ipv4 = any(":" not in place.address and _works(place) for place in context.fqdn_places)
     if not tried:

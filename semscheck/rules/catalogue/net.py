@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -31,7 +31,6 @@ BY_SUBJECT = (
     "Critical where the FQDN leads there, a warning for another client interface, "
     "info for a replication interface."
 )
-SLOW_S = 1.0
 SLOW_LEAST = 3  # connections, below which one lost packet makes the median
 FLAKY_LEAST = 3  # connections to one address, below which a lost one says little
 MANAGEMENT = {444: "replication", 9000: "administration"}
@@ -217,46 +216,90 @@ def reset(context: RuleContext) -> Answers:
     Card(
         code="NET005",
         name="slow",
-        title="Slow connections",
-        impact=ImpactKind.SLOW,
         severity=Severity.WARNING,
         owner=Owner.NETWORK,
         summary="Connecting takes over a second (median).",
         why="Every step of a client takes several such round trips; users wait, and time-outs come near.",
         remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
         seen_by="The median time of the connections that this run made to the address, of three at least: one "
-        "lost packet by itself delays a connection by a second (RFC 6298).",
+        "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`.",
         references=(RFC_9293,),
+        title="Slow connections",
+        impact=ImpactKind.SLOW,
     )
 )
 def slow(context: RuleContext) -> Answers:
-    """A median of the connection times over one second."""
-    enough = False
-    for place in context.places:
-        times = [
-            c.elapsed_s for c in _connections(context, place) if c.failure is None and c.elapsed_s is not None
-        ]
-        times += [
-            s.connect_s
-            for s in context.of(Sample)
-            if place.sni == context.target.fqdn
-            and (s.address, s.port) == (place.address, place.port)
-            and s.connect_s is not None
-        ]
-        if len(times) < SLOW_LEAST:
-            continue
-        enough = True
-        if median(times) > SLOW_S:
+    """A median of the connection times over the limit."""
+    limit_s = context.target.thresholds.connect_slow_s
+    yield from _slow(context, _connect_times, limit_s, "Connecting to {name} takes {took:.1f} s.")
+
+
+@rule(
+    Card(
+        code="NET015",
+        name="slow-handshake",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The TLS handshake takes over two seconds (median).",
+        why="Every new connection of every client waits for it; users see a client that hangs.",
+        remedy=(
+            "1. Look at the load of the server, or of the load balancer where TLS ends there.\n"
+            "2. Look for what it waits for in a handshake: revocation look-ups, a hardware module, a name that it "
+            "looks up backwards.\n"
+            "3. If only some networks see it, look for packet loss, and for a path that drops large packets (MTU)."
+        ),
+        seen_by="The median time of the handshakes with the address, of three at least. The limit is "
+        "`handshake_slow_s`.",
+        references=(RFC_9293,),
+        title="Slow TLS handshakes",
+        impact=ImpactKind.SLOW,
+    )
+)
+def slow_handshake(context: RuleContext) -> Answers:
+    """A median of the handshake times over the limit."""
+    limit_s = context.target.thresholds.handshake_slow_s
+    words = "The TLS handshake with {name} takes {took:.1f} s."
+    yield from _slow(context, _handshake_times, limit_s, words)
+
+
+Times = Callable[[RuleContext, EndpointStatus], list[float]]
+
+
+def _slow(context: RuleContext, times_of: Times, limit_s: float, words: str) -> Answers:
+    """Places whose median time is over the limit."""
+    timed = {place: times_of(context, place) for place in context.places}
+    if not context.of(Connection):
+        yield from _unless_tried(context)
+    elif not any(len(times) >= SLOW_LEAST for times in timed.values()):
+        yield NotObserved("no address was connected to often enough")
+    for place, times in timed.items():
+        if len(times) >= SLOW_LEAST and median(times) > limit_s:
             yield Hit(
                 subject=place_subject(place, context.target),
-                summary=f"Connecting to {place_name(place, context.target)} takes {median(times):.1f} s.",
+                summary=words.format(name=place_name(place, context.target), took=median(times)),
                 evidence=place.evidence[:3],
                 args={"median_s": f"{median(times):.3f}", "connections": str(len(times))},
             )
-    if not context.of(Connection):
-        yield from _unless_tried(context)
-    elif not enough:
-        yield NotObserved("no address was connected to often enough")
+
+
+def _samples(context: RuleContext, place: EndpointStatus) -> Iterator[Sample]:
+    for sample in context.of(Sample):
+        here = (sample.address, sample.port) == (place.address, place.port)
+        if here and place.sni == context.target.fqdn:
+            yield sample
+
+
+def _connect_times(context: RuleContext, place: EndpointStatus) -> list[float]:
+    times = [c.elapsed_s for c in _connections(context, place) if c.failure is None]
+    times += [sample.connect_s for sample in _samples(context, place)]
+    return [each for each in times if each is not None]
+
+
+def _handshake_times(context: RuleContext, place: EndpointStatus) -> list[float]:
+    ids = set(place.evidence)
+    times = [s.elapsed_s for s in context.of(Handshake) if s.id in ids and s.failure is None]
+    times += [sample.handshake_s for sample in _samples(context, place) if sample.failure is None]
+    return [each for each in times if each is not None]
 
 
 def _is_lost(trouble: Failure | None) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from semscheck.model.analysis import Method, Persistence
 from semscheck.model.failure import Cause
-from semscheck.model.findings import State
+from semscheck.model.findings import Owner, State
 from semscheck.model.observations import AnyObservation
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from tests.rules.netscene import (
@@ -312,3 +312,29 @@ def test_members_are_judged_and_not_their_addresses() -> None:
 
 def test_the_first_answer_of_the_name_server_is_no_service() -> None:
     assert Scene(BARE, dns(VIP)).state("CLU005") is State.NOT_OBSERVED
+
+
+# --- slow pages --------------------------------------------------------------------------------------------
+
+
+def paged(address: str, took_s: float) -> list[AnyObservation]:
+    """A place that serves clients, with two pages that took so long."""
+    pages = [replace(exchange(address, path=path), elapsed_s=took_s) for path in ("/", "/b/l.e")]
+    return [connection(address), handshake(address), *pages]
+
+
+def test_slow_pages_are_the_servers_where_the_members_are_slow_too() -> None:
+    scene = Scene(cluster(), paged(VIP, 4.0), paged(CLIENT[0], 4.0), paged(CLIENT[1], 4.0))
+    assert {each.owner for each in scene.every("CLU009")} == {Owner.SERVER}
+    assert "4.0 s" in scene.every("CLU009")[0].summary
+
+
+def test_slow_pages_are_the_balancers_where_the_members_are_quick() -> None:
+    scene = Scene(cluster(), paged(VIP, 4.0), paged(CLIENT[0], 0.1), paged(CLIENT[1], 0.1))
+    assert scene.only("CLU009").owner is Owner.BALANCER
+
+
+def test_one_slow_page_of_two_is_not_slow() -> None:
+    one, other = exchange(VIP), replace(exchange(VIP, path="/b/l.e"), elapsed_s=9.0)
+    assert Scene(BARE, connection(VIP), handshake(VIP), one, other).state("CLU009") is State.PASS
+    assert Scene(BARE, connection(VIP), handshake(VIP)).state("CLU009") is State.NOT_OBSERVED

@@ -33,7 +33,7 @@ from tests.rules.dnsscene import (
     turns,
 )
 
-ALL = [f"DNS{n:03}" for n in range(1, 16)]
+ALL = [f"DNS{n:03}" for n in range(1, 23)]
 AUTHORITY = {
     "role": "authority",
     "server": "192.0.2.99:53",

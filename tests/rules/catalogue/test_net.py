@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from semscheck.model.failure import Cause, Phase
 from semscheck.model.findings import State
 from semscheck.model.observations import AnyObservation
-from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.model.target import Endpoint, Member, Severity, Target, Thresholds
 from tests.rules.netscene import (
     BARE,
     CLIENT,
@@ -242,3 +242,15 @@ def test_an_address_with_two_ports_is_two_places() -> None:
     assert {(f.code, f.subject.port) for f in scene.findings if f.code.startswith("NET")} == {
         ("NET001", 8443)
     }
+
+
+def test_slow_handshakes_and_the_limits_of_the_profile() -> None:
+    shakes = [replace(handshake(VIP), elapsed_s=2.5) for _ in range(3)]
+    scene = Scene(BARE, serves(VIP), *shakes)
+    assert "2.5 s" in scene.only("NET015").summary
+    patient = replace(BARE, thresholds=Thresholds(handshake_slow_s=3, connect_slow_s=3))
+    assert Scene(patient, serves(VIP), *shakes).state("NET015") is State.PASS
+    slow = [connection(VIP, took_s=2.0) for _ in range(3)]
+    assert Scene(BARE, serves(VIP), slow).codes("NET") == {"NET005"}
+    assert Scene(patient, serves(VIP), slow).state("NET005") is State.PASS
+    assert Scene(BARE, serves(VIP)).state("NET015") is State.NOT_OBSERVED
