@@ -254,7 +254,7 @@ class BalancingPath:
     """How connections to one address of the FQDN are spread.
 
     samples: fresh connections that were tried; identified: those whose member is known.
-    identified_by: "tls-session", "http-cookie", "balancer-cookie", "certificate", "pairs", ... or None.
+    identified_by: "ticket-key", "tls-session", "http-cookie", "balancer-cookie", "certificate", "pairs", ... or None.
     other_share_at_most: where one member answered all, the share that others could have at `confidence`.
     effective_members: from pairs, the inverse of the sum of squared shares; None if not estimated.
     cycle: members in the order of the cycle, empty if there is none. chance: of it under random choice.
@@ -262,7 +262,10 @@ class BalancingPath:
     *_offered, *_returned: connections that presented a cookie or session, and those that came back.
     vendor_hint: which settings of that balancer to look for, in general words where the maker is not known.
     kept_by: what was seen to keep a client, in words; persistence_lost: such a client was moved; None: not
-    measured. requests, requests_moved: on kept connections. sources: addresses of this desktop used.
+    measured. persistence_held_s: the age up to which what was presented was seen to lead back.
+    blocks: how many connections in a row went to one server, where they came in blocks; empty otherwise.
+    keys: each label with the hashes of the TLS ticket keys seen of it, the same in every report.
+    requests, requests_moved: on kept connections. sources: addresses of this desktop used.
     errors: connections that ended in 502, 503, 504, a close or silence where others were answered.
     discloses: "cookie: address" texts. why_unknown: what is missing where the method is unknown.
     """
@@ -296,6 +299,9 @@ class BalancingPath:
     requests_moved: int = 0
     kept_by: str | None = None
     persistence_lost: bool | None = None
+    persistence_held_s: float | None = None
+    blocks: tuple[int, ...] = ()
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
     sources: int = 1
     why_unknown: str | None = None
     signals: tuple[Signal, ...] = ()

@@ -9,9 +9,19 @@ from datetime import datetime
 from functools import cached_property
 
 from semscheck.analysis.balancing.controls import ControlResult, worth
+from semscheck.analysis.balancing.ticket_keys import KeyLabels, Look, TicketFacts
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause
-from semscheck.model.observations import AnyObservation, Bound, Control, Exchange, Handshake, Sample, Trace
+from semscheck.model.observations import (
+    AnyObservation,
+    Bound,
+    Connection,
+    Control,
+    Exchange,
+    Handshake,
+    Sample,
+    Trace,
+)
 from semscheck.model.report import Snapshot
 from semscheck.model.target import Target
 
@@ -53,6 +63,12 @@ class Facts:
     port: int = 0
     direct: str | None = None
     handshakes: tuple[Handshake, ...] = ()
+    tickets: TicketFacts = field(default_factory=lambda: TicketFacts(()))
+
+    @cached_property
+    def keys(self) -> KeyLabels:
+        """Who ended TLS of each connection, by ticket keys."""
+        return self.tickets.label()
 
     def samples_of(self, arm: str) -> tuple[Sample, ...]:
         return tuple(sample for sample in self.samples if sample.arm == arm)
@@ -98,6 +114,42 @@ class Facts:
                 here = {name for name, _ in cookies_of(page.headers)}
                 found |= here - set().union(*asked.values())
         return frozenset(found)
+
+    @cached_property
+    def session_cookies(self) -> frozenset[str]:
+        """Names of cookies that may be sessions: new to each connection, and known to a later request at least once.
+        What is set anew with every answer (a token against forgery, a date) is neither a session nor its loss."""
+        return self._unique_cookies & self._recognised_once
+
+    @cached_property
+    def _unique_cookies(self) -> frozenset[str]:
+        values = self.fresh_cookies.items()
+        return frozenset(name for name, each in values if len(set(each)) == len(each) > 1)
+
+    @property
+    def _always_anew(self) -> frozenset[str]:
+        return self._unique_cookies - self._recognised_once
+
+    @cached_property
+    def _recognised_once(self) -> frozenset[str]:
+        shown: list[Control | Trace] = [*self.controls]
+        shown += [trace for traces in self.traces.values() for trace in traces]
+        known = {each.name for each in shown if each.token == "cookie" and each.recognised and each.name}
+        for sample in self.samples:
+            if sample.status is not None:
+                known |= set(sample.cookies_sent) - {name for name, _ in cookies_of(sample.headers)}
+        return frozenset(known)
+
+    def session_known(self, sample: Sample) -> bool | None:
+        """Whether the session that a request presented was known: none of its cookies was set anew, those left aside
+        that are set anew each time. None where that cannot be told."""
+        if sample.cookie_recognised is not False:
+            return sample.cookie_recognised
+        sent = set(sample.cookies_sent)
+        anew = sent & {name for name, _ in cookies_of(sample.headers)}
+        if not anew or anew - self._always_anew:
+            return False
+        return True if sent & self.session_cookies else None
 
     @cached_property
     def repeated_cookies(self) -> frozenset[str | None]:
@@ -182,6 +234,7 @@ class _Sorted:
         self.traces: dict[str, list[Trace]] = {}
         self.controls: list[Control] = []
         self.handshakes: list[Handshake] = []
+        self.tried: set[str] = set()
         self.pages: list[Exchange] = []
         for seen in observations:
             match seen:
@@ -193,6 +246,8 @@ class _Sorted:
                     self.controls.append(seen)
                 case Handshake():
                     self.handshakes.append(seen)
+                case Connection():
+                    self.tried.add(seen.address)
                 case Exchange() if seen.failure is None:
                     self.pages.append(seen)
                 case _:
@@ -211,8 +266,9 @@ def _facts(
     address, port = where
     own = any(control.issuer_address in client and control.issuer for control in seen.controls)
     main, earlier = _main_run(samples)
+    members = members_with_clients(target) if _any_answered(seen, set(client)) else ()
     return Facts(
-        members=members_with_clients(target),
+        members=members,
         addresses=member_addresses(target),
         samples=main,
         traces={sample.id: tuple(seen.traces.get(sample.id, ())) for sample in samples},
@@ -227,6 +283,49 @@ def _facts(
         port=port,
         direct=_own_interface(place),
         handshakes=tuple(seen.handshakes),
+        tickets=_tickets(target, members, seen, where, samples),
+    )
+
+
+def _any_answered(seen: _Sorted, client: set[str]) -> bool:
+    """Whether a member's client interface answered, so far as they were asked: members behind a firewall are as good
+    as unknown."""
+    if not client & seen.tried:
+        return True
+    shown: list[Control | Trace] = [*seen.controls]
+    shown += [trace for traces in seen.traces.values() for trace in traces]
+    return any(shake.address in client and shake.failure is None for shake in seen.handshakes) or any(
+        each.address in client and each.recognised is not None for each in shown
+    )
+
+
+def _tickets(
+    target: Target,
+    members: tuple[str, ...],
+    seen: _Sorted,
+    where: tuple[str, int],
+    samples: Sequence[Sample],
+) -> TicketFacts:
+    """Tickets by where they came from. Only what a client interface shows under the FQDN's own name is a control."""
+    addresses, client = member_addresses(target), client_addresses(target)
+    looks: dict[str, dict[str, list[Look]]] = {"here": {}, "own": {}, "other": {}}
+    given = [(h.address, h.at_s, h.ticket, h.sni == target.fqdn) for h in seen.handshakes]
+    given += [(page.address, page.at_s, page.ticket, page.host == target.fqdn) for page in seen.pages]
+    for address, at_s, ticket, by_name in given:
+        if ticket is None or not ticket.count:
+            continue
+        if address == where[0] and address not in client:
+            looks["here"].setdefault("", []).append(Look(at_s, ticket))
+        elif address in client and by_name:
+            looks["own"].setdefault(client[address], []).append(Look(at_s, ticket))
+        elif address in addresses:
+            looks["other"].setdefault(addresses[address], []).append(Look(at_s, ticket))
+    return TicketFacts(
+        samples=tuple(samples),
+        looks=tuple(looks["here"].get("", ())),
+        members=members,
+        own={name: tuple(each) for name, each in looks["own"].items()},
+        other={name: tuple(each) for name, each in looks["other"].items()},
     )
 
 
@@ -255,8 +354,10 @@ def facts_on_the_way(
     client = client_addresses(target)
     samples = tuple(sample for each in sorted_.by_address.values() for sample in each)
     here = {sample.address for sample in samples} - set(client)
+    alone = sorted_.controls and not any(control.issuer for control in sorted_.controls)
+    members = () if alone else members_with_clients(target)
     return Facts(
-        members=members_with_clients(target),
+        members=members,
         addresses=member_addresses(target),
         samples=samples,
         traces={key: tuple(value) for key, value in sorted_.traces.items()},
@@ -264,6 +365,7 @@ def facts_on_the_way(
         own_pages=tuple((client[page.address], page) for page in sorted_.pages if page.address in client),
         pages=tuple(page for page in sorted_.pages if page.address in here),
         client=client,
+        tickets=_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples),
     )
 
 

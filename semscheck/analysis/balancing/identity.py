@@ -20,11 +20,11 @@ from semscheck.analysis.balancing.controls import ControlResult, worth
 from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie
 from semscheck.analysis.balancing.facts import Facts, cookies_of
 from semscheck.analysis.balancing.statistics import cycle_with_gaps
+from semscheck.analysis.balancing.ticket_keys import UNLISTED
 from semscheck.model.analysis import Signal
 from semscheck.model.observations import Sample, Trace
 
 STRONG, FAIR, WEAK = "strong", "fair", "weak"
-UNLISTED = "a server that is not in the profile"
 DATE_APART_S = 2.5  # HTTP dates have a resolution of one second
 VOLATILE = frozenset({"date", "set-cookie", "content-length", "age", "expires", "connection", "keep-alive"})
 _WORTH_COMPARING = ("server", "x-powered-by", "etag", "last-modified", "location", "content-type")
@@ -136,6 +136,22 @@ def _asked_all(traces: Sequence[Trace], members: Sequence[str], value: ControlRe
     """Every member of the profile was reached, knows its own tokens, and did not know this one."""
     refused = {trace.member for trace in traces if trace.recognised is False}
     return all(member in refused and member in value.groups for member in members)
+
+
+def _by_ticket_key(facts: Facts) -> tuple[Labels, str]:
+    """Who ended TLS, by the name of the key that made each ticket. Of one member's own address it says nothing: a
+    server may have several keys."""
+    if facts.direct is not None:
+        return {}, "the address is one member's own"
+    return dict(facts.keys.labels), facts.keys.why
+
+
+def _by_foreign_key(facts: Facts) -> tuple[Labels, str]:
+    """Several ends of TLS, where none of them is a member."""
+    if facts.direct is not None or not facts.keys.foreign:
+        return {}, ""
+    ends = facts.tickets.ends()
+    return dict(ends.labels), ends.why
 
 
 def _by_tls_session(facts: Facts) -> tuple[Labels, str]:
@@ -275,6 +291,7 @@ def _by_clock(facts: Facts) -> tuple[Labels, str]:
 
 
 SIGNALS: tuple[tuple[str, str, Callable[[Facts], tuple[Labels, str]]], ...] = (
+    ("ticket-key", STRONG, _by_ticket_key),
     ("tls-session", STRONG, _by_tls_session),
     ("http-cookie", STRONG, _by_http_cookie),
     ("balancer-cookie", STRONG, _by_exact_cookie),
@@ -287,6 +304,7 @@ SIGNALS: tuple[tuple[str, str, Callable[[Facts], tuple[Labels, str]]], ...] = (
 # Without members a session cookie is shown through the balancer itself, which may keep clients by it; what the
 # balancer says of its choice, or the server of itself, goes first then.
 _WITHOUT_MEMBERS = (
+    "ticket-key",
     "tls-session",
     "balancer-cookie",
     "certificate",
@@ -297,7 +315,7 @@ _WITHOUT_MEMBERS = (
     "clock",
 )
 _SILENT = "?"
-_KIND = {"tls-session": "TLS sessions", "http-cookie": "session cookies"}
+_KIND = {"ticket-key": "TLS ticket keys", "tls-session": "TLS sessions", "http-cookie": "session cookies"}
 ENOUGH_COVERED = 0.6  # of the fresh connections that were answered, for a signal to be the one that is used
 
 
@@ -364,9 +382,21 @@ def _covers(labels: Labels, answered: Sequence[Sample]) -> bool:
 
 
 def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[Labels, str]]]]:
+    """The signals in the order in which they are believed. Several ends of TLS in front of several servers are no
+    names of these: what cuts across the keys comes first then."""
     if facts.members:
-        return SIGNALS
-    return sorted(SIGNALS, key=lambda signal: _WITHOUT_MEMBERS.index(signal[0]))
+        last = [("ticket-key", FAIR, _by_foreign_key)] if facts.keys.foreign else []
+        return [*SIGNALS, *last]
+    ordered = sorted(SIGNALS, key=lambda signal: _WITHOUT_MEMBERS.index(signal[0]))
+    if facts.keys.labels and _ends_in_front(facts):
+        return [*ordered[1:], ordered[0]]
+    return ordered
+
+
+def _ends_in_front(facts: Facts) -> bool:
+    """Whether connections of one ticket key were answered by several servers, by what cookies say."""
+    seen = (see(facts)[0] for see in (_by_exact_cookie, _by_compared_cookie, _by_route, _by_http_cookie))
+    return any(not consistent(facts.keys.labels, labels) for labels in seen)
 
 
 def consistent(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

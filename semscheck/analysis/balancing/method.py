@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from math import comb
+from math import factorial, prod
 
 from semscheck.analysis.balancing.facts import Facts, succeeded
 from semscheck.analysis.balancing.identity import Identity, contradiction
@@ -17,9 +16,11 @@ from semscheck.analysis.balancing.statistics import (
     cycle,
     cycle_with_gaps,
     equal_shares_rejected,
+    in_blocks,
     lag_matches,
     several_members,
 )
+from semscheck.analysis.balancing.ticket_keys import comes_back, runs
 from semscheck.model.analysis import Method
 from semscheck.model.observations import Sample
 
@@ -52,6 +53,7 @@ class MethodEstimate:
     certain: bool = True
     why: str | None = None
     labels: tuple[str | None, ...] = ()
+    blocks: tuple[int, ...] = ()  # how many in a row, where one server answers for a while and then another
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
     shared: bool = (
         False  # whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
@@ -76,12 +78,40 @@ def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
         unnamed = _without_names(facts, identity, labels)
         if unnamed is not None:
             return unnamed
+        if _one_application(facts, identity):
+            return MethodEstimate(Method.SINGLE, certain=False, labels=_as_one(labels), shared=True)
     against = contradiction(identity)
     if against is not None:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
     return _from_labels(labels, fresh, certain, _cannot_be_told(facts, identity))
+
+
+ONE_APPLICATION = "one application behind several ends of TLS"
+
+
+def _as_one(labels: Sequence[str | None]) -> tuple[str | None, ...]:
+    return tuple(label and ONE_APPLICATION for label in labels)
+
+
+def _one_application(facts: Facts, identity: Identity) -> bool:
+    """Whether sessions, shown alone, were known wherever TLS ended, and values that nobody gave were not: behind the
+    ends of TLS there is one application, or one that shares its sessions."""
+    if identity.by != "ticket-key":
+        return False
+    refused = any(
+        c.token == "cookie" and c.name == "made up" and c.recognised is False for c in facts.controls
+    )
+    moved = [
+        sample.cookie_recognised
+        for sample in facts.samples_of("cookie")
+        if len(sample.cookies_sent) == 1
+        and sample.cookies_sent[0] not in facts.repeated_cookies
+        and None not in (here := (identity.of(sample), identity.labels.get(sample.offered or "")))
+        and here[0] != here[1]
+    ]
+    return refused and len(moved) >= LEAST - 1 and all(moved)
 
 
 def _no_single_server(facts: Facts) -> str | None:
@@ -167,13 +197,17 @@ def _from_labels(
         method = _BY_CYCLE[found.kind]
         return MethodEstimate(method, found.order, found.chance, certain=certain, labels=labels)
     if _switched(known):
+        ways = ", then ".join(f"{who} ({number})" for who, number in runs(known))
         why = (
-            f"all connections went to {known[0]} and then, from one moment on, to {known[-1]}: "
-            "a fail-over happened while the check ran, or the balancer moved this desktop; run it again"
+            f"the connections went from one server to the next and to none twice ({ways}): a failover or a restart "
+            "happened while the check ran, or the balancer moved this desktop; run it again"
         )
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
+    blocks = tuple(number for _, number in runs(known)) if in_blocks(known) else ()
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
-    return MethodEstimate(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
+    return MethodEstimate(
+        Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels, blocks=blocks
+    )
 
 
 def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> MethodEstimate:
@@ -230,10 +264,10 @@ def _single(
 
 
 def _switched(known: Sequence[str]) -> bool:
-    """One change in the whole sequence, which under random choice happens in 2 of C(n, k) arrangements."""
-    changes = sum(one != other for one, other in pairwise(known))
-    first = sum(label == known[0] for label in known)
-    return changes == 1 and 2 / comb(len(known), first) < ALPHA
+    """No server came back after another one, which under random choice few of all arrangements do."""
+    counts = Counter(known).values()
+    arrangements = factorial(len(known)) // prod(map(factorial, counts))
+    return not comes_back(known) and factorial(len(counts)) / arrangements < ALPHA
 
 
 # --- members unknown ---------------------------------------------------------------------------------------

@@ -62,7 +62,8 @@ def _path(facts: Facts) -> BalancingPath:
     labels = [label for label in spread.labels if label is not None]
     counts = Counter(labels)
     fresh, pairs = facts.fresh, facts.samples_of("pairs")
-    tried = fresh or pairs
+    unnamed = fresh and pairs and not labels
+    tried = (*fresh, *pairs) if unnamed else fresh or pairs
     answered = [sample for sample in tried if succeeded(sample)]
     # Where nothing came at all, other rules say what stops it; a balancer's error page is an answer of its own.
     met = answered or any(sample.status in BALANCER_ERRORS for sample in tried)
@@ -74,7 +75,7 @@ def _path(facts: Facts) -> BalancingPath:
         port=facts.port,
         method=spread.method,
         persistence=kept.persistence,
-        samples=len(tried) + (len(pairs) if fresh and pairs and not labels else 0),
+        samples=len(tried),
         identified=len(labels),
         failed=sum(sample.failure is not None for sample in tried),
         identified_by=_identified_by(attribution, pairs),
@@ -103,6 +104,9 @@ def _path(facts: Facts) -> BalancingPath:
         requests_moved=kept.requests[1],
         kept_by=kept.by,
         persistence_lost=kept.lost,
+        persistence_held_s=kept.held_s,
+        blocks=spread.blocks,
+        keys=tuple(sorted((who, keys) for who, keys in facts.keys.keys.items())),
         sources=len({s.source_address for s in facts.samples if s.source_address and succeeded(s)}) or 1,
         why_unknown=spread.why,
         signals=identity.signals,
@@ -118,9 +122,13 @@ def _identified_by(attribution: Attribution, pairs: Sequence[Sample]) -> str | N
     identity, spread = attribution.identity, attribution.method
     if identity.by is not None:
         return identity.by
+    if spread.shared and spread.method is Method.SINGLE:
+        return "http-cookie"
     if attribution.facts.direct is not None and any(spread.labels):
         return "address"
-    return "pairs" if pairs and spread.method is not Method.UNKNOWN else None
+    if not pairs or spread.method is Method.UNKNOWN:
+        return None
+    return "http-cookie" if all(sample.cookies_sent for sample in pairs) else "pairs"
 
 
 def _shares(counts: Mapping[str, int]) -> tuple[Share, ...]:

@@ -90,19 +90,30 @@ class Attribution:
         placed = zip(self.facts.fresh, self.method.labels, strict=False)
         return {**self.identity.labels, **{s.id: who for s, who in placed if who is not None}}
 
+    @property
+    def by_ends_of_tls(self) -> bool:
+        """Whether what is told apart are ends of TLS, several of them: the balancer chooses before it could read a
+        cookie, and a TLS session that is known again was led back to its own."""
+        return self.identity.by == "ticket-key" and len(set(self.identity.labels.values())) > 1
+
     @cached_property
     def keeping(self) -> _Keeping:
         return _keeping(self.facts, self.identity)
 
     def came_back(self, sample: Sample, origins: Mapping[str, str]) -> bool | None:
         """Whether a connection met the server that had given what it presents. None where that was not seen."""
+        here, there = self.identity.of(sample), origins.get(sample.offered or "")
+        told = here is not None and there is not None
+        if told and self.identity.by == "ticket-key":
+            return here == there
         cookies = sample.arm in ("cookie", "keep-alive")
-        if cookies and not self.keeping.sessions_shared and sample.cookie_recognised is not None:
-            return sample.cookie_recognised
+        if cookies and not self.keeping.sessions_shared:
+            known = self.facts.session_known(sample)
+            if known is not None:
+                return known
         if sample.arm == "resume" and sample.status is None:
             return sample.resumed
-        here, there = self.identity.of(sample), origins.get(sample.offered or "")
-        if here is not None and there is not None:
+        if told:
             return here == there
         if cookies and sample.status is not None and there is not None:
             return self.keeping.accepted(sample)
@@ -119,18 +130,23 @@ class PersistenceEstimate:
     requests: tuple[int, int] = (0, 0)  # made on kept connections, moved
     by: str | None = None
     lost: bool | None = None
+    held_s: float | None = None  # the age up to which what was presented led back
 
 
 @dataclass(frozen=True, slots=True)
 class _Back:
     """A connection that presented something: did it come back to its member, and how likely by chance alone?
 
-    origin: id of the connection that was given what it presented.
+    origin: id of the connection that was given what it presented; owner: who had answered that, where it is known.
+    at_s: when; age_s: how long after.
     """
 
     returned: bool
     chance: float
     origin: str
+    owner: str | None = None
+    at_s: float = 0.0
+    age_s: float = 0.0
 
 
 def estimate_persistence(attribution: Attribution, termination: Termination) -> PersistenceEstimate:
@@ -153,24 +169,27 @@ def estimate_persistence(attribution: Attribution, termination: Termination) -> 
     balancer_cookie = _presented_balancer_cookie(facts)
     independent = cookie if balancer_cookie is not None else _independent(cookie)
     lost = _lost(independent, balancer_cookie)
-    if _all_returned(independent):
-        by = balancer_cookie or "a cookie"
-        return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False)
-    if _all_returned(session):
-        return replace(seen, persistence=Persistence.TLS_SESSION, by=_session_versions(facts), lost=False)
+    fresh = _placed(attribution)
+    if _all_returned(independent, fresh):
+        by, held_s = balancer_cookie or "a cookie", _held_s(cookie)
+        return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False, held_s=held_s)
+    if _all_returned(session, fresh):
+        by, held_s = _session_versions(facts), _held_s(session)
+        return replace(seen, persistence=Persistence.TLS_SESSION, by=by, lost=False, held_s=held_s)
     if lost:
         return replace(seen, persistence=Persistence.NONE, by=balancer_cookie or "a cookie", lost=True)
-    if not _cookies_measured(facts, cookie, termination) or not (session or cookie):
+    if not _cookies_measured(attribution, cookie, termination) or not (session or cookie):
         return seen
     if any(arm and all(back.returned for back in arm) for arm in (cookie, session)):
         return seen  # all came back, but chance could do that as well
     return replace(seen, persistence=Persistence.NONE, lost=False)
 
 
-def _cookies_measured(facts: Facts, cookie: Sequence[_Back], termination: Termination) -> bool:
-    """Whether persistence by cookie is settled: measured, or impossible, since the balancer cannot read them or
-    nobody sets any."""
-    if cookie or termination is Termination.PASS_THROUGH:
+def _cookies_measured(attribution: Attribution, cookie: Sequence[_Back], termination: Termination) -> bool:
+    """Whether persistence by cookie is settled: measured, or impossible, since the balancer cannot read them (it
+    chooses among several ends of TLS) or nobody sets any."""
+    facts = attribution.facts
+    if cookie or termination is Termination.PASS_THROUGH or attribution.by_ends_of_tls:
         return True
     answers = [s.headers for s in facts.samples if s.status is not None]
     answers += [page.headers for page in facts.pages if page.status is not None]
@@ -190,9 +209,28 @@ def _independent(arm: Sequence[_Back]) -> list[_Back]:
     ]
 
 
-def _all_returned(arm: Sequence[_Back]) -> bool:
-    """All came back, which chance alone would do in under 1 %."""
-    return len(arm) >= 3 and all(back.returned for back in arm) and prod(back.chance for back in arm) < ALPHA
+Placed = Sequence[tuple[float, str]]
+
+
+def _placed(attribution: Attribution) -> Placed:
+    """When and by whom fresh connections were answered."""
+    facts, labels = attribution.facts, attribution.method.labels
+    return [(s.at_s, who) for s, who in zip(facts.fresh, labels, strict=False) if who is not None]
+
+
+def _all_returned(arm: Sequence[_Back], fresh: Placed) -> bool:
+    """All came back, which chance alone would do in under 1 %: to at least two servers, and while fresh connections
+    made meanwhile, if any were, went elsewhere as well. Where one server answers for a while whatever is presented,
+    nothing has led back."""
+    if len(arm) < 3 or not all(back.returned for back in arm) or prod(back.chance for back in arm) >= ALPHA:
+        return False
+    owners = {back.owner for back in arm}
+    meanwhile = {who for at_s, who in fresh if arm[0].at_s < at_s < arm[-1].at_s}
+    return owners == {None} or (len(owners - {None}) > 1 and len(meanwhile) != 1)
+
+
+def _held_s(arm: Sequence[_Back]) -> float | None:
+    return round(max(back.age_s for back in arm), 1) or None
 
 
 def _lost(arm: Sequence[_Back], balancer_cookie: str | None) -> bool:
@@ -237,14 +275,14 @@ def _session_returns(attribution: Attribution, termination: Termination) -> list
         if not all(back.returned for back in pairs):
             return pairs
     offered = [s for s in facts.samples_of("resume") if s.offered is not None and _told(s, spread)]
-    if termination is not Termination.PASS_THROUGH:
+    if termination is not Termination.PASS_THROUGH and not attribution.by_ends_of_tls:
         offered = [s for s in offered if s.status is not None]
     version = {s.id: s.version for s in facts.samples}
     groups: dict[str | None, list[Sample]] = {}
     for sample in offered:
         groups.setdefault(version.get(sample.offered or ""), []).append(sample)
     judged = [_returns(group, attribution) for group in groups.values()]
-    kept = [arm for arm in judged if _all_returned(arm)]
+    kept = [arm for arm in judged if _all_returned(arm, _placed(attribution))]
     return kept[0] if kept else [back for arm in judged for back in arm]
 
 
@@ -253,13 +291,16 @@ def _returns(offered: Sequence[Sample], attribution: Attribution) -> list[_Back]
     spread, origins = attribution.method, attribution.origins
     counts = Counter(label for label in spread.labels if label is not None)
     total = sum(counts.values())
+    given_at = {sample.id: sample.at_s for sample in attribution.facts.samples}
     found = []
     for sample in offered:
         returned = attribution.came_back(sample, origins) if succeeded(sample) else False
         if returned is not None:
             owner = origins.get(sample.offered or "", "")
             chance = counts[owner] / total if owner in counts else spread.match_rate or 0.5
-            found.append(_Back(returned, chance, sample.offered or sample.id))
+            age_s = sample.at_s - given_at.get(sample.offered or "", sample.at_s)
+            owned = owner if owner in counts else None
+            found.append(_Back(returned, chance, sample.offered or sample.id, owned, sample.at_s, age_s))
     return found
 
 
@@ -298,12 +339,10 @@ def _session_versions(facts: Facts) -> str:
 def _moved_requests(attribution: Attribution) -> tuple[int, int]:
     if attribution.keeping.sessions_shared:
         return 0, 0
-    judged = [
-        s
-        for s in attribution.facts.samples_of("keep-alive")
-        if s.request > 0 and s.cookie_recognised is not None
-    ]
-    return len(judged), sum(s.cookie_recognised is False for s in judged)
+    facts = attribution.facts
+    known = [facts.session_known(s) for s in facts.samples_of("keep-alive") if s.request > 0]
+    judged = [each for each in known if each is not None]
+    return len(judged), judged.count(False)
 
 
 def _by_source(attribution: Attribution) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from operator import mul
 from statistics import NormalDist
 
@@ -791,6 +791,25 @@ def _most_likely(hits: float, misses: float) -> float:
 
 
 # --- two signals that name the same thing ----------------------------------------------------------------
+
+
+BLOCKS_ALPHA = 0.002  # rarely wrong of a random choice: the finding says it beside the shares
+_BLOCKS_LEAST = 12
+
+
+def in_blocks(sequence: Sequence[str]) -> bool:
+    """Whether the same one comes several times in a row more often than by chance, whatever the shares (the runs test
+    for several categories: Barton and David, 1957)."""
+    n, counts = len(sequence), Counter(sequence).values()
+    if n < _BLOCKS_LEAST or len(counts) < 2:
+        return False
+    squares, cubes = sum(c**2 for c in counts), sum(c**3 for c in counts)
+    mean = (n * (n + 1) - squares) / n
+    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n**2 * (n - 1))
+    observed = 1 + sum(one != other for one, other in pairwise(sequence))
+    if variance <= 0:
+        return False
+    return NormalDist(mean, math.sqrt(variance)).cdf(observed + 0.5) < BLOCKS_ALPHA
 
 
 def same_partition_chance(left: Sequence[str], right: Sequence[str]) -> float | None:

@@ -1,0 +1,266 @@
+"""Ticket keys: who ended TLS, from what one fresh connection was given.
+
+A session ticket begins with the name of the key that made it (RFC 5077 section 4), the same in every ticket of that
+key. Which part of a ticket is such a name is found and not assumed: two tickets that were issued separately begin
+alike and differ after that. 16 bytes in which they agree are one key. A shorter beginning may be a constant of a
+format, so that it names a key only beside others that differ from it.
+
+Different keys are different ends of TLS, or one whose keys changed: only a key that comes back after another one is a
+second server.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
+
+FEW = (
+    2  # tickets that agree with no other, each taken for another key; more of them are tickets without a name
+)
+UNLISTED = "a server that is not in the profile"
+_WHOLE_NAME = len(TICKET_PREFIXES) - 1
+
+
+class KeyNames:
+    """The key names that a collection of tickets shows."""
+
+    def __init__(self, tickets: Iterable[Ticket]) -> None:
+        self._tickets: list[dict[str, set[str]]] = [defaultdict(set) for _ in TICKET_PREFIXES]
+        self._longer: list[dict[str, set[str]]] = [defaultdict(set) for _ in TICKET_PREFIXES]
+        for ticket in tickets:
+            for at, prefix in enumerate(ticket.prefixes[: len(TICKET_PREFIXES)]):
+                self._tickets[at][prefix].add(ticket.whole or "")
+        for ticket in tickets:
+            named = self._agreed(ticket)
+            for at, prefix in enumerate(ticket.prefixes[: max(0, named)]):
+                self._longer[at][prefix].add(ticket.prefixes[named])
+
+    def _agreed(self, ticket: Ticket) -> int:
+        """The longest beginning that another ticket has as well, as an index of TICKET_PREFIXES; -1 for none."""
+        shared = [at for at, prefix in enumerate(ticket.prefixes) if len(self._tickets[at][prefix]) > 1]
+        return shared[-1] if shared else -1
+
+    def of(self, ticket: Ticket) -> str | None:
+        """The name of the key that made a ticket, None where no other ticket begins so, or where tickets of several
+        keys do."""
+        at = self._agreed(ticket)
+        if at < 0 or len(self._longer[at][ticket.prefixes[at]] - {ticket.prefixes[at]}) > 1:
+            return None
+        return ticket.prefixes[at]
+
+    def short(self, ticket: Ticket) -> bool:
+        """Whether the name has less than the 16 bytes that cannot be a constant of a format."""
+        return self._agreed(ticket) < _WHOLE_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLabels:
+    """Who ended TLS, by sample. keys: label to the keys that it stands for. why: where they name nobody.
+
+    changed: keys followed one another and none came back. foreign: every member was asked, and none has the keys.
+    sharing: members of one key, in the profile's order.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    why: str = ""
+    changed: bool = False
+    foreign: bool = False
+    sharing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A ticket that an address gave when it was asked directly, and when."""
+
+    at_s: float
+    ticket: Ticket
+
+
+@dataclass(frozen=True)
+class TicketFacts:
+    """Tickets by where they came from: through the path, in the order of time; from members' client interfaces
+    (`own`); and from other addresses of members, which confirm an equal key and make none foreign (`other`)."""
+
+    samples: tuple[Sample, ...]
+    looks: tuple[Look, ...] = ()
+    members: tuple[str, ...] = ()
+    own: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
+    other: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> KeyNames:
+        given = [ticket for sample in self.samples if (ticket := sample.ticket) is not None]
+        controls = [look for looks in (*self.own.values(), *self.other.values()) for look in looks]
+        return KeyNames([*given, *(look.ticket for look in (*self.looks, *controls))])
+
+    @cached_property
+    def by_sample(self) -> Mapping[str, str]:
+        """Each connection's key, by the sample's id. A ticket that begins like no other is a key of its own where
+        there are few such beside keys that are known."""
+        given = [(s.id, s.ticket) for s in self.samples if s.ticket is not None and s.ticket.count]
+        found = {at: name for at, ticket in given if (name := self.names.of(ticket)) is not None}
+        alone = [(at, ticket) for at, ticket in given if at not in found and ticket.prefixes]
+        if found and len(alone) <= FEW:
+            found |= {at: ticket.prefixes[-1] for at, ticket in alone}
+        return found
+
+    @cached_property
+    def owners(self) -> Mapping[str, frozenset[str]]:
+        """Each key that a member showed at its client interface, with the members that did."""
+        return self._owners(self.own)
+
+    @cached_property
+    def elsewhere(self) -> Mapping[str, frozenset[str]]:
+        """Each key that a member showed at another address of its own."""
+        return self._owners(self.other)
+
+    def _owners(self, places: Mapping[str, tuple[Look, ...]]) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for member, looks in places.items():
+            for look in looks:
+                if (name := self.names.of(look.ticket)) is not None:
+                    found[name].add(member)
+        return {name: frozenset(members) for name, members in found.items()}
+
+    @cached_property
+    def all_asked(self) -> bool:
+        """Whether every member showed the one key of its client interface, more than once."""
+        keys = [{self.names.of(look.ticket) for look in self.own.get(name, ())} for name in self.members]
+        return bool(keys) and all(len(each) == 1 and None not in each for each in keys)
+
+    @cached_property
+    def _several_each(self) -> bool:
+        """Whether a member has several keys at once, so that one that nobody showed may be its as well."""
+        counts: dict[str, int] = defaultdict(int)
+        for members in self.owners.values():
+            for member in members:
+                counts[member] += 1
+        return any(count > 1 for count in counts.values())
+
+    @property
+    def in_time(self) -> list[str]:
+        """The keys of the connections, in the order in which these were made."""
+        ordered = sorted(self.samples, key=lambda sample: sample.at_s)
+        return [self.by_sample[sample.id] for sample in ordered if sample.id in self.by_sample]
+
+    # --- who answered --------------------------------------------------------------------------------------
+
+    def label(self) -> KeyLabels:
+        """Who ended TLS of each connection, and why that says nothing where it does not."""
+        keys = list(dict.fromkeys(self.in_time))
+        if not keys:
+            return KeyLabels(why=self._nameless())
+        named = {key: name for key in keys if (name := self._member(key)) is not None}
+        if named:
+            return self._by_members(keys, named)
+        if self.all_asked:
+            return KeyLabels(why="no member has the ticket key of the FQDN's address", foreign=True)
+        return self._by_letters(keys)
+
+    def ends(self) -> KeyLabels:
+        """The ends of TLS by letters, members left aside."""
+        keys = list(dict.fromkeys(self.in_time))
+        return self._by_letters(keys) if keys else KeyLabels(why=self._nameless())
+
+    def _nameless(self) -> str:
+        if not any(s.ticket is not None and s.ticket.count for s in self.samples):
+            return "no TLS ticket was given"
+        return "the TLS tickets do not name the key that made them"
+
+    def _member(self, key: str) -> str | None:
+        """The member, or the members, whose key it is."""
+        owners = self.owners.get(key) or self.elsewhere.get(key) or frozenset()
+        return " or ".join(name for name in self.members if name in owners) or None
+
+    def _by_members(self, keys: Sequence[str], named: Mapping[str, str]) -> KeyLabels:
+        sharing = tuple(next((who.split(" or ") for who in named.values() if " or " in who), ()))
+        if len(self.members) > 1 and len(sharing) == len(self.members):
+            return KeyLabels(why=self._one_for_all(named), sharing=sharing)
+        others = [key for key in keys if key not in named]
+        names = dict(named)
+        if self.all_asked:
+            names |= dict.fromkeys(filter(self._not_renewed, others), UNLISTED)
+        elif not self._several_each:
+            names |= _letters(others)
+        return self._labelled(names, sharing)
+
+    def _not_renewed(self, key: str) -> bool:
+        """Whether a key that no member showed cannot be the new one of a member: it came back after another one, or
+        every member was asked after it was first seen."""
+        keys = self.in_time
+        first, last = keys.index(key), len(keys) - keys[::-1].index(key)
+        if set(keys[first:last]) != {key}:
+            return True
+        since = min(sample.at_s for sample in self.samples if self.by_sample.get(sample.id) == key)
+        return all(any(look.at_s >= since for look in self.own.get(name, ())) for name in self.members)
+
+    def _one_for_all(self, named: Mapping[str, str]) -> str:
+        key = next(key for key, who in named.items() if " or " in who)
+        if self.elsewhere.get(key, frozenset()) >= set(self.members):
+            return (
+                "one TLS ticket key at every address, Interface 1 of each server included: something on the way "
+                "from this desktop ends TLS"
+            )
+        return f"{' and '.join(self.members)} share their TLS ticket key, which therefore names none of them"
+
+    def _by_letters(self, keys: Sequence[str]) -> KeyLabels:
+        if len(keys) == 1:
+            return KeyLabels(why=self._one_key(keys[0]))
+        if not comes_back(self.in_time):
+            return KeyLabels(why=_changes(self.in_time), changed=True)
+        return self._labelled(_letters(keys))
+
+    def _one_key(self, key: str) -> str:
+        given = next(
+            s.ticket for s in self.samples if self.by_sample.get(s.id) == key and s.ticket is not None
+        )
+        if self.names.short(given):
+            return "all TLS tickets begin alike in a few bytes, which may be a constant"
+        return (
+            "all TLS tickets are of one key: one server, something in front that ends TLS, or servers that share "
+            "their keys look the same"
+        )
+
+    def _labelled(self, names: Mapping[str, str], sharing: tuple[str, ...] = ()) -> KeyLabels:
+        labels = {at: names[key] for at, key in self.by_sample.items() if key in names}
+        keys: dict[str, tuple[str, ...]] = {}
+        for key, who in names.items():
+            keys[who] = (*keys.get(who, ()), key)
+        return KeyLabels(labels, keys, sharing=sharing)
+
+
+def _letters(keys: Sequence[str]) -> dict[str, str]:
+    return {key: f"server {_letter(at)}" for at, key in enumerate(keys)}
+
+
+def _letter(at: int) -> str:
+    return chr(ord("A") + at) if at < 26 else f"{_letter(at // 26 - 1)}{_letter(at % 26)}"
+
+
+def comes_back(sequence: Sequence[str]) -> bool:
+    """Whether one comes again after another one."""
+    return len(runs(sequence)) > len(set(sequence))
+
+
+def runs(sequence: Sequence[str]) -> list[tuple[str, int]]:
+    """Each with how often it came in a row."""
+    runs: list[tuple[str, int]] = []
+    for each in sequence:
+        if runs and runs[-1][0] == each:
+            runs[-1] = (each, runs[-1][1] + 1)
+        else:
+            runs.append((each, 1))
+    return runs
+
+
+def _changes(sequence: Sequence[str]) -> str:
+    counts = ", then ".join(str(count) for _, count in runs(sequence)[:8])
+    return (
+        f"the TLS ticket key changed and none came back (connections of each: {counts}): the server's keys were "
+        "renewed, it was restarted, or a failover happened while the check ran; run it again"
+    )
