@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from semscheck.analysis.balancing.controls import worth
 from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
 from semscheck.analysis.balancing.facts import facts_on_the_way
-from semscheck.analysis.balancing.identity import usual_labels
+from semscheck.analysis.balancing.identity import ENOUGH_COVERED, usual_labels
 from semscheck.analysis.balancing.method import EACH_LOOK
 from semscheck.analysis.balancing.statistics import (
     cycle,
@@ -21,6 +21,9 @@ from semscheck.model.target import Target
 
 Seen = Sample | Trace | Control | Exchange | Handshake
 
+LEAST_KEYED = 2
+NAMELESS_AFTER = 8  # connections whose tickets show no name
+TICKETLESS_AFTER = 3
 LEFT_OPEN = (
     0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
 )
@@ -35,16 +38,25 @@ class SamplingDecisions:
         self._target = target
 
     def keys_usable(self, seen: Sequence[Seen]) -> bool | None:
-        """Not yet: the keys of tickets are not read."""
-        return False
+        """Whether the keys of tickets tell who ends TLS. None while too few tickets were given to find what in
+        them is a key's name: of a pool of six, two of one server may be seven connections apart."""
+        facts = facts_on_the_way(seen, self._target)
+        answered = [sample for sample in facts.fresh if sample.failure is None]
+        keyed = sum(sample.id in facts.tickets.by_sample for sample in answered)
+        if keyed >= LEAST_KEYED and keyed >= ENOUGH_COVERED * len(answered):
+            return True
+        given = any(sample.ticket is not None and sample.ticket.count for sample in answered)
+        return False if len(answered) >= (NAMELESS_AFTER if given else TICKETLESS_AFTER) else None
 
     def named_by_keys(self, seen: Sequence[Seen]) -> bool:
         """Whether the keys of the fresh connections are members' own."""
-        return False
+        facts = facts_on_the_way(seen, self._target)
+        return any(facts.keys.labels.get(sample.id) in facts.members for sample in facts.fresh)
 
     def keys_to_ask(self, seen: Sequence[Seen], members: Sequence[str]) -> tuple[str, ...]:
-        """Members that should be asked for their keys once more."""
-        return ()
+        """Members that should be asked for their keys once more: those that showed less than two tickets, and all
+        that were not asked since a key came up that is nobody's, which may be a member's new one."""
+        return facts_on_the_way(seen, self._target).tickets.to_ask(members)
 
     def telling(self, controls: Sequence[Control], members: Sequence[str]) -> frozenset[str]:
         """The tokens that name a member here: "tls", or names of cookies (see `identity.worth`)."""

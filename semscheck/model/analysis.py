@@ -215,13 +215,16 @@ class InterfaceAnalysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A member's part of the fresh connections: count, share, and its interval at the stated confidence."""
+    """A member's part of the fresh connections: count, share, and its interval at the stated confidence.
+
+    keys: hashes of its TLS ticket keys, where these told it: in every report the same for one key."""
 
     name: str
     count: int
     share: float
     share_low: float
     share_high: float
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +267,7 @@ class BalancingPath:
     kept_by: what was seen to keep a client, in words; persistence_lost: such a client was moved; None: not
     measured. persistence_held_s: the age up to which what was presented was seen to lead back.
     blocks: how many connections in a row went to one server, where they came in blocks; empty otherwise.
-    keys: each label with the hashes of the TLS ticket keys seen of it, the same in every report.
+    ticket_keys: hashes of the names of TLS ticket keys, in the order seen: in every report the same for one key.
     requests, requests_moved: on kept connections. sources: addresses of this desktop used.
     errors: connections that ended in 502, 503, 504, a close or silence where others were answered.
     discloses: "cookie: address" texts. why_unknown: what is missing where the method is unknown.
@@ -301,7 +304,7 @@ class BalancingPath:
     persistence_lost: bool | None = None
     persistence_held_s: float | None = None
     blocks: tuple[int, ...] = ()
-    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ticket_keys: tuple[str, ...] = ()
     sources: int = 1
     why_unknown: str | None = None
     signals: tuple[Signal, ...] = ()
@@ -319,7 +322,8 @@ class BalancingPath:
         """
         ended = self.termination is Termination.TERMINATED and self.identified == 0
         return ended and all(
-            why.startswith(("TLS sessions", "the certificate")) for why in self.termination_evidence
+            why.startswith(("TLS sessions", "the certificate", "no member has"))
+            for why in self.termination_evidence
         )
 
 

@@ -85,7 +85,7 @@ def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
-    return _from_labels(labels, fresh, certain, _cannot_be_told(facts, identity))
+    return _with_blocks(_from_labels(labels, fresh, certain, _cannot_be_told(facts, identity)))
 
 
 ONE_APPLICATION = "one application behind several ends of TLS"
@@ -174,6 +174,14 @@ def _with_places(spread: MethodEstimate, facts: Facts) -> MethodEstimate:
     return replace(spread, labels=labels)
 
 
+def _with_blocks(estimate: MethodEstimate) -> MethodEstimate:
+    """Whether one server answered for a while and then another, which shares alone do not show."""
+    known = [label for label in estimate.labels if label is not None]
+    if estimate.method not in (Method.EVEN, Method.WEIGHTED) or not in_blocks(known):
+        return estimate
+    return replace(estimate, blocks=tuple(number for _, number in runs(known)), cycle=())
+
+
 def _from_labels(
     labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool, hidden: bool = False
 ) -> MethodEstimate:
@@ -203,11 +211,8 @@ def _from_labels(
             "happened while the check ran, or the balancer moved this desktop; run it again"
         )
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
-    blocks = tuple(number for _, number in runs(known)) if in_blocks(known) else ()
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
-    return MethodEstimate(
-        Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels, blocks=blocks
-    )
+    return MethodEstimate(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
 
 
 def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> MethodEstimate:
@@ -356,9 +361,12 @@ def _pairs_say_nothing(always: bool) -> str:
     return "no TLS session was ever recognised again"
 
 
+TOLD_FIRST = ("ticket-key", "tls-session", "http-cookie")
+
+
 def _nothing_tells(identity: Identity, facts: Facts) -> str:
     if not any(succeeded(sample) for sample in facts.samples):
         return "no connection succeeded"
     reasons = {signal.name: signal.why for signal in identity.signals if signal.why}
-    told = [reasons[name] for name in ("tls-session", "http-cookie") if name in reasons]
+    told = [reasons[name] for name in TOLD_FIRST if name in reasons]
     return "; ".join(dict.fromkeys(told)) or "nothing that was seen differs between members"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from semscheck.analysis.balancing.facts import (
     BALANCER_ERRORS,
@@ -79,7 +80,7 @@ def _path(facts: Facts) -> BalancingPath:
         identified=len(labels),
         failed=sum(sample.failure is not None for sample in tried),
         identified_by=_identified_by(attribution, pairs),
-        members=_shares(counts),
+        members=_shares(counts, facts.keys.keys if identity.by == "ticket-key" else {}),
         members_seen=len(counts),
         other_share_at_most=(
             other_share_at_most(len(tried), CONFIDENCE, elsewhere=len(tried) - len(labels))
@@ -106,7 +107,7 @@ def _path(facts: Facts) -> BalancingPath:
         persistence_lost=kept.lost,
         persistence_held_s=kept.held_s,
         blocks=spread.blocks,
-        keys=tuple(sorted((who, keys) for who, keys in facts.keys.keys.items())),
+        ticket_keys=tuple(dict.fromkeys(facts.tickets.in_time)),
         sources=len({s.source_address for s in facts.samples if s.source_address and succeeded(s)}) or 1,
         why_unknown=spread.why,
         signals=identity.signals,
@@ -131,12 +132,13 @@ def _identified_by(attribution: Attribution, pairs: Sequence[Sample]) -> str | N
     return "http-cookie" if all(sample.cookies_sent for sample in pairs) else "pairs"
 
 
-def _shares(counts: Mapping[str, int]) -> tuple[Share, ...]:
+def _shares(counts: Mapping[str, int], keys: Mapping[str, tuple[str, ...]]) -> tuple[Share, ...]:
     total = sum(counts.values())
     shares = []
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         low, high = clopper_pearson(count, total, CONFIDENCE)
-        shares.append(Share(name=name, count=count, share=count / total, share_low=low, share_high=high))
+        share = Share(name=name, count=count, share=count / total, share_low=low, share_high=high)
+        shares.append(replace(share, keys=keys.get(name, ())))
     return tuple(shares)
 
 

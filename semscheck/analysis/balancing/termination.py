@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from semscheck.analysis.balancing.cookies import BalancerVendor, CookieKind, decode_cookie
 from semscheck.analysis.balancing.facts import Facts, cookies_of
+from semscheck.analysis.balancing.ticket_keys import FOREIGN_KEY
 from semscheck.analysis.balancing.vendors import fingerprint, remedy_hint
 from semscheck.model.analysis import Termination
 
@@ -14,6 +15,8 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
     controls = facts.tls_controls
     if facts.members and controls.usable and any(trace.recognised for trace in known):
         return Termination.PASS_THROUGH, ("a member recognises TLS sessions that the FQDN's address gave",)
+    if facts.keys.of_members:
+        return Termination.PASS_THROUGH, ("TLS tickets that the FQDN's address gave are of a member's key",)
     evidence: list[str] = []
     again = [s for s in facts.samples if s.arm == "resume" and s.resumed and s.status is None]
     refused = {trace.sample for trace in known if trace.recognised is False}
@@ -24,6 +27,8 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
             "though each member recognises its own"
         )
     if facts.direct is None:
+        if facts.keys.foreign:
+            evidence.append(f"{FOREIGN_KEY}, though each member has one of its own")
         evidence.extend(_cookies_in_front(facts))
         evidence.extend(_certificate_in_front(facts))
     if evidence:

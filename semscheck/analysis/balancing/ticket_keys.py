@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
 
+LOOKS = 2  # tickets of a member, before its keys are taken to be known
 FEW = (
     2  # tickets that agree with no other, each taken for another key; more of them are tickets without a name
 )
+FOREIGN_KEY = "no member has the TLS ticket key of the FQDN's address"
 UNLISTED = "a server that is not in the profile"
 _WHOLE_NAME = len(TICKET_PREFIXES) - 1
 
@@ -62,6 +64,7 @@ class KeyLabels:
     """Who ended TLS, by sample. keys: label to the keys that it stands for. why: where they name nobody.
 
     changed: keys followed one another and none came back. foreign: every member was asked, and none has the keys.
+    of_members: some are what members showed at their client interfaces, and not at Interface 1 as well.
     sharing: members of one key, in the profile's order.
     """
 
@@ -70,6 +73,7 @@ class KeyLabels:
     why: str = ""
     changed: bool = False
     foreign: bool = False
+    of_members: bool = False
     sharing: tuple[str, ...] = ()
 
 
@@ -148,6 +152,26 @@ class TicketFacts:
         ordered = sorted(self.samples, key=lambda sample: sample.at_s)
         return [self.by_sample[sample.id] for sample in ordered if sample.id in self.by_sample]
 
+    @property
+    def _with_nameless(self) -> list[str]:
+        """The same with tickets that name no key, which another server gave: one names its keys always or never."""
+        ordered = sorted(self.samples, key=lambda sample: sample.at_s)
+        return [self.by_sample.get(s.id, "") for s in ordered if s.ticket is not None and s.ticket.count]
+
+    def to_ask(self, members: Sequence[str]) -> tuple[str, ...]:
+        """Members that showed less than two tickets, and those that were not asked since a key came up that is no
+        member's."""
+        strange = [
+            s.at_s for s in self.samples if (key := self.by_sample.get(s.id)) and self._member(key) is None
+        ]
+        since = min(strange, default=0.0)
+        looks = {name: self.own.get(name, ()) for name in members}
+        return tuple(
+            name
+            for name, each in looks.items()
+            if len({look.ticket.whole for look in each}) < LOOKS or max(look.at_s for look in each) < since
+        )
+
     # --- who answered --------------------------------------------------------------------------------------
 
     def label(self) -> KeyLabels:
@@ -159,7 +183,7 @@ class TicketFacts:
         if named:
             return self._by_members(keys, named)
         if self.all_asked:
-            return KeyLabels(why="no member has the ticket key of the FQDN's address", foreign=True)
+            return KeyLabels(why=FOREIGN_KEY, foreign=True)
         return self._by_letters(keys)
 
     def ends(self) -> KeyLabels:
@@ -187,7 +211,12 @@ class TicketFacts:
             names |= dict.fromkeys(filter(self._not_renewed, others), UNLISTED)
         elif not self._several_each:
             names |= _letters(others)
-        return self._labelled(names, sharing)
+        return replace(self._labelled(names, sharing), of_members=bool(set(named) & self._passed_through))
+
+    @property
+    def _passed_through(self) -> set[str]:
+        """Keys that members showed at their client interfaces alone: no interception on the way has them."""
+        return set(self.owners) - set(self.elsewhere)
 
     def _not_renewed(self, key: str) -> bool:
         """Whether a key that no member showed cannot be the new one of a member: it came back after another one, or
@@ -209,6 +238,8 @@ class TicketFacts:
         return f"{' and '.join(self.members)} share their TLS ticket key, which therefore names none of them"
 
     def _by_letters(self, keys: Sequence[str]) -> KeyLabels:
+        if len(keys) == 1 and comes_back(self._with_nameless):
+            return self._labelled(_letters(keys))
         if len(keys) == 1:
             return KeyLabels(why=self._one_key(keys[0]))
         if not comes_back(self.in_time):
