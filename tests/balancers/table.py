@@ -37,6 +37,7 @@ PERSISTENCE = {
 }
 TOLD_BY = {
     None: "nothing",
+    "ticket-key": "ticket keys",
     "tls-session": "TLS sessions",
     "http-cookie": "session cookies",
     "balancer-cookie-value": "the balancer's cookie",

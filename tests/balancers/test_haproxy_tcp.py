@@ -25,11 +25,12 @@ def fail_over(members: tuple[Backend, ...]) -> tuple[Backend, ...]:
     return (members[0], *(replace(one, backup=True) for one in members[1:]))
 
 
-ROUND_ROBIN = Expected("rotating", "none", PASSED, "tls-session", ("BAL001",), "critical")
+ROUND_ROBIN = Expected("rotating", "none", PASSED, "ticket-key", ("BAL001",), "critical")
+TRACED = replace(ROUND_ROBIN, by="tls-session")
 # The third member serves, and is in the profile.
 OVER_TWO = replace(ROUND_ROBIN, codes=("BAL001", "BAL015"))
-STEADY = Expected("single", "not-separable", PASSED, "tls-session", ("BAL009",), "ok", least=32)
-WEIGHTED = Expected("weighted", "none", PASSED, "tls-session", ("BAL003",), "warning", least=32)
+STEADY = Expected("single", "not-separable", PASSED, "ticket-key", ("BAL009",), "ok", least=32)
+WEIGHTED = Expected("weighted", "none", PASSED, "ticket-key", ("BAL003",), "warning", least=32)
 BY_SESSION = Expected("rotating", "tls-session", PASSED, "tls-session", ("BAL004", "BAL013"), "warning")
 UNKNOWN = Expected("unknown", "unknown", "unknown", None, ("BAL008",), "unknown", least=0)
 
@@ -39,8 +40,8 @@ CASES: tuple[tuple[str, str, Balancer, Expected], ...] = (
     ("round robin over two", "tickets", lambda s, m: HAProxy(s.listen, m[:2]), OVER_TWO),
     ("static round robin", "tickets", lambda s, m: HAProxy(s.listen, m, method="static-rr"), ROUND_ROBIN),
     ("round robin, TLS 1.2", "tickets12", lambda s, m: HAProxy(s.listen, m), ROUND_ROBIN),
-    ("round robin, session cache", "cache", lambda s, m: HAProxy(s.listen, m), ROUND_ROBIN),
-    ("round robin, session cache, TLS 1.2", "cache12", lambda s, m: HAProxy(s.listen, m), ROUND_ROBIN),
+    ("round robin, session cache", "cache", lambda s, m: HAProxy(s.listen, m), TRACED),
+    ("round robin, session cache, TLS 1.2", "cache12", lambda s, m: HAProxy(s.listen, m), TRACED),
     ("round robin, one speaks TLS 1.2", "one is old", lambda s, m: HAProxy(s.listen, m), ROUND_ROBIN),
     ("round robin, Tomcat", "sessions", lambda s, m: HAProxy(s.listen, m), ROUND_ROBIN),
     ("first alive", "tickets", lambda s, m: HAProxy(s.listen, m, method="first"), STEADY),

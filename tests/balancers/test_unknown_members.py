@@ -21,7 +21,8 @@ def tcp(stand: Stand, members: tuple[Backend, ...], **settings: object) -> HAPro
     return HAProxy(stand.listen, members, **settings)  # type: ignore[arg-type]
 
 
-def assert_spread(found: Checked, likely: bool = True) -> None:
+def assert_spread(found: Checked, likely: bool | None = None) -> None:
+    likely = found.path.identified_by != "ticket-key" if likely is None else likely
     assert found.path.method in ("rotating", "even"), found.said
     assert found.path.persistence == "none", found.said
     (code,) = found.balancing_codes & SPREADING
@@ -46,7 +47,11 @@ def test_sessions_that_are_sometimes_refused_show_several_servers(
 ) -> None:
     found = checked(stand, tcp(stand, stand.members(kind)[:count]))
     assert_spread(found)
-    assert found.path.identified_by == "pairs"
+    assert found.path.identified_by == ("ticket-key" if kind.startswith("tickets") else "pairs")
+    if kind.startswith("tickets"):
+        assert found.path.method == "rotating", found.said
+        assert found.path.samples <= 12, found.said
+        found.assert_attributed_rightly(8)
 
 
 def test_random_choice(stand: Stand) -> None:

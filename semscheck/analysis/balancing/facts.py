@@ -324,6 +324,7 @@ def _tickets(
         samples=tuple(samples),
         looks=tuple(looks["here"].get("", ())),
         members=members,
+        complete=not any(member.found for member in target.members),
         own={name: tuple(each) for name, each in looks["own"].items()},
         other={name: tuple(each) for name, each in looks["other"].items()},
     )

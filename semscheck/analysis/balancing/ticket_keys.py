@@ -95,6 +95,7 @@ class TicketFacts:
     members: tuple[str, ...] = ()
     own: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
     other: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
+    complete: bool = True  # whether the members are all that there are, as far as anybody told
 
     @cached_property
     def names(self) -> KeyNames:
@@ -135,7 +136,7 @@ class TicketFacts:
     def all_asked(self) -> bool:
         """Whether every member showed the one key of its client interface, more than once."""
         keys = [{self.names.of(look.ticket) for look in self.own.get(name, ())} for name in self.members]
-        return bool(keys) and all(len(each) == 1 and None not in each for each in keys)
+        return self.complete and bool(keys) and all(len(each) == 1 and None not in each for each in keys)
 
     @cached_property
     def _several_each(self) -> bool:

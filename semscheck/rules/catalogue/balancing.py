@@ -99,9 +99,28 @@ def _gaps(path: BalancingPath) -> str:
 
 def _told_from_pairs(path: BalancingPath) -> str:
     """What a verdict without members rests on, where something else could look the same."""
-    if path.identified_by != "pairs":
+    if path.identified_by == "pairs":
+        return "; told from TLS sessions alone, to which several ends of TLS in front of one server look the same"
+    if path.identified_by == "ticket-key" and any(share.name.startswith("server ") for share in path.members):
+        return "; the servers are told by their TLS ticket keys, and are called by letters"
+    return ""
+
+
+def _in_blocks(path: BalancingPath) -> str:
+    """What the order of the connections says beside their shares."""
+    if not path.blocks:
         return ""
-    return "; told from TLS sessions alone, to which several ends of TLS in front of one server look the same"
+    return (
+        f". They came in blocks ({', '.join(map(str, path.blocks[:8]))} in a row), as from a pool whose servers go up and "
+        "down, a balancer that is reloaded, or two that both answer"
+    )
+
+
+def _held(path: BalancingPath) -> str:
+    """How long persistence was seen to hold."""
+    if path.persistence_held_s is None:
+        return ""
+    return f" (seen up to {path.persistence_held_s:g} s after the first connection)"
 
 
 def _sure(path: BalancingPath) -> Confidence:
@@ -248,7 +267,7 @@ def spread_unsticky(context: RuleContext) -> Answers:
             subject=_subject(context, path),
             summary=(
                 f"{_where(context, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
-                f"client on one{_told_from_pairs(path)}."
+                f"client on one{_told_from_pairs(path)}{_in_blocks(path)}."
             ),
             remedy=_remedy(path),
             confidence=_sure(path),
@@ -290,7 +309,7 @@ def weighted_unsticky(context: RuleContext) -> Answers:
             subject=_subject(context, path),
             summary=(
                 f"{_where(context, path)} spreads new connections by weight, and nothing keeps a client on one "
-                f"server{told}{_told_from_pairs(path)}."
+                f"server{told}{_told_from_pairs(path)}{_in_blocks(path)}."
             ),
             remedy=f"Keep the weights, and switch persistence on.{hint}",
             confidence=_sure(path),
@@ -360,7 +379,7 @@ def round_robin_sticky(context: RuleContext) -> Answers:
                 subject=_subject(context, path),
                 summary=(
                     f"{_where(context, path)} spreads new clients evenly over the servers; "
-                    f"{_by_what(path)} then keeps each on its own. Sessions hold, but the vendor "
+                    f"{_by_what(path)} then keeps each on its own{_held(path)}. Sessions hold, but the vendor "
                     "does not support this method."
                 ),
                 remedy=_remedy(path),
@@ -399,7 +418,7 @@ def weighted_sticky(context: RuleContext) -> Answers:
                 subject=_subject(context, path),
                 summary=(
                     f"{_where(context, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
-                    f"{_by_what(path)} keeps each on its server, as the vendor accepts."
+                    f"{_by_what(path)} keeps each on its server{_held(path)}, as the vendor accepts."
                 ),
                 confidence=_sure(path),
                 evidence=path.evidence,
@@ -554,7 +573,7 @@ def indistinguishable(context: RuleContext) -> Answers:
         return
     for path in _paths(context):
         known = any(member.client for member in context.target.members)
-        remedy = SUPPLY["shared"] if known else f"{SUPPLY['members']} {SUPPLY['shared']}"
+        remedy = SUPPLY["shared"] if known else SUPPLY["members"]
         if path.unlisted_or_terminated:
             remedy = SUPPLY["unlisted"]
         if path.method is Method.UNKNOWN and path.errors and path.identified == path.samples - path.failed:
