@@ -111,8 +111,8 @@ def _in_blocks(path: BalancingPath) -> str:
     if not path.blocks:
         return ""
     return (
-        f". They came in blocks ({', '.join(map(str, path.blocks[:8]))} in a row), as from a pool whose servers go up and "
-        "down, a balancer that is reloaded, or two that both answer"
+        f". They came in blocks ({', '.join(map(str, path.blocks[:8]))} in a row), as from a pool whose servers go up "
+        "and down, a balancer that is reloaded, or two that both answer"
     )
 
 
