@@ -110,9 +110,10 @@ def _in_blocks(path: BalancingPath) -> str:
     """What the order of the connections says beside their shares."""
     if not path.blocks:
         return ""
+    rows = ", ".join(map(str, path.blocks[:8]))
     return (
-        f". They came in blocks ({', '.join(map(str, path.blocks[:8]))} in a row), as from a pool whose servers go up "
-        "and down, a balancer that is reloaded, or two that both answer"
+        f". They came in blocks ({rows} in a row), as from a pool whose servers go up and down, a balancer that is "
+        "reloaded, or two that both answer"
     )
 
 
