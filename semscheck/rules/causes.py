@@ -64,6 +64,8 @@ TABLE: tuple[Row, ...] = (
     # What was seen before it stands; only what came after was not seen.
     *rows("NET012", Relation.ADDRESS, "NET006", "BAL008", hides_worse=True),
     *rows("NET012", Relation.ANY, "SEM004", hides_worse=True),
+    # The sessions by which members are told apart are those of what opens TLS.
+    *rows("CLT006", Relation.ANY, "SEM004", hides_worse=True),
     # Clients fall back to IPv4, which works: a warning, though the address is one where the FQDN leads.
     *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
     *rows("DNS009", Relation.PLACE, "CRT015", "CRT001", "CLU006"),
@@ -140,9 +142,16 @@ def _cause_of(index: int, findings: tuple[Finding, ...]) -> int | None:
         for at, cause in enumerate(findings):
             if at == index or cause.code != row.cause or not _related(cause, effect, row.relation):
                 continue
-            if row.hides_worse or RANK[cause.severity] <= RANK[effect.severity]:
+            if RANK[cause.severity] <= RANK[effect.severity] or (
+                row.hides_worse and _may_hide(cause, effect)
+            ):
                 return at
     return None
+
+
+def _may_hide(cause: Finding, effect: Finding) -> bool:
+    """What was not measured is never made fine by a cause that is no more than worth knowing."""
+    return effect.severity is not Severity.UNKNOWN or cause.severity is not Severity.INFO
 
 
 def explain(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from semscheck.rules.rule import cards
 
 CODES = sorted({row.cause for row in TABLE} | {row.effect for row in TABLE})
 # The catalogue: a dead IPv6 address is a warning where IPv4 works; requests move as connections do.
-MAY_HIDE_WORSE = {"DNS015", "BAL001", "BAL002", "BAL003", "NET009", "NET012", "NET013", "DNS019"}
+MAY_HIDE_WORSE = {"CLT006", "DNS015", "BAL001", "BAL002", "BAL003", "NET009", "NET012", "NET013", "DNS019"}
 
 
 def finding(
@@ -157,6 +157,15 @@ def test_a_dead_ipv6_address_accounts_for_what_fails_there_and_only_there() -> N
 
 def pairs(codes: Iterable[str]) -> Iterable[tuple[str, str]]:
     return itertools.permutations(codes, 2)
+
+
+@pytest.mark.parametrize(("severity", "hidden"), [(Severity.WARNING, True), (Severity.INFO, False)])
+def test_what_is_only_worth_knowing_hides_nothing_that_was_not_measured(
+    severity: Severity, hidden: bool
+) -> None:
+    cause, effect = explain((finding("CLT006", severity), finding("SEM004", Severity.UNKNOWN)))
+    assert cause.caused_by is None
+    assert (effect.caused_by == 0) is hidden
 
 
 def test_codes_that_the_table_does_not_name_explain_nothing() -> None:
