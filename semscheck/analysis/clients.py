@@ -13,13 +13,7 @@ from datetime import UTC, datetime
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, Obstacle
 from semscheck.model.failure import Cause
-from semscheck.model.names import (
-    NAMELESS,
-    NAMES_CUT,
-    is_address,
-    matches_alternative_names,
-    matches_common_names,
-)
+from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake
 from semscheck.model.report import Snapshot
 
@@ -192,7 +186,7 @@ def _names(seen: Seen) -> Iterator[_Rule]:
     leaf, name = seen.leaf, seen.name
     if matches_alternative_names(name, leaf.dns_names, leaf.ip_names):
         return
-    if any(problem.startswith(NAMELESS) or NAMES_CUT in problem for problem in leaf.problems):
+    if leaf.names_unread:
         yield _Rule("name", "the names in its certificate do not parse", _NOBODY, EVERYONE)
     elif matches_common_names(name, leaf.common_names):
         refusing = _BROWSERS if leaf.dns_names is None else _BROWSERS | {Client.OPENSSL_3, Client.OPENSSL_1_0}

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from semscheck.model.failure import Failure
+from semscheck.model.names import NAMELESS, NAMES_CUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +290,11 @@ class Certificate(Observation):
     ca_issuers: tuple[str, ...] = ()
     der: bytes | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def names_unread(self) -> bool:
+        """Could its names, or some of them, not be read, so that one which is not there may be?"""
+        return any(problem.startswith(NAMELESS) or NAMES_CUT in problem for problem in self.problems)
 
     @property
     def whole_days(self) -> float | None:

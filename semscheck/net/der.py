@@ -133,6 +133,18 @@ def parts(data: bytes) -> Iterator[Part]:
     raise ValueError("too many elements")
 
 
+def whole_parts(data: bytes) -> Iterator[Part]:
+    """The elements that have come whole, up to the first that has not. Never raises."""
+    at = 0
+    while at < len(data):
+        try:
+            one = part(data, at)
+        except ValueError:
+            return
+        yield one
+        at += len(one.whole)
+
+
 def _expect(one: Part, tag: int) -> Part:
     if one.tag != tag:
         raise ValueError(f"tag {one.tag:#x} where {tag:#x} is due")

@@ -19,6 +19,7 @@ from semscheck.model.target import Target
 from semscheck.net.backend import Stream
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import OPEN_TO_ONE_ADDRESS, Dialled, dial
+from semscheck.net.der import Part, whole_parts
 from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls
 from semscheck.probes.endpoint import Destination, ProbeContext
@@ -192,7 +193,7 @@ async def _server_info(wire: Stream | Tls) -> _Said:
     return _Said(failure=Failure(Phase.SERVICE, Cause.TOO_LARGE, "the directory's answer is over 64 KiB"))
 
 
-# --- a little BER (X.690), as far as an LDAP search answer needs it ------------------------------------------
+# --- the answer to an LDAP search ---------------------------------------------------------------------------
 
 _ENTRY, _DONE = 0x64, 0x65  # SearchResultEntry, SearchResultDone (RFC 4511 section 4.5.2)
 MAX_VALUE = 200
@@ -214,9 +215,9 @@ class SearchAnswer:
         """Take in what came; True if the result is done (SearchResultDone)."""
         self._rest += part
         used = 0
-        for _, message, end in _elements(bytes(self._rest)):
-            used = end
-            if self._read(message):
+        for message in whole_parts(bytes(self._rest)):
+            used += len(message.whole)
+            if self._read(message.content):
                 return True
         del self._rest[:used]
         return False
@@ -225,39 +226,21 @@ class SearchAnswer:
         parts = _contents(message, 2)
         if len(parts) < 2:
             return False
-        operation, body = parts[1]
-        if operation == _ENTRY:
-            self._read_entry(body)
-        return operation == _DONE
+        operation = parts[1]
+        if operation.tag == _ENTRY:
+            self._read_entry(operation.content)
+        return operation.tag == _DONE
 
     def _read_entry(self, body: bytes) -> None:
         entry = _contents(body, 2)
-        for _, attribute, _ in _elements(entry[1][1]) if len(entry) > 1 else ():
-            pair = _contents(attribute, 2)
-            values = _contents(pair[1][1], 1) if len(pair) > 1 else []
+        for attribute in whole_parts(entry[1].content) if len(entry) > 1 else ():
+            pair = _contents(attribute.content, 2)
+            values = _contents(pair[1].content, 1) if len(pair) > 1 else []
             if values and len(self.attributes) < MAX_ATTRIBUTES:
-                name = pair[0][1][:64].decode("latin-1").lower()
-                self.attributes.setdefault(name, values[0][1][:MAX_VALUE].decode("utf-8", "replace"))
+                name = pair[0].content[:64].decode("latin-1").lower()
+                self.attributes.setdefault(name, values[0].content[:MAX_VALUE].decode("utf-8", "replace"))
 
 
-def _contents(data: bytes, most: int) -> list[tuple[int, bytes]]:
-    """Tag and content of the first elements in `data`."""
-    return [(tag, content) for tag, content, _ in islice(_elements(data), most)]
-
-
-def _elements(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """(tag, content, where it ends) of the whole elements in `data`; stops at the first that is not whole."""
-    at = 0
-    while at + 2 <= len(data):
-        tag, size = data[at], data[at + 1]
-        at += 2
-        if size & 0x80:
-            count = size & 0x7F
-            if not 0 < count <= 4 or at + count > len(data):
-                return
-            size = int.from_bytes(data[at : at + count])
-            at += count
-        if at + size > len(data):
-            return
-        yield tag, data[at : at + size], at + size
-        at += size
+def _contents(data: bytes, most: int) -> list[Part]:
+    """The first elements in `data`."""
+    return list(islice(whole_parts(data), most))

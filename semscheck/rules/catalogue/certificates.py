@@ -54,7 +54,6 @@ from semscheck.rules.catalogue.presented import (
     everywhere,
     issuer,
     listed,
-    names_unread,
     once,
     presented,
     refusals,
@@ -141,7 +140,7 @@ def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
 
 def _fails_name(certificate: Certificate, context: RuleContext) -> bool:
     """CRT001's condition: readable names, none of which covers the FQDN. Never for an address as target."""
-    if context.target.fqdn_is_address or names_unread(certificate):
+    if context.target.fqdn_is_address or certificate.names_unread:
         return False
     return not _covering(certificate, context.target.fqdn)
 
@@ -211,7 +210,7 @@ def name_mismatch(context: RuleContext) -> Answers:
     found = at_clients(context)
     for one in found:
         covered = _covering(one.certificate, context.target.fqdn)
-        if names_unread(one.certificate) and not covered:
+        if one.certificate.names_unread and not covered:
             yield NotObserved(f"the names in a certificate at {at(one, context)} do not parse")
         elif not covered:
             yield _for_an_address(one, context) if context.target.fqdn_is_address else _mismatch(one, context)
@@ -320,7 +319,7 @@ def no_alternative_name(context: RuleContext) -> Answers:
         return
     for one in found:
         names, fqdn = one.certificate, context.target.fqdn
-        if names_unread(names) or not matches_common_names(fqdn, names.common_names):
+        if names.names_unread or not matches_common_names(fqdn, names.common_names):
             continue
         if matches_alternative_names(fqdn, names.dns_names, names.ip_names):
             continue
@@ -1025,7 +1024,7 @@ def replication_not_unique(context: RuleContext) -> Answers:
 def replication_name_mismatch(context: RuleContext) -> Answers:
     found = at_interfaces_1(context)
     for one in found:
-        if names_unread(one.certificate):
+        if one.certificate.names_unread:
             yield NotObserved(f"the names in the certificate at {at(one, context)} do not parse")
             continue
         for place in one.places:

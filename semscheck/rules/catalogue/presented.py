@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus
 from semscheck.model.findings import Reference, Subject
-from semscheck.model.names import NAMELESS, NAMES_CUT, is_address
+from semscheck.model.names import is_address
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext, place_name, place_subject
@@ -342,11 +342,6 @@ def unseen(context: RuleContext, found: Iterable[Presented]) -> Iterator[NotObse
     missing = [place for place in context.client_places if place not in seen]
     if missing:
         yield NotObserved(f"no certificate came from {where(missing, context)}")
-
-
-def names_unread(certificate: Certificate) -> bool:
-    """Its names, or some of them, could not be read, so that a name which is not there may be."""
-    return any(problem.startswith(NAMELESS) or NAMES_CUT in problem for problem in certificate.problems)
 
 
 def lead(places: Sequence[EndpointStatus]) -> EndpointStatus:
