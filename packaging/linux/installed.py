@@ -53,6 +53,7 @@ def _deb(root: Path, package: Path) -> None:
     shutil.copyfile(package, root / "tmp" / "semscheck.deb")
     _output(root, "dpkg --install /tmp/semscheck.deb")
     _try(root, "semscheck")
+    _site_profile(root)
     for path in ("usr/share/man/man1/semscheck.1.gz", "usr/share/applications/semscheck.desktop"):
         if not (root / path).is_file() and "man" not in path:  # minimal Debians may leave manuals out
             raise SystemExit(f"{path} was not installed")
@@ -83,6 +84,7 @@ def _rpm(root: Path, package: Path) -> None:
     database = ["--root", str(root), "--dbpath", "/var/lib/rpm", "--nodeps"]
     subprocess.run(["rpm", *database, "--install", str(package)], check=True)
     _try(root, "semscheck")
+    _site_profile(root)
     subprocess.run(["rpm", *database, "--erase", "semscheck"], check=True)
     shutil.rmtree(root / "var" / "lib" / "rpm")
     # Directories that every system of that family has are its own; here they stay behind, empty.
@@ -102,6 +104,21 @@ def _try(root: Path, program: str) -> None:
     print(f"  demo: {demo.splitlines()[0]}")
     print(f"  selftest: {_output(root, f'{program} selftest').splitlines()[-1]}")
     _screens(root, program)
+
+
+def _site_profile(root: Path) -> None:
+    """As docs/deploying.md has it: a profile in the site's folder is found by a user who has no home."""
+    path = root / "etc" / "semscheck" / "profiles" / "keys.toml"
+    path.write_text('[target]\nfqdn = "keys.example.com"\n', encoding="ascii")
+    path.chmod(0o644)
+    asked = "env -u HOME setpriv --reuid 65534 --regid 65534 --clear-groups semscheck profiles"
+    told = _output(root, asked)
+    if "keys.example.com  /etc/semscheck/profiles/keys.toml  (the site's)" not in told:
+        raise SystemExit(f"the site's profile is not found:\n{told}")
+    path.chmod(0o666)
+    _output(root, asked, expected=3)
+    path.unlink()
+    print("  profile of the site: found; refused where others may write it")
 
 
 def _screens(root: Path, program: str) -> None:
