@@ -113,7 +113,7 @@ def _site_profile(root: Path) -> None:
     path.chmod(0o644)
     asked = "env -u HOME setpriv --reuid 65534 --regid 65534 --clear-groups semscheck profiles"
     told = _output(root, asked)
-    if "keys.example.com  /etc/semscheck/profiles/keys.toml  (the site's)" not in told:
+    if "keys.example.com /etc/semscheck/profiles/keys.toml (the site's)" not in told:
         raise SystemExit(f"the site's profile is not found:\n{told}")
     path.chmod(0o666)
     _output(root, asked, expected=3)
