@@ -60,7 +60,7 @@ class SemscheckApp(App[int]):
         Binding("question_mark,f1", "help", "Help", show=False, key_display="? F1"),
     ]
     CSS = """
-    House { background: $background; color: $foreground; }
+    BaseScreen { background: $background; color: $foreground; }
     VerticalScroll > Drawn { padding-right: 1; }
     VerticalScroll, OptionList, LineList, #pictures { scrollbar-size: 1 1; }
     OptionList { background: $background; }
@@ -229,10 +229,35 @@ class SemscheckApp(App[int]):
             at=report.run.finished or report.run.started,
             verdict=report.summary.verdict,
         )
-        self.run_worker(self._remember(entry), group="remember")
+        self.run_worker(self._remember(entry, report), group="remember")
 
-    async def _remember(self, entry: Recent) -> None:
-        self.recent = await off_loop(lambda: self.store.add_recent(entry))
+    async def _remember(self, entry: Recent, report: Report) -> None:
+        """Keep the result as well, unless the settings or the program say otherwise."""
+        keep = self.doors.keep if self.settings.keep_results else None
+
+        def write() -> tuple[Recent, ...]:
+            data = keep(report) if keep is not None else None
+            return self.store.add_recent(entry, data, report.run.id)
+
+        self.recent = await off_loop(write)
+
+    async def recall(self, entry: Recent) -> None:
+        """A result that was kept, shown as it was; without one the check runs again."""
+        path = self.store.kept_report(entry)
+        if path is None or self.doors.recall is None:
+            await self.check(entry.fqdn, Path(entry.profile) if entry.profile else None)
+            return
+        recall = self.doors.recall
+        try:
+            report = await off_loop(lambda: recall(path))
+        except (DoorError, OSError) as error:
+            self.tell(str(error), bad=True)
+            return
+        await self._show(report=report, source=path)
+
+    async def forget(self, entry: Recent) -> None:
+        """Take a target off the list, and its kept result off the disk."""
+        self.recent = await off_loop(lambda: self.store.forget(entry))
 
     def save_settings(self) -> None:
         settings = self.settings

@@ -55,6 +55,8 @@ class Runners:
     export: writes a report as "html", "json" or "markdown", redacted or not, atomically; raises OSError.
     ticket: the text to paste into a ticket.
     profiles: profiles found on this desktop. scenarios, check_lab: the lab; empty and None without it.
+    keep: a result as bytes to keep, without what should not lie about; recall: a kept one as it was; raises
+    ReportError. None: nothing is kept.
     compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
     drill: watches a fail-over, hands the text to show to its listener as it grows, returns the last of it.
     None: not offered. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles` and `compare` are called
@@ -71,5 +73,7 @@ class Runners:
     profiles: Callable[[], tuple[Path, ...]] = _no_profiles
     scenarios: tuple[Scenario, ...] = ()
     check_lab: LabCheck | None = None
+    keep: Callable[[Report], bytes] | None = None
+    recall: Callable[[Path], Report] | None = None
     compare: Callable[[Report, Path], str] | None = None
     drill: Drill | None = None

@@ -1,7 +1,7 @@
-"""What the screens remember between two starts: settings and recent targets, in the platform's directories.
+"""What the screens remember between two starts: settings, and the last results, in the platform's directories.
 
-Never a secret, an answer or a certificate: names, paths, times and verdicts. Files are replaced atomically
-and are readable by their owner only. A file that cannot be understood is set aside under another name and
+Results are kept without the values of cookies, the last 20, unless the person turned that off. Files are replaced
+atomically and are readable by their owner only. A file that cannot be understood is set aside under another name and
 reported; it never stops the program.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -19,10 +20,11 @@ from semscheck.model.findings import Status
 from semscheck.model.target import MAX_CONNECTIONS
 
 THEMES = ("dark", "light", "contrast")
-MAX_RECENT = 8
+MAX_RECENT = 20
 _MAX_BYTES = 256 * 1024  # of a file of ours; more is not ours
 _MAX_PROFILE_BYTES = 64 * 1024
 _MAX_LISTED = 500  # names looked at in one directory
+_RUN = re.compile(r"[0-9A-Za-z-]{1,64}")  # a run's id
 
 T = TypeVar("T")
 
@@ -33,6 +35,7 @@ class Settings:
 
     timeout_s: one step; deadline_s: the whole run; connections: fresh ones. services: ask other ports too.
     redact: exports carry pseudonyms. ascii: no characters beyond ASCII even where the terminal has them.
+    keep_results: finished runs are kept and shown at the next start.
     """
 
     theme: str = "dark"
@@ -42,24 +45,29 @@ class Settings:
     services: bool = False
     redact: bool = False
     ascii: bool = False
+    keep_results: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
     """A target that was checked. fqdn: as people write it; profile: path of the profile used, None without.
 
-    at: when, UTC. verdict: of that run.
+    at: when, UTC. verdict: of that run. report: the file's name of the result that was kept, None without.
     """
 
     fqdn: str
     profile: str | None = None
     at: datetime
     verdict: Status
+    report: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The two files. `trouble` is told, in a sentence, what could not be read or written."""
+    """Settings, the list of targets, and the results that are kept.
+
+    `trouble` is told, in a sentence, what could not be read or written.
+    """
 
     config: Path
     state: Path
@@ -72,6 +80,11 @@ class Store:
     @property
     def recent_file(self) -> Path:
         return self.state / "recent.json"
+
+    @property
+    def results(self) -> Path:
+        """The folder of the results that are kept."""
+        return self.state / "results"
 
     @property
     def ticket_file(self) -> Path:
@@ -90,12 +103,39 @@ class Store:
     def load_recent(self) -> tuple[Recent, ...]:
         return self._read(self.recent_file, _recent_from) or ()
 
-    def add_recent(self, entry: Recent) -> tuple[Recent, ...]:
-        """Puts the entry first, an older one for the same target goes; gives the list as it now is."""
-        others = (it for it in self.load_recent() if (it.fqdn, it.profile) != (entry.fqdn, entry.profile))
-        entries = (entry, *others)[:MAX_RECENT]
+    def add_recent(self, entry: Recent, report: bytes | None = None, run: str = "") -> tuple[Recent, ...]:
+        """Puts the entry first; gives the list as it now is. Without a kept result an older one for the same target
+        goes. report: the result to keep, under a name made of the run's id.
+        """
+        if report is not None and _RUN.fullmatch(run):
+            name = f"{run}.json"
+            try:
+                write_atomically(self.results / name, report)
+                entry = replace(entry, report=name)
+            except OSError as error:
+                self.trouble(f"{self.results / name} could not be written: {error.strerror}.")
+        same = (entry.fqdn, entry.profile)
+        others = (it for it in self.load_recent() if it.report or (it.fqdn, it.profile) != same)
+        return self._write_recent((entry, *others)[:MAX_RECENT])
+
+    def forget(self, entry: Recent) -> tuple[Recent, ...]:
+        """Takes an entry off the list, and its result off the disk; gives the list as it now is."""
+        return self._write_recent(tuple(it for it in self.load_recent() if it != entry))
+
+    def kept_report(self, entry: Recent) -> Path | None:
+        """Where the entry's result is; None where there is none any more."""
+        path = self.results / entry.report if entry.report else None
+        return path if path is not None and path.is_file() else None
+
+    def _write_recent(self, entries: tuple[Recent, ...]) -> tuple[Recent, ...]:
+        """The list, and no result that it does not name."""
         rows = [{**asdict(it), "at": it.at.isoformat()} for it in entries]
         self._write(self.recent_file, {"recent": rows})
+        kept = {it.report for it in entries}
+        with contextlib.suppress(OSError):
+            for path in self.results.iterdir():
+                if path.name not in kept and _RUN.fullmatch(path.stem) and path.suffix == ".json":
+                    path.unlink()
         return entries
 
     def _read(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
@@ -145,15 +185,15 @@ def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
     )
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str | bytes) -> None:
     """Replaces a file whole or not at all. Raises OSError."""
     import tempfile
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode() if isinstance(text, str) else text)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -211,18 +251,24 @@ def check_settings(settings: Settings) -> None:
             raise ValueError(f"{name}: from {low:g} to {high:g}")
     if settings.connections is not None and not isinstance(settings.connections, int):
         raise ValueError("connections: a whole number")
-    if not all(isinstance(it, bool) for it in (settings.services, settings.redact, settings.ascii)):
-        raise ValueError("services, redact, ascii: true or false")
+    switches = (settings.services, settings.redact, settings.ascii, settings.keep_results)
+    if not all(isinstance(it, bool) for it in switches):
+        raise ValueError("services, redact, ascii, keep_results: true or false")
 
 
 def _recent_from(data: dict[str, Any]) -> tuple[Recent, ...]:
     entries = []
     for row in data["recent"][:MAX_RECENT]:
         fqdn, profile, at = row["fqdn"], row.get("profile"), datetime.fromisoformat(row["at"])
+        report = row.get("report")
         if not isinstance(fqdn, str) or not isinstance(profile, str | None):
             raise ValueError("recent: text expected")
+        if report is not None and not _RUN.fullmatch(str(report).removesuffix(".json")):
+            raise ValueError("recent: not the name of a result")
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        entries.append(Recent(fqdn=fqdn, profile=profile, at=at, verdict=Status(row["verdict"])))
+        entries.append(
+            Recent(fqdn=fqdn, profile=profile, at=at, verdict=Status(row["verdict"]), report=report)
+        )
     return tuple(entries)
 
 

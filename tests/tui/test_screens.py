@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from semscheck.model.findings import Status
+from semscheck.report import json
 from semscheck.tui.app import Opening
 from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.check import CheckScreen
-from semscheck.tui.screens.start import StartScreen
+from semscheck.tui.screens.start import Offers, StartScreen
 from semscheck.tui.store import Recent, Settings
 from tests.tui import reports
 from tests.tui.reading import lines, shows, text, until
@@ -90,10 +91,63 @@ async def test_letters_are_text_in_a_field_and_keys_elsewhere(play):
         await until(pilot, lambda: not app.is_running, "quit")
 
 
+async def test_the_first_letter_that_is_typed_goes_into_the_field(play):
+    """A name that begins with the letters of keys: p opens the settings, o a report, q quits."""
+    play.enrolled = None
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await pilot.press(*"pgpq.corpo.example")
+        assert isinstance(app.screen, StartScreen)
+        assert app.screen.query_one("#fqdn").value == "pgpq.corpo.example"
+        await pilot.press("f1")
+        seen = await shows(pilot, "Keys")
+        assert "None" not in seen
+
+
+async def test_results_are_kept_shown_as_they_were_and_forgotten(play):
+    doors = play.doors(keep=json.encode, recall=lambda path: json.decode(path.read_bytes()))
+    app = play.app(doors=doors)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "CRITICAL")
+        await until(pilot, lambda: app.recent, "remembered")
+    (entry,) = play.store.load_recent()
+    path = play.store.kept_report(entry)
+    assert path is not None
+    assert path.stat().st_mode & 0o077 == 0
+    play.asked.clear()
+    app = play.app(doors=doors)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "Checked before", "enrolled")
+        app.screen.query_one(Offers).focus()
+        await pilot.press("home", "enter")
+        await shows(pilot, "CRITICAL")
+        assert play.asked == []
+        await pilot.press("escape")
+        app.screen.query_one(Offers).focus()
+        await pilot.press("home", "delete")
+        await until(pilot, lambda: not app.recent, "forgotten")
+    assert play.store.load_recent() == ()
+    assert not path.exists()
+
+
+async def test_results_are_not_kept_where_that_is_turned_off(play):
+    play.store.save_settings(Settings(keep_results=False))
+    app = play.app(doors=play.doors(keep=json.encode))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("enter")
+        await shows(pilot, "CRITICAL")
+        await until(pilot, lambda: app.recent, "remembered")
+    assert play.store.load_recent()[0].report is None
+    assert not play.store.results.exists()
+
+
 async def test_what_was_typed_is_not_replaced_by_the_enrolment(play):
     app = play.app(doors=play.doors(enrolled=lambda: play.go.wait() and "late.example.com"))
     async with app.run_test(size=SMALL, notifications=True) as pilot:
-        await pilot.press("shift+tab", *"mine.example.com", "tab")
+        await pilot.press(*"mine.example.com", "tab")
         play.go.set()
         await shows(pilot, "enrolled with late.example.com")
         assert app.screen.query_one("#fqdn").value == "mine.example.com"

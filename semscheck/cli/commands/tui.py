@@ -92,6 +92,8 @@ def doors() -> Runners:
         profiles=_profiles,
         scenarios=_scenarios(),
         check_lab=in_thread(_check_lab),
+        keep=_keep,
+        recall=_recall,
         compare=_compare,
     )
 
@@ -129,6 +131,24 @@ def _load(path: Path) -> Report:
 
     try:
         return replay(read_report(str(path)))
+    except CommandError as problem:
+        raise ReportError(str(problem)) from problem
+
+
+def _keep(report: Report) -> bytes:
+    from semscheck.redaction.cookie_values import without_cookie_values
+    from semscheck.report import json
+
+    return json.encode(without_cookie_values(report))
+
+
+def _recall(path: Path) -> Report:
+    """A kept result as it was: it is not judged again, since the values of its cookies are gone."""
+    from semscheck.cli.output.saved import read_report
+    from semscheck.tui.runners import ReportError
+
+    try:
+        return read_report(str(path))
     except CommandError as problem:
         raise ReportError(str(problem)) from problem
 

@@ -29,7 +29,7 @@ def help_screen(screen: Screen[Any]) -> TextScreen:
     """What `?` opens, made before it covers the screen it is about."""
     focused = screen.focused
     texts = [str(getattr(screen, "HELP", ""))]
-    here = str(getattr(focused, "HELP", ""))
+    here = getattr(focused, "HELP", None)  # Textual's own widgets have one that is None
     if here:
         texts.append(f"Here: {here}")
     keys = _keys(screen)

@@ -53,12 +53,13 @@ class SettingsScreen(Window[None]):
                         value = getattr(now, name)
                         yield Input(
                             "" if value is None else f"{value:g}",
-                            placeholder=f"as is ({default})",
+                            placeholder=f"default ({default})",
                             compact=True,
                             id=name,
                         )
             yield Chooser("Ask other services     ", _YES_NO, value=now.services, always=True, id="services")
             yield Chooser("Redact exports         ", _YES_NO, value=now.redact, always=True, id="redact")
+            yield Chooser("Keep results           ", _YES_NO, value=now.keep_results, always=True, id="keep")
             yield Button("Save", id="save", compact=True)
             yield Label("Tab goes on, the arrows choose, Esc goes back", id="settings-note", markup=False)
 
@@ -109,6 +110,7 @@ class SettingsScreen(Window[None]):
             ascii=of["ascii"] is True,
             services=of["services"] is True,
             redact=of["redact"] is True,
+            keep_results=of["keep"] is True,
             **numbers,
         )
         check_settings(settings)

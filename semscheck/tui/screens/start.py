@@ -34,11 +34,18 @@ class Offer:
 
     text: Content
     act: Callable[[], object] | None = None
+    recent: Recent | None = None
 
 
 class Offers(OptionList):
-    HELP = "Targets checked before, profiles found here, the lab and saved reports. Enter takes one."
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Choose")]
+    HELP = (
+        "Results of before, profiles found here, the lab and saved reports. Enter takes one; Delete forgets "
+        "a result."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Choose"),
+        Binding("delete", "screen.forget", "Forget"),
+    ]
 
 
 class StartScreen(BaseScreen[None]):
@@ -86,7 +93,8 @@ class StartScreen(BaseScreen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one("#run").focus()
+        # What is typed goes into the field from the first letter on; it moves to Run where a name is known.
+        self.query_one("#run" if self._given or self._profile else "#fqdn").focus()
         self._list()
         self.run_worker(self._find_enrolment(), group="find")
         self.run_worker(self._find_profiles(), group="profiles")
@@ -103,8 +111,10 @@ class StartScreen(BaseScreen[None]):
             self.house.write_log(error)
         self._looking = False
         field = self.query_one("#fqdn", Input)
-        if self._enrolled and not field.value and not field.has_focus:
+        if self._enrolled and not field.value:
             field.value = self._enrolled
+            if field.has_focus:
+                self.query_one("#run").focus()
         self._tell_enrolment()
         if self._waiting:
             self._waiting = False
@@ -156,7 +166,7 @@ class StartScreen(BaseScreen[None]):
             pad(one_line(it.fqdn, 60), 30),
             (f"  {it.verdict.value}, {age}{profile}", "$state-dim"),
         )
-        return Offer(text, lambda: self.house.check(it.fqdn, Path(it.profile) if it.profile else None))
+        return Offer(text, lambda: self.house.recall(it), recent=it)
 
     def _profile_offer(self, path: Path) -> Offer:
         entry = _entry(one_line(path.name, 60), one_line(str(path.parent)))
@@ -190,6 +200,14 @@ class StartScreen(BaseScreen[None]):
         else:
             self.query_one("#fqdn").focus()
             self._note(NOT_ENROLLED)
+
+    async def action_forget(self) -> None:
+        """Take the highlighted result off the list and off the disk."""
+        at = self.query_one(Offers).highlighted
+        recent = self._offers[at].recent if at is not None and at < len(self._offers) else None
+        if recent is not None:
+            await self.house.forget(recent)
+            self._list()
 
     def _note(self, text: str) -> None:
         self.query_one("#note", Label).update(text)
