@@ -300,9 +300,12 @@ ARM: dict[str, str] = {
 }
 
 IDENTIFIED_BY: dict[str, str] = {
+    "ticket-key": "their TLS ticket keys",
     "tls-session": "their TLS sessions",
     "http-cookie": "their session cookies",
     "balancer-cookie": "the load balancer's cookie",
+    "balancer-cookie-value": "the load balancer's cookie",
+    "session-route": "the route in their session cookies",
     "certificate": "their certificates",
     "pairs": "comparing connections in pairs",
 }

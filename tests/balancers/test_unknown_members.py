@@ -86,7 +86,7 @@ def test_what_cannot_be_known(stand: Stand, kind: str, settings: dict[str, objec
 
 def test_session_cookies_name_the_servers_in_turn(stand: Stand) -> None:
     found = checked(stand, tcp(stand, stand.members("sessions")))
-    assert (found.path.method, found.path.identified_by) == ("rotating", "http-cookie"), found.said
+    assert (found.path.method, found.path.identified_by) == ("rotating", "ticket-key"), found.said
     assert_spread(found)
     found.assert_attributed_rightly(8)
 

@@ -590,8 +590,8 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
         return known
     if any(len(seen) > LONGEST_VALUE for seen in (value, *values_seen)):
         return None
-    own = _without_dates(value)
-    counts = Counter(_without_dates(seen) for seen in values_seen)
+    own = without_dates(value)
+    counts = Counter(without_dates(seen) for seen in values_seen)
     few = 2 <= len(counts) <= _CANDIDATE_VALUES and len(values_seen) >= _CANDIDATE_CONNECTIONS
     if not few or own not in counts or min(counts.values()) < 2:
         return None
@@ -608,7 +608,7 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
     )
 
 
-def _without_dates(value: str) -> str:
+def without_dates(value: str) -> str:
     """The keyword alone, where HAProxy's dates follow it: those change every few seconds."""
     match = _HAPROXY_VALUE.fullmatch(value)
     return match[1] if match else value

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from semscheck.analysis.balancing.controls import ControlResult, worth
+from semscheck.analysis.balancing.routes import parts_that_name, values_that_name
 from semscheck.analysis.balancing.ticket_keys import KeyLabels, Look, TicketFacts
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause
@@ -150,6 +151,22 @@ class Facts:
         if not anew or anew - self._always_anew:
             return False
         return True if sent & self.session_cookies else None
+
+    @cached_property
+    def route_cookies(self) -> Mapping[str, Mapping[str, str]]:
+        """Without members: cookies whose values name the server by themselves, each value to what it names."""
+        if self.members:
+            return {}
+        found = {name: values_that_name(name, values) for name, values in self.fresh_cookies.items()}
+        return {name: named for name, named in found.items() if named}
+
+    @cached_property
+    def session_routes(self) -> Mapping[str, Mapping[str, str]]:
+        """Without members: sessions of which a part names the server."""
+        if self.members:
+            return {}
+        found = {name: parts_that_name(values) for name, values in self.fresh_cookies.items()}
+        return {name: named for name, named in found.items() if named}
 
     @cached_property
     def repeated_cookies(self) -> frozenset[str | None]:
@@ -316,8 +333,9 @@ def _tickets(
             continue
         if address == where[0] and address not in client:
             looks["here"].setdefault("", []).append(Look(at_s, ticket))
-        elif address in client and by_name:
-            looks["own"].setdefault(client[address], []).append(Look(at_s, ticket))
+        elif address in client:
+            if by_name:  # another name may lead to another key of the same server
+                looks["own"].setdefault(client[address], []).append(Look(at_s, ticket))
         elif address in addresses:
             looks["other"].setdefault(addresses[address], []).append(Look(at_s, ticket))
     return TicketFacts(

@@ -19,8 +19,9 @@ from itertools import pairwise
 from semscheck.analysis.balancing.controls import ControlResult, worth
 from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie
 from semscheck.analysis.balancing.facts import Facts, cookies_of
+from semscheck.analysis.balancing.routes import MOST_GROUPS
 from semscheck.analysis.balancing.statistics import cycle_with_gaps
-from semscheck.analysis.balancing.ticket_keys import UNLISTED
+from semscheck.analysis.balancing.ticket_keys import UNLISTED, comes_back
 from semscheck.model.analysis import Signal
 from semscheck.model.observations import Sample, Trace
 
@@ -188,6 +189,17 @@ def _by_balancer_cookie(
     return labels
 
 
+def _by_values(facts: Facts, naming: Mapping[str, Mapping[str, str]]) -> Labels:
+    """Labels from the first cookie whose values name the server by themselves."""
+    labels: Labels = {}
+    for name, named in list(naming.items())[:1]:
+        for sample in facts.samples:
+            value = dict(cookies_of(sample.headers)).get(name, "")
+            if value in named:
+                labels[sample.id] = f"“{named[value][:60]}” in cookie {name[:40]}"
+    return labels
+
+
 def _named(label: str, facts: Facts) -> str | None:
     """The one member whose name, or host label, the balancer uses as it is; None where that is not plain."""
     wanted = label.lower()
@@ -203,12 +215,15 @@ def _by_exact_cookie(facts: Facts) -> tuple[Labels, str]:
 
 def _by_compared_cookie(facts: Facts) -> tuple[Labels, str]:
     kinds = (CookieKind.PERSISTENCE, CookieKind.PREFIX, CookieKind.CANDIDATE)
-    labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), kinds)
+    labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), kinds) or _by_values(
+        facts, facts.route_cookies
+    )
     return labels, "" if labels else "no balancer's cookie that may be compared"
 
 
 def _by_route(facts: Facts) -> tuple[Labels, str]:
     labels = _by_balancer_cookie(facts, (Strength.COMPARABLE,), (CookieKind.ROUTE,))
+    labels = labels or _by_values(facts, facts.session_routes)
     return labels, "" if labels else "no session id with a route suffix"
 
 
@@ -243,6 +258,8 @@ def _signature(headers: Iterable[tuple[str, str]], status: int | None) -> tuple[
 
 def _by_page(facts: Facts) -> tuple[Labels, str]:
     """Header order, ETag, Location and the like against what each member answers when asked directly."""
+    if not facts.members:
+        return _pages_apart(facts)
     own: dict[tuple[object, ...], set[str]] = defaultdict(set)
     for member, page in facts.own_pages:
         own[_signature(page.headers, page.status)].add(member)
@@ -256,6 +273,17 @@ def _by_page(facts: Facts) -> tuple[Labels, str]:
         if sample.status is not None and (signature := _signature(sample.headers, sample.status)) in telling
     }
     return labels, "" if labels else "the pages are not as any member sends them"
+
+
+def _pages_apart(facts: Facts) -> tuple[Labels, str]:
+    """Without members: pages of few kinds that come back after one another. Several servers may send one kind."""
+    kinds = {s.id: _signature(s.headers, s.status) for s in facts.samples if s.status and s.status < 400}
+    order = list(dict.fromkeys(kinds[s.id] for s in facts.fresh if s.id in kinds))
+    names = {kind: f"page {chr(ord('A') + at)}" for at, kind in enumerate(order)}
+    fresh = [names[kinds[s.id]] for s in facts.fresh if s.id in kinds]
+    if not 2 <= len(order) <= min(MOST_GROUPS, len(fresh) // 2) or not comes_back(fresh):
+        return {}, "the pages look alike"
+    return {at: names[kind] for at, kind in kinds.items() if kind in names}, ""
 
 
 def _skew_s(headers: Iterable[tuple[str, str]], at_s: float, started: datetime | None) -> float | None:

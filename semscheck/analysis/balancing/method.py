@@ -39,6 +39,10 @@ _BY_CYCLE = {
     CycleKind.WEIGHTED: Method.WEIGHTED,
     CycleKind.REPEATING: Method.EVEN,
 }
+COARSE = (
+    "certificate",
+    "page",
+)  # without members: several servers may have one, so that shares are not theirs
 _INFERRED = ("http-cookie",)  # without members: told by what the FQDN itself recognises
 
 
@@ -85,7 +89,10 @@ def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
-    return _with_blocks(_from_labels(labels, fresh, certain, _cannot_be_told(facts, identity)))
+    found = _with_blocks(_from_labels(labels, fresh, certain, _cannot_be_told(facts, identity)))
+    if found.method is Method.WEIGHTED and not facts.members and identity.by in COARSE:
+        return replace(found, method=Method.EVEN, certain=False, cycle=())
+    return found
 
 
 ONE_APPLICATION = "one application behind several ends of TLS"

@@ -52,7 +52,7 @@ class _Keeping:
 def _keeping(facts: Facts, identity: Identity) -> _Keeping:
     """Cookies that a balancer keeps clients by: known ones, those whose values carry its prefix, and what only
     something in front sets."""
-    found = set(facts.set_in_front)
+    found = {*facts.set_in_front, *facts.route_cookies}
     given: dict[tuple[str, str], str] = {}
     for sample in facts.samples:
         set_here = cookies_of(sample.headers)
@@ -310,6 +310,8 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
     direct, in_front = facts.members_cookies, facts.set_in_front
     sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
     for name in sorted(sent):
+        if name in facts.route_cookies:
+            return f"the balancer's cookie {name[:40]}"
         # The first that has a value: a server without one in the balancer's configuration sets it empty.
         for value in [each for each in values.get(name, ()) if each][:1]:
             cookie = classify_cookie(name, value, values[name])

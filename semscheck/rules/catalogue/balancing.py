@@ -106,6 +106,12 @@ def _told_from_pairs(path: BalancingPath) -> str:
     return ""
 
 
+def _evenly(path: BalancingPath) -> str:
+    """Over how many: where servers are told by what several of them may have, or from pairs, shares are not known."""
+    known = path.members and path.identified_by not in ("certificate", "page")
+    return "evenly over the servers" if known else "over several servers (whether evenly is not known)"
+
+
 def _in_blocks(path: BalancingPath) -> str:
     """What the order of the connections says beside their shares."""
     if not path.blocks:
@@ -267,7 +273,7 @@ def spread_unsticky(context: RuleContext) -> Answers:
         yield Hit(
             subject=_subject(context, path),
             summary=(
-                f"{_where(context, path)} spreads new connections evenly over the servers{told}, and nothing keeps a "
+                f"{_where(context, path)} spreads new connections {_evenly(path)}{told}, and nothing keeps a "
                 f"client on one{_told_from_pairs(path)}{_in_blocks(path)}."
             ),
             remedy=_remedy(path),
