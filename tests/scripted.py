@@ -48,6 +48,7 @@ class ScriptedStream:
     says: Sequence[bytes] = ()
     ends: bool = True
     local_address: str = "203.0.113.10"
+    local_port: int = 50123
     sent: bytearray = field(default_factory=bytearray)
     closed: int = 0
     at: int = 0
@@ -122,6 +123,10 @@ class _Counted:
     @property
     def local_address(self) -> str:
         return self._inner.local_address
+
+    @property
+    def local_port(self) -> int:
+        return self._inner.local_port
 
     async def receive(self) -> bytes:
         return await self._inner.receive()

@@ -175,6 +175,7 @@ class Connection(Observation):
     address: str
     port: int
     local_address: str | None = None
+    local_port: int | None = None
     failure: Failure | None = None
 
 
@@ -382,6 +383,7 @@ class Sample(Observation):
     address: str
     port: int
     source_address: str | None = None
+    source_port: int | None = None
     connect_s: float | None = None
     handshake_s: float | None = None
     version: str | None = None

@@ -45,6 +45,8 @@ class Stream(Protocol):
 
     @property
     def local_address(self) -> str: ...
+    @property
+    def local_port(self) -> int: ...
     async def receive(self) -> bytes: ...
     async def send(self, data: bytes) -> None: ...
     def close(self, last: bytes = b"") -> None:
@@ -85,13 +87,14 @@ class SystemClock:
 class SocketStream:
     """A non-blocking socket under the running loop: no transport, no buffers but the kernel's."""
 
-    __slots__ = ("_loop", "_received", "_socket", "local_address")
+    __slots__ = ("_loop", "_received", "_socket", "local_address", "local_port")
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
         self._received = 0
         self.local_address: str = connected.getsockname()[0]
+        self.local_port: int = connected.getsockname()[1]
 
     async def receive(self) -> bytes:
         self._received += 1

@@ -92,6 +92,10 @@ class _Placed:
     def local_address(self) -> str:
         return self._inner.local_address
 
+    @property
+    def local_port(self) -> int:
+        return self._inner.local_port
+
     async def receive(self) -> bytes:
         return await self._inner.receive()
 

@@ -268,6 +268,10 @@ class Tls:
         return self._stream.local_address
 
     @property
+    def local_port(self) -> int:
+        return self._stream.local_port
+
+    @property
     def version(self) -> str | None:
         """As negotiated, None where it was not; kept after the end, when OpenSSL no longer tells it."""
         return self._version or self._tls.version()

@@ -109,6 +109,7 @@ async def connect(probe: ProbeContext, destination: Destination) -> tuple[Connec
         address=destination.address,
         port=destination.port,
         local_address=dialled.stream.local_address if dialled.stream is not None else None,
+        local_port=dialled.stream.local_port if dialled.stream is not None else None,
         failure=dialled.failure,
     )
     return seen, dialled.stream

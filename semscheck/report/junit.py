@@ -13,6 +13,7 @@ from semscheck.model.findings import Finding, State, Verdict
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.report.escape import one_line, xml_text
+from semscheck.report.story import story
 
 
 def render(report: Report, names: Mapping[str, str] | None = None) -> str:
@@ -61,6 +62,7 @@ def _properties(report: Report) -> list[tuple[str, str]]:
         ("run", report.run.id),
         ("verdict", report.summary.verdict.value),
         ("headline", report.summary.headline),
+        *((line.label.lower(), line.text) for line in story(report) if line.label),
         ("finished", "no" if report.run.finished is None else "yes"),
     ]
 

@@ -1,34 +1,50 @@
-"""The ticket text: ten to twenty lines of Markdown that a help desk pastes, readable unrendered too."""
+"""The report as Markdown for a ticket, readable unrendered too."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 
+from semscheck.model.analysis import Method
 from semscheck.model.findings import Confidence, Owner
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.report import wording as words
 from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line
 from semscheck.report.folding import Group, grouped
+from semscheck.report.story import enrolled, local_and_utc, next_steps, resolved, servers, story
 from semscheck.report.text.prose import paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
-MAX_FINDINGS = 5  # two lines each, so that the whole stays within twenty
+MAX_FINDINGS = 12
 MAX_ALIKE = 4  # findings of one rule that differ in their subject
 MAX_EXPLAINED = 8
+MAX_SERVERS = 20
 
 
 def render(report: Report) -> str:
-    """The ticket text, ending in a line break: headline, target, when, from where, findings, how to repeat."""
-    lines = [
-        f"**{_state(words.mark_of(report.summary.verdict))}**: {markdown_prose(report.summary.headline, 600)}",
-        "",
-    ]
-    lines += [f"- **{name}**: {value}" for name, value in _facts(report)]
-    lines += ["", *_findings(report), ""]
-    lines += [f"How to reproduce: {markdown_code(_repeat(report), None)}"]
+    """The ticket text, ending in a line break: the first five lines, facts, servers, findings, how to repeat."""
+    first, *rest = story(report)
+    lines = [f"**{_state(words.mark_of(report.summary.verdict))}**: {markdown_prose(first.text, 600)}", ""]
+    lines += [f"- **{line.label}**: {markdown_prose(line.text, 1000, start=False)}" for line in rest]
+    lines += ["", *(f"- **{name}**: {value}" for name, value in _facts(report)), ""]
+    lines += _servers(report)
+    lines += [*_findings(report), ""]
+    lines += [f"- {markdown_prose(step, 400, start=False)}" for step in next_steps(report)]
+    lines += [f"How to reproduce: {markdown_code(repeat(report), None)}"]
     return "\n".join(lines) + "\n"
+
+
+def _servers(report: Report) -> list[str]:
+    """The table of what serves clients, as a list: not every ticket system knows tables."""
+    rows = servers(report)
+    lines = [
+        f"- {markdown(name, 100)} {markdown(address, 100)}: {markdown(state, 120)}, certificate until {until}"
+        for name, address, state, until in rows[:MAX_SERVERS]
+    ]
+    more = len(rows) - MAX_SERVERS
+    lines += [f"- and {more} more"] if more > 0 else []
+    return [*lines, ""] if lines else []
 
 
 def _state(mark: Mark) -> str:
@@ -43,7 +59,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
     return [
         ("Target", f"{name}, port {target.port}{_notes(report)}"),
-        ("When", f"{words.stamp(run.started)}, {took}"),
+        ("Resolves to", markdown(resolved(report), 400)),
+        ("Enrolled", markdown(enrolled(report), 300)),
+        ("When", f"{local_and_utc(run.started)}, {took}"),
         ("From", f"{desktop}{f' ({sources})' if sources else ''}, {markdown(run.vantage.platform, 100)}"),
         ("Seen", _seen(report)),
     ]
@@ -64,10 +82,12 @@ def _notes(report: Report) -> str:
 def _seen(report: Report) -> str:
     path = report.analysis.balancing
     if path is None:
-        balancing = "balancing was not tested"
+        balancing = "load balancing was not tested"
     else:
         sampled = f"{path.identified} of {words.count(path.samples, 'new connection')} identified"
-        balancing = f"{sampled}; {words.METHOD[path.method]}; {words.PERSISTENCE[path.persistence]}"
+        known = path.method is not Method.UNKNOWN
+        told = f"{words.METHOD[path.method]}; {words.PERSISTENCE[path.persistence]}"
+        balancing = f"{sampled}; {told if known else 'load balancing not determined'}"
     tool = f"{markdown(report.tool.name, 40)} {markdown(report.tool.version, 40)}"
     return f"{balancing} ({tool}, run {markdown(report.run.id, 60)})"
 
@@ -80,7 +100,7 @@ def _findings(report: Report) -> list[str]:
     for number, group in enumerate(groups[:MAX_FINDINGS], 1):
         lines.append(_group(number, group))
         if group.findings[0].severity is not Severity.INFO:
-            lines.append(f"   What to do: {_remedy(group.findings[0].remedy)}")
+            lines += _remedy(group.findings[0].remedy)
     rest = [found for group in groups[MAX_FINDINGS:] for found in group.findings]
     if rest:
         codes = list(dict.fromkeys(markdown(found.code, 20) for found in rest))
@@ -89,27 +109,27 @@ def _findings(report: Report) -> list[str]:
     return lines
 
 
-def _remedy(remedy: str) -> str:
-    text = " ".join(f"{part.step} {part.text}".strip() for part in paragraphs(remedy))
-    return markdown_prose(text, 400, start=False)
+def _remedy(remedy: str) -> list[str]:
+    """Every step, whole."""
+    return [f"   - {markdown_prose(part.text, None, start=False)}" for part in paragraphs(remedy)]
 
 
 def _group(number: int, group: Group) -> str:
     found = group.findings[0]
     likely = ", likely" if found.confidence is Confidence.LIKELY else ""
     nobody = found.owner is Owner.SEMSCHECK or found.severity is Severity.INFO
-    owner = "" if nobody else f", for {words.OWNER[found.owner]}"
+    owner = "" if nobody else f", {words.OWNER[found.owner]}"
     summaries = [markdown_prose(entry.summary, 400, start=False) for entry in group.findings[:MAX_ALIKE]]
     more = len(group.findings) - len(summaries)
     text = (
-        f"{number}. {_state(words.mark_of(found.severity))} **{markdown(found.code, 20)} "
-        f"{markdown(found.name, 60)}**{likely}{owner}: {' '.join(summaries)}{f' And {more} more.' if more else ''}"
+        f"{number}. {_state(words.mark_of(found.severity))} **{markdown(found.title or found.name, 100)} "
+        f"({markdown(found.code, 20)})**{likely}{owner}: {' '.join(summaries)}{f' And {more} more.' if more else ''}"
     )
     codes = list(dict.fromkeys(markdown(entry.code, 20) for entry in group.explains))
     return f"{text} Explains {words.listed(codes, MAX_EXPLAINED)}." if codes else text
 
 
-def _repeat(report: Report) -> str:
+def repeat(report: Report) -> str:
     """The command that repeats this run; a lab is played anew, since its addresses and its profile are gone."""
     scenario = report.run.options.get("scenario")
     if scenario is None:

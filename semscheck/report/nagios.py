@@ -16,6 +16,7 @@ from semscheck.model.target import Failover, Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import nagios
 from semscheck.report.folding import folded
+from semscheck.report.story import story
 
 MAX_DETAILS = 20  # findings; Nagios reads 8 kB of output by default (MAX_PLUGIN_OUTPUT_LENGTH)
 MAX_BYTES = 8000
@@ -58,12 +59,18 @@ def render(report: Report) -> str:
     figures = " ".join(str(figure) for figure in perfdata(report))
     lines = [f"SEMSCHECK {_status(report)} - {nagios(report.summary.headline)} | {figures}"]
     size = len(lines[0].encode())
-    for line in _details(report):
+    for line in (*_story(report), *_details(report)):
         size += len(line.encode()) + 1
         if size > MAX_BYTES:
             break
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _story(report: Report) -> list[str]:
+    """Owner, first step and what else; impact and cause stand in the first line."""
+    told = [line for line in story(report) if line.label not in ("", "Cause", "Seen")]
+    return [f"{line.label}: {nagios(line.text.replace('`', ''), 300)}" for line in told]
 
 
 def _status(report: Report) -> str:
@@ -79,7 +86,7 @@ def _details(report: Report) -> list[str]:
     entries = folded(report.findings)
     lines = []
     for found, explained in entries[:MAX_DETAILS]:
-        head = f"{found.severity.value.upper()} {nagios(found.code, 20)} {nagios(found.name, 60)}"
+        head = f"{found.severity.value.upper()} {nagios(found.code, 20)} {nagios(found.title or found.name, 100)}"
         codes = ", ".join(dict.fromkeys(nagios(entry.code, 20) for entry in explained))
         tail = f" (explains {codes})" if codes else ""
         lines.append(f"{head}, {found.owner.value}: {nagios(found.summary, 300)}{tail}")

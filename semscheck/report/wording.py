@@ -63,6 +63,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def severity_count(severity: Severity, number: int) -> str:
+    """ "1 critical", "2 warnings", "3 for information"."""
+    if severity is Severity.WARNING:
+        return count(number, "warning")
+    return f"{number:,} {'for information' if severity is Severity.INFO else severity.value}"
+
+
 def listed(items: tuple[str, ...] | list[str], at_most: int = 6) -> str:
     """ "a, b and c"; what is over `at_most` is counted: "a, b and 7 more"."""
     if len(items) > at_most:
@@ -217,30 +224,30 @@ METHOD: dict[str, str] = {
     "rotating": "round robin: each new connection goes to the next server",
     "even": "new connections are spread evenly, in no fixed order",
     "weighted": "new connections are spread unevenly, by weights",
-    "unknown": "could not be told",
+    "unknown": "not determined",
 }
 
 PERSISTENCE: dict[str, str] = {
     "none": "nothing keeps a client on one server",
     "cookie": "a cookie keeps a client on its server",
     "tls-session": "the TLS session keeps a client on its server",
-    "source-address": "the client's address decides its server",
-    "not-separable": "cannot be told from one desktop (fail-over, an ordered list and persistence "
-    "by source address look the same)",
-    "unknown": "could not be told",
+    "source-address": "the client's source IP decides its server",
+    "not-separable": "not determined from one desktop (failover, an ordered list and source-IP persistence look "
+    "the same)",
+    "unknown": "not determined",
 }
 
 TERMINATION: dict[str, str] = {
-    "pass-through": "passed through to the servers",
-    "terminated": "ended in front of the servers",
-    "unknown": "could not be told",
+    "pass-through": "passes through to the servers",
+    "terminated": "ends in front of the servers",
+    "unknown": "not determined",
 }
 
 
 def termination(path: BalancingPath) -> str:
     """Where TLS ends, as far as it is known."""
     if path.unlisted_or_terminated:
-        return "probably ended in front of the servers, or a server answers that the profile does not name"
+        return "probably ends in front of the servers, or a server answers that the profile does not name"
     return TERMINATION[path.termination]
 
 
@@ -250,7 +257,7 @@ ROTATION: dict[str, str] = {
     "order": "several addresses in changing order",
     "subset": "the set of addresses changes",
     "flips": "one address, not always the same",
-    "unknown": "could not be told",
+    "unknown": "not determined",
 }
 
 CAUSE: dict[str, str] = {
@@ -274,18 +281,18 @@ CAUSE: dict[str, str] = {
 }
 
 OWNER: dict[Owner, str] = {
-    Owner.DESKTOP: "whoever manages this desktop",
-    Owner.NETWORK: "the network's administrator",
-    Owner.DNS: "the DNS administrator",
-    Owner.BALANCER: "the load balancer's administrator",
-    Owner.SERVER: "the server's administrator",
+    Owner.DESKTOP: "desktop administrator",
+    Owner.NETWORK: "network administrator",
+    Owner.DNS: "DNS administrator",
+    Owner.BALANCER: "load balancer administrator",
+    Owner.SERVER: "server administrator",
     Owner.SEMSCHECK: "the authors of semscheck",
 }
 
 CONFIDENCE: dict[Confidence, str] = {Confidence.CERTAIN: "certain", Confidence.LIKELY: "likely, not certain"}
 
 STATE: dict[State, str] = {
-    State.PASS: "passed",
+    State.PASS: "nothing found",
     State.FOUND: "found",
     State.NOT_OBSERVED: "not tested",
     State.CRASHED: "crashed",

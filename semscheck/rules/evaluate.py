@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from semscheck.model.analysis import Analysis, Reach
 from semscheck.model.findings import (
     EXIT_CODES,
     Finding,
+    ImpactKind,
     State,
     Status,
     Subject,
@@ -18,6 +19,7 @@ from semscheck.model.report import Snapshot, Summary
 from semscheck.model.target import Severity
 from semscheck.rules.causes import RANK, explain
 from semscheck.rules.context import RuleContext
+from semscheck.rules.impact import felt
 from semscheck.rules.ownership import settled
 from semscheck.rules.rule import Hit, NotObserved, Rule, catalogue
 from semscheck.rules.story import tell
@@ -47,27 +49,17 @@ REASONS = 3  # said in one sentence; the verdicts hold them all
 OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
 
 
-def _severity(rule: Rule, hit: Hit, context: RuleContext) -> Severity:
-    """The hit's own or the card's severity, unless the profile replaces it; never to or from `unknown`.
+def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
+    """What a rule found, with its own severity; what clients meet only after a failover is at most a warning.
 
     At a server that nobody told of it is `info`: it decides no verdict.
     """
-    if hit.subject.address in context.found_addresses:
-        return Severity.INFO
-    severity = hit.severity or rule.card.severity
-    wanted = context.target.severities.get(rule.card.code)
-    if wanted is None or Severity.UNKNOWN in (severity, wanted):
-        return severity
-    return wanted
-
-
-def _finding(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
     card = rule.card
     owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, context)
-    return Finding(
+    finding = Finding(
         code=card.code,
         name=card.name,
-        severity=_severity(rule, hit, context),
+        severity=hit.severity or card.severity,
         confidence=hit.confidence or card.confidence,
         owner=owner,
         subject=hit.subject,
@@ -79,6 +71,19 @@ def _finding(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
         title=hit.title or card.title or card.name.replace("-", " "),
         impact=hit.impact or card.impact,
     )
+    if hit.subject.address in context.found_addresses:
+        return replace(finding, severity=Severity.INFO)
+    stands_by = finding.severity is Severity.CRITICAL and felt(context, finding) is ImpactKind.NO_REDUNDANCY
+    return replace(finding, severity=Severity.WARNING) if stands_by else finding
+
+
+def _wanted(finding: Finding, context: RuleContext) -> Finding:
+    """With the severity that the profile wants for its code; never to or from `unknown`."""
+    wanted = context.target.severities.get(finding.code)
+    found_only = finding.subject.address in context.found_addresses
+    if wanted is None or found_only or Severity.UNKNOWN in (finding.severity, wanted):
+        return finding
+    return replace(finding, severity=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,9 @@ def _ask(rule: Rule, context: RuleContext) -> _Answered:
         )
     hits = tuple(answer for answer in answers if isinstance(answer, Hit))
     if hits:
-        told = (hit for hit in hits if hit.subject.address not in context.found_addresses)
-        grave = any((hit.severity or rule.card.severity) in GRAVE for hit in told)
-        found = tuple(_finding(rule, hit, context) for hit in hits)
+        judged = tuple(_judged(rule, hit, context) for hit in hits)
+        grave = any(finding.severity in GRAVE for finding in judged)
+        found = tuple(_wanted(finding, context) for finding in judged)
         return _Answered(found, Verdict(code, State.FOUND), grave)
     missing = dict.fromkeys(answer.why for answer in answers if isinstance(answer, NotObserved))
     if missing:
@@ -182,7 +187,7 @@ def _uncertified(context: RuleContext) -> dict[str, str]:
 def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], context: RuleContext) -> list[Finding]:
     """Findings of a rule that can only be judged when all others have answered."""
     known = next((rule for rule in rules if rule.card.code == code), None)
-    return [_finding(known, hit, context) for hit in hits] if known is not None else []
+    return [_wanted(_judged(known, hit, context), context) for hit in hits] if known else []
 
 
 def _found(verdicts: list[Verdict], late: list[Finding]) -> list[Verdict]:

@@ -309,12 +309,12 @@ class ConnectionSeries:
     ) -> Sample:
         """One connection, or one request on it, as an observation."""
         tls = opened.tls
+        source_address, source_port = opened.local or (None, None)
         if answer is not None:
             fields |= {"status": answer.status, "headers": answer.headers}
         if tls is not None:
             leaf = tls.leaf if not tls.resumed else None
             fields |= {
-                "source_address": tls.local_address,
                 "version": tls.version,
                 "certificate": self._fingerprint(leaf, began),
                 "ticket": tls.ticket,
@@ -324,6 +324,8 @@ class ConnectionSeries:
             began,
             address=self.destination.address,
             port=self.destination.port,
+            source_address=source_address,
+            source_port=source_port,
             connect_s=_rounded(opened.connect_s),
             handshake_s=_rounded(opened.handshake_s),
             failure=trouble or opened.failure,

@@ -44,12 +44,16 @@ class MemberEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection that got through TLS, or the failure. connect_s, handshake_s: None for steps not reached."""
+    """A connection that got through TLS, or the failure. connect_s, handshake_s: None for steps not reached.
+
+    local: this desktop's address and port, None where nothing was connected.
+    """
 
     tls: Tls | None
     connect_s: float | None = None
     handshake_s: float | None = None
     failure: Failure | None = None
+    local: tuple[str, int] | None = None
 
 
 class Sessions:
@@ -82,17 +86,18 @@ async def open_tls(
     if dialled.stream is None:
         return Opened(None, failure=dialled.failure)
     connected = probe.record.now()
+    local = (dialled.stream.local_address, dialled.stream.local_port)
     tls = Tls(dialled.stream, context, destination.server_name, session=session)
     try:
         async with probe.patience.step(destination.address, probe.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         tls.close()
-        return Opened(None, dialled.took_s, failure=tls.failure_from(error))
+        return Opened(None, dialled.took_s, failure=tls.failure_from(error), local=local)
     except BaseException:
         tls.close()
         raise
-    return Opened(tls, dialled.took_s, probe.record.now() - connected)
+    return Opened(tls, dialled.took_s, probe.record.now() - connected, local=local)
 
 
 async def receive_ticket(opened: Opened) -> bool:

@@ -43,7 +43,7 @@ def test_explain_says_everything_within_the_columns() -> None:
     for part in (
         "DNS004 dns-round-robin  ✖ critical",
         "Severity: critical; warning where it cannot matter",
-        "Who fixes it: the DNS administrator",
+        "Who fixes it: DNS administrator",
         "likely, not certain",
         "Why it matters",
         "  1. Open the zone.",

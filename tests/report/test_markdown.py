@@ -18,10 +18,17 @@ from tests.report import reports
 
 
 @pytest.mark.parametrize("make", [*reports.ALL, lambda: _many(40)])
-def test_ten_to_twenty_lines(make: Callable[[], Report]) -> None:
+def test_every_line_is_whole_and_they_are_not_too_many(make: Callable[[], Report]) -> None:
     shown = markdown.render(make())
-    assert 10 <= shown.count("\n") <= 20
+    assert 10 <= shown.count("\n") <= 70
     assert shown.isascii() or shown.replace("\n", "").isprintable()
+
+
+def test_no_remedy_is_cut() -> None:
+    steps = "\n".join(f"{n}. {'Do this and that. ' * 20}Step {n} ends." for n in range(1, 9))
+    report = replace(reports.round_robin(), findings=(reports.finding(remedy=steps),))
+    shown = markdown.render(report)
+    assert all(f"Step {n} ends." in shown for n in range(1, 9))
 
 
 def _many(number: int) -> Report:
@@ -34,18 +41,19 @@ def test_what_a_ticket_needs_is_there() -> None:
     for part in (
         "**✖ critical**: keys.example.com sends each new connection",
         "- **Target**: keys.example.com, port 443",
-        "- **When**: 2026-03-01 12:30 UTC, took 4.2 s",
+        "- **When**: 2026-03-01 12:30:00 UTC, took 4.2 s",
+        "- **Resolves to**: 192.0.2.100",
         "- **From**: desk-17 (203.0.113.77), Linux 6.1 (x86_64)",
-        "1. ✖ critical **BAL001 round-robin**, for the load balancer's administrator",
+        "1. ✖ critical **round-robin (BAL001)**, load balancer administrator",
         "Explains BAL007.",
-        "What to do: Set the load balancer to fail-over",
+        "   - Set the load balancer to fail-over",
         "How to reproduce: `semscheck check keys.example.com --profile profile.toml`",
     ):
         assert part in shown
 
 
 def test_findings_that_do_not_fit_are_counted() -> None:
-    assert "And 35 more findings: CRT005, CRT006" in markdown.render(_many(40))
+    assert "And 28 more findings: CRT012, CRT013" in markdown.render(_many(40))
 
 
 def test_an_unfinished_run_says_so() -> None:
@@ -137,12 +145,11 @@ def test_a_name_in_another_script_stands_both_ways() -> None:
     assert "- **Target**: schlüssel.example.com (xn--schlssel-95a.example.com), port 443\n" in shown
 
 
-def test_what_has_to_be_known_of_the_target_takes_no_line_more() -> None:
-    """A lab's redacted report of an address, with all the findings that fit, stays within twenty lines."""
+def test_what_has_to_be_known_of_the_target_is_said() -> None:
+    """A lab's redacted report of an address."""
     report = _many(40)
     run = replace(report.run, origin="lab", redacted=True)
     target = replace(report.target, fqdn="192.0.2.100", fqdn_shown="192.0.2.100", fqdn_is_address=True)
     shown = markdown.render(replace(report, run=run, target=target))
-    assert shown.count("\n") <= 20
     for part in ("an IP address, so that DNS", "this is a lab", "redacted: names and addresses"):
         assert part in shown

@@ -1,3 +1,3 @@
 """Where a report goes: formats, files, standard output, progress."""
 
-FORMATS = ("text", "json", "jsonl", "html", "markdown", "nagios", "prometheus", "junit")
+FORMATS = ("text", "json", "jsonl", "html", "markdown", "ticket", "nagios", "prometheus", "junit")

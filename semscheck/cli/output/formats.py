@@ -90,6 +90,12 @@ def _markdown(report: Report) -> bytes:
     return markdown.render(report).encode()
 
 
+def _ticket(report: Report) -> bytes:
+    from semscheck.report import ticket
+
+    return ticket.render(report).encode()
+
+
 def _nagios(report: Report) -> bytes:
     from semscheck.report import nagios
 
@@ -113,6 +119,7 @@ _ENCODERS: dict[str, Callable[[Report], bytes]] = {
     "jsonl": _jsonl,
     "html": _html,
     "markdown": _markdown,
+    "ticket": _ticket,
     "nagios": _nagios,
     "prometheus": _prometheus,
     "junit": _junit,

@@ -1,4 +1,4 @@
-"""The report for a terminal, in the order of need: headline, picture of the cluster, findings, details.
+"""The report for a terminal, in the order of need: the first five lines, the path, findings; more with `--verbose`.
 
 For people at a help desk: plain words, a symbol and a word for every state, colour only on top. Nothing is
 wider than asked, and nothing that came from outside can move the cursor.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
-from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Verdict
+from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Status, Verdict
 from semscheck.model.observations import Bound, Connection, Control, Sample, Trace
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
@@ -21,11 +21,15 @@ from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
+from semscheck.report.story import evidence_lines, next_steps, story
 from semscheck.report.text.lines import Line, Span, ascii_line, cut, to_string, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
 INDENT = "  "
+LABEL = 13  # columns of the labels of the first five lines
+ALIKE = 2  # findings of one kind that are told in full
+SHOWN_EVIDENCE = 8  # lines of one group of findings
 
 
 def render(
@@ -39,7 +43,7 @@ def render(
 ) -> str:
     """The whole report, ending in a line break.
 
-    verbose: adds what passed, what was not tested and why, and the measurements behind the details.
+    verbose: adds the details, the evidence, what was tested and found nothing, and what was not tested and why.
     now: the time of reading, for the age of a saved report; None for a run that has just ended.
     """
     columns = max(40, width)
@@ -85,16 +89,13 @@ class _Writer:
         lines += self.findings(report)
         if self.verbose or some_cannot(report.analysis):
             lines += self.section("Who can connect", self.clients(report))
-        lines += self.section("Details", self.details(report, pictures))
+        lines += self.section("Details", self.details(report, pictures)) if self.verbose else []
+        lines += self.section("Next", self.listed(next_steps(report)))
         return [*lines, *self.not_said(report)]
 
     def head(self, report: Report, now: datetime | None) -> list[Line]:
-        verdict = state(words.mark_of(report.summary.verdict))
-        first = f"{verdict.text}  "
-        headline = wrap(one_line(report.summary.headline, 600), self.columns, " " * width(first))
-        lines: list[Line] = [(verdict, Span(headline[0][len(verdict.text) :], "strong"))]
-        lines += [(Span(line, "strong"),) for line in headline[1:]]
-        lines += [(Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns)]
+        lines = story_lines(report, self.columns)
+        lines += [(), *((Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns))]
         return [*lines, *(self.plain(self.notes(report)))]
 
     def notes(self, report: Report) -> list[str]:
@@ -112,6 +113,9 @@ class _Writer:
     def section(self, title: str, body: Sequence[Line]) -> list[Line]:
         return [(), (Span(title, "strong"),), *body] if body else []
 
+    def listed(self, steps: Sequence[str]) -> list[Line]:
+        return [line for step in steps for line in self.plain([one_line(step, 400)], f"{INDENT}- ")]
+
     def picture(self, picture: Picture) -> list[Line]:
         """Indented by the section's two blanks."""
         return [(Span(INDENT), *line) if line else line for line in draw(picture, self.columns - len(INDENT))]
@@ -123,31 +127,34 @@ class _Writer:
             return self.section("Findings", [(Span(f"{INDENT}Nothing was found."),)])
         body: list[Line] = []
         for group in grouped(report.findings):
-            body += [(), *self.group(group)] if body else self.group(group)
+            body += [(), *self.group(report, group)] if body else self.group(report, group)
         return self.section("Findings", body)
 
-    def group(self, group: Group) -> list[Line]:
+    def group(self, report: Report, group: Group) -> list[Line]:
         """One or more findings of a rule. What is only worth knowing is short unless asked for."""
         found = group.findings[0]
         lines = self.title(found)
         indent = INDENT * 2
         start = indent if len(group.findings) == 1 else f"{indent}- "
-        for entry in group.findings:
+        if found.severity is Severity.INFO and report.summary.verdict is not Status.OK and not self.verbose:
+            return lines + self.explained(group.explains)
+        shown = group.findings if self.verbose else group.findings[:ALIKE]
+        for entry in shown:
             lines += self.plain([one_line(entry.summary, 1000)], start)
+        lines += self.plain(_folded(group.findings[len(shown) :]), start)
         if found.severity is not Severity.INFO or self.verbose:
             lines += self.action(found)
         if self.verbose:
-            evidence = dict.fromkeys(
-                one_line(name, 40) for entry in group.findings for name in entry.evidence
-            )
-            lines += self.plain([f"Evidence: {words.listed(list(evidence), 8)}"], indent) if evidence else []
+            proof = [one_line(line, 200) for line in evidence_lines(report, group.findings, SHOWN_EVIDENCE)]
+            lines += self.plain(["Evidence:"], indent) if proof else []
+            lines += self.plain(proof, indent + INDENT)
         return lines + self.explained(group.explains)
 
     def title(self, found: Finding) -> list[Line]:
         likely = " (likely)" if found.confidence is Confidence.LIKELY else ""
         mark = state(words.mark_of(found.severity))
         start = f"{INDENT}{mark.text}  "
-        name = f"{one_line(found.code, 20)} {one_line(found.name, 60)}{likely}"
+        name = f"{_title(found)} ({one_line(found.code, 20)}){likely}"
         first, *rest = wrap(name, self.columns, start)
         head: Line = (Span(INDENT), mark, Span(first[len(start) - 2 :], "strong"))
         return [head, *((Span(line, "strong"),) for line in rest)]
@@ -158,9 +165,9 @@ class _Writer:
         lines: list[Line] = []
         # Where it is ours, the remedy says whom to tell; what is only worth knowing needs nobody.
         if found.owner is not Owner.SEMSCHECK and found.severity is not Severity.INFO:
-            lines += self.plain([f"Who fixes it: {words.OWNER[found.owner]}"], indent)
+            lines += self.plain([f"Owner: {words.OWNER[found.owner]}"], indent)
         lines += self.remedy(found.remedy)
-        for reference in found.references if self.verbose else found.references[:1]:
+        for reference in found.references if self.verbose else ():
             lines += self.plain([f"See: {self.reference(reference)}"], indent)
         return lines
 
@@ -192,7 +199,8 @@ class _Writer:
         lines: list[Line] = [(Span(f"{INDENT * 2}This explains:"),)]
         for found in findings:
             mark = words.mark_of(found.severity)
-            text = f"{one_line(found.code, 20)} {one_line(found.name, 60)}: {one_line(found.summary, 400)}"
+            told = f": {one_line(found.summary, 400)}" if self.verbose else ""
+            text = f"{_title(found)} ({one_line(found.code, 20)}){told}"
             wrapped = wrap(text, self.columns, " " * 8)
             head = (Span(" " * 6), Span(SYMBOLS[mark], mark.value), Span(wrapped[0][7:]))
             lines += [head, *((Span(line),) for line in wrapped[1:])]
@@ -268,7 +276,7 @@ class _Writer:
         lines: list[Line] = []
         if passed:
             codes = ", ".join(one_line(verdict.code, 20) for verdict in passed)
-            lines += self.section(f"Passed ({len(passed)})", self.marked(Mark.OK, [codes]))
+            lines += self.section(f"Nothing found ({len(passed)})", self.marked(Mark.OK, [codes]))
         for title, mark, verdicts in (
             ("Not tested", Mark.NOT_TESTED, missing),
             ("Crashed", Mark.UNKNOWN, crashed),
@@ -287,16 +295,54 @@ class _Writer:
         return lines
 
     def tally(self, passed: int, missing: int, crashed: int, report: Report) -> list[Line]:
-        parts = [f"{SYMBOLS[Mark.OK]} {words.count(passed, 'rule')} passed"]
-        parts += [f"{SYMBOLS[Mark.NOT_TESTED]} {missing:,} not tested"] if missing else []
-        parts += [f"{SYMBOLS[Mark.UNKNOWN]} {crashed:,} crashed"] if crashed else []
-        hint = " (--verbose says which and why)" if missing or crashed else ""
-        said = [", ".join(parts) + hint + ".", *connections_made(report), self.tool(report)]
+        parts = [f"{words.count(passed, 'check')} found nothing"]
+        parts += [f"{missing:,} could not be made"] if missing else []
+        parts += [f"{crashed:,} crashed"] if crashed else []
+        said = [
+            f"{_counts(report)}; {', '.join(parts)} (--verbose has the details).",
+            *connections_made(report),
+            self.tool(report),
+        ]
         return [(), *self.plain(said)]
 
     def tool(self, report: Report) -> str:
         tool = f"{one_line(report.tool.name, 40)} {one_line(report.tool.version, 40)}"
         return f"{tool}, run {one_line(report.run.id, 60)}"
+
+
+def _title(found: Finding) -> str:
+    return one_line(found.title or found.name.replace("-", " "), 100)
+
+
+def _folded(findings: Sequence[Finding]) -> list[str]:
+    """What is of one kind with those above, by its names and addresses."""
+    if not findings:
+        return []
+    names = [words.place(f.subject.address or f.subject.name) for f in findings]
+    return [one_line(f"and {len(findings)} more like that: {words.listed(names)}", 400)]
+
+
+def _counts(report: Report) -> str:
+    """ "Found: 1 critical, 2 warnings"."""
+    counts = [(level, report.summary.counts.get(level.value, 0)) for level in words.SEVERITY_ORDER]
+    shown = [words.severity_count(level, number) for level, number in counts if number]
+    return f"Found: {', '.join(shown)}" if shown else "Found: nothing"
+
+
+def story_lines(report: Report, columns: int) -> list[Line]:
+    """The first five lines; labels in one column, what is long goes on under its beginning."""
+    first, *rest = story(report)
+    verdict = state(words.mark_of(report.summary.verdict))
+    room = max(LABEL, width(verdict.text) + 2)
+    told = wrap(one_line(first.text, 600), columns, " " * room)
+    start = verdict.text.ljust(room + len(verdict.text) - width(verdict.text))
+    lines: list[Line] = [(verdict, Span(start[len(verdict.text) :] + told[0][room:], "strong"))]
+    lines += [(Span(line, "strong"),) for line in told[1:]]
+    for entry in rest:
+        wrapped = wrap(one_line(entry.text, 600), columns, entry.label.ljust(room))
+        lines += [(Span(entry.label.ljust(room), "dim"), Span(wrapped[0][room:]))]
+        lines += [(Span(line),) for line in wrapped[1:]]
+    return lines
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
@@ -396,12 +442,7 @@ def _returned(number: int, of: int, what: str) -> str:
 
 
 def headline(report: Report, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
-    """The verdict and its sentence alone, in as many lines as it takes."""
-    verdict = state(words.mark_of(report.summary.verdict))
-    lines = wrap(one_line(report.summary.headline, 600), max(40, width), f"{verdict.text}  ")
-    spans: list[Line] = [
-        (verdict, Span(lines[0][len(verdict.text) :])),
-        *((Span(line),) for line in lines[1:]),
-    ]
-    spans = spans if unicode else [ascii_line(line) for line in spans]
-    return "".join(to_string(line, colour) + "\n" for line in spans)
+    """The verdict and the first five lines alone."""
+    lines = story_lines(report, max(40, width))
+    lines = lines if unicode else [ascii_line(line) for line in lines]
+    return "".join(to_string(line, colour) + "\n" for line in lines)

@@ -110,7 +110,9 @@ SP_800_57 = Reference(
     "https://doi.org/10.6028/NIST.SP.800-57pt1r5",
 )
 
-AT_MOST_WARNING = "at most a warning on a replication interface, since clients do not go there"
+AT_MOST_WARNING = (
+    "at most a warning where clients do not go today: a replication interface, a server that stands by"
+)
 NO_REVOCATION = "Whether the certificate was revoked is not checked."
 INSTALL = (
     "Install one certificate for the clients' name on the client interface (Interface 2) of every member. "
@@ -191,6 +193,7 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         title="Certificate for another name",
         impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
         summary="On what serves clients: neither the Common Name nor a subject alternative name of the "
         "certificate covers the name that clients use.",
@@ -541,7 +544,7 @@ def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
         name="members-differ",
         title="Servers present different certificates",
         severity=Severity.WARNING,
-        severity_note="critical if one of the certificates has a fault that is critical by itself: CRT001, "
+        severity_note="critical if one that clients are shown has a fault that is critical by itself: CRT001, "
         "CRT004, CRT005, CRT008 or CRT009",
         owner=Owner.SERVER,
         summary="The members' client interfaces present different certificates.",
@@ -574,12 +577,14 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     same_key = len(keys) == 1 and None not in keys
     which = listed([f"{title(one.certificate)} at {at(one, context)}" for one in found], 3)
     faulty = {chain.leaf.fingerprint for chain in chains(context) if _bad_trust(chain, context)}
+    met = {p.certificate.fingerprint for p in at_clients(context) if any(place.fqdn for place in p.places)}
     worst = any(
         one.certificate.fingerprint in faulty
         or _fails_name(one.certificate, context)
         or expired(one.certificate, context)
         or not_yet_valid(one.certificate, context)
         for one in found
+        if one.certificate.fingerprint in met
     )
     return Hit(
         subject=Subject("cluster", context.target.fqdn),
@@ -1101,6 +1106,7 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
         title="A server's own certificate where clients connect",
         impact=ImpactKind.NOBODY_CONNECTS,
         severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
         owner=Owner.SERVER,
         summary="What serves clients presents a member's own certificate: it covers the member's name and "
         "not the clients' FQDN.",

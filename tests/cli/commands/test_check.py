@@ -110,7 +110,12 @@ def test_a_broken_cluster_is_critical_and_the_text_says_what_where_who(
     code, out, err = check(capsys, broken)
     assert code == 2
     assert out.startswith("✖ critical")
-    for words in (broken.fqdn, "BAL001 round-robin", "the load balancer's administrator", *broken.members):
+    for words in (
+        broken.fqdn,
+        "Round robin without persistence (BAL001)",
+        "load balancer administrator",
+        *broken.members,
+    ):
         assert words in out
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out

@@ -66,45 +66,47 @@ def test_any_text_anywhere_stays_in_its_line(hostile: str) -> None:
 def test_the_order_is_headline_picture_findings_details() -> None:
     shown = text.render(reports.round_robin())
     places = [
-        shown.index(part) for part in ("✖ critical  keys", "The path", "Who answered", "Findings", "Details")
+        shown.index(part) for part in ("✖ critical   keys", "The path", "Who answered", "Findings", "Found:")
     ]
     assert places == sorted(places)
+    assert "\nDetails\n" not in shown
+    assert "\nDetails\n" in text.render(reports.round_robin(), verbose=True)
     assert shown.startswith(
-        "✖ critical  keys.example.com sends each new connection to another server (round\n"
+        "✖ critical   keys.example.com sends each new connection to another server (round\n"
     )
 
 
 def test_findings_are_worst_first_with_consequences_under_their_cause() -> None:
     shown = text.render(reports.round_robin())
     parts = (
-        "critical  BAL001 round-robin",
+        "critical  round robin (BAL001)",
         "This explains",
-        "BAL007 per-request",
-        "warning  CLU002",
-        "NET001",
+        "(BAL007)",
+        "(CLU002)",
+        "(NET001)",
     )
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
-    assert "Who fixes it: the load balancer's administrator" in shown
+    assert "Owner: load balancer administrator" in shown
     assert "What to do: Set the load balancer to fail-over" in shown
 
 
 def test_nobody_is_asked_to_fix_what_is_only_worth_knowing_or_ours() -> None:
-    assert "Who fixes it" not in text.render(reports.healthy())
+    assert "Owner" not in text.render(reports.healthy())
     ours = reports.finding("SEM001", Severity.UNKNOWN, owner=Owner.SEMSCHECK)
-    assert "Who fixes it" not in text.render(replace(reports.healthy(), findings=(ours,)))
+    assert "Owner" not in text.render(replace(reports.healthy(), findings=(ours,)))
 
 
 def test_a_likely_finding_says_so() -> None:
     likely = reports.finding(confidence=Confidence.LIKELY)
-    assert "round-robin (likely)" in text.render(replace(reports.round_robin(), findings=(likely,)))
+    assert "round robin (BAL001) (likely)" in text.render(replace(reports.round_robin(), findings=(likely,)))
 
 
 def test_passed_and_not_tested_are_counted_and_verbose_lists_them() -> None:
     report = reports.round_robin()
-    assert "74 rules passed, · 2 not tested (--verbose says which and why)." in text.render(report)
+    assert "Found: 2 critical, 2 warnings; 74 checks found nothing, 2 could not be" in text.render(report)
     verbose = text.render(report, verbose=True)
-    assert "Passed (74)" in verbose
+    assert "Nothing found (74)" in verbose
     assert "· SVC001: services were not asked (--services)" in verbose
     assert "DNS004," in verbose
 
@@ -121,7 +123,7 @@ def test_what_was_not_measured_is_said() -> None:
     path = replace(path, method=path.method.UNKNOWN)
     report = replace(report, analysis=replace(report.analysis, paths=(path,), balancing=path))
     verbose = text.render(report, verbose=True)
-    assert re.search(r"Method +could not be told: no member is known", verbose)
+    assert re.search(r"Method +not determined: no member is known", verbose)
     assert re.search(r"Requests +not measured", verbose)
     assert re.search(r"Cookie kept +not measured", verbose)
 
@@ -146,7 +148,7 @@ def test_redaction_is_said() -> None:
 
 
 def test_the_headline_alone() -> None:
-    assert text.headline(reports.failed()) == "✖ critical  The name keys.example.com does not exist.\n"
+    assert text.headline(reports.failed()) == "✖ critical   The name keys.example.com does not exist.\n"
     assert text.headline(reports.failed(), unicode=False).startswith("X critical  ")
 
 
@@ -158,7 +160,9 @@ def test_alike_findings_are_put_together_and_information_is_short() -> None:
     report = replace(reports.healthy(), findings=found)
     shown = text.render(report)
     assert shown.count("DNS014") == 1
-    assert "    - sems0 does not resolve.\n    - sems1 does not resolve.\n" in shown
+    assert (
+        "    - sems0 does not resolve.\n    - sems1 does not resolve.\n    - and 1 more like that:" in shown
+    )
     assert "What to do" not in shown
     assert text.render(report, verbose=True).count("What to do: Nothing.") == 1
 

@@ -1,0 +1,199 @@
+"""The first five lines of every output, what to do next, and what a finding's evidence shows.
+
+Values of the report in words that are raw: each output makes them safe and lays them out in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from semscheck.model.analysis import EndpointStatus
+from semscheck.model.findings import Finding, Owner, Status
+from semscheck.model.observations import (
+    AnyObservation,
+    Certificate,
+    Connection,
+    DnsAnswer,
+    Enrolment,
+    Exchange,
+    Handshake,
+    Sample,
+    SystemResolution,
+)
+from semscheck.model.report import Report
+from semscheck.report import wording as words
+
+COMPARE = "semscheck compare A.json B.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoryLine:
+    """label: empty for the first line, which stands beside the verdict."""
+
+    label: str
+    text: str
+
+
+def story(report: Report) -> tuple[StoryLine, ...]:
+    """Impact, cause, owner, first step, what else; lines with nothing to say are left out. A report of 0.1.0 has its
+    headline alone."""
+    said = report.summary
+    if said.impact is None:
+        return (StoryLine("", said.headline),)
+    lines = (
+        StoryLine("", said.impact.sentence),
+        StoryLine("Seen" if said.verdict is Status.OK else "Cause", said.cause),
+        StoryLine("Owner", owners(report)),
+        StoryLine("First step", said.first_step),
+        StoryLine("Also", said.also),
+    )
+    return tuple(line for line in lines if line.text)
+
+
+def owners(report: Report) -> str:
+    """ "server administrator (sems3.example.com), then load balancer administrator"."""
+    told = lead(report)
+    server = told.subject.name if told is not None and told.subject.kind == "member" else ""
+
+    def named(owner: Owner) -> str:
+        return f"{words.OWNER[owner]} ({server})" if owner is Owner.SERVER and server else words.OWNER[owner]
+
+    return ", then ".join(named(owner) for owner in report.summary.owners)
+
+
+def lead(report: Report) -> Finding | None:
+    """The finding that the lines tell of."""
+    index = report.summary.lead
+    return report.findings[index] if index is not None and 0 <= index < len(report.findings) else None
+
+
+def next_steps(report: Report) -> tuple[str, ...]:
+    """What to run, ask or look at where nothing is wrong or something could not be seen; commands in backticks."""
+    said, name = report.summary, report.target.fqdn
+    if said.verdict not in (Status.OK, Status.UNKNOWN):
+        return ()
+    steps = []
+    if not report.target.members:
+        steps.append(f"Name the servers, so that each is checked: `semscheck init {name}` finds them.")
+    if said.verdict is Status.OK:
+        steps += [
+            f"A user still fails? Run `semscheck check {name} --save A.json` there and here, then `{COMPARE}`.",
+            "In the client: is it enrolled with this name, and does a proxy or another VPN apply to that user?",
+        ]
+    else:
+        steps.append(f"Run it again, with details: `semscheck check {name} --verbose`.")
+    return tuple(steps)
+
+
+# --- facts for a ticket --------------------------------------------------------------------------------------
+
+
+def local_and_utc(when: datetime) -> str:
+    """ "2026-03-01 13:30:00 (UTC+01:00), 12:30:00 UTC": the reader's clock and the one of logs."""
+    here = when.astimezone()
+    offset = here.utcoffset() or timedelta()
+    if not offset:
+        return f"{when:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{here:%Y-%m-%d %H:%M:%S} (UTC{here:%z}), {when:%H:%M:%S} UTC"
+
+
+def resolved(report: Report) -> str:
+    """What this desktop's own look-up gave for the name, or what the name servers gave."""
+    system = [
+        seen for seen in report.observations if isinstance(seen, SystemResolution) and seen.purpose == "fqdn"
+    ]
+    addresses = report.analysis.dns.system or next((seen.addresses for seen in system if seen.addresses), ())
+    shown = words.listed(list(addresses or report.analysis.dns.addresses))
+    servers = dict.fromkeys(one.server for one in report.analysis.dns.resolvers if not one.authority)
+    return f"{shown or 'no address'}{f' (asked {words.listed(list(servers))})' if servers else ''}"
+
+
+def enrolled(report: Report) -> str:
+    """The names that this desktop is enrolled with."""
+    names = [name for seen in report.observations if isinstance(seen, Enrolment) for name in seen.servers]
+    return words.listed(list(dict.fromkeys(names))) or "not enrolled, or not found"
+
+
+def servers(report: Report) -> list[tuple[str, str, str, str]]:
+    """Name, address, state and end of the certificate of what serves clients."""
+    ends = {seen.fingerprint: seen.not_after for seen in report.observations if isinstance(seen, Certificate)}
+
+    def row(place: EndpointStatus) -> tuple[str, str, str, str]:
+        until = words.date(ends.get(place.certificate)) if place.certificate else "-"
+        return _called(place), words.place(place.address, place.port), reach(place), until
+
+    return [row(place) for place in report.analysis.places if place.serves_clients]
+
+
+def _called(place: EndpointStatus) -> str:
+    if place.client_of:
+        return words.listed(list(place.client_of))
+    return "load balancer" if place.balancer else "the name"
+
+
+def reach(place: EndpointStatus) -> str:
+    """ "serves", "no connection: connection refused"."""
+    said = words.REACH[place.reach]
+    return f"{said}: {words.failure(place.failure_cause)}" if place.failure_cause else said
+
+
+# --- evidence ------------------------------------------------------------------------------------------------
+
+
+def evidence(report: Report, finding: Finding) -> list[str]:
+    """What a finding rests on, a line each, as an administrator finds it in a log: time, from, to, what came."""
+    known = {seen.id: seen for seen in report.observations}
+    members = {
+        sample: member
+        for path in report.analysis.paths
+        for arm in path.arms
+        for sample, member in zip(arm.evidence, arm.members, strict=False)
+    }
+    shown = (known.get(name) for name in dict.fromkeys(finding.evidence))
+    lines = (_shown(report, seen, members) for seen in shown if seen is not None)
+    return [line for line in lines if line]
+
+
+def _shown(report: Report, seen: AnyObservation, members: dict[str, str | None]) -> str:
+    when = f"{report.run.started + timedelta(seconds=seen.at_s):%H:%M:%S.%f}"[:-3] + " UTC"
+    if isinstance(seen, DnsAnswer):
+        came = words.failure(seen.failure.cause.value) if seen.failure else seen.rcode or ""
+        got = words.listed(list(seen.records)) if seen.records else came
+        return f"{when}  {seen.server}, {seen.name} {seen.record_type} → {got}"
+    if isinstance(seen, Connection | Handshake | Exchange | Sample):
+        return f"{when}  {_ours(seen)}{words.place(seen.address, seen.port)} → {_came(seen, members)}"
+    return ""
+
+
+def _ours(seen: Connection | Handshake | Exchange | Sample) -> str:
+    match seen:
+        case Connection():
+            address, port = seen.local_address, seen.local_port
+        case Sample():
+            address, port = seen.source_address, seen.source_port
+        case _:
+            return ""
+    return f"{words.place(address, port)} to " if address else ""
+
+
+def _came(seen: Connection | Handshake | Exchange | Sample, members: dict[str, str | None]) -> str:
+    if seen.failure is not None:
+        return words.failure(seen.failure.cause.value)
+    match seen:
+        case Connection():
+            return "connected"
+        case Handshake():
+            return seen.version or "TLS"
+        case Exchange():
+            return f"HTTP {seen.status}"
+        case Sample():
+            return members.get(seen.id) or (f"HTTP {seen.status}" if seen.status else "not identified")
+
+
+def evidence_lines(report: Report, findings: Sequence[Finding], at_most: int) -> list[str]:
+    """Of several findings, each line once; what is over `at_most` is counted."""
+    lines = list(dict.fromkeys(line for finding in findings for line in evidence(report, finding)))
+    more = len(lines) - at_most
+    return [*lines[:at_most], *([f"and {more:,} more in the saved report"] if more > 0 else [])]
