@@ -661,7 +661,7 @@ def _certificates() -> tuple[Scenario, ...]:
                 _client(certificate=other),
             ),
             ("CRT001", "CRT007"),
-            "critical",
+            "warning",
         ),
         Scenario(
             _with(
@@ -670,7 +670,7 @@ def _certificates() -> tuple[Scenario, ...]:
                 _presenting(not_before_days=-400.0, not_after_days=-5.0),
             ),
             ("CRT004", "CRT007"),
-            "critical",
+            "warning",
         ),
         Scenario(
             _with(
@@ -706,7 +706,7 @@ def _certificates() -> tuple[Scenario, ...]:
                 _presenting(issuer=Issuer.SELF),
             ),
             ("CRT007", "CRT009"),
-            "critical",
+            "warning",
         ),
         Scenario(
             _with(
@@ -782,7 +782,7 @@ def _certificates() -> tuple[Scenario, ...]:
                 ),
             ),
             ("CRT015",),
-            "critical",
+            "warning",
         ),
         Scenario(
             _with(
