@@ -69,7 +69,6 @@ class Persistence:
             stock.put(member, Issued(earlier.sample, issued.tls))
         elif resumed is not None:
             stock.put(member, earlier)  # refused, it is as unused as before
-        lot.came(member if resumed else None)
         return resumed
 
     async def _paused(self) -> bool:
@@ -114,7 +113,6 @@ class Persistence:
         lot = _Lot(line)
         for _ in range(min(PERSISTENCE_CONNECTIONS, len(earlier))):
             await present(earlier.pop(lot.draw([labels[each.sample.id] for each in earlier])))
-            lot.came(None)
             await line.pause()
         await self._tracer.settle()
 
@@ -135,7 +133,6 @@ class Persistence:
             known = issued.sample.cookie_recognised
             if known is not True:
                 self._tracer.follow(issued, context)
-            lot.came(owners[at] or None if known else None)
             if issued.sample.failure is None:
                 returned.append(known)
 
@@ -213,16 +210,14 @@ class _Lot:
     """
 
     def __init__(self, line: ConnectionSeries) -> None:
-        self._decide = line.decide
+        self._line = line
         self._random = line.probe.backend.random
-        self._history = line.history()
-        self._later: list[str | None] = []
         self._presented: dict[int, int] = {}
 
     def draw(self, candidates: Sequence[str]) -> int:
         """Index of the candidate (its member's name) to present next."""
         members = sorted(set(candidates))
-        foreseen = self._decide.foreseen(self._history, self._later)
+        foreseen = self._line.decide.foreseen(self._line.history(), self._line.later())
         member = self._random.choice([name for name in members if name != foreseen] or members)
         fitting = [at for at, name in enumerate(candidates) if name == member]
         least = min(self._presented.get(at, 0) for at in fitting)
@@ -234,7 +229,3 @@ class _Lot:
     def different(self) -> int:
         """How many were presented so far, each counted once."""
         return len(self._presented)
-
-    def came(self, member: str | None) -> None:
-        """Where that connection came to, None where it is not known."""
-        self._later.append(member)

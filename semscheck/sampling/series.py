@@ -184,6 +184,16 @@ class ConnectionSeries:
         fresh = (seen for seen in self.seen if isinstance(seen, Sample) and seen.arm == "fresh")
         return tuple(labels.get(sample.id) for sample in fresh)
 
+    def later(self) -> tuple[str | None, ...]:
+        """Who answered each connection since the fresh ones: by what it showed itself, or by knowing what an earlier
+        one was given."""
+        labels = self.labels()
+        since = (s for s in self.seen if isinstance(s, Sample) and s.arm != "fresh" and not s.request)
+        return tuple(
+            labels.get(s.id) or (labels.get(s.offered or "") if s.resumed or s.cookie_recognised else None)
+            for s in since
+        )
+
     @property
     def gives_tokens(self) -> bool:
         """Whether it is still worth waiting for a TLS session."""

@@ -225,17 +225,23 @@ class _Line:
         self.probe = cast(Any, _Means(_Seam(Instant(), random.Random(seed)), cast(Any, None)))
         self._history = tuple(history)
 
+        self.came: list[str | None] = []
+
     def history(self) -> tuple[str | None, ...]:
         return self._history
+
+    def later(self) -> tuple[str | None, ...]:
+        return tuple(self.came)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_round_robin_brings_nobody_back_by_chance(seed: int) -> None:
-    lot = _Lot(cast(Any, _Line(NAMES * 4, seed)))
+    line = _Line(NAMES * 4, seed)
+    lot = _Lot(cast(Any, line))
     owners = list(NAMES * 4)
     for turn in range(8):
         assert owners[lot.draw(owners)] != NAMES[turn % 3]
-        lot.came(None)
+        line.came.append(None if turn % 2 else NAMES[turn % 3])
 
 
 def test_no_order_of_a_balancers_keeps_step_with_the_lot() -> None:
