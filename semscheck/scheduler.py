@@ -44,6 +44,7 @@ from semscheck.sampling.tokens import MemberEndpoint, Sessions, session_controls
 ADDRESSES_PER_FAMILY = 8  # of an FQDN with many; the rest is said and left alone
 LEAST_PER_ADDRESS = 8  # fresh connections to each of several addresses
 DIRECT_CONNECTIONS = 8  # to an address that is one member's own
+ANSWERING_S = 1.0  # for the other members to answer after one did
 MAX_AT_ONCE = 64  # looks under way, whatever the target names
 WIND_DOWN_S = 0.5  # given to cancelled probes to close what they hold
 WIND_DOWN_ROUNDS = 5
@@ -400,7 +401,7 @@ class Engine:
             self._sessions,
             self._controls_for,
             self._shown,
-            self._members_answer,
+            self._answering,
         )
         await sampler.run()
 
@@ -409,12 +410,18 @@ class Engine:
         shown = (seen for seen in self.record.observations if isinstance(seen, Exchange | Handshake))
         return tuple(seen for seen in shown if seen.failure is None)
 
-    async def _members_answer(self) -> bool:
-        """Whether a member answers on its client interface, once all of them were looked at."""
-        sights = await asyncio.gather(
-            *(asyncio.shield(self._look(door.destination)) for door in self._doors())
-        )
-        return any(sight is not None and sight.version is not None for sight in sights)
+    async def _answering(self) -> frozenset[str]:
+        """The members whose client interfaces answer. Once one does, the others are given a moment more: a frozen one
+        takes as long as a time-out."""
+        looks = {self._look(door.destination): door.name for door in self._doors()}
+        waiting, found, limit_s = set(looks), set[str](), None
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                break
+            found |= {looks[look] for look in done if _has_tls(look)}
+            limit_s = ANSWERING_S if found else None
+        return frozenset(found)
 
     def _share(self, direct: bool) -> int:
         """Fresh connections for one of the addresses known so far: all of them share what was asked for."""
@@ -463,6 +470,11 @@ class Engine:
         left = max(0.0, self._target.limits.deadline_s - self.record.now())
         shown = max(known, self._done[step]) if known else None
         self._listener(Progressed(step, self._done[step], shown, round(left, 1)))
+
+
+def _has_tls(look: asyncio.Task[EndpointResult | None]) -> bool:
+    result = None if look.cancelled() else look.result()
+    return result is not None and result.version is not None
 
 
 def _chain_recorder() -> ChainRecorder:

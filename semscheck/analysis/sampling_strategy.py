@@ -82,9 +82,10 @@ class SamplingDecisions:
         follower = _follower(history)
         return tuple(sorted(members, key=lambda name: (name != follower, -counts[name])))
 
-    def enough(self, history: Sequence[str | None], members: int) -> bool:
-        """Only a cycle is certain enough to stop: "not sticky" alone leaves the code open."""
-        return cycle_is_certain(history)
+    def enough(self, history: Sequence[str | None], settled: bool) -> bool:
+        """Only a cycle is certain enough to stop: "not sticky" alone leaves the code open. One of whose places fails
+        each time is a cycle, too."""
+        return cycle_is_certain(history) or (settled and _cycles_with_gaps(history))
 
     def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
         """The unknown ones filled in as a cycle would go on; left as they are where none shows."""
@@ -108,9 +109,11 @@ class SamplingDecisions:
 
     def spread(self, history: Sequence[str | None]) -> bool:
         """Several were seen, or one in turn with connections that nobody answered or that could not be told."""
-        return len({who for who in history if who is not None}) > 1 or (
-            cycle_with_gaps([who or GAP for who in history], frozenset({GAP})) is not None
-        )
+        return len({who for who in history if who is not None}) > 1 or _cycles_with_gaps(history)
+
+
+def _cycles_with_gaps(history: Sequence[str | None]) -> bool:
+    return cycle_with_gaps([who or GAP for who in history], frozenset({GAP})) is not None
 
 
 def _follower(history: Sequence[str | None]) -> str | None:

@@ -10,7 +10,7 @@ session if it is its own.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ LAGS = 6  # the vendor supports six members (KB 153476): a cycle is no longer th
 LEFT_UNUSED = 4  # connections that are offered nothing: then 12 more reach every distance up to LAGS
 MAX_FOUND = 12  # members that can be told apart without addresses
 MAX_SESSION_COOKIES = 3
+OWN_ATTEMPTS = 3
 OWN_SHOWN = 3  # times that a connection is shown its own cookie
 MADE_UP = "made up"
 
@@ -88,32 +89,40 @@ class Pairs:
     # --- session cookies -----------------------------------------------------------------------------------
 
     async def own_cookies(self, context: ssl.SSLContext, page: str) -> OwnCookies:
-        """A session cookie should be known on the connection that gave it, and a made-up value should not."""
+        """A session cookie should be known on the connection that gave it, and a made-up value should not. Tried
+        again where no page came, as from a dead server of a pool."""
         line = self._line
-        opened = await open_tls(line.probe, line.destination, context)
-        if opened.tls is None:
-            return OwnCookies()
+        for _ in range(OWN_ATTEMPTS):
+            opened = await open_tls(line.probe, line.destination, context)
+            if opened.tls is None:
+                continue
+            try:
+                talk = line.talk(opened.tls)
+                answer, _failure = await line.ask(talk, page, None)
+                if answer is not None and answer.status < 500:
+                    return await self._judged(
+                        talk, page, set_by(answer.headers, line.probe.backend.clock.utc())
+                    )
+            finally:
+                opened.tls.close()
+        return OwnCookies()
+
+    async def _judged(self, talk: Conversation, page: str, given: Sequence[Cookie]) -> OwnCookies:
+        live = [cookie for cookie in given if not cookie.dead]
         controls: list[Control] = []
         names: list[str] = []
-        try:
-            talk = line.talk(opened.tls)
-            answer, _ = await line.ask(talk, page, None)
-            now = line.probe.backend.clock.utc()
-            set_now = [c for c in set_by(answer.headers, now) if not c.dead] if answer is not None else []
-            given = [c for c in set_now if line.decide.may_be_session(c.name, c.value)]
-            for cookie in given[:MAX_SESSION_COOKIES]:
-                bare = Cookie(cookie.name, bare_values(cookie.value)[0])
-                controls.append(await self._show_own(talk, page, _made_up(bare), MADE_UP))
-                if controls[-1].recognised is not False:
-                    continue
-                names.append(cookie.name)
-                for _ in range(OWN_SHOWN):
-                    controls.append(await self._show_own(talk, page, bare, bare.name))
-                    if not controls[-1].recognised:
-                        break
-        finally:
-            opened.tls.close()
-        return OwnCookies(tuple(controls), tuple(names), bool(set_now))
+        sessions = [cookie for cookie in live if self._line.decide.may_be_session(cookie.name, cookie.value)]
+        for cookie in sessions[:MAX_SESSION_COOKIES]:
+            bare = Cookie(cookie.name, bare_values(cookie.value)[0])
+            controls.append(await self._show_own(talk, page, _made_up(bare), MADE_UP))
+            if controls[-1].recognised is not False:
+                continue
+            names.append(cookie.name)
+            for _ in range(OWN_SHOWN):
+                controls.append(await self._show_own(talk, page, bare, bare.name))
+                if not controls[-1].recognised:
+                    break
+        return OwnCookies(tuple(controls), tuple(names), bool(live))
 
     async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
         """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""

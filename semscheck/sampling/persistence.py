@@ -48,6 +48,8 @@ class Persistence:
         for _ in range(PERSISTENCE_ATTEMPTS):
             if not stock.members or len(returned) == PERSISTENCE_CONNECTIONS:
                 break
+            if returned and self._line.is_tired:
+                break
             resumed = await self._offer(context, stock, lot)
             if resumed is not None:
                 returned.append(resumed)
@@ -138,6 +140,8 @@ class Persistence:
 
         for _ in range(PERSISTENCE_ATTEMPTS if browsers else 0):
             if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
+                break
+            if returned and self._line.is_tired:
                 break
             await come_back()
             await self._line.pause()

@@ -64,10 +64,6 @@ class Plan:
     spread_s: float = 0.0
 
 
-async def _they_do() -> bool:
-    return True
-
-
 class _NewerNeededError(Exception):
     """A server in the pool, unknown to the profile, refused the older version of TLS to which sampling kept."""
 
@@ -90,15 +86,15 @@ class Sampler:
         sessions: Sessions,
         controls: ControlsFor,
         elsewhere: Callable[[], Sequence[Seen]] = tuple,
-        members_answer: Callable[[], Awaitable[bool]] = _they_do,
+        answering: Callable[[], Awaitable[frozenset[str]]] | None = None,
     ) -> None:
         """controls: of TLS sessions between the members. elsewhere: what this address and the members have shown by
-        now when they were looked at. members_answer: waits for these looks; whether any of the members answers."""
+        now when they were looked at. answering: waits for these looks; the members that answer. None: all."""
         self._plan = plan
         self._probe = probe
         self._sessions = sessions
         self._controls = controls
-        self._members_answer = members_answer
+        self._answering = answering
         self._decide = decisions
         self._keys: list[Seen] = []  # what members showed when they were asked for their keys again
         self._fresh_attempt = Attempt("fresh", sessions.context(None), page_for_ticket=plan.page)
@@ -106,7 +102,7 @@ class Sampler:
             probe, destination, decisions, self._still_answer, lambda: (*elsewhere(), *self._keys)
         )
         self._tracer = Tracer(self._series, doors)
-        self._persistence = Persistence(self._series, self._tracer, sessions, plan.spread_s)
+        self._persistence = Persistence(self._series, self._tracer, sessions, plan.spread_s / 2)
         self._pairs = Pairs(self._series, self._tracer)
 
     async def run(self) -> None:
@@ -120,10 +116,16 @@ class Sampler:
     async def _sample(self) -> None:
         if await self._fresh_by_key():
             await self._after_keys()
-        elif self._tracer.members and await self._members_answer():
+        elif await self._members_answer():
             await self._with_members()
         else:
             await self._without_members()
+
+    async def _members_answer(self) -> bool:
+        """Whether any of the members can be asked; the silent ones are left out from here on."""
+        if self._answering is not None and self._tracer.members:
+            self._tracer.ask_only(await self._answering())
+        return bool(self._tracer.doors)
 
     async def _still_answer(self) -> bool:
         """Whether the members that answered before, as far as they are known, answer when asked directly."""
@@ -143,12 +145,6 @@ class Sampler:
         """The fresh arm, of which nothing is shown back. False where keys do not tell who ends TLS."""
         series = self._series
 
-        async def connect() -> None:
-            issued = await series.connect(self._fresh_attempt)
-            page = self._plan.page if issued.sample.status is not None else None
-            # It comes with the first answer here, or not at all.
-            self._fresh_attempt = replace(self._fresh_attempt, page=page, page_for_ticket=None)
-
         async def useless(index: int, last: bool) -> bool:
             usable = self._decide.keys_usable(series.facts())
             if usable is False or (last and usable is None):
@@ -157,8 +153,15 @@ class Sampler:
                 return False
             return not self._decide.spread(series.history()) and not await self._named_by_keys()
 
-        told = await self._fresh(connect, useless)
+        told = await self._fresh(self._connect, useless)
         return told or bool(self._decide.keys_usable(series.facts()))
+
+    async def _connect(self) -> None:
+        """One more fresh connection. Where no ticket came with the handshake, a page is asked for: it comes with the
+        first answer here, or not at all."""
+        issued = await self._series.connect(self._fresh_attempt)
+        page = self._plan.page if issued.sample.status is not None else None
+        self._fresh_attempt = replace(self._fresh_attempt, page=page, page_for_ticket=None)
 
     async def _named_by_keys(self) -> bool:
         """Whether a key names a member here; the looks at them are waited for, where they decide it."""
@@ -178,7 +181,7 @@ class Sampler:
                 await self._one_application(page)
         elif page is None or await self._named_by_keys():
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
-        elif self._tracer.members and await self._members_answer():
+        elif await self._members_answer():
             await self._by_cookie(page)
         else:
             await self._by_own_cookie(page)
@@ -403,7 +406,7 @@ class Sampler:
                 break
             if given_up is not None and await given_up(index, False):
                 return False
-            if not self._plan.exact and await self._may_stop(index):
+            if not self._plan.exact and (series.is_tired or await self._may_stop(index)):
                 break
             if index == planned and not self._plan.exact:
                 await self._tracer.settle()
@@ -420,13 +423,13 @@ class Sampler:
         would settle it, it is waited for rather than making more."""
         if index < LEAST_TO_STOP or (index > CLOSELY_WATCHED and index % NOW_AND_THEN):
             return False
-        series, members = self._series, len(self._tracer.members)
-        if self._decide.enough(series.history(), members):
+        series, settled = self._series, not self._tracer.busy
+        if self._decide.enough(series.history(), settled):
             return True
-        if not self._tracer.busy or not self._decide.enough(self._decide.expected(series.history()), members):
+        if settled or not self._decide.enough(self._decide.expected(series.history()), settled):
             return False
         await self._tracer.settle()
-        return self._decide.enough(series.history(), members)
+        return self._decide.enough(series.history(), True)
 
     async def _nobody_knows(self, controls: asyncio.Task[bool]) -> bool:
         """Tokens name nobody here, or were shown to every member and none recognised one."""

@@ -17,7 +17,7 @@ from semscheck.net.tls import Tls
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.rate_limit import RateLimiter
 from semscheck.sampling.strategy import SamplingStrategy, Seen
-from semscheck.sampling.tokens import Opened, ask_again, open_tls, recognised, ticket_wait_s
+from semscheck.sampling.tokens import Opened, ask_again, is_silence, open_tls, recognised, ticket_wait_s
 
 if TYPE_CHECKING:
     from semscheck.net.http import Answer, Conversation
@@ -27,6 +27,9 @@ SILENT_AFTER = 2  # connections without any token, before waiting for one ends
 # Waited for a ticket in addition where this address has given some: it was lost on the way then, and TCP sends
 # again after 0.2 s and a round trip on the common systems (RFC 6298 section 2 asks for 1 s, Linux and Windows less).
 TICKET_LATE_S = 0.25
+SILENCE_MOST_S = (
+    11.0  # spent on connections without an answer: two full time-outs of the default, and one more
+)
 
 
 @dataclass(slots=True)
@@ -155,6 +158,7 @@ class ConnectionSeries:
         self._indexes: Counter[str] = Counter()
         self._tokenless = 0
         self._gave_tokens = False
+        self._silence_s = 0.0
         self._labels: tuple[int, Mapping[str, str]] = (-1, {})
 
     # --- what there is so far ------------------------------------------------------------------------------
@@ -198,6 +202,11 @@ class ConnectionSeries:
     def gives_tokens(self) -> bool:
         """Whether it is still worth waiting for a TLS session."""
         return self._gave_tokens or self._tokenless < SILENT_AFTER
+
+    @property
+    def is_tired(self) -> bool:
+        """So much time went into waiting for nothing that what there is has to do."""
+        return self._silence_s >= SILENCE_MOST_S
 
     # --- one connection ------------------------------------------------------------------------------------
 
@@ -343,6 +352,8 @@ class ConnectionSeries:
         )
         self.seen.append(sample)
         self.pace.tell(sample)
+        if is_silence(sample.failure):
+            self._silence_s += sample.elapsed_s or 0.0
         return sample
 
     def _fingerprint(self, leaf: bytes | None, began: float) -> str | None:

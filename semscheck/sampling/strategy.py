@@ -40,8 +40,8 @@ class SamplingStrategy(Protocol):
     def first_asked(self, history: Sequence[str | None], members: Sequence[str]) -> tuple[str, ...]:
         """The members in the order in which a token should be shown to them."""
 
-    def enough(self, history: Sequence[str | None], members: int) -> bool:
-        """Whether more fresh connections could not change the code."""
+    def enough(self, history: Sequence[str | None], settled: bool) -> bool:
+        """Whether more fresh connections could not change the code. settled: what is unknown will stay so."""
 
     def expected(self, history: Sequence[str | None]) -> tuple[str | None, ...]:
         """The same with the unknown connections filled in, as what came before them suggests."""

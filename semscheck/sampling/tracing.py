@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Control, Sample, Trace
@@ -67,7 +67,11 @@ class Tracer:
         """Members that could not be asked for their own token are not shown others' either: it would only cost
         time-outs. A token that nobody else knows is then nobody's for certain."""
         silent = {c.issuer for c in controls if c.issuer == c.shown_to and c.recognised is None}
-        self._askable = {name: door for name, door in self._doors.items() if name not in silent}
+        self.ask_only(self._askable.keys() - silent)
+
+    def ask_only(self, names: Collection[str]) -> None:
+        """These are the members that answer."""
+        self._askable = {name: door for name, door in self._doors.items() if name in names}
 
     def follow(self, issued: Issued, context: ssl.SSLContext) -> None:
         """Trace what a connection gave, if that is the way in which they are told apart at present."""
