@@ -48,7 +48,7 @@ class Persistence:
         for _ in range(PERSISTENCE_ATTEMPTS):
             if not stock.members or len(returned) == PERSISTENCE_CONNECTIONS:
                 break
-            if returned and self._line.is_tired:
+            if len(returned) >= NEVER_AFTER and self._line.is_tired:
                 break
             resumed = await self._offer(context, stock, lot)
             if resumed is not None:
@@ -141,7 +141,7 @@ class Persistence:
         for _ in range(PERSISTENCE_ATTEMPTS if browsers else 0):
             if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
                 break
-            if returned and self._line.is_tired:
+            if len(returned) >= NEVER_AFTER and self._line.is_tired:
                 break
             await come_back()
             await self._line.pause()

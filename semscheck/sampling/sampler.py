@@ -177,7 +177,7 @@ class Sampler:
         if self._decide.spread(series.history()):
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
             await self._sessions_of_keys()
-            if page is not None and not await self._named_by_keys():
+            if page is not None and not self._series.is_tired and not await self._named_by_keys():
                 await self._one_application(page)
         elif page is None or await self._named_by_keys():
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
@@ -188,6 +188,7 @@ class Sampler:
 
     async def _ask_for_keys(self) -> None:
         """Ask members directly for the key of another ticket, where what they have shown is not enough."""
+        await self._members_answer()
         doors = {door.name: door for door in self._tracer.doors}
         context = self._sessions.context(None)
         page = self._fresh_attempt.page
