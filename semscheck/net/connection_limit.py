@@ -58,19 +58,22 @@ class Patience:
         self._ran_out: Counter[str] = Counter()
         self._slowest_s: dict[str, float] = {}
 
-    def limit_s(self, address: str, usual_s: float) -> float:
-        """The time for the next step there: after two that ran out of it, max(1 s, 5 x the slowest success)."""
-        if self._ran_out[address] < PATIENT_TWICE:
+    def limit_s(self, address: str, usual_s: float, hurried: bool = False) -> float:
+        """The time for the next step there: after two that ran out of it, max(1 s, 5 x the slowest success).
+
+        hurried: so long as soon as there was a success, for what is looked at in passing."""
+        slowest_s = self._slowest_s.get(address)
+        if self._ran_out[address] < PATIENT_TWICE and not (hurried and slowest_s is not None):
             return usual_s
-        return min(usual_s, max(LEAST_WAIT_S, TIMES_THE_SLOWEST * self._slowest_s.get(address, 0.0)))
+        return min(usual_s, max(LEAST_WAIT_S, TIMES_THE_SLOWEST * (slowest_s or 0.0)))
 
     @asynccontextmanager
-    async def step(self, address: str, usual_s: float) -> AsyncIterator[None]:
+    async def step(self, address: str, usual_s: float, hurried: bool = False) -> AsyncIterator[None]:
         """One step, within its time. Raises TimeoutError where that is over, and what the step raises."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            async with asyncio.timeout(self.limit_s(address, usual_s)):
+            async with asyncio.timeout(self.limit_s(address, usual_s, hurried)):
                 yield
         except TimeoutError:
             self._ran_out[address] += 1

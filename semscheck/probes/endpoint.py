@@ -124,6 +124,7 @@ async def handshake(
     send_name: bool = True,
     context: ssl.SSLContext | None = None,
     offered: str | None = None,
+    hurried: bool = False,
 ) -> tuple[Handshake, Tls | None]:
     """A handshake on a connection that was made, and its observation. The connection is None where it failed.
 
@@ -139,7 +140,7 @@ async def handshake(
         chosen = probe.contexts.get(policy) if context is None else context
         tls = Tls(stream, chosen, name, watch=watch)
         began = probe.record.now()
-        async with probe.patience.step(destination.address, probe.timeout_s):
+        async with probe.patience.step(destination.address, probe.timeout_s, hurried):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as caught:
         if tls is None:
@@ -351,7 +352,7 @@ async def _nameless(probe: ProbeContext, destination: Destination) -> None:
         return
     _, stream = await connect(probe, destination)
     if stream is not None:
-        _, tls = await handshake(probe, destination, stream, "unverified", send_name=False)
+        _, tls = await handshake(probe, destination, stream, "unverified", send_name=False, hurried=True)
         if tls is not None:
             tls.close()
 
@@ -361,7 +362,9 @@ async def offer(probe: ProbeContext, destination: Destination, what: str) -> Non
     _, stream = await connect(probe, destination)
     if stream is not None:
         context = offering(what)
-        _, tls = await handshake(probe, destination, stream, "legacy", context=context, offered=what)
+        _, tls = await handshake(
+            probe, destination, stream, "legacy", context=context, offered=what, hurried=True
+        )
         if tls is not None:
             tls.close()
 
@@ -383,7 +386,7 @@ async def ask_for_staple(probe: ProbeContext, destination: Destination) -> None:
         stapled: bool | None = None
         trouble: Failure | None = None
         try:
-            async with asyncio.timeout(probe.timeout_s):
+            async with probe.patience.step(destination.address, probe.timeout_s, hurried=True):
                 stapled = await is_stapled(stream, destination.server_name)
         except (OSError, TimeoutError) as error:
             trouble = failure_from(Phase.TLS, error)

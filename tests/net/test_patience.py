@@ -47,3 +47,12 @@ async def test_what_fails_at_once_says_nothing_of_time() -> None:
                 raise ConnectionResetError
     await run_out(patience, HERE, 2)
     assert patience.limit_s(HERE, 5.0) == LEAST_WAIT_S
+
+
+async def test_what_is_looked_at_in_passing_is_not_waited_for_once_something_answered_there() -> None:
+    patience = Patience()
+    assert patience.limit_s(HERE, 5.0, hurried=True) == 5.0
+    async with patience.step(HERE, 5.0):
+        pass
+    assert patience.limit_s(HERE, 5.0, hurried=True) == LEAST_WAIT_S
+    assert patience.limit_s(HERE, 5.0) == 5.0
