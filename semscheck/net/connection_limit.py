@@ -8,7 +8,7 @@ latest.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ OPEN_TO_ONE_ADDRESS = 8
 PATIENT_TWICE = 2  # steps at one address that ran into the full time-out, before later ones are given less
 LEAST_WAIT_S = 1.0  # TCP asks again after that (RFC 6298 section 2)
 TIMES_THE_SLOWEST = 5
+LATELY = 4  # successes that count: the first ones of a run share this machine with its start
 
 
 class ConnectionLimiter:
@@ -56,29 +57,32 @@ class Patience:
 
     def __init__(self) -> None:
         self._ran_out: Counter[str] = Counter()
-        self._slowest_s: dict[str, float] = {}
+        self._took_s: defaultdict[tuple[str, Phase], deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
 
-    def limit_s(self, address: str, usual_s: float, hurried: bool = False) -> float:
-        """The time for the next step there: after two that ran out of it, max(1 s, 5 x the slowest success).
+    def limit_s(self, address: str, step: Phase, usual_s: float, hurried: bool = False) -> float:
+        """The time for the next step there: after two of any kind that ran out of it, max(1 s, 5 x the slowest of the
+        last successes of this kind).
 
         hurried: so long as soon as there was a success, for what is looked at in passing."""
-        slowest_s = self._slowest_s.get(address)
-        if self._ran_out[address] < PATIENT_TWICE and not (hurried and slowest_s is not None):
+        took_s = self._took_s[address, step]
+        if self._ran_out[address] < PATIENT_TWICE and not (hurried and took_s):
             return usual_s
-        return min(usual_s, max(LEAST_WAIT_S, TIMES_THE_SLOWEST * (slowest_s or 0.0)))
+        return min(usual_s, max(LEAST_WAIT_S, TIMES_THE_SLOWEST * max(took_s, default=0.0)))
 
     @asynccontextmanager
-    async def step(self, address: str, usual_s: float, hurried: bool = False) -> AsyncIterator[None]:
+    async def step(
+        self, address: str, step: Phase, usual_s: float, hurried: bool = False
+    ) -> AsyncIterator[None]:
         """One step, within its time. Raises TimeoutError where that is over, and what the step raises."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            async with asyncio.timeout(self.limit_s(address, usual_s, hurried)):
+            async with asyncio.timeout(self.limit_s(address, step, usual_s, hurried)):
                 yield
         except TimeoutError:
             self._ran_out[address] += 1
             raise
-        self._slowest_s[address] = max(self._slowest_s.get(address, 0.0), loop.time() - began)
+        self._took_s[address, step].append(loop.time() - began)
 
 
 class _Placed:
@@ -141,7 +145,7 @@ async def dial(
     await room.acquire()
     began = probe.record.now()
     try:
-        async with probe.patience.step(address, probe.timeout_s):
+        async with probe.patience.step(address, Phase.CONNECT, probe.timeout_s):
             inner = await probe.backend.dialler.connect(address, port, source_address)
     except (OSError, TimeoutError) as error:
         room.release()

@@ -140,7 +140,7 @@ async def handshake(
         chosen = probe.contexts.get(policy) if context is None else context
         tls = Tls(stream, chosen, name, watch=watch)
         began = probe.record.now()
-        async with probe.patience.step(destination.address, probe.timeout_s, hurried):
+        async with probe.patience.step(destination.address, Phase.TLS, probe.timeout_s, hurried):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as caught:
         if tls is None:
@@ -386,7 +386,7 @@ async def ask_for_staple(probe: ProbeContext, destination: Destination) -> None:
         stapled: bool | None = None
         trouble: Failure | None = None
         try:
-            async with probe.patience.step(destination.address, probe.timeout_s, hurried=True):
+            async with probe.patience.step(destination.address, Phase.TLS, probe.timeout_s, hurried=True):
                 stapled = await is_stapled(stream, destination.server_name)
         except (OSError, TimeoutError) as error:
             trouble = failure_from(Phase.TLS, error)
@@ -457,7 +457,7 @@ async def exchange(
         "path": path,
     }
     try:
-        async with probe.patience.step(destination.address, probe.timeout_s):
+        async with probe.patience.step(destination.address, Phase.HTTP, probe.timeout_s):
             answer = await talk.get(path)
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         return probe.record.add(

@@ -13,12 +13,13 @@ from dataclasses import replace
 
 from semscheck.model.observations import Control, Sample
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, Made, SentCookies
-from semscheck.sampling.tokens import Sessions, refuses_older, session_controls
+from semscheck.sampling.tokens import Sessions, is_silence, refuses_older, session_controls
 from semscheck.sampling.tracing import Stock, Tracer
 
 PERSISTENCE_CONNECTIONS = 8
 PERSISTENCE_DIFFERENT = 7  # of two members' clients, all come back by chance in 1/128
 PERSISTENCE_ATTEMPTS = 12  # where some fail, as with a dead member in the pool, or were presented before
+SILENT_EFFORT = 3
 KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
@@ -44,24 +45,21 @@ class Persistence:
     async def sessions(self, context: ssl.SSLContext, stock: Stock, never_after: int = NEVER_AFTER) -> bool:
         """Sessions offered through the FQDN: does a client that offers one come back to its member? Returns whether
         all came back; it ends where none of so many did."""
-        lot, returned = _Lot(self._line), list[bool]()
-        for _ in range(PERSISTENCE_ATTEMPTS):
-            if not stock.members or len(returned) == PERSISTENCE_CONNECTIONS:
-                break
-            if len(returned) >= NEVER_AFTER and self._line.is_tired:
-                break
-            resumed = await self._offer(context, stock, lot)
-            if resumed is not None:
-                returned.append(resumed)
+        lot, returned, effort = _Lot(self._line), list[bool](), 0
+        while stock.members and len(returned) < PERSISTENCE_CONNECTIONS and effort < PERSISTENCE_ATTEMPTS:
+            sample = await self._offer(context, stock, lot)
+            effort += _effort(sample)
+            if sample.resumed is not None:
+                returned.append(sample.resumed)
             if len(returned) >= never_after and not any(returned):
                 break
             await self._line.pause()
         if returned and all(returned) and stock.members and await self._paused():
-            returned.append(await self._offer(context, stock, lot) is not False)
+            returned.append((await self._offer(context, stock, lot)).resumed is not False)
         return bool(returned) and all(returned)
 
-    async def _offer(self, context: ssl.SSLContext, stock: Stock, lot: _Lot) -> bool | None:
-        """One connection that offers a session: whether that was taken up, None where the connection failed."""
+    async def _offer(self, context: ssl.SSLContext, stock: Stock, lot: _Lot) -> Sample:
+        """One connection that offers a session."""
         members = stock.members
         member = members[lot.draw(members)]
         earlier = stock.take(member)
@@ -71,7 +69,7 @@ class Persistence:
             stock.put(member, Issued(earlier.sample, issued.tls))
         elif resumed is not None:
             stock.put(member, earlier)  # refused, it is as unused as before
-        return resumed
+        return issued.sample
 
     async def _paused(self) -> bool:
         """Wait before what came back is presented once more, where there is time for it."""
@@ -126,9 +124,9 @@ class Persistence:
         names: the cookies that are sessions here. Returns whether all came back, as far as that could be seen.
         """
         browsers, owners = self._browsers(page)
-        lot, returned = _Lot(self._line), list[bool | None]()
+        lot, returned, effort = _Lot(self._line), list[bool | None](), 0
 
-        async def come_back() -> None:
+        async def come_back() -> int:
             at = lot.draw(owners)
             sent = SentCookies.of(browsers[at], page, names)
             issued = await self._line.connect(Attempt("cookie", context, page, cookies=sent))
@@ -137,13 +135,12 @@ class Persistence:
                 self._tracer.follow(issued, context)
             if issued.sample.failure is None:
                 returned.append(known)
+            return _effort(issued.sample)
 
-        for _ in range(PERSISTENCE_ATTEMPTS if browsers else 0):
+        while browsers and effort < PERSISTENCE_ATTEMPTS:
             if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
                 break
-            if len(returned) >= NEVER_AFTER and self._line.is_tired:
-                break
-            await come_back()
+            effort += await come_back()
             await self._line.pause()
         if returned and all(returned) and await self._paused():
             await come_back()
@@ -203,6 +200,12 @@ class Persistence:
                 self._tracer.follow(issued, attempt.context)
                 await self._line.pause()
         await self._tracer.settle()
+
+
+def _effort(sample: Sample) -> int:
+    """What a connection counts for among `PERSISTENCE_ATTEMPTS`: one without an answer as several, since it took a
+    time-out."""
+    return SILENT_EFFORT if is_silence(sample.failure) else 1
 
 
 class _Lot:

@@ -89,7 +89,7 @@ async def open_tls(
     local = (dialled.stream.local_address, dialled.stream.local_port)
     tls = Tls(dialled.stream, context, destination.server_name, session=session)
     try:
-        async with probe.patience.step(destination.address, probe.timeout_s):
+        async with probe.patience.step(destination.address, Phase.TLS, probe.timeout_s):
             await tls.handshake()
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         tls.close()
@@ -212,7 +212,7 @@ async def ask_again(
 ) -> tuple[Answer | None, Failure | None]:
     """One GET on a conversation that goes on."""
     try:
-        async with probe.patience.step(destination.address, probe.timeout_s):
+        async with probe.patience.step(destination.address, Phase.HTTP, probe.timeout_s):
             return await talk.get(path, cookie), None
     except (OSError, EOFError, ValueError, TimeoutError) as error:
         return None, failure_from(Phase.HTTP, error)
