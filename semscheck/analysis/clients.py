@@ -308,8 +308,19 @@ def _sent_along(seen: Seen) -> Iterator[_Rule]:
 
 
 def stale(seen: Seen) -> tuple[Certificate, ...]:
-    """The expired certificates that were sent with one that is trusted without them."""
-    return tuple(each for each in seen.sent if each.not_after is not None and each.not_after < seen.now)
+    """The expired certificates met by who follows what was sent from the leaf upwards, each issuer by its name, the
+    first that fits; one that belongs to nothing does no harm.
+    """
+    at, left, found = seen.leaf, list(seen.sent), []
+    while not at.self_issued:
+        above = next((each for each in left if each.subject == at.issuer), None)
+        if above is None:
+            break
+        if above.not_after is not None and above.not_after < seen.now:
+            found.append(above)
+        left.remove(above)
+        at = above
+    return tuple(found)
 
 
 _LOOKS = (_dates, _trust, _names, _usage, _key, _signature, _validity, _sent_along)

@@ -60,10 +60,24 @@ def _meant(presented: str) -> tuple[tuple[str, str], ...]:
     host = (bare.partition("://")[2] or bare).split("/")[0].partition(":")[0]
     return (
         ("has a blank or an invisible character in it", bare),
+        ("is written with letters that stand in certificates as xn--", _spoken(presented) or presented),
         ("ends in a dot, which names in certificates do not have", bare.removesuffix(".")),
         ("begins with its type, where the name alone belongs", _TYPED.sub("", bare, count=1)),
         ("is a URL where a name belongs" if "://" in bare else "has more than the name in it", host),
     )
+
+
+def _spoken(presented: str) -> str | None:
+    """The A-label form (RFC 5890) of a name as people write it; None for ASCII, and for what is no name."""
+    try:
+        # Certificates hold bytes, which were read one by one (Latin-1); people's programs write UTF-8.
+        text = presented.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        text = presented
+    try:
+        return None if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
 
 
 def covers_address(presented: str, address: str) -> bool:

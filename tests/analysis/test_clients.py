@@ -206,3 +206,14 @@ def test_which_class_is_shown_the_second_certificate_is_not_known() -> None:
     good = Shake(RSA_ROOT.issue(FQDN, key="rsa2048"), judged=False, more=asked.more)
     assert row(at_balancer(KEYS, good), Access.CONNECTS) == ALL
     assert at_balancer(KEYS, good).codes() == set()
+
+
+def test_an_expired_certificate_that_nobody_follows_does_no_harm() -> None:
+    stray = ROOT.intermediate("Stray", days=-2, starts_days=-400)
+    again = ROOT.intermediate("Example Issuing", days=-2, starts_days=-400)
+    path = (KEYS.certificate, ISSUING.certificate, ROOT.certificate)
+    for above in ((ISSUING.certificate, stray.certificate), (ISSUING.certificate, again.certificate)):
+        scene = at_balancer(Shake(KEYS.sending(*above), path=path))
+        assert kinds(scene) == set(), above
+    first = at_balancer(Shake(KEYS.sending(again.certificate, ISSUING.certificate), path=path))
+    assert kinds(first) == {"expired-sent"}

@@ -75,6 +75,11 @@ def test_covers_not(presented: str, name: str, because: str) -> None:
     assert not covers(presented, name), because
 
 
+@pytest.mark.parametrize("written", ["schl\u00fcssel.example.com", "schl\u00c3\u00bcssel.example.com"])
+def test_a_name_as_people_write_it_is_told_from_another_name(written: str) -> None:
+    assert "xn--" in (spoiled_by(written, "xn--schlssel-95a.example.com") or "")
+
+
 @pytest.mark.parametrize(
     ("presented", "why"),
     [
@@ -90,6 +95,8 @@ def test_covers_not(presented: str, name: str, because: str) -> None:
         ("DNS:keys.example.com", "type"),
         ("keys.example.com", None),
         ("keys.example.com..", None),
+        ("k\u00ebys.example.com", None),
+        ("." * 70 + "\u00eb", None),
         ("mail.example.com ", None),
         ("https://", None),
         ("", None),

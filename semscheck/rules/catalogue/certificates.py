@@ -841,6 +841,14 @@ def _weaknesses(certificate: Certificate) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _refused_by(certificate: Certificate, context: RuleContext) -> str:
+    """Who refuses a weak certificate; in general words for an authority's, and where no table says."""
+    for kind in ("weak-signature", "short-key", "key-type"):
+        for refusal in refusals(context, kind, certificate.fingerprint):
+            return refusal.refused_by
+    return "modern clients refuse it"
+
+
 def _article(kind: str) -> str:
     return "an" if kind == "RSA" else "a"
 
@@ -885,7 +893,7 @@ def weak(context: RuleContext) -> Answers:
         yield Hit(
             subject=subject(one.places, context),
             summary=f"The certificate {title(one.certificate)} at {at(one, context)} has "
-            f"{listed(faults)}; modern clients refuse it.",
+            f"{listed(faults)}; {_refused_by(one.certificate, context)}.",
             evidence=one.evidence,
             args=described(one, context, weak=", ".join(faults)),
         )

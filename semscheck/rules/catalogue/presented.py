@@ -287,6 +287,12 @@ class Refusal:
     clients: tuple[Client, ...]
 
     @property
+    def refused_by(self) -> str:
+        """Who refuses, as a sentence goes on."""
+        everybody = len(self.clients) == len(Client)
+        return "no client takes it" if everybody else f"{self.whom[0].lower()}{self.whom[1:]} refuse it"
+
+    @property
     def whom(self) -> str:
         """Who, as a sentence begins; of most classes, those that are left."""
         left = [client.words for client in Client if client not in self.clients]

@@ -231,7 +231,7 @@ def test_an_expired_root_of_the_desktop_is_told() -> None:
 
 
 def test_an_expired_certificate_beside_the_path_stops_old_libraries_only() -> None:
-    old = ROOT.intermediate("Old Cross", days=-2, starts_days=-400)
+    old = UNKNOWN.intermediate("Example Root", days=-2, starts_days=-400)
     sent = KEYS.sending(ISSUING.certificate, old.certificate)
     shake = Shake(sent, path=(KEYS.certificate, ISSUING.certificate, ROOT.certificate))
     scene = everywhere(shake)
