@@ -34,6 +34,7 @@ UNREACHED = frozenset({Cause.TIMED_OUT, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHE
 KEPT_OUT = frozenset(
     {Cause.TIMED_OUT, Cause.REFUSED, Cause.NO_ROUTE, Cause.RESET, Cause.CLOSED, Cause.STALLED}
 )
+RUNGS = ("TLSv1.2", "no-alpn", "no-name", "small", "RSA")  # of the ladder after a failed handshake
 WORKED_BEFORE = 4  # connections, before failures that follow may be a limit
 FAILED_AFTER = 4  # in a row and to the end: of two members, a dead one takes every second turn
 BLOCKS_LEAST = 12  # connections, below which an order says nothing
@@ -77,12 +78,13 @@ class Attempt:
 class Table:
     """All attempts of one run, and the settings of this desktop that bear on them.
 
-    proxied: a proxy setting covers the FQDN, or may (a PAC file). limited: ids of the connections that a limit kept
-    away, which is known already.
+    hellos: handshakes that offered something less than usual. proxied: ids of proxy settings that cover the FQDN, or
+    may (a PAC file).
     """
 
     attempts: tuple[Attempt, ...]
     places: tuple[EndpointStatus, ...]
+    hellos: tuple[Handshake, ...] = ()
     proxied: tuple[str, ...] = ()
     by_address: dict[str, list[Attempt]] = field(default_factory=dict)
 
@@ -121,6 +123,7 @@ def table(snapshot: Snapshot, places: tuple[EndpointStatus, ...]) -> Table:
     return Table(
         attempts=tuple(sorted(found, key=lambda one: one.at_s)),
         places=places,
+        hellos=tuple(h for h in snapshot.observations if isinstance(h, Handshake) and h.offered in RUNGS),
         proxied=tuple(p.id for p in proxies if p.covers or p.pac_url is not None),
     )
 
@@ -267,6 +270,33 @@ def members(rows: Table) -> Iterator[Contrast]:
             yield _contrast(rows, Separation.MEMBERS, own, serving, kind)
 
 
+def hello(rows: Table) -> Iterator[Contrast]:
+    """The usual ClientHello is refused or left unanswered, and one that offers less is answered."""
+    for place in rows.places:
+        tried = [h for h in rows.hellos if (h.address, h.port) == (place.address, place.port)]
+        answered = {h.offered or "" for h in tried if h.failure is None}
+        refused = _refused(answered)
+        if place.reach is Reach.NO_TLS and refused and len(answered) < len(tried):
+            evidence = (*(h.id for h in tried), *place.evidence[-2:])
+            yield Contrast(separates=Separation.HELLO, fails=(place.address,), by=refused, evidence=evidence)
+
+
+def _refused(answered: set[str]) -> str:
+    """What those ClientHellos lack that are answered, and the others have; "" where it is not one thing.
+
+    The small one has no ALPN and offers TLS 1.3, those of TLS 1.2 and RSA are shorter, too.
+    """
+    if answered in ({"no-alpn"}, {"no-alpn", "small"}):
+        return "alpn"
+    if answered == {"no-name"}:
+        return "name"
+    if answered == {"RSA"}:
+        return "certificate"
+    if answered in ({"TLSv1.2"}, {"TLSv1.2", "RSA"}):
+        return "version"
+    return "size" if "small" in answered else ""
+
+
 def route(rows: Table) -> Iterator[Contrast]:
     """What cannot be reached leaves this desktop from one address, and all that is reached from others."""
     reached = [address for address in rows.by_address if rows.is_reached(address)]
@@ -348,6 +378,7 @@ SEPARATIONS: tuple[Callable[[Table], Iterator[Contrast]], ...] = (
     balancer,
     member,
     members,
+    hello,
     route,
     order,
     blocks,

@@ -337,6 +337,7 @@ class Separation(StrEnum):
     TLS_IN_FRONT = "tls-in-front"  # the same, and what fails is TLS
     MEMBER = "member"  # one member fails, others in its network answer
     MEMBERS = "members"  # every member is silent, the FQDN's address serves
+    HELLO = "hello"  # one ClientHello is answered, and another one is not
     ROUTE = "route"  # it leaves this desktop by another address than what works
     ORDER = "order"  # the first connections work, and all later ones fail
     BLOCKS = "blocks"  # successes and failures come in blocks
@@ -346,8 +347,9 @@ class Separation(StrEnum):
 class Contrast:
     """What separates attempts that fail from attempts that work.
 
-    fails, works: addresses. by: the value of the property at those that fail (a cause, a source address, "4"
-    or "6", "client" or "replication"). count: attempts that worked before the first failure, for the order.
+    fails, works: addresses. by: the value of the property at those that fail (a cause, a source address, "4" or "6",
+    "client" or "replication", "alpn", "name", "size", "version" or "certificate"). count: attempts that worked before
+    the first failure, for the order.
     """
 
     separates: Separation

@@ -62,13 +62,16 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def seeing(newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> ssl.SSLContext:
+def seeing(
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED, alpn: tuple[str, ...] = ALPN
+) -> ssl.SSLContext:
     """A context that accepts any chain. newest: the highest protocol version that it offers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.maximum_version = newest
-    context.set_alpn_protocols(ALPN)
+    if alpn:
+        context.set_alpn_protocols(alpn)
     return context
 
 
@@ -91,13 +94,27 @@ def offering(what: str) -> ssl.SSLContext:
     """A permissive context that offers less than it could, so that one question is answered; see `Handshake.offered`.
 
     "TLSv1.1": 1.0 and 1.1; "TLSv1.2": that version alone; "RSA": TLS 1.2 with the suites of an RSA certificate
-    (in TLS 1.3 no suite names the kind of certificate).
+    (in TLS 1.3 no suite names the kind of certificate); "no-alpn", "no-name": everything but that (the name is the
+    caller's); "small": a ClientHello under 256 bytes, TLS 1.3 with one group and no ALPN.
     """
+    if what in ("no-alpn", "no-name"):
+        return seeing(alpn=() if what == "no-alpn" else ALPN)
+    if what == "small":
+        return _small()
     oldest = ssl.TLSVersion.TLSv1 if what == "TLSv1.1" else ssl.TLSVersion.TLSv1_2
     newest = ssl.TLSVersion.TLSv1_1 if what == "TLSv1.1" else ssl.TLSVersion.TLSv1_2
     context = permissive(oldest, newest)
     if what == "RSA":
         context.set_ciphers("aRSA:@SECLEVEL=0")
+    return context
+
+
+def _small() -> ssl.SSLContext:
+    context = seeing(alpn=())
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_ecdh_curve("prime256v1")  # the one group, and the one key share
+    context.options |= ssl.OP_NO_TICKET
+    context.options &= ~ssl.OP_ENABLE_MIDDLEBOX_COMPAT  # leaves the session id out (RFC 8446 appendix D.4)
     return context
 
 

@@ -35,6 +35,8 @@ SILENT_TRIES = 3
 OLDER = ("TLSv1.1", "TLSv1.2")
 STAPLE = "TLSv1.2 with status_request"
 STAPLE_PAUSES_S = (0.0, 1.0)
+LADDER = ("TLSv1.2", "no-alpn", "no-name", "small", "RSA")
+_UNEXPLAINED = frozenset({Cause.ALERT, Cause.CLOSED, Cause.RESET, Cause.STALLED, Cause.MALFORMED})
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 ChainRecorder = Callable[[Recorder, Sequence[bytes], float], tuple[str, ...]]
@@ -72,6 +74,9 @@ class ProbeContext:
     places: ConnectionLimiter = field(default_factory=ConnectionLimiter)
     patience: Patience = field(default_factory=Patience)
     haste: RateLimit = field(default_factory=RateLimit)
+    laddered: set[tuple[str, int]] = field(
+        default_factory=set
+    )  # addresses that were shown other ClientHellos
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,7 @@ async def _look_once(
     if tls is None:
         tls = await _second_try(probe, destination, seen)
     if tls is None:
+        await _other_hellos(probe, destination, seen)
         return EndpointResult(destination, connected=True, connect_s=reached.elapsed_s), False
     leaf = tls.leaf
     try:
@@ -280,6 +286,21 @@ async def _look_once(
         leaf=leaf,
     )
     return sight, False
+
+
+async def _other_hellos(probe: ProbeContext, destination: Destination, seen: Handshake) -> None:
+    """After a handshake that failed for no reason that our library named: what is it that is refused?
+
+    Other ClientHellos side by side, once for each address; see `Separation.HELLO`.
+    """
+    cause = seen.failure.cause if seen.failure is not None else None
+    place = (destination.address, destination.port)
+    if cause not in _UNEXPLAINED or not destination.web or place in probe.laddered:
+        return
+    probe.laddered.add(place)
+    named = destination.server_name is not None
+    rungs = [what for what in LADDER if named or what != "no-name"]
+    await gather_or_cancel([offer(probe, destination, what) for what in rungs])
 
 
 async def _greet(
@@ -362,8 +383,10 @@ async def offer(probe: ProbeContext, destination: Destination, what: str) -> Non
     _, stream = await connect(probe, destination)
     if stream is not None:
         context = offering(what)
+        policy = "legacy" if what in (*OLDER, "RSA") else "unverified"
+        named = what != "no-name"
         _, tls = await handshake(
-            probe, destination, stream, "legacy", context=context, offered=what, hurried=True
+            probe, destination, stream, policy, send_name=named, context=context, offered=what, hurried=True
         )
         if tls is not None:
             tls.close()

@@ -51,6 +51,8 @@ TABLE: tuple[Row, ...] = (
     *rows("NET011", Relation.ADDRESS, *NET, "DNS015", "CLU002", "BAL012"),
     *rows("NET011", Relation.ANY, "CLU005"),
     *rows("NET009", Relation.ANY, "DNS015"),
+    *rows("NET014", Relation.PLACE, "NET004", *TLS, "CLU002", "BAL012"),
+    *rows("NET014", Relation.ANY, "CLU005"),
     *rows("NET009", Relation.FAILS, *NET, "CLU002", hides_worse=True),
     # What DNS makes of the name comes before what is met at the addresses that it gives.
     *rows("DNS017", Relation.ANY, "DNS010", "DNS002", "DNS015", "DNS013", "DNS007", "DNS021", "CLU005"),
@@ -61,6 +63,17 @@ TABLE: tuple[Row, ...] = (
     *rows("DNS003", Relation.ANY, "DNS021"),
     *rows("DNS011", Relation.ANY, "DNS010", "CRT001", "CRT008", "CRT009", "CLU005", "CLU006", "BAL008"),
     *rows("DNS011", Relation.ANY, *NET, *TLS, "CLU007"),
+    # Somebody else answers in place of the servers: nothing of what is seen there is theirs.
+    *rows(
+        "NET016", Relation.ANY, "DNS010", "DNS014", "DNS009", "CLU005", "CLU006", "CLU008", "CLU007", "BAL008"
+    ),
+    *rows("NET016", Relation.ANY, "CRT001", "CRT003", "CRT008", "CRT009", "CRT018", *NET, *TLS, "CLT001"),
+    *rows("CLU010", Relation.PLACE, "CLU006"),
+    *rows("CLU010", Relation.ADDRESS, "BAL008", "BAL012"),
+    *rows("CLU012", Relation.FAILS, "CLU006"),
+    *rows("CLU011", Relation.PLACE, "CLU007", "CLU006", "TLS002", "TLS006", "BAL008"),
+    *rows("CLU011", Relation.ANY, "CLU005"),
+    *rows("NET008", Relation.ANY, "DNS001", "DNS002"),
     # What was seen before it stands; only what came after was not seen.
     *rows("NET012", Relation.ADDRESS, "NET006", "BAL008", hides_worse=True),
     *rows("NET012", Relation.ANY, "SEM004", hides_worse=True),

@@ -24,6 +24,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.clients",
     "semscheck.rules.catalogue.balancing",
     "semscheck.rules.catalogue.cluster",
+    "semscheck.rules.catalogue.pages",
     "semscheck.rules.catalogue.services",
     "semscheck.rules.catalogue.run",
 )

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from semscheck.analysis.contrast import blocks, chance_of_runs, contrasts, order, table
+from semscheck.analysis.contrast import RUNGS, blocks, chance_of_runs, contrasts, order, table
 from semscheck.analysis.endpoints import places
 from semscheck.model.analysis import Contrast, DnsAnalysis, Separation
 from semscheck.model.failure import Cause, Phase
@@ -27,6 +27,7 @@ from tests.rules.netscene import (
     connection,
     dns,
     down,
+    handshake,
     no_tls,
     own,
     sample,
@@ -291,3 +292,30 @@ def test_a_failed_handshake_counts_as_a_failed_connection() -> None:
     rows = table(snapshot, places(snapshot, DnsAnalysis(addresses=(VIP,))))
     assert [each.count for each in order(rows)] == [5]
     assert not list(blocks(rows))
+
+
+# --- other ClientHellos ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answered", "by"),
+    [
+        (("no-alpn",), "alpn"),
+        (("no-alpn", "small"), "alpn"),
+        (("no-name",), "name"),
+        (("TLSv1.2",), "version"),
+        (("TLSv1.2", "RSA"), "version"),
+        (("RSA",), "certificate"),
+        (("small",), "size"),
+        (("small", "TLSv1.2", "RSA"), "size"),
+        ((), None),  # nothing is answered
+        (("no-name", "no-alpn"), None),  # not one thing
+        (("TLSv1.2", "no-alpn", "no-name", "small", "RSA"), None),  # it was a passing trouble
+    ],
+)
+def test_what_the_answered_hellos_lack(answered: tuple[str, ...], by: str | None) -> None:
+    tried = [
+        replace(handshake(VIP, None if each in answered else Cause.RESET), offered=each) for each in RUNGS
+    ]
+    told = [each.by for each in found(BARE, no_tls(VIP, Cause.RESET), tried) if each.separates is S.HELLO]
+    assert told == ([by] if by else [])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from semscheck.model.analysis import Contrast, Separation
+from semscheck.model.analysis import Contrast, Reach, Separation
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Connection, ProxySettings
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
@@ -307,3 +307,86 @@ def proxy_is_the_way(context: RuleContext) -> Answers:
             evidence=found.evidence,
             args=_args(found, proxy=through),
         )
+
+
+_LACKS = {
+    "alpn": "offers no application protocol (ALPN)",
+    "name": "does not send the server name (SNI)",
+    "size": "is smaller",
+    "version": "offers TLS 1.2 and not TLS 1.3",
+    "certificate": "takes an RSA certificate only",
+}
+_LOOK_AT = {
+    "alpn": "1. Let what ends TLS there accept `http/1.1` in ALPN (nginx stream: `ssl_alpn`; HAProxy: `alpn`), or "
+    "ignore ALPN.\n2. Clients that offer no application protocol get through until then.",
+    "name": "1. Ask the network administrator for a filter by server name (URL filter, TLS inspection) that ends "
+    "connections which name this server, and have the name allowed.\n2. If there is none, let the load balancer "
+    "serve this name.",
+    "size": "1. Look for a load balancer or firewall with an old TLS stack that hangs on a ClientHello of a certain "
+    "length (RFC 7685), and update it.\n2. Look for a path that drops large packets: a VPN or tunnel with a smaller "
+    "MTU and ICMP filtered on the way.",
+    "version": "1. Look for a firewall or load balancer on the way that does not let TLS 1.3 through, and update it "
+    "or take it out of the way.\n2. Or switch TLS 1.3 off at the server until then.",
+    "certificate": "1. Look at the second certificate (ECDSA) of what ends TLS there: is its key the one that "
+    "belongs to it?\n2. Remove it if it is not needed.",
+}
+
+
+@rule(
+    Card(
+        code="NET014",
+        name="hello-refused",
+        severity=Severity.CRITICAL,
+        severity_note="a warning for another client interface than the FQDN's",
+        confidence=Confidence.LIKELY,
+        owner=Owner.BALANCER,
+        summary="The usual first TLS message is refused or never answered, and one that offers less is answered.",
+        why=(
+            "Clients differ in what they offer: some connect and others do not, at the same address and the same "
+            "moment. What is refused tells what to look at: a filter by server name, a middlebox, a setting."
+        ),
+        remedy=(
+            "Compare what is refused with the settings of the load balancer, and with what inspects traffic on the "
+            "way."
+        ),
+        seen_by=(
+            "After a failed handshake for which our own library named no reason, up to five others were made side by "
+            "side: with TLS 1.2 alone, without ALPN, without a server name, with a small ClientHello, and with TLS "
+            "1.2 and an RSA certificate. Where all of them work, it was a passing trouble and is not reported."
+        ),
+        references=(
+            Reference(
+                "RFC 7685: a TLS ClientHello padding extension", "https://www.rfc-editor.org/rfc/rfc7685"
+            ),
+            Reference("RFC 7301: ALPN", "https://www.rfc-editor.org/rfc/rfc7301"),
+            Reference("RFC 6066: server name indication", "https://www.rfc-editor.org/rfc/rfc6066#section-3"),
+        ),
+        title="Some first TLS messages are refused",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    )
+)
+def hello_refused(context: RuleContext) -> Answers:
+    """Which property of the ClientHello is refused."""
+    yield from _unless_tried(context)
+    for found in context.separated(Separation.HELLO):
+        place = next(p for p in context.places if p.address == found.fails[0] and p.reach is Reach.NO_TLS)
+        others = any(p.reach is Reach.SERVES and p.client_of for p in context.places)
+        yield Hit(
+            subject=place_subject(place, context.target),
+            owner=_owner_of_hello(found.by, in_front=place.balancer, others_serve=others),
+            severity=by_subject(place),
+            summary=(
+                f"{sentence_start(place_name(place, context.target))} does not answer the usual first TLS message "
+                f"(ClientHello), and answers one that {_LACKS[found.by]}."
+            ),
+            remedy=_LOOK_AT[found.by],
+            evidence=found.evidence,
+            args=_args(found, refused=found.by),
+        )
+
+
+def _owner_of_hello(refused: str, in_front: bool, others_serve: bool) -> Owner:
+    """A filter by name is the network's; a length or a version is, too, unless the same hello reaches members."""
+    if refused == "name" or (refused in ("size", "version") and not others_serve):
+        return Owner.NETWORK
+    return Owner.BALANCER if in_front else Owner.SERVER

@@ -151,7 +151,7 @@ ROWS = (
     Row(
         "a redirect elsewhere",
         page(None, status=302, headers=redirect("https://sso.example.com/")),
-        {"CLU006"},
+        {"CLU006", "CLU008"},
         BARE,
     ),
     Row(

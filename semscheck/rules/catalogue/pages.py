@@ -1,0 +1,475 @@
+"""Rules on what pages show and where they send a browser: away, to maintenance, to a firewall, to a portal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from semscheck.model.analysis import EndpointStatus, Persistence, Reach
+from semscheck.model.failure import Cause
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.observations import DnsAnswer, Exchange, Handshake, Sample
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.cluster import KB_156803
+from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids, listed
+from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+
+RFC_9110_LOCATION = Reference(
+    "RFC 9110: HTTP semantics, section 10.2.2 (Location)",
+    "https://www.rfc-editor.org/rfc/rfc9110#section-10.2.2",
+)
+RFC_6265 = Reference(
+    "RFC 6265: HTTP state management, section 5.1.4 (paths and path-match)",
+    "https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4",
+)
+RFC_8446_CERTIFICATE = Reference(
+    "RFC 8446: TLS 1.3, section 4.3.2 (certificate request)",
+    "https://www.rfc-editor.org/rfc/rfc8446#section-4.3.2",
+)
+RFC_6585 = Reference(
+    "RFC 6585: additional HTTP status codes, section 6 (511, network authentication required)",
+    "https://www.rfc-editor.org/rfc/rfc6585#section-6",
+)
+RFC_8952 = Reference("RFC 8952: captive portal architecture", "https://www.rfc-editor.org/rfc/rfc8952")
+
+REDIRECTS = (301, 302, 303, 307, 308)
+CLIENT_PATH = "/pgpuniversaldesktop"  # where Encryption Desktop sends its requests
+MAINTENANCE = re.compile(
+    r"\b(maintenance|temporarily (unavailable|down|out of)|out of service|be (right )?back|sorry page|wartung)\b",
+    re.IGNORECASE,
+)
+FIREWALL = re.compile(
+    r"\b(request rejected|request blocked|(web )?page blocked|access (denied|blocked)|attention required|"
+    r"web application firewall|security (policy|violation)|blocked by|not acceptable|incident id|mod_?security)\b",
+    re.IGNORECASE,
+)
+NO_CERTIFICATE = ("certificate_required", "bad_certificate", "handshake_failure", "certificate_unknown")
+PORTAL_STATUS = 511
+
+Answers = Iterator[Answer]
+
+
+def _pages(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
+    """What was asked for at a place by the FQDN, in order."""
+    return tuple(
+        e
+        for e in context.of(Exchange)
+        if (e.address, e.port) == (place.address, place.port) and e.host == context.target.fqdn
+    )
+
+
+def _unless_answered(context: RuleContext) -> Answers:
+    if not any(e.status is not None for e in context.of(Exchange)):
+        yield NotObserved("no page was received")
+
+
+def _header(seen: Exchange, wanted: str) -> str:
+    return next((value for name, value in seen.headers if name.lower() == wanted), "")
+
+
+# --- where the first page sends a browser ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """where: the address as it is shown; how: "http", "member" or "host"."""
+
+    where: str
+    how: str
+    host: str
+
+
+def _away(context: RuleContext, seen: Exchange) -> _Away | None:
+    """Where a redirect leads that does not stay with the FQDN over https, None for every other answer."""
+    location = _header(seen, "location")
+    if seen.status not in REDIRECTS or not location:
+        return None
+    try:
+        parts = urlsplit(location)
+        host = (parts.hostname or context.target.fqdn).rstrip(".")
+    except ValueError:
+        return None
+    shown = location[:120]
+    if parts.scheme == "http":
+        return _Away(shown, "http", host)
+    if host in (context.target.fqdn, context.target.fqdn_shown):
+        return None
+    named = host in {member.name.lower() for member in context.target.members}
+    return _Away(shown, "member" if named else "host", host)
+
+
+_TO = {
+    "http": "to plain HTTP, which is not encrypted",
+    "member": "to one server's own name, past the load balancer",
+    "host": "to another host",
+}
+_MEND = {
+    "http": (
+        "1. Let what ends TLS tell the server behind it (`X-Forwarded-Proto: https`), or rewrite `http://` in its "
+        "redirects to `https://`.\n2. Check where the redirect comes from: the load balancer's own rules, or the "
+        "server's setting of its public address."
+    ),
+    "member": (
+        "1. Set the public name of the server (Web Email Protection, its host name for clients) to the FQDN on every "
+        "member.\n2. Or rewrite the host in redirects on the load balancer."
+    ),
+    "host": (
+        "1. If a login page (SAML, access gateway) in front of Web Email Protection is meant, nothing has to change; "
+        "see that the paths of the desktop clients (/pgpuniversaldesktop) are exempt from it.\n2. If not, look for "
+        "what redirects: the load balancer's rules, or a network that wants a login first."
+    ),
+}
+
+
+@rule(
+    Card(
+        code="CLU008",
+        name="redirects-away",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The first page sends a browser to plain HTTP, to a member's own name, or to another host.",
+        why=(
+            "Users of Web Email Protection follow it: to a port that may be closed and that encrypts nothing, past "
+            "the load balancer to one server, whose certificate has another name, or to a page that is not the "
+            "server's."
+        ),
+        remedy="Correct the address that the redirect gives; see the finding for where to look.",
+        seen_by=(
+            "The Location of the answer to the first request (RFC 9110). It is not followed away from the FQDN, so "
+            "that what is there is not known."
+        ),
+        references=(RFC_9110_LOCATION,),
+        severity_note="critical where the FQDN's first page leads to plain HTTP",
+        title="Browsers are sent elsewhere",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    )
+)
+def redirects_away(context: RuleContext) -> Answers:
+    """Location leads away from https://FQDN."""
+    yield from _unless_answered(context)
+    said: set[tuple[str, str]] = set()
+    for place in context.client_places:
+        for page in _pages(context, place)[:1]:
+            away = _away(context, page)
+            if away is None or (away.how, away.host) in said:
+                continue
+            said.add((away.how, away.host))
+            yield Hit(
+                subject=place_subject(place, context.target),
+                summary=(
+                    f"{sentence_start(place_name(place, context.target))} redirects browsers to {away.where}: "
+                    f"{_TO[away.how]}."
+                ),
+                # A server that is told "http" sends there again, or serves without encryption: neither is of use.
+                severity=by_subject(place) if away.how == "http" else None,
+                confidence=Confidence.LIKELY if away.how == "host" else None,
+                remedy=_MEND[away.how],
+                evidence=(page.id,),
+                args={"location": away.where, "how": away.how, "host": away.host},
+            )
+
+
+# --- pages of others ---------------------------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CLU010",
+        name="maintenance-page",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.LIKELY,
+        owner=Owner.SERVER,
+        summary="A maintenance page answers where the FQDN leads.",
+        why=(
+            "The load balancer shows a page of its own while no server is up, often with status 200, so that "
+            "monitoring stays green. Nobody can work: clients get no policy and no keys."
+        ),
+        remedy=(
+            "1. Bring the servers back: are they shut down for maintenance, or have they failed the health check?\n"
+            "2. If they serve when asked directly, correct the pool's health check, or end the maintenance mode on "
+            "the load balancer.\n"
+            "3. Let the page come with status 503 (RFC 9110 section 15.6.4), so that monitoring and programs notice."
+        ),
+        seen_by="The page's title speaks of maintenance, and it is not one of the product's.",
+        references=(KB_156803,),
+        title="A maintenance page answers",
+        impact=ImpactKind.NOBODY_CONNECTS,
+    )
+)
+def maintenance_page(context: RuleContext) -> Answers:
+    """A sorry page in place of the servers."""
+    yield from _unless_answered(context)
+    for place in context.fqdn_places:
+        page = next((e for e in _pages(context, place) if MAINTENANCE.search(e.title or "")), None)
+        if page is None:
+            continue
+        members = [p for p in context.places if p.client_of and not p.fqdn and p.reach is not Reach.NOT_TRIED]
+        serving = [name for p in members if p.reach is Reach.SERVES for name in p.client_of]
+        shown = f"shows a maintenance page (“{(page.title or '').strip()[:80]}”, status {page.status})"
+        but = f"although {listed(serving)} serves" if serving else "and none of the servers answers directly"
+        yield Hit(
+            subject=place_subject(place, context.target),
+            owner=Owner.BALANCER if serving and place.balancer else None,
+            summary=(
+                f"{sentence_start(place_name(place, context.target))} {shown}"
+                f"{f', {but}' if members else ''}: nobody can work."
+            ),
+            evidence=(page.id,),
+            args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
+        )
+
+
+@rule(
+    Card(
+        code="CLU012",
+        name="firewall-page",
+        severity=Severity.WARNING,
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="A firewall's rejection page answers in place of the server.",
+        why=(
+            "A web application firewall or a filter turned this request away. It may do so for programs that it does "
+            "not know, as this check is one, and let clients pass; or it stops clients, too."
+        ),
+        remedy=(
+            "1. Look this request up in the log of the web application firewall (the page names an ID), and allow "
+            "the User-Agent of this check.\n"
+            "2. See that it lets the product's own requests pass: Encryption Desktop's (/pgpuniversaldesktop) and "
+            "browsers'."
+        ),
+        seen_by=(
+            "The page's title is one that such products show (“Request Rejected”, “Web Page Blocked”). Whether "
+            "clients meet it as well is not seen: this check sends its own User-Agent."
+        ),
+        references=(KB_156803,),
+        title="A firewall rejects this check",
+    )
+)
+def firewall_page(context: RuleContext) -> Answers:
+    """Request Rejected."""
+    yield from _unless_answered(context)
+    found = [
+        (place, page)
+        for place in context.client_places
+        for page in _pages(context, place)[-1:]
+        if FIREWALL.search(page.title or "")
+    ]
+    if not found:
+        return
+    place, page = found[0]
+    more = f" and {len(found) - 1} more addresses" if len(found) > 1 else ""
+    yield Hit(
+        subject=place_subject(place, context.target),
+        summary=(
+            f"A firewall's page (“{(page.title or '').strip()[:80]}”) answers at {place_name(place, context.target)}"
+            f"{more}: it rejects this check, and perhaps clients."
+        ),
+        evidence=tuple(each.id for _, each in found[:8]),
+        args={"title": page.title or "", "fails": ", ".join(place.address for place, _ in found)},
+    )
+
+
+# --- a certificate of the client's own ---------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CLU011",
+        name="client-certificate-demanded",
+        severity=Severity.CRITICAL,
+        severity_note="a warning for another client interface than the FQDN's",
+        owner=Owner.SERVER,
+        summary="The server demands a client certificate, and answers nothing without one.",
+        why=(
+            "Encryption Desktop and browsers without such a certificate are turned away. In TLS 1.3 the handshake "
+            "looks fine and the refusal comes after it, so that it shows as a server that does not answer."
+        ),
+        remedy=(
+            "Make the client certificate optional, or switch the request off, on what ends TLS there (nginx: "
+            "`ssl_verify_client optional`; HAProxy: `verify optional`; F5: client certificate “request” or “ignore”)."
+        ),
+        seen_by=(
+            "A CertificateRequest came in the handshake, and after it an alert, a close, or status 400 that says so, "
+            "in place of a page (RFC 8446: the alert certificate_required)."
+        ),
+        references=(RFC_8446_CERTIFICATE,),
+        title="Client certificate demanded",
+        impact=ImpactKind.NOBODY_CONNECTS,
+    )
+)
+def client_certificate_demanded(context: RuleContext) -> Answers:
+    """The alert after a handshake with a request for a certificate, or in place of its end."""
+    asked = False
+    for place in context.client_places:
+        seen = set(place.evidence)
+        shakes = [s for s in context.of(Handshake) if s.id in seen]
+        asked = asked or bool(shakes)
+        asking = next((s for s in shakes if s.client_certificate_requested), None)
+        if asking is None or place.reach is Reach.NO_CONNECTION:
+            continue
+        how = _turned_away(asking, _pages(context, place))
+        if how is None:
+            continue
+        yield Hit(
+            subject=place_subject(place, context.target),
+            summary=(
+                f"{sentence_start(place_name(place, context.target))} demands a client certificate and turns clients "
+                f"without one away ({how})."
+            ),
+            severity=by_subject(place),
+            confidence=None if "certificate" in how else Confidence.LIKELY,
+            evidence=(asking.id, *(e.id for e in _pages(context, place)[:1])),
+            args={"how": how},
+        )
+    if not asked:
+        yield NotObserved("no handshake was tried")
+
+
+def _turned_away(asking: Handshake, pages: tuple[Exchange, ...]) -> str | None:
+    """How a client without a certificate is refused, in words; None where it is not."""
+    if asking.failure is not None:
+        alert = asking.failure.alert
+        return f'the alert "{alert}"' if alert in NO_CERTIFICATE else None
+    page = pages[0] if pages else None
+    if page is None:
+        return None
+    if page.failure is not None and page.failure.cause in (Cause.ALERT, Cause.CLOSED, Cause.RESET):
+        alert = page.failure.alert
+        return f'the alert "{alert}" after the handshake' if alert else "a close after the handshake"
+    says = "certificate" in (page.title or "").lower()
+    return (
+        f"status {page.status}, “{(page.title or '').strip()[:80]}”" if page.status == 400 and says else None
+    )
+
+
+# --- persistence by a cookie with a path --------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="CLU013",
+        name="persistence-cookie-path",
+        severity=Severity.WARNING,
+        owner=Owner.BALANCER,
+        summary="The load balancer's persistence cookie has a Path that leaves the desktop clients' requests out.",
+        why=(
+            "A cookie is sent back below its Path only (RFC 6265). Web Email Protection is kept on its server, and "
+            "Encryption Desktop, which uses /pgpuniversaldesktop, is not: it loses its session at the next request."
+        ),
+        remedy="Set the Path of the persistence cookie to / on the load balancer.",
+        seen_by="The Path of the cookie by which the load balancer keeps clients, in its own Set-Cookie headers.",
+        references=(RFC_6265,),
+        title="The persistence cookie has a Path",
+        impact=ImpactKind.SESSIONS_LOST,
+    )
+)
+def persistence_cookie_path(context: RuleContext) -> Answers:
+    """Path=/b on the balancer's own cookie."""
+    kept = [path for path in context.analysis.paths if path.persistence is Persistence.COOKIE]
+    if not kept:
+        yield NotObserved("no load balancer's cookie was seen to keep clients")
+        return
+    for path in kept:
+        answers: tuple[Exchange | Sample, ...] = (*context.of(Exchange), *context.of(Sample))
+        for one in answers:
+            if one.address != path.address:
+                continue
+            name, limit = _narrow_cookie(one.headers, path.kept_by or "")
+            if not name:
+                continue
+            yield Hit(
+                subject=Subject("address", context.target.fqdn, path.address, path.port),
+                summary=(
+                    f"The load balancer's cookie {name} has Path={limit}: it keeps requests below {limit} on their "
+                    f"server, and not those of the desktop clients ({CLIENT_PATH})."
+                ),
+                evidence=(one.id,),
+                args={"cookie": name, "path": limit},
+            )
+            break
+
+
+def _narrow_cookie(headers: tuple[tuple[str, str], ...], kept_by: str) -> tuple[str, str]:
+    """Name and Path of the balancer's cookie where the Path leaves the clients' requests out; else two empty "
+    "texts."""
+    for field, value in headers:
+        first, *attributes = [part.strip() for part in value.split(";")]
+        name = first.partition("=")[0]
+        if field.lower() != "set-cookie" or f"the balancer's cookie {name}" not in kept_by:
+            continue
+        paths = [a.partition("=")[2] for a in attributes if a.lower().startswith("path=")]
+        if paths and paths[-1].startswith("/") and not _matches(CLIENT_PATH, paths[-1]):
+            return name, paths[-1]
+    return "", ""
+
+
+def _matches(path: str, limit: str) -> bool:
+    """RFC 6265 section 5.1.4."""
+    return path == limit or path.startswith(limit if limit.endswith("/") else f"{limit}/")
+
+
+# --- a network that wants a login first ----------------------------------------------------------------------------
+
+
+@rule(
+    Card(
+        code="NET016",
+        name="captive-portal",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.LIKELY,
+        owner=Owner.NETWORK,
+        summary="Something answers in place of the servers: all names lead to it, or the network wants a login.",
+        why=(
+            "A guest network answers every name and every connection itself until its page was accepted; a hijacked "
+            "DNS does the same for good. The certificate warnings that users see are the portal's, not the server's."
+        ),
+        remedy=(
+            "1. Open any page in a browser on this desktop and accept the network's terms, or sign in; then run the "
+            "check again.\n"
+            "2. If no such page comes, see which name server this desktop uses and why it answers all names alike.\n"
+            "3. Do not accept the certificate."
+        ),
+        seen_by=(
+            "The FQDN and members' own names all resolve to one address that the profile does not know; or a page "
+            "came with status 511 (network authentication required)."
+        ),
+        references=(RFC_6585, RFC_8952),
+        title="A portal answers in place of the servers",
+        impact=ImpactKind.NOBODY_CONNECTS,
+    )
+)
+def captive_portal(context: RuleContext) -> Answers:
+    """All names at one strange address, or status 511."""
+    portal = next((e for e in context.of(Exchange) if e.status == PORTAL_STATUS), None)
+    asked = [a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "member") and a.role == "resolver"]
+    names = {a.name for a in asked if a.records}
+    given = {address for a in asked for address in a.records}
+    own = _known_addresses(context)
+    if portal is not None:
+        yield Hit(
+            subject=fqdn_subject(context),
+            summary=f"This network wants a login first: {portal.address} answers with status 511 (captive portal).",
+            confidence=Confidence.CERTAIN,
+            evidence=(portal.id,),
+            args={"address": portal.address},
+        )
+    elif len(names) > 1 and len(given) == 1 and own and not given & own:
+        yield Hit(
+            subject=fqdn_subject(context),
+            summary=(
+                f"Every name leads to {listed(given)}, which is none of the servers: {fqdn_shown(context.target)} "
+                f"and {listed(sorted(names - {context.target.fqdn}))} alike. A captive portal, or hijacked DNS."
+            ),
+            evidence=ids(asked),
+            args={"address": listed(given), "names": ", ".join(sorted(names))},
+        )
+    elif not asked and not context.of(Exchange):
+        yield NotObserved("no name server answered")
+
+
+def _known_addresses(context: RuleContext) -> set[str]:
+    ends = [end for member in context.target.members for end in (*member.client, *member.replication)]
+    return {*context.target.balancers, *(end.address for end in ends)}
