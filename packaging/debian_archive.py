@@ -90,13 +90,20 @@ def mirrors(suite: str) -> tuple[tuple[str, str], ...]:
 
 def bases(variable: str, pattern: str) -> list[str]:
     """Archives in the order in which they are tried."""
-    targets = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-    known = sorted({line for line in _output(targets).splitlines() if re.search(pattern, line)})
     given = os.environ.get(variable)
-    found = [given] if given else known[:1]
+    found = [given] if given else _of_this_machine(pattern)
+    if not found and os.geteuid() == 0:  # images come without lists
+        _output(["apt-get", "-q", "update"])
+        found = _of_this_machine(pattern)
     if not found:
         raise SystemExit(f"no such Debian archive is known here: set {variable}")
     return [base.rstrip("/") for base in (*found, *os.environ.get("DEBIAN_ARCHIVES", "").split())]
+
+
+def _of_this_machine(pattern: str) -> list[str]:
+    """The first archive of that kind that this machine's apt has a list of."""
+    targets = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    return sorted({line for line in _output(targets).splitlines() if re.search(pattern, line)})[:1]
 
 
 def _base_with(suite: str, candidates: Iterable[str]) -> str:

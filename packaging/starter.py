@@ -27,8 +27,10 @@ COMPILE_TIMEOUT_S = 600
 def main(archive: Path, directory: Path) -> int:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(directory, filter="data")
+    with tarfile.open(archive) as packed:  # held to its locked hash
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4; Debian 12 has 3.11.2
+            packed.extraction_filter = tarfile.data_filter
+        packed.extractall(directory)
     sources = (
         directory / f"pyinstaller-{PyInstaller.__version__}"
     )  # of another version: there is no such directory
