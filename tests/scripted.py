@@ -13,12 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semscheck.net.backend import Desktop, NetworkBackend, SocketDialler, Stream
-
-if TYPE_CHECKING:
-    import dns.message
+from semscheck.net.dns_message import Answer, parse
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Connect = Callable[[str, int], Awaitable[Stream]]
@@ -158,29 +155,28 @@ class ScriptedResolver:
         self._system_error = None if system_works else error
         self.asked: list[tuple[str, str, str]] = []
 
-    async def ask(
-        self, query: dns.message.Message, address: str, port: int, tcp: bool
-    ) -> dns.message.Message:
+    async def ask(self, query: bytes, address: str, port: int, tcp: bool) -> Answer:
         import dns.flags
         import dns.message
         import dns.rcode
         import dns.rdatatype
         import dns.rrset
 
-        question = query.question[0]
+        asked = dns.message.from_wire(query)
+        question = asked.question[0]
         name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
         self.asked.append((address, name, kind))
         await asyncio.sleep(0)
         if self._error is not None:
             raise self._error
-        answer = dns.message.make_response(query)
+        answer = dns.message.make_response(asked)
         answer.flags |= dns.flags.RA
         records = self._answers.get((name, kind), ())
         if records:
             answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, list(records)))
         elif not any(known == name for known, _ in self._answers):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        return answer
+        return parse(answer.to_wire(), query)
 
     async def system(self, name: str) -> tuple[str, ...]:
         await asyncio.sleep(0)

@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    import dns.message
+from semscheck.net.dns_message import Answer, OtherAnswerError, parse
 
 RECEIVE_BYTES = 65536
 YIELD_EVERY = 8  # receptions; a handshake and a page take fewer
@@ -64,9 +63,7 @@ class Dialler(Protocol):
 class Resolver(Protocol):
     """Asks name servers, and the system."""
 
-    async def ask(
-        self, query: dns.message.Message, address: str, port: int, tcp: bool
-    ) -> dns.message.Message:
+    async def ask(self, query: bytes, address: str, port: int, tcp: bool) -> Answer:
         """One query, one answer with the same id and question. Raises OSError or ValueError (malformed)."""
 
     async def system(self, name: str) -> tuple[str, ...]:
@@ -139,51 +136,29 @@ class SocketDialler:
 
 
 class NetworkResolver:
-    """dnspython for the messages, sockets of our own for the wire (a connected one, so that the kernel drops
-    what another source sends), a daemon thread for getaddrinfo (which cannot be cancelled)."""
+    """Sockets of our own for DNS (a connected one, so that the kernel drops what another source sends), a daemon
+    thread for getaddrinfo (which cannot be cancelled)."""
 
-    async def ask(
-        self, query: dns.message.Message, address: str, port: int, tcp: bool
-    ) -> dns.message.Message:
-        wire = query.to_wire()
+    async def ask(self, query: bytes, address: str, port: int, tcp: bool) -> Answer:
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as raw:
             raw.setblocking(False)
             if tcp:
                 await loop.sock_connect(raw, (address, port))
-                return _matching(query, await _over_tcp(raw, wire))
+                return parse(await _over_tcp(raw, query), query)
             raw.connect((address, port))  # UDP: names the peer, sends nothing
-            await loop.sock_sendall(raw, wire)
+            await loop.sock_sendall(raw, query)
             return await _over_udp(raw, query)
 
     async def system(self, name: str) -> tuple[str, ...]:
         return await in_daemon_thread(_getaddrinfo, name)
 
 
-class _OtherAnswerError(ValueError):
-    """What came is a DNS message or bytes that do not belong to the query."""
-
-
-def _matching(query: dns.message.Message, wire: bytes) -> dns.message.Message:
-    """The answer as a message. Raises ValueError if it does not parse, or belongs to another query."""
-    import dns.message
-
-    if wire[:2] != query.id.to_bytes(2):
-        raise _OtherAnswerError("an answer with another id came")
-    try:
-        answer = dns.message.from_wire(wire, ignore_trailing=True)
-    except Exception as error:  # hostile bytes: whatever the parser trips over is the answer's fault
-        raise ValueError(f"{type(error).__name__}: {error}"[:300]) from error
-    if not query.is_response(answer):
-        raise _OtherAnswerError("an answer to another question came")
-    return answer
-
-
-async def _over_udp(raw: socket.socket, query: dns.message.Message) -> dns.message.Message:
+async def _over_udp(raw: socket.socket, query: bytes) -> Answer:
     """Wait for the answer; a wrong one is no reason to stop (RFC 5452 section 9.1), but to wait less long."""
     loop = asyncio.get_running_loop()
-    wrong: _OtherAnswerError | None = None
+    wrong: OtherAnswerError | None = None
     try:
         async with asyncio.timeout(None) as patience:
             while True:
@@ -191,8 +166,8 @@ async def _over_udp(raw: socket.socket, query: dns.message.Message) -> dns.messa
                     await asyncio.sleep(0)  # a flood of wrong ones must not keep the time-out from running
                 wire = await loop.sock_recv(raw, RECEIVE_BYTES)
                 try:
-                    return _matching(query, wire)
-                except _OtherAnswerError as error:
+                    return parse(wire, query)
+                except OtherAnswerError as error:
                     if wrong is None:
                         patience.reschedule(loop.time() + RIGHT_ANSWER_S)
                     wrong = error

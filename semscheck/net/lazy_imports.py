@@ -1,12 +1,9 @@
 """What our libraries import on the side and we have no use for, left out: `check` starts by a third sooner.
 
-- dnspython imports `idna` with `dns.name`; our names are A-labels already. (With `dns.query`, which we do not use, it
-  would import an HTTP client for DNS over HTTPS.)
-- httpx imports its own command line, with click, rich and pygments, wherever those are installed (textual brings
-  rich). Its `__init__` takes the failure of that import as "not installed" (httpx 0.27, 0.28).
+httpx imports its own command line, with click, rich and pygments, wherever those are installed (textual brings
+rich). Its `__init__` takes the failure of that import as "not installed" (httpx 0.27, 0.28).
 
-Figures are in docs/architecture.md. Nothing here changes what the libraries do for others in this process but that
-dnspython takes no U-labels.
+Figures are in docs/architecture.md. Nothing here changes what the library does for others in this process.
 """
 
 from __future__ import annotations
@@ -15,15 +12,6 @@ import sys
 from types import ModuleType
 
 _HTTPX_COMMAND_LINE = "httpx._main"
-
-
-def prepare_dns() -> None:
-    """Call before dnspython is imported; later it does nothing."""
-    if "dns.name" in sys.modules:
-        return
-    import dns._features
-
-    dns._features.force("idna", False)
 
 
 def import_httpx() -> ModuleType:

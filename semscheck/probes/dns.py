@@ -14,7 +14,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from semscheck.model.addresses import is_contacted
 from semscheck.model.failure import Cause, Failure, Phase
@@ -28,14 +28,11 @@ from semscheck.model.observations import (
 )
 from semscheck.model.target import Target
 from semscheck.net.backend import NetworkBackend
-from semscheck.net.dns_message import KEPT_RECORDS, Reading, make_query, read
+from semscheck.net.dns_message import KEPT_RECORDS, Answer, Reading, make_query, read
 from semscheck.net.errors import failure_from
 from semscheck.probes.nameservers import Configuration, Place, configuration
 from semscheck.probes.recorder import Recorder
 from semscheck.probes.routes import named_addresses, see_routes
-
-if TYPE_CHECKING:
-    import dns.message
 
 Heard = Callable[[tuple[str, ...]], None]
 
@@ -50,7 +47,7 @@ class Question:
     recurse: bool = True
     unchecked: bool = False
 
-    def query(self, edns: bool) -> dns.message.Message:
+    def query(self, edns: bool) -> bytes:
         """A query with an id of its own."""
         return make_query(
             self.name,
@@ -326,7 +323,7 @@ class _Look:
         async with asyncio.timeout(limit_s):
             edns = place not in self._no_edns
             answer, began = await self._over_udp(place, question, edns, limit_s)
-            if edns and _rcode(answer) in _EDNS_REFUSED:
+            if edns and answer.rcode in _EDNS_REFUSED:
                 edns = False
                 self._no_edns.add(place)
                 answer, began = await self._over_udp(place, question, edns, limit_s)
@@ -341,12 +338,12 @@ class _Look:
 
     async def _over_udp(
         self, place: Place, question: Question, edns: bool, limit_s: float
-    ) -> tuple[dns.message.Message, float]:
+    ) -> tuple[Answer, float]:
         """One datagram, and up to two more with other ids if nothing came; the zone's own servers get one.
 
         An answer to any of them counts, however late: a slow server would never be heard otherwise.
         """
-        tries: dict[asyncio.Task[dns.message.Message], float] = {}
+        tries: dict[asyncio.Task[Answer], float] = {}
         try:
             for wait_s in _tries(limit_s) if question.recurse else (limit_s,):
                 ask = self._seam.resolver.ask(question.query(edns), place.address, place.port, tcp=False)
@@ -561,12 +558,6 @@ def _is_a_hosts(address: str) -> bool:
     """Not an address that stands for nobody or for many: a zone may name any."""
     one = ipaddress.ip_address(address)
     return not (one.is_multicast or one.is_unspecified or address == "255.255.255.255")
-
-
-def _rcode(answer: dns.message.Message) -> str:
-    import dns.rcode
-
-    return dns.rcode.to_text(answer.rcode())
 
 
 def _tries(limit_s: float) -> tuple[float, ...]:

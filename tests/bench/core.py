@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import process_time
 
 from semscheck.analysis.balancing import statistics as analysis_statistics
@@ -14,8 +16,10 @@ from semscheck.lab.scenarios import SCENARIOS, members
 from semscheck.lab.world import Behaviour, World
 from semscheck.model.report import Report, Snapshot
 from semscheck.model.target import Limits
+from semscheck.net.dns_message import make_query, parse, read
 from semscheck.pipeline import check, judge_snapshot
 from tests.bench.figure import Figure, least
+from tests.net.dnsbombs import BOMBS, FQDN
 from tests.scenarios.play import target
 
 MEMBERS = 6
@@ -28,6 +32,28 @@ def figures() -> Iterator[Figure]:
     for name, words in (("random", "even"), ("round-robin", "a cycle")):
         yield _judging(name, words)
     yield _silent_member()
+    yield _hostile_answer()
+
+
+def _hostile_answer() -> Figure:
+    """The dearest of the DNS answers that are made to cost; the limit holds for any."""
+
+    def reading(bomb: Callable[[bytes], bytes]) -> float:
+        query = make_query(FQDN, "A", recurse=True)
+        wire = bomb(query)
+        began = process_time()
+        with suppress(ValueError):
+            read(parse(wire, query), FQDN, "A")
+        return process_time() - began
+
+    took, name = max((least([partial(reading, bomb)], rounds=5)[0], bomb.__name__) for bomb in BOMBS)
+    return Figure(
+        name="a hostile DNS answer of 64 kB",
+        value=took * 1000,
+        limit=50,
+        unit="ms",
+        note=name.replace("_", " "),
+    )
 
 
 def _world(scenario: str) -> World:
