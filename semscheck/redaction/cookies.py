@@ -136,8 +136,8 @@ class CookieScrubber:
         key = name.strip().lower()
         if key == "domain":
             return f"{name}{equals}{self._scrubber.name(value.strip())}"
-        if key in _PLAIN_ATTRIBUTES and re.fullmatch(r"[\w ,:+\-]*", value):
-            return f"{name}{equals}{self._scrubber.own(value)}"
+        if key in _PLAIN_ATTRIBUTES:
+            return f"{name}{equals}{self._scrubber.counted(value)}"
         return f"{self._scrubber.foreign(name)}{equals}{self._scrubber.foreign(value)}"
 
 

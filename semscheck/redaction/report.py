@@ -150,7 +150,10 @@ TABLE: dict[str, dict[str, Part]] = {
 # Every observation has these two, and no observation's kind or id gives anything away by itself.
 OBSERVATION_FIELDS: dict[str, Part] = {"id": W, "kind": K}
 
-_VERSION = re.compile(r"[\w.+\-]{0,40}( ?\(Build \d{1,8}\))?")
+_VERSION = re.compile(
+    r"\d{1,5}(\.\d{1,5}){0,3}([ .+-]?(MP|HF|SP|RC|alpha|beta|a|b|p)\d{0,4})*( ?\(Build \d{1,8}\))?",
+    re.IGNORECASE,
+)
 # Long numbers in these are lengths and ages (RFC 9110, 9111, 6797), not serial numbers of something.
 _NUMERIC_HEADERS = frozenset(("content-length", "age", "cache-control", "strict-transport-security"))
 _ENDPOINT = re.compile(r"\[?([^\]]*?)\]?(?::(\d{1,5}))?")
@@ -255,6 +258,9 @@ class _Walker:
         elif part in (Part.COMMON_NAME, Part.RECORD):
             if not is_address(text) and "." in text:
                 learn.learn_name(text)
+            learn.learn_address(text)
+        elif part in (Part.ADDRESS, Part.ADDRESSES):
+            learn.learn_address(text)
         elif part is Part.HEX:
             learn.learn_hex(text)
         elif part is Part.SUBJECT:
@@ -341,8 +347,8 @@ class _Walker:
 
     def _header(self, name: str, value: str) -> tuple[str, str]:
         lower = name.lower()
-        if lower in _NUMERIC_HEADERS and re.fullmatch(r"[\w ,;=\-]*", value):
-            return name, self._scrubber.own(value)
+        if lower in _NUMERIC_HEADERS:
+            return name, self._scrubber.counted(value)
         if lower == "set-cookie":
             return name, self._cookies.set_cookie(value)
         if lower == "cookie":

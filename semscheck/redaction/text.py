@@ -8,8 +8,10 @@ first, own text is cleaned after.
 
 from __future__ import annotations
 
+import html
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -20,9 +22,15 @@ from semscheck.redaction.words import KEPT, RESERVED_LAST, TOP_LEVEL
 # (blanks, quotes, slashes, brackets, markup) is never part of one.
 _RUN = re.compile(r"[\w.*:\-%]+")
 _WORD = re.compile(r"[^\W_]+")
-_QUAD = re.compile(r"(?<!\d)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)")
-_PARTIAL = re.compile(r"\d{1,3}(?:\.\d{1,3}){0,2}\.\*")
-_PAIRS = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){3,}[0-9A-Fa-f]{2}")
+_QUAD = re.compile(r"(?<!\d)(\d{1,40})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,40})(?!\d)")
+_PARTIAL = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,2})((?:\.[*xX])+)")
+# The first numbers of an address: of a private network whatever they are, of another where addresses are known.
+_BEGINNING = re.compile(r"(?<![\d.])\d{1,3}([.\-_])\d{1,3}(?:\1\d{1,3})?(?![.\-_]?\d)")
+_PRIVATE = re.compile(r"192\.168(?:\.|$)|172\.(?:1[6-9]|2\d|3[01])(?:\.|$)|10\.\d+\.|169\.254(?:\.|$)")
+# A fingerprint or a hardware address: in pairs, or in fours as Cisco writes it.
+_PAIRS = re.compile(
+    r"(?<![0-9A-Fa-f])((?:[0-9A-Fa-f]{2}[:-]){3,}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})(?![0-9A-Fa-f])"
+)
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _SHORT = re.compile(r"[A-Za-z]?\d{1,5}[A-Za-z]?|[A-Za-z]")
 _NAME = re.compile(r"\.?[\w*\-]+(?:\.[\w*\-]+)*\.?")
@@ -33,6 +41,12 @@ _USER_IN_PATH = re.compile(
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _SOURCE_LINE = re.compile(r'File "([^"]*)"')
 _OWN_PATH = re.compile(r".*?((?:semscheck|site-packages|lib/python[\d.]+)[\\/].*)")
+# Ways to write a character so that a scan for words does not see it: of URLs (however often they were escaped), of
+# scripts and of DNS.
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});?|&\w{2,31};")
+_RESERVED = re.compile(r"(%(?:25)*[0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(\d{3})")
+_UNRESERVED = re.compile(r"[\w.\-~:*]")  # of RFC 3986, with what addresses and wildcards have
 _SLASH = re.compile(r"[\\/]")
 _HEX_FROM = 8  # shorter runs of hex digits are words as often as not
 _HEX_PREFIX_FROM = 6  # a fingerprint shortened in our own text
@@ -55,6 +69,24 @@ def _in_shape_of(original: str, pseudonym: str) -> str:
     if len(original) > 1 and original.isupper():
         return pseudonym.upper()
     return pseudonym.capitalize() if original[:1].isupper() else pseudonym
+
+
+def _unescaped(text: str) -> str:
+    """The text with its hidden letters, digits and marks in plain sight; other escapes of URLs stay."""
+    for _ in range(3):  # an entity of an entity
+        plain = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
+        if plain == text:
+            break
+        text = plain
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return _ESCAPE.sub(_shown, text)
+
+
+def _shown(escape: re.Match[str]) -> str:
+    percent, *others, decimal = escape.groups()
+    number = int(decimal) if decimal else int(percent or "".join(filter(None, others)), 16)
+    return chr(number) if _UNRESERVED.fullmatch(chr(number)) else escape.group()
 
 
 class _Manner(NamedTuple):
@@ -80,6 +112,7 @@ class Scrubber:
         self._hex: set[str] = set()
         self._tokens: dict[str, str] = {}  # exact tokens: cookie values, foreign words
         self._phrases: dict[str, str] = {}
+        self._beginnings: set[str] = set()  # two and three numbers of known addresses
         self._compounds: re.Pattern[str] | None = None
 
     # --- learning --------------------------------------------------------------------------------------
@@ -96,6 +129,12 @@ class Scrubber:
             labels = labels[1:]
         if "." not in name:
             self.learn_word(name)
+
+    def learn_address(self, text: str) -> None:
+        """An address, whose first numbers may stand alone."""
+        octets = text.split(".")
+        if len(octets) == 4:
+            self._beginnings |= {".".join(octets[:2]), ".".join(octets[:3])}
 
     def learn_word(self, text: str) -> None:
         word = text.lower()
@@ -132,6 +171,7 @@ class Scrubber:
 
     def learn_foreign(self, text: str, *, words: bool = False) -> None:
         """Names and users that a foreign text contains; words: its unknown words too (an organisation)."""
+        text = _unescaped(text)
         if words:
             for match in _WORD.finditer(text):
                 if match.group().isalpha() and _WORD_FROM < len(match.group()) < _LONG_WORD:
@@ -155,8 +195,10 @@ class Scrubber:
         """A DNS name, label by label: suffixes and wildcards keep matching. An address is taken as one."""
         if is_address(text):
             return self.pseudonyms.address(text)
-        if not _NAME.fullmatch(text):
-            return self.foreign(text)
+        return self._labelled(text) if _NAME.fullmatch(text) else self.foreign(text)
+
+    def _labelled(self, text: str) -> str:
+        """What is a name, and never goes back to being text."""
         labels = text.split(".")
         bare = [label for label in labels if label]
         if [label.lower() for label in bare[-2:]] == ["in-addr", "arpa"] and len(bare) > 2:
@@ -208,6 +250,12 @@ class Scrubber:
         """Text from the network or the desktop: only known words, short numbers and punctuation stay."""
         return self._scan(text, _Manner(self._foreign_word, own=False))
 
+    def counted(self, text: str) -> str:
+        """Foreign text whose long numbers are lengths and ages, and stay."""
+        return self._scan(
+            text, _Manner(lambda word: word if word.isdecimal() else self._foreign_word(word), own=False)
+        )
+
     def common_name(self, text: str) -> str:
         """A Common Name: a DNS name, an address, or words."""
         if is_address(text):
@@ -250,7 +298,12 @@ class Scrubber:
     # --- scanning --------------------------------------------------------------------------------------
 
     def _scan(self, text: str, manner: _Manner) -> str:
-        return _RUN.sub(lambda match: self._run(match.group(), manner), text)
+        """What is between the escapes that stay; a digit of one belongs to no address behind it."""
+        pieces = _RESERVED.split(_unescaped(text))
+        pieces[::2] = [
+            _RUN.sub(lambda match: self._run(match.group(), manner), piece) for piece in pieces[::2]
+        ]
+        return "".join(pieces)
 
     def _run(self, run: str, manner: _Manner) -> str:
         """One run: addresses of both families, fingerprints in pairs, names, else its words."""
@@ -267,16 +320,27 @@ class Scrubber:
     def _core(self, core: str, manner: _Manner) -> str:
         if ":" in core and is_address(core):
             return self.pseudonyms.address(core)
-        if _PAIRS.fullmatch(core) and (not manner.own or self._known_hex(core.replace(core[2], ""))):
-            return self._pairs(core)
-        if ":" in core:
-            return ":".join(self._run(part, manner) for part in core.split(":"))
-        if _PARTIAL.fullmatch(core):
-            return self._partial(core)
+        if (parts := self._paired(core, manner)) is not None:
+            return parts
+        for mark in (":", "%"):
+            if mark in core:
+                return mark.join(self._run(part, manner) for part in core.split(mark))
+        if found := _PARTIAL.fullmatch(core):
+            return self._beginning(found.group(1)) + found.group(2)
         named = self._known_name(core) or (not manner.own and self._looks_like_name(core))
-        if named and not _QUAD.fullmatch(core):
-            return self.name(core)
+        if named and _NAME.fullmatch(core) and not _QUAD.fullmatch(core):
+            return self._labelled(core)
         return self._pieces(core, manner)
+
+    def _paired(self, core: str, manner: _Manner) -> str | None:
+        """With fingerprints and hardware addresses replaced, None if there are none."""
+        pieces = _PAIRS.split(core)
+        known = not manner.own or any(self._known_hex(re.sub("[:.-]", "", pair)) for pair in pieces[1::2])
+        if len(pieces) == 1 or not known:
+            return None
+        pieces[1::2] = [self._pairs(pair) for pair in pieces[1::2]]
+        pieces[::2] = [self._run(part, manner) for part in pieces[::2]]
+        return "".join(pieces)
 
     def _pieces(self, core: str, manner: _Manner) -> str:
         """What is no name as a whole: embedded addresses, labels that contain dashes, single words."""
@@ -284,16 +348,27 @@ class Scrubber:
         position = 0
         for found in self._compound().finditer(core):
             pieces.append(_WORD.sub(lambda match: manner.word(match.group()), core[position : found.start()]))
-            quad = _QUAD.fullmatch(found.group())
-            pieces.append(self._quad(quad) if quad else self._joined(found.group(), manner))
+            pieces.append(self._compounded(found.group(), manner))
             position = found.end()
         pieces.append(_WORD.sub(lambda match: manner.word(match.group()), core[position:]))
         return "".join(pieces)
+
+    def _compounded(self, text: str, manner: _Manner) -> str:
+        if quad := _QUAD.fullmatch(text):
+            return self._quad(quad)
+        if _BEGINNING.fullmatch(text):
+            return text if manner.own or not self._begins_address(text) else self._beginning(text)
+        return self._joined(text, manner)
+
+    def _begins_address(self, text: str) -> bool:
+        dotted = re.sub("[-_]", ".", text)
+        return dotted in self._beginnings - {"10.0"} or bool(_PRIVATE.match(dotted))
 
     def _compound(self) -> re.Pattern[str]:
         if self._compounds is None:
             joined = sorted((label for label in self._labels if not label.isalnum()), key=len, reverse=True)
             tried = [_QUAD.pattern]  # first, so that its group numbers stay
+            tried.append(_BEGINNING.pattern.replace("\\1", "\\6"))
             tried += [rf"(?<![^\W_]){re.escape(label)}(?![^\W_])" for label in joined[:200]]
             self._compounds = re.compile("|".join(tried), re.IGNORECASE)
         return self._compounds
@@ -302,25 +377,30 @@ class Scrubber:
         return label if manner.own and label.lower() in self._protected else self.label(label)
 
     def _quad(self, quad: re.Match[str]) -> str:
-        """Four numbers joined by dots, or by the dashes of a cloud host's name (ip-192-0-2-11)."""
-        octets = [int(quad.group(index)) for index in (1, 3, 4, 5)]
+        """Four numbers joined by dots, or by the dashes of a cloud host's name (ip-192-0-2-11); what is glued to
+        the first or the last stays."""
+        head, separator, *middle, tail = quad.groups()
+        first = next(head[-size:] for size in (3, 2, 1) if int(head[-size:]) <= 255)
+        last = next(tail[:size] for size in (3, 2, 1) if int(tail[:size]) <= 255)
+        octets = [int(number) for number in (first, *middle, last)]
         if max(octets) > 255:
             return quad.group()
-        address = self.pseudonyms.address(".".join(str(octet) for octet in octets))
-        return address.replace(".", quad.group(2))
+        address = self.pseudonyms.address(".".join(map(str, octets))).replace(".", separator)
+        return head[: len(head) - len(first)] + address + tail[len(last) :]
 
-    def _partial(self, text: str) -> str:
-        """`10.1.*`, as proxy settings have it: the beginning of an address."""
-        octets = text.split(".")[:-1]
-        full = ".".join((octets + ["0"] * 4)[:4])
-        if not is_address(full):
+    def _beginning(self, text: str) -> str:
+        """The first numbers of an address: `10.1.*`, as proxy settings have it."""
+        octets = [int(number) for number in re.split("[._-]", text)]
+        if max(octets) > 255:
             return text
-        return ".".join([*self.pseudonyms.address(full).split(".")[: len(octets)], "*"])
+        full = ".".join(map(str, (octets + [0] * 4)[:4]))
+        separator = next((mark for mark in text if not mark.isdigit()), ".")
+        return separator.join(self.pseudonyms.address(full).split(".")[: len(octets)])
 
     def _pairs(self, text: str) -> str:
-        separator = text[2]
-        digits = self.hexadecimal(text.replace(separator, ""))
-        return separator.join(digits[index : index + 2] for index in range(0, len(digits), 2))
+        size = re.search("[:.-]", text).start()  # type: ignore[union-attr]  # it was matched with one
+        digits = self.hexadecimal(re.sub("[:.-]", "", text))
+        return text[size].join(digits[index : index + size] for index in range(0, len(digits), size))
 
     def hexadecimal(self, text: str) -> str:
         """A fingerprint, or the beginning of a known one, which stays the beginning of its pseudonym."""
