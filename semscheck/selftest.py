@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+from semscheck.files import temporary_folder
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -66,8 +67,8 @@ class Bench:
 
 def run() -> Iterator[Outcome]:
     """Every step in order, each outcome as it comes. A step that fails does not keep the later ones from trying."""
-    with TemporaryDirectory(prefix="semscheck-selftest-", ignore_cleanup_errors=True) as directory:
-        bench = Bench(Path(directory))
+    with temporary_folder("semscheck-selftest-") as directory:
+        bench = Bench(directory)
         for name, step in STEPS:
             started = monotonic()
             try:

@@ -1,28 +1,21 @@
-"""Ctrl-C (and SIGTERM): once ends the run with what there is, twice leaves at once."""
+"""Ctrl-C (and SIGTERM, SIGHUP): once ends the run with what there is, twice leaves at once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from semscheck.cli.errors import UNKNOWN
-
-_SIGNALS = tuple(
-    number
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK")
-    if (number := getattr(signal, name, None)) is not None
-)
+from semscheck.cli.leaving import leave, signals
 
 
 @contextlib.contextmanager
 def ending(stop: Callable[[], None], tidy: Callable[[], None]) -> Iterator[None]:
     """Within this, the first signal calls `stop` in the running event loop, and the second ends the process.
 
-    tidy: what is done before that (temporary files go), whatever else is under way. Exit code 3 then.
+    tidy: what is done before that, whatever else is under way; nothing unfinished is left. Exit code 3 then.
     """
     loop = asyncio.get_running_loop()
     came = 0
@@ -34,11 +27,11 @@ def ending(stop: Callable[[], None], tidy: Callable[[], None]) -> Iterator[None]
             loop.call_soon_threadsafe(stop)
             return
         tidy()
-        os._exit(UNKNOWN)
+        leave()
 
     # signal.signal, not the loop's own handlers: a loop that is stuck must not keep the second Ctrl-C waiting.
     before = {}
-    for number in _SIGNALS:
+    for number in signals("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         with contextlib.suppress(ValueError, OSError):  # not the main thread; the caller's handlers stay
             before[number] = signal.signal(number, caught)
     try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from semscheck.cli.errors import UNKNOWN, CommandError
+from semscheck.cli.leaving import tidily
 
 ISSUES = "https://github.com/semscheck/semscheck/issues"
 
@@ -20,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code. Never raises but for what ends the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(given)
+        with tidily():
+            return _run(given)
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else UNKNOWN
     except CommandError as problem:

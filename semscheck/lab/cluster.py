@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import tempfile
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from semscheck.files import temporary_folder
 from semscheck.lab.balancers.balancer import RunningBalancer
 from semscheck.lab.balancers.crowd import Crowd
 from semscheck.lab.dns.nameserver import NameServer, Zone
@@ -228,8 +228,7 @@ class Lab:
     # How it starts
 
     async def _start(self, place: Place) -> None:
-        holder = tempfile.TemporaryDirectory(prefix="semscheck-lab-", ignore_cleanup_errors=True)
-        self._directory = Path(self._stack.enter_context(holder))
+        self._directory = self._stack.enter_context(temporary_folder("semscheck-lab-"))
         self.ca_file.write_bytes(certificates.root_pem())
         contexts = Contexts(Forge(), self._directory)
         stores = SessionStores(self.world.seed)

@@ -12,17 +12,18 @@ import os
 import random
 import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from typing import Protocol, TypeVar
 
 from semscheck.net.dns_message import Answer, OtherAnswerError, parse
+from semscheck.threads import off_loop
 
 RECEIVE_BYTES = 65536
 YIELD_EVERY = 8  # receptions; a handshake and a page take fewer
@@ -152,7 +153,7 @@ class NetworkResolver:
             return await _over_udp(raw, query)
 
     async def system(self, name: str) -> tuple[str, ...]:
-        return await in_daemon_thread(_getaddrinfo, name)
+        return await off_loop(partial(_getaddrinfo, name), "semscheck-resolve")
 
 
 async def _over_udp(raw: socket.socket, query: bytes) -> Answer:
@@ -195,35 +196,6 @@ async def _over_tcp(raw: socket.socket, wire: bytes) -> bytes:
 def _getaddrinfo(name: str) -> tuple[str, ...]:
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-async def in_daemon_thread(work: Callable[[str], T], argument: str) -> T:
-    """Run a blocking call that cannot be cancelled, in a thread that the program's exit does not wait for.
-
-    Raises what the call raises. When the waiting task is cancelled the thread is left to end by itself.
-    """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if outcome.done():
-            return
-        if error is not None:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(result)  # type: ignore[arg-type]  # T may itself be None
-
-    def body() -> None:
-        result, error = None, None
-        try:
-            result = work(argument)
-        except Exception as caught:
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=body, daemon=True, name="semscheck-resolve").start()
-    return await outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +245,14 @@ def _own_addresses() -> tuple[str, ...]:
     return tuple(found)
 
 
+def _home() -> Path:
+    """The user's home folder; that of nobody where a container runs under a user that it does not know."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")  # Debian's word for it (policy manual, section 9.2.3)
+
+
 def real_backend(seed: int) -> NetworkBackend:
     """The way to the real network and this real desktop. seed: for everything that is left to chance."""
     return NetworkBackend(
@@ -283,7 +263,7 @@ def real_backend(seed: int) -> NetworkBackend:
         desktop=Desktop(
             platform=sys.platform,
             root=Path("/"),
-            home=Path.home(),
+            home=_home(),
             environment=dict(os.environ),
             interfaces=_own_addresses,
         ),

@@ -9,8 +9,9 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, Protocol, TypeVar
 
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.net.backend import Desktop, in_daemon_thread
+from semscheck.net.backend import Desktop
 from semscheck.net.errors import failure_from
+from semscheck.threads import off_loop
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ async def in_time(work: Callable[[], T], otherwise: Callable[[Failure], T]) -> T
     """Do blocking work in a thread that nobody waits for; what went wrong becomes a value."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
-            return await in_daemon_thread(lambda _: work(), "")
+            return await off_loop(work)
     except TimeoutError:
         return otherwise(Failure(Phase.READ, Cause.TIMED_OUT, "could not be read in time"))
     except (OSError, ValueError) as error:

@@ -21,16 +21,17 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
+from semscheck.files import write_atomically
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
 from semscheck.report.escape import one_line
+from semscheck.threads import off_loop
 from semscheck.tui import themes
-from semscheck.tui.bridge import off_loop
 from semscheck.tui.painting import Ascii
 from semscheck.tui.runners import DoorError, Runners
 from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.screens.start import StartScreen
-from semscheck.tui.store import Recent, Settings, Store, open_store, write_atomically
+from semscheck.tui.store import Recent, Settings, Store, open_store
 from semscheck.tui.widgets.bars import key_name
 
 CRASHED = 3  # exit code: the check's "unknown"

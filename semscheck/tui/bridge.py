@@ -1,16 +1,12 @@
 """Between the check, which runs in a thread with a loop of its own, and the screens, which must never wait.
 
 Events cross in an `Inbox`: any thread puts, the screen takes a few times a second all that has come, so that
-a thousand facts a second cost it no more than ten. Work crosses with `in_thread` and `off_loop`.
-
-Threads here are daemons and no executor's: `asyncio.run` and the interpreter wait at exit for the threads of
-an executor, and a `getaddrinfo` that hangs in one would hold the terminal (architecture, known limits).
+a thousand facts a second cost it no more than ten. Work crosses with `in_thread` and `threads.off_loop`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -21,6 +17,7 @@ from semscheck.model.analysis import Analysis
 from semscheck.model.events import Event, Finished, Inferred, Listener, Observed, Progressed, Started
 from semscheck.model.observations import AnyObservation
 from semscheck.model.report import Report
+from semscheck.threads import fail, hand_over, succeed
 
 T = TypeVar("T")
 Subject = TypeVar("Subject")
@@ -91,23 +88,6 @@ class Inbox:
         return batch
 
 
-async def off_loop(work: Callable[[], T], name: str = "semscheck-work") -> T:
-    """Calls `work` in a thread of its own and gives what it returns or raises. Never waits for it at exit."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def body() -> None:
-        try:
-            result = work()
-        except BaseException as error:
-            _hand_over(loop, _fail, future, error)
-        else:
-            _hand_over(loop, _succeed, future, result)
-
-    threading.Thread(target=body, name=name, daemon=True).start()
-    return await future
-
-
 def in_thread(
     run: Callable[[Subject, Listener, asyncio.Event], Awaitable[Report]],
 ) -> Callable[[Subject, Listener, asyncio.Event], Awaitable[Report]]:
@@ -127,15 +107,15 @@ def in_thread(
             try:
                 report = await run(subject, listener, far.arrive())
             except BaseException as error:
-                _hand_over(here, _fail, future, error)
+                hand_over(here, fail, future, error)
             else:
-                _hand_over(here, _succeed, future, report)
+                hand_over(here, succeed, future, report)
 
         def body() -> None:
             try:
                 asyncio.run(main())
             except BaseException as error:
-                _hand_over(here, _fail, future, error)
+                hand_over(here, fail, future, error)
 
         threading.Thread(target=body, name="semscheck-check", daemon=True).start()
         carrier = asyncio.ensure_future(_carry(cancel, far))
@@ -168,27 +148,9 @@ class _FarEvent:
         with self._lock:
             self._early = True
             if self._loop is not None and self._event is not None:
-                _hand_over(self._loop, self._event.set)
+                hand_over(self._loop, self._event.set)
 
 
 async def _carry(near: asyncio.Event, far: _FarEvent) -> None:
     await near.wait()
     far.set()
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
-        loop.call_soon_threadsafe(call, *args)
-
-
-def _succeed(future: asyncio.Future[T], result: T) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[T], error: BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(error, (StopIteration, asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
-        error = RuntimeError(f"ended by {type(error).__name__}")
-    future.set_exception(error)

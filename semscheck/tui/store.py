@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from semscheck.files import write_atomically
 from semscheck.model.findings import Status
 from semscheck.model.target import MAX_CONNECTIONS
 
@@ -183,22 +184,6 @@ def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
     return Store(
         user_config_path("semscheck", appauthor=False), user_state_path("semscheck", appauthor=False), trouble
     )
-
-
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Replaces a file whole or not at all. Raises OSError."""
-    import tempfile
-
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def find_profiles(*directories: Path) -> tuple[Path, ...]:

@@ -10,9 +10,10 @@ import threading
 
 import pytest
 
-from semscheck.net.backend import NetworkResolver, SocketDialler, SocketStream, in_daemon_thread, real_backend
+from semscheck.net.backend import NetworkResolver, SocketDialler, SocketStream, real_backend
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.dns_message import make_query
+from semscheck.threads import off_loop
 
 HERE = "127.0.0.1"
 
@@ -127,20 +128,21 @@ async def test_a_flood_of_wrong_answers_does_not_stop_the_clock() -> None:
 
 
 async def test_the_result_and_the_error_of_a_blocking_call() -> None:
-    assert await in_daemon_thread(str.upper, "a") == "A"
+    assert await off_loop("a".upper) == "A"
     with pytest.raises(ValueError):
-        await in_daemon_thread(int, "x")
-    assert await in_daemon_thread(lambda _: None, "") is None
+        await off_loop(lambda: int("x"))
+    assert await off_loop(lambda: None) is None
 
 
 async def test_a_blocking_call_that_hangs_holds_nobody() -> None:
     release = threading.Event()
-    waiting = asyncio.create_task(in_daemon_thread(lambda _: release.wait(20), ""))
+    waiting = asyncio.create_task(off_loop(lambda: release.wait(20)))
     await asyncio.sleep(0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    mine = [thread for thread in threading.enumerate() if thread.name == "semscheck-resolve"]
+    mine = [thread for thread in threading.enumerate() if thread.name == "semscheck-work"]
+    assert mine
     assert all(thread.daemon for thread in mine)
     release.set()
 

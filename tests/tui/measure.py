@@ -68,8 +68,9 @@ def _until_seen(argv: list[str], wanted: bytes) -> tuple[float, float]:
 
 async def key_answer(rounds: int = 60) -> tuple[float, float]:
     """Seconds from a key to its effect: the middle one and the worst of the rounds."""
+    from semscheck.threads import off_loop
     from semscheck.tui.app import Opening
-    from semscheck.tui.bridge import in_thread, off_loop
+    from semscheck.tui.bridge import in_thread
     from tests.tui import reports
     from tests.tui.play import Play
     from tests.tui.test_load import Pouring

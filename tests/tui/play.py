@@ -14,8 +14,9 @@ from semscheck.model.events import Inferred, Listener, Observed, Progressed, Sta
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
 from semscheck.model.target import Target
+from semscheck.threads import off_loop
 from semscheck.tui.app import Opening, SemscheckApp
-from semscheck.tui.bridge import in_thread, off_loop
+from semscheck.tui.bridge import in_thread
 from semscheck.tui.runners import ProfileError, ReportError, Runners, Scenario
 from semscheck.tui.store import Store
 from tests.tui import reports

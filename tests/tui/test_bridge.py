@@ -9,7 +9,8 @@ from semscheck.model.analysis import Analysis, DnsAnalysis
 from semscheck.model.events import Finished, Inferred, Listener, Observed, Progressed, Started
 from semscheck.model.observations import Connection
 from semscheck.model.report import Report
-from semscheck.tui.bridge import Inbox, in_thread, off_loop
+from semscheck.threads import off_loop
+from semscheck.tui.bridge import Inbox, in_thread
 from tests.tui.reports import healthy
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from semscheck.files import write_atomically
 from semscheck.model.findings import Status
-from semscheck.tui.store import MAX_RECENT, Recent, Settings, Store, find_profiles, write_atomically
+from semscheck.tui.store import MAX_RECENT, Recent, Settings, Store, find_profiles
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

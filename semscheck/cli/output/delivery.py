@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -44,7 +45,8 @@ class Delivery:
             self._key = redaction_key(self._options.redact_key)
         output, save = self._options.output, self._options.save
         if output is not None and output != STDOUT:
-            self._output = PromisedFile("--output", output)
+            holds_evidence = self._format in ("json", "jsonl")
+            self._output = PromisedFile("--output", output, private=holds_evidence)
         else:
             streams.prove_stdout()
         if save == STDOUT:
@@ -52,7 +54,7 @@ class Delivery:
                 "--save: standard output is the report's; give the evidence a file, or say --json"
             )
         if save is not None:
-            self._save = PromisedFile("--save", save)
+            self._save = PromisedFile("--save", save, private=True)
         if self._output and self._save and self._output.same_as == self._save.same_as:
             raise CommandError(f"--output and --save are one file: {save}")
 
@@ -94,16 +96,33 @@ class Delivery:
         return listen
 
     def deliver(self, report: Report) -> int:
-        """Write the report everywhere it was asked for; gives the exit code. Raises CommandError."""
-        told = failing_on(redacted(report, self._key) if self._redacts else report, self._options.fail_on)
+        """Write the report everywhere it was asked for; gives the exit code.
+
+        Raises CommandError with everything that could not be written; what could be is there.
+        """
+        with _told("--redact") as problems:
+            redact = self._redacts
+            told = failing_on(redacted(report, self._key) if redact else report, self._options.fail_on)
+        if problems:
+            raise CommandError(f"{problems[0]}; nothing was written, since it would say too much")
+        with _told("--save") as unsaved:
+            self._keep(told, report.summary.exit_code)
+        with _told("the report") as unwritten:
+            self._write(told)
+        if unsaved or unwritten:
+            raise CommandError("; ".join(unsaved + unwritten))
+        return told.summary.exit_code
+
+    def _keep(self, told: Report, exit_code: int) -> None:
         if self._save is not None:
-            evidence = replace(told, summary=replace(told.summary, exit_code=report.summary.exit_code))
+            evidence = replace(told, summary=replace(told.summary, exit_code=exit_code))
             self._save.write(encode(evidence, "json", Face()))
+
+    def _write(self, told: Report) -> None:
         if self._output is not None:
             self._output.write(encode(told, self._format, Face(), verbose=self._options.verbose))
         elif not self._streamed:
             self._print(told)
-        return told.summary.exit_code
 
     def _print(self, report: Report) -> None:
         import sys
@@ -111,3 +130,17 @@ class Delivery:
         face = streams.face_of(sys.stdout, no_color=self._options.no_color)
         pretty = streams.is_terminal(sys.stdout)
         streams.write_report(encode(report, self._format, face, verbose=self._options.verbose, pretty=pretty))
+
+
+@contextmanager
+def _told(what: str) -> Iterator[list[str]]:
+    """What goes wrong is said and not raised: one output that fails must not take the others with it."""
+    problems: list[str] = []
+    try:
+        yield problems
+    except CommandError as problem:
+        problems.append(str(problem))
+    except Exception as defect:
+        problems.append(
+            f"{what} could not be made, a defect of semscheck: {type(defect).__name__}: {defect}"[:600]
+        )

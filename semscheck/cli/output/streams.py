@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 from semscheck.cli.errors import CommandError
 
@@ -56,8 +57,8 @@ def write_report(data: bytes) -> bool:
     prove_stdout()
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+        _write_all(getattr(sys.stdout.buffer, "raw", sys.stdout.buffer), data)
     except BrokenPipeError:
         abandon_stdout()
         return False
@@ -65,6 +66,17 @@ def write_report(data: bytes) -> bool:
         abandon_stdout()
         raise CommandError(f"standard output: {(problem.strerror or str(problem)).lower()}") from problem
     return True
+
+
+def _write_all(out: BinaryIO, data: bytes) -> None:
+    """All of it, where a write takes a part alone (a disk that is nearly full) or nothing yet (a pipe that waits)."""
+    left = memoryview(data)
+    while left:
+        written: int | None = out.write(left)
+        if written is None:
+            select.select([], [out], [], 1.0)
+        else:
+            left = left[written:]
 
 
 def abandon_stdout() -> None:

@@ -16,9 +16,10 @@ from textual.widgets import Input, OptionList
 from semscheck.model.events import Finished
 from semscheck.model.report import Report
 from semscheck.report import wording as words
+from semscheck.threads import off_loop
 from semscheck.tui import job as jobs
 from semscheck.tui import sections, shown
-from semscheck.tui.bridge import Inbox, off_loop
+from semscheck.tui.bridge import Inbox
 from semscheck.tui.job import Job
 from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.base import BaseScreen

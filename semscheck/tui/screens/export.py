@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Button, Input, Label
 
 from semscheck.model.report import Report
-from semscheck.tui.bridge import off_loop
+from semscheck.threads import off_loop
 from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.base import Window
 from semscheck.tui.widgets.chooser import Chooser

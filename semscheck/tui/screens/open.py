@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
-from semscheck.tui.bridge import off_loop
+from semscheck.threads import off_loop
 from semscheck.tui.screens.base import Window
 from semscheck.tui.store import find_reports
 

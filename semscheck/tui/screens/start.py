@@ -18,7 +18,7 @@ from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.text.lines import pad, width
 from semscheck.report.wording import SYMBOLS, mark_of
-from semscheck.tui.bridge import off_loop
+from semscheck.threads import off_loop
 from semscheck.tui.painting import STYLES
 from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.store import Recent

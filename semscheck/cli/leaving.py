@@ -1,0 +1,60 @@
+"""Signals that end the process wherever it is: nothing unfinished is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+from semscheck.cli.errors import UNKNOWN
+
+
+def signals(*names: str) -> Iterator[signal.Signals]:
+    """Those that this system has, but for what whoever started us wants ignored (nohup)."""
+    for name in names:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
+@contextlib.contextmanager
+def tidily() -> Iterator[None]:
+    """Within this, the first SIGTERM or SIGHUP ends the command as Ctrl-C does, the second ends the process."""
+    others = _unfinished()  # a lab of the same process, for one
+    before = {}
+    for number in signals("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        once = signal.getsignal(number) if number is signal.SIGINT else _end
+        with contextlib.suppress(ValueError, OSError):  # not the main thread; the caller's handlers stay
+            before[number] = signal.signal(number, once)
+    try:
+        yield
+    finally:
+        for number in before:
+            signal.signal(number, leave)
+        _discard(_unfinished() - others)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, leave)
+    raise SystemExit(UNKNOWN)
+
+
+def leave(_number: int = 0, _frame: FrameType | None = None) -> None:
+    """End the process now."""
+    _discard(_unfinished())
+    os._exit(UNKNOWN)
+
+
+def _unfinished() -> frozenset[str]:
+    files = sys.modules.get("semscheck.files")  # where it was not imported nothing was begun
+    return frozenset() if files is None else files.unfinished()
+
+
+def _discard(paths: frozenset[str]) -> None:
+    for path in paths:
+        sys.modules["semscheck.files"].remove(path)

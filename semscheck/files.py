@@ -1,0 +1,91 @@
+"""Files that are whole or not there at all, and nothing left of those that did not come to be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PRIVATE = 0o600
+_unfinished: set[str] = (
+    set()
+)  # what has to go when the process is ended: files, and folders with what is in them
+
+
+class AtomicFile:
+    """A file that is written beside its place and moved there when it is whole (rename is atomic within a
+    directory: POSIX). mode: its permissions, as far as the place has any. Making it and `write` raise OSError.
+    """
+
+    def __init__(self, place: Path, mode: int = PRIVATE) -> None:
+        self._place = place
+        self._temporary = str(place.parent / f".{place.name[:40]}.{os.urandom(6).hex()}")
+        self._descriptor = -1
+        _unfinished.add(self._temporary)
+        try:
+            self._descriptor = os.open(
+                self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE
+            )
+        except BaseException:
+            self.discard()
+            raise
+        if mode != PRIVATE:
+            with contextlib.suppress(OSError):  # some mounts have no permissions to change
+                os.chmod(self._temporary, mode)
+
+    def write(self, data: bytes) -> None:
+        """All of it, once, and into its place; on failure the old file is as it was and nothing is left."""
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(self._temporary, self._place)
+        except BaseException:
+            self.discard()
+            raise
+        _unfinished.discard(self._temporary)
+
+    def discard(self) -> None:
+        """Leave nothing of what is not in its place. May be called twice, and after `write`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor != -1:
+            os.close(descriptor)
+        remove(self._temporary)
+
+
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Replace a file of this user's own, and make its folder. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    AtomicFile(path).write(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder of this user's own that is gone afterwards, with all that is in it."""
+    place = os.path.join(tempfile.gettempdir(), f"{prefix}{os.urandom(6).hex()}")
+    _unfinished.add(place)
+    try:
+        os.mkdir(place, 0o700)
+        yield Path(place)
+    finally:
+        remove(place)
+
+
+def unfinished() -> frozenset[str]:
+    """Everything that is under way."""
+    return frozenset(_unfinished)
+
+
+def remove(path: str) -> None:
+    """A file, or a folder with all that is in it; it is not under way any more."""
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    _unfinished.discard(path)
