@@ -6,10 +6,14 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
+NO_HOME = Path("/nonexistent")  # Debian's word for the home of a user that has none (policy manual, 9.2.3)
+_making = threading.RLock()  # held while something is made, so that nothing comes after `end`
+_ended = False
 _unfinished: set[str] = (
     set()
 )  # what has to go when the process is ended: files, and folders with what is in them
@@ -24,11 +28,10 @@ class AtomicFile:
         self._place = place
         self._temporary = str(place.parent / f".{place.name[:40]}.{os.urandom(6).hex()}")
         self._descriptor = -1
-        _unfinished.add(self._temporary)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            self._descriptor = os.open(
-                self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE
-            )
+            with _beginning(self._temporary):
+                self._descriptor = os.open(self._temporary, flags, PRIVATE)
         except BaseException:
             self.discard()
             raise
@@ -68,12 +71,40 @@ def write_atomically(path: Path, text: str | bytes) -> None:
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """A folder of this user's own that is gone afterwards, with all that is in it."""
     place = os.path.join(tempfile.gettempdir(), f"{prefix}{os.urandom(6).hex()}")
-    _unfinished.add(place)
     try:
-        os.mkdir(place, 0o700)
+        with _beginning(place):
+            os.mkdir(place, 0o700)
         yield Path(place)
     finally:
         remove(place)
+
+
+def user_folder(of: Callable[..., Path]) -> Path:
+    """One of platformdirs' for this program; without a home it fails, or says "~/…", which would be made wherever the
+    program runs."""
+    try:
+        folder = of("semscheck", appauthor=False)
+    except RuntimeError:
+        return NO_HOME
+    return folder if folder.is_absolute() else NO_HOME
+
+
+@contextlib.contextmanager
+def _beginning(path: str) -> Iterator[None]:
+    with _making:
+        if _ended:
+            raise InterruptedError(4, "the program is ending")
+        _unfinished.add(path)
+        yield
+
+
+def end() -> None:
+    """Remove everything that is under way, in whatever thread; nothing is begun any more."""
+    global _ended  # noqa: PLW0603 - the process ends once
+    with _making:
+        _ended = True
+    for path in unfinished():
+        remove(path)
 
 
 def unfinished() -> frozenset[str]:
@@ -84,7 +115,10 @@ def unfinished() -> frozenset[str]:
 def remove(path: str) -> None:
     """A file, or a folder with all that is in it; it is not under way any more."""
     if os.path.isdir(path):
-        shutil.rmtree(path, ignore_errors=True)
+        for _ in range(10):  # another thread may put something in until it is gone
+            shutil.rmtree(path, ignore_errors=True)
+            if not os.path.exists(path):
+                break
     else:
         with contextlib.suppress(OSError):
             os.unlink(path)

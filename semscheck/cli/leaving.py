@@ -46,12 +46,13 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def leave(_number: int = 0, _frame: FrameType | None = None) -> None:
     """End the process now."""
-    _discard(_unfinished())
+    if (files := sys.modules.get("semscheck.files")) is not None:  # else nothing was begun
+        files.end()
     os._exit(UNKNOWN)
 
 
 def _unfinished() -> frozenset[str]:
-    files = sys.modules.get("semscheck.files")  # where it was not imported nothing was begun
+    files = sys.modules.get("semscheck.files")
     return frozenset() if files is None else files.unfinished()
 
 

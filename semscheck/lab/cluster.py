@@ -292,7 +292,12 @@ class LabThread:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.wait(START_S)
+        try:
+            self._ready.wait(START_S)
+        except BaseException:  # Ctrl-C: the thread's folder goes with it
+            self._ready.wait(START_S)
+            self.__exit__(None, None, None)
+            raise
         if self._problem is not None:
             self._thread.join(START_S)
             raise self._problem

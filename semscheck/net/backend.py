@@ -22,6 +22,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Protocol, TypeVar
 
+from semscheck.files import NO_HOME
 from semscheck.net.dns_message import Answer, OtherAnswerError, parse
 from semscheck.threads import off_loop
 
@@ -250,7 +251,7 @@ def _home() -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        return Path("/nonexistent")  # Debian's word for it (policy manual, section 9.2.3)
+        return NO_HOME
 
 
 def real_backend(seed: int) -> NetworkBackend:

@@ -36,16 +36,24 @@ def _escape(character: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-def _visible(text: str, keep: str = "") -> str:
-    """Text whose every character can be seen. Unassigned and private characters are escaped too."""
+def visible(text: str, keep: str = "") -> str:
+    """Text whose every character can be seen. Unassigned and private characters are escaped too.
+
+    The last layer of everything that is shown: whatever was forgotten before is harmless behind it.
+    """
     if text.isprintable() and text.isascii():
         return text
     import unicodedata
 
+    stacking = {character for character in set(text) if unicodedata.category(character) in ("Mn", "Me")}
+    if not stacking and all(
+        one in keep or (one.isprintable() and not _INVISIBLE.match(one)) for one in set(text)
+    ):
+        return text
     shown: list[str] = []
     marks = 0
     for character in text:
-        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        marks = marks + 1 if character in stacking else 0
         if character in keep or (
             character.isprintable() and not _INVISIBLE.match(character) and marks <= _MARKS_ALLOWED
         ):
@@ -78,7 +86,7 @@ def terminal(text: str, limit: int | None = LIMIT) -> str:
     limit: characters at most, None for no bound. Line breaks are shown as `\\n`; split what may have lines
     before. For Rich and Textual, pass the result as `rich.text.Text` or with markup switched off.
     """
-    return _bounded(_visible(_bounded(text, limit)), limit)
+    return _bounded(visible(_bounded(text, limit)), limit)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -96,7 +104,7 @@ def html(text: str, limit: int | None = LIMIT, *, lines: bool = False) -> str:
 
     lines: keep line breaks (for `pre`, or `white-space: pre-line`). References are for `url`, not for this.
     """
-    shown = _bounded(_visible(_bounded(text, limit), "\n" if lines else ""), limit)
+    shown = _bounded(visible(_bounded(text, limit), "\n" if lines else ""), limit)
     return (
         shown.replace("&", "&amp;")
         .replace("<", "&lt;")
@@ -178,7 +186,7 @@ def xml_text(text: str, limit: int | None = LIMIT) -> str:
 
     For ElementTree, which escapes `<`, `&` and quotes and lets forbidden characters through.
     """
-    return _bounded(_visible(_bounded(text, limit), "\n"), limit)
+    return _bounded(visible(_bounded(text, limit), "\n"), limit)
 
 
 # '|' begins performance data (Monitoring Plugins Development Guidelines, "Plugin Output"); the others reach

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from semscheck.model.findings import Finding, State, Verdict
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
-from semscheck.report.escape import one_line, xml_text
+from semscheck.report.escape import one_line, visible, xml_text
 from semscheck.report.story import story
 
 
@@ -34,9 +34,8 @@ def render(report: Report, names: Mapping[str, str] | None = None) -> str:
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=False).join(
-        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
-    )
+    document = ET.tostring(root, encoding="unicode", xml_declaration=False)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{visible(document, chr(10))}\n'
 
 
 def _attributes(report: Report, cases: Sequence[ET.Element]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from semscheck.model.findings import Confidence, Owner
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.report import wording as words
-from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line
+from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line, visible
 from semscheck.report.folding import Group, grouped
 from semscheck.report.story import enrolled, local_and_utc, next_steps, resolved, servers, story
 from semscheck.report.text.prose import paragraphs
@@ -32,7 +32,7 @@ def render(report: Report) -> str:
     lines += [*_findings(report), ""]
     lines += [f"- {markdown_prose(step, 400, start=False)}" for step in next_steps(report)]
     lines += [f"How to reproduce: {markdown_code(repeat(report), None)}"]
-    return "\n".join(lines) + "\n"
+    return visible("\n".join(lines), "\n") + "\n"
 
 
 def _servers(report: Report) -> list[str]:

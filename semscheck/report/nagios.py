@@ -14,7 +14,7 @@ from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import Failover, Severity
 from semscheck.report import wording as words
-from semscheck.report.escape import nagios
+from semscheck.report.escape import nagios, visible
 from semscheck.report.folding import folded
 from semscheck.report.story import story
 
@@ -64,7 +64,7 @@ def render(report: Report) -> str:
         if size > MAX_BYTES:
             break
         lines.append(line)
-    return "\n".join(lines) + "\n"
+    return visible("\n".join(lines), "\n") + "\n"
 
 
 def _story(report: Report) -> list[str]:

@@ -27,7 +27,7 @@ from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import DEFAULT_PORT, Severity
 from semscheck.report import wording as words
-from semscheck.report.escape import label_value
+from semscheck.report.escape import label_value, visible
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -238,7 +238,7 @@ def exposition(families: Iterable[Family]) -> str:
         lines += [
             _sample(name, point) for point in _distinct(point for part in parts for point in part.points)
         ]
-    return "".join(line + "\n" for line in lines)
+    return visible("".join(line + "\n" for line in lines), "\n")
 
 
 @lru_cache(maxsize=512)

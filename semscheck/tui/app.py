@@ -27,7 +27,7 @@ from semscheck.model.report import Report
 from semscheck.report.escape import one_line
 from semscheck.threads import off_loop
 from semscheck.tui import themes
-from semscheck.tui.painting import Ascii
+from semscheck.tui.painting import Ascii, Visible
 from semscheck.tui.runners import DoorError, Runners
 from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.screens.start import StartScreen
@@ -88,7 +88,7 @@ class SemscheckApp(App[int]):
     ) -> None:
         """store: where settings and recent targets are; None: the platform's directories."""
         self._ascii = Ascii(enabled=ascii_only)
-        self._plain = NoColor()
+        self._plain, self._visible = NoColor(), Visible()
         super().__init__()
         self.doors, self.now = doors, now
         self.opening = opening or Opening()
@@ -119,9 +119,10 @@ class SemscheckApp(App[int]):
                 screen.refresh(repaint=True, layout=True)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's, with two changes: NO_COLOR means no colour at all, not shades of grey (no-color.org),
-        and the ASCII fall-back comes last."""
+        """Textual's, with three changes: NO_COLOR means no colour at all, not shades of grey (no-color.org),
+        nothing that is drawn drives the terminal, and the ASCII fall-back comes last."""
         filters = [it for it in super().get_line_filters() if not isinstance(it, Monochrome)]
+        filters.append(self._visible)
         if self.no_color:
             filters.append(self._plain)
         return [*filters, self._ascii] if self._ascii.enabled else filters

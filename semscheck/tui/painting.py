@@ -1,7 +1,7 @@
 """From the lines of `render.lines` to what Textual draws, and the ASCII fall-back of the whole screen.
 
-All text that came from outside passes `render.safe` before it gets here, and is never read as markup:
-`Content` is built from plain text and spans.
+Nothing here is ever read as markup: `Content` is built from plain text and spans. What is left of control characters
+when all is drawn, `Visible` shows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from textual.color import Color
 from textual.content import Content, Span
 from textual.filter import LineFilter
 
+from semscheck.report.escape import visible
 from semscheck.report.text.lines import COLOURS, Line, to_ascii
 from semscheck.report.wording import SYMBOLS, Mark
 
@@ -56,6 +57,18 @@ def styled(text: str, style: str = "") -> Content:
 def mark(it: Mark) -> Content:
     """A state's symbol in its colour."""
     return styled(SYMBOLS[it], it.value)
+
+
+class Visible(LineFilter):
+    """Shows what cannot be seen, or would drive the terminal, as escapes: the last layer of all that is drawn."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment
+            if segment.control or segment.text.isprintable()
+            else Segment(visible(segment.text), segment.style)
+            for segment in segments
+        ]
 
 
 class Ascii(LineFilter):

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from semscheck.files import write_atomically
+from semscheck.files import user_folder, write_atomically
 from semscheck.model.findings import Status
 from semscheck.model.target import MAX_CONNECTIONS
 
@@ -181,9 +181,7 @@ def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
     """The store in the platform's directories. Nothing is created before something is written."""
     from platformdirs import user_config_path, user_state_path
 
-    return Store(
-        user_config_path("semscheck", appauthor=False), user_state_path("semscheck", appauthor=False), trouble
-    )
+    return Store(user_folder(user_config_path), user_folder(user_state_path), trouble)
 
 
 def find_profiles(*directories: Path) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.check import CheckScreen
 from semscheck.tui.screens.start import Offers, StartScreen
 from semscheck.tui.store import Recent, Settings
+from tests.report.poison import POISONS, UNSEEN, poisoned
 from tests.tui import reports
 from tests.tui.reading import lines, shows, text, until
 
@@ -878,3 +879,29 @@ async def test_the_title_has_a_name_in_another_script_both_ways(play):
     app = play.app(opening=Opening(report=replace(report, target=target)))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "schlüssel.example.com (xn--schlssel-95a.example.com)")
+
+
+@pytest.mark.parametrize("poison", ["terminal", "direction", "markup"])
+async def test_no_text_of_a_report_drives_the_terminal(play, poison):
+    """Every text of a report has something behind it, and every view is looked at, as it goes to the terminal."""
+    play.report = poisoned(reports.broken(), POISONS[poison])
+    app = play.app(Opening(report=play.report, source=SAVED))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: len(app.screen_stack) > 1, "opened")
+        for keys in (
+            ("1",),
+            ("2",),
+            ("3",),
+            ("4",),
+            ("5",),
+            ("6",),
+            ("7",),
+            ("1", "enter"),
+            ("end", "enter"),
+        ):
+            await pilot.press(*keys)
+            await pilot.pause()
+            rows = lines(app)
+            assert not set("".join(rows)) & UNSEEN
+            assert max(len(row) for row in rows) <= 200  # an escape may be longer than what it stands for
+        assert app.is_running

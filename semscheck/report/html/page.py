@@ -44,7 +44,7 @@ def render(report: Report, cards: Mapping[str, Card] | None = None, *, now: date
 
     now: the time of writing, for the age of a saved report; None for a run that has just ended.
     """
-    return _Document(report, cards or {}, now).whole()
+    return safe.visible(_Document(report, cards or {}, now).whole(), "\n")
 
 
 def state(mark: Mark, text: str | None = None, *, pill: bool = False) -> str:

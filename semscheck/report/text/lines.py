@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from semscheck.report.escape import visible
+
 COLOURS = 8  # different member, certificate and answer styles, "member-0" to "member-7"
 
 # SGR parameters (ECMA-48 section 8.3.117). States use the 8 basic colours, which every theme sets readable;
@@ -182,10 +184,8 @@ def ascii_line(line: Line) -> Line:
 
 
 def to_string(line: Sequence[Span], colour: bool = False) -> str:
-    """A line as text, with SGR sequences if `colour`; blanks at its end are dropped."""
-    if not colour:
-        return "".join(span.text for span in line).rstrip()
-    return "".join(
-        f"\x1b[{SGR[span.style]}m{span.text}\x1b[0m" if span.style in SGR and span.text.strip() else span.text
-        for span in line
-    ).rstrip()
+    """A line as text, with SGR sequences if `colour` and no others; blanks at its end are dropped."""
+    shown = [
+        (visible(span.text), SGR.get(span.style) if colour and span.text.strip() else None) for span in line
+    ]
+    return "".join(f"\x1b[{sgr}m{text}\x1b[0m" if sgr else text for text, sgr in shown).rstrip()
