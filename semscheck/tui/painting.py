@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.content import Content, Span
 from textual.filter import LineFilter
 
-from semscheck.report.escape import visible
 from semscheck.report.text.lines import COLOURS, Line, to_ascii
 from semscheck.report.wording import SYMBOLS, Mark
 
@@ -60,15 +60,19 @@ def mark(it: Mark) -> Content:
 
 
 class Visible(LineFilter):
-    """Shows what cannot be seen, or would drive the terminal, as escapes: the last layer of all that is drawn."""
+    """Nothing unseen reaches the terminal: the last layer of all that is drawn, which keeps every line's width."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [
             segment
             if segment.control or segment.text.isprintable()
-            else Segment(visible(segment.text), segment.style)
+            else Segment("".join(map(_seen, segment.text)), segment.style)
             for segment in segments
         ]
+
+
+def _seen(character: str) -> str:
+    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" * cell_len(character)
 
 
 class Ascii(LineFilter):

@@ -31,7 +31,7 @@ def _closed(owner: type) -> frozenset[str]:
 
 
 def poisoned(value: Any, poison: str, only: tuple[type, str] | None = None) -> Any:
-    """A copy with the poison behind every text of an open field; only: behind that class's field alone."""
+    """A copy with the poison around every text of an open field; only: around that class's field alone."""
     if is_dataclass(value) and not isinstance(value, type):
         changes = {}
         for one in fields(value):
@@ -48,7 +48,7 @@ def poisoned(value: Any, poison: str, only: tuple[type, str] | None = None) -> A
     if isinstance(value, Enum | datetime | bytes | bool) or value is None:
         return value
     if isinstance(value, str):
-        return value + poison if only is None else value
+        return poison + value + poison if only is None else value
     if isinstance(value, tuple):
         return tuple(poisoned(item, poison, only) for item in value)
     if isinstance(value, dict):

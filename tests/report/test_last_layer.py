@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from semscheck.cli.output.formats import FORMATS, encode, redacted
+from semscheck.cli.output import FORMATS
+from semscheck.cli.output.formats import encode, redacted
 from semscheck.cli.output.streams import Face
+from semscheck.lab.cluster import LabThread
+from semscheck.lab.scenarios import SCENARIOS
+from semscheck.model.observations import Certificate, Handshake
 from semscheck.model.report import Report
+from semscheck.pipeline import check, replay
 from semscheck.report import json
 from tests.report import reports
 from tests.report.poison import POISONS, UNSEEN, poisoned, text_fields
+from tests.scenarios.play import target
 
 SGR = re.compile(r"\x1b\[[\d;]*m")
 MADE: tuple[Callable[[], Report], ...] = (reports.round_robin, reports.failed)
@@ -89,8 +97,29 @@ def test_a_redacted_one_and_one_that_was_read_again(poison: str) -> None:
             harmless(shown(one, form, unicode=True), form)
 
 
-def test_what_was_found_first_stays_found() -> None:
+@pytest.fixture(scope="module")
+def seen() -> Report:
+    """What a check of a lab saw."""
+    scenario = SCENARIOS["certificate-expired"]
+    with LabThread(scenario.world) as thread:
+        return asyncio.run(check(target(thread.lab, scenario), seed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("poison", POISONS)
+def test_observations_that_are_judged_again(seen: Report, poison: str) -> None:
     """A chain's fingerprint with escape characters came out raw in `replay` and in the screens."""
-    report = poisoned(reports.round_robin(), "\x1b]0;owned\x07")
-    assert "\x1b" not in shown(report, "text")
-    assert "\\x1b]0;owned\\x07" in shown(report, "text")
+    for report in (
+        replay(replace(seen, observations=poisoned(seen.observations, POISONS[poison]))),
+        replay(poisoned(seen, POISONS[poison], (Handshake, "chain"))),
+        replay(
+            poisoned(
+                poisoned(seen, POISONS[poison], (Handshake, "chain")),
+                POISONS[poison],
+                (Certificate, "fingerprint"),
+            )
+        ),
+    ):
+        for form in FORMATS:
+            if form not in ("json", "jsonl"):
+                harmless(shown(report, form, unicode=True), form)

@@ -903,5 +903,5 @@ async def test_no_text_of_a_report_drives_the_terminal(play, poison):
             await pilot.pause()
             rows = lines(app)
             assert not set("".join(rows)) & UNSEEN
-            assert max(len(row) for row in rows) <= 200  # an escape may be longer than what it stands for
+            assert max(len(row) for row in rows) <= 120
         assert app.is_running
