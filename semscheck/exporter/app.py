@@ -18,6 +18,7 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,7 +28,7 @@ from semscheck.exporter.history import History
 from semscheck.exporter.metrics import Ledger
 from semscheck.exporter.runs import Cause, Outcome, Runs
 from semscheck.exporter.settings import Settings
-from semscheck.report.escape import one_line
+from semscheck.report.escape import one_line, terminal
 from semscheck.report.html.style import policy
 
 Scope = MutableMapping[str, Any]
@@ -66,7 +67,7 @@ class RefusalError(Exception):
 
     def __init__(self, status: int, words: str, *headers: tuple[str, str]) -> None:
         super().__init__(words)
-        self.answer = Answer(status, (words + "\n").encode(), headers=headers)
+        self.answer = Answer(status, (terminal(words) + "\n").encode(), headers=headers)
 
 
 class App:
@@ -103,6 +104,7 @@ class App:
         request = Request(scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]))
         route, handle = self._route(request.path)
         try:
+            _check_host(request, scope.get("server"), self.settings.web.hosts)
             result = await handle(request)
         except RefusalError as refusal:
             result = refusal.answer
@@ -203,6 +205,32 @@ def _result(outcome: Outcome) -> str:
     if outcome.cut is Cause.QUEUE:
         return "queue"
     return "shared" if outcome.shared else "own"
+
+
+def _check_host(request: Request, server: tuple[str, int] | None, hosts: Iterable[str]) -> None:
+    """On loopback, refuse a name that somebody else may own: a page of theirs makes it lead here and reads the answer
+    (DNS rebinding). Addresses, names of one label and the configuration's own are nobody else's."""
+    if server is None or not _is_loopback(server[0]):
+        return
+    given = request.headers.get(b"host", b"").decode("latin-1").lower()
+    name = re.sub(r":\d*$", "", given).strip("[].") or "localhost"
+    ours = {host.lower().rstrip(".") for host in hosts}
+    if "." in name and name not in ours and not name.endswith(".localhost") and not _is_address(name):
+        raise RefusalError(
+            421, f'"{one_line(name, 128)}" is no name of this exporter; web.hosts lists its names'
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(text: str) -> bool:
+    return _is_address(text) and ip_address(text).is_loopback
 
 
 def _only_read(request: Request) -> None:

@@ -47,7 +47,7 @@ REFUSED = Metric(
     "counter",
     "",
     "HTTP connections that were ended by the exporter: too many at once (full), a request or an answer that took "
-    "too long (slow), a client certificate that is not allowed (certificate).",
+    "too long (slow), what is no HTTP (malformed), a client certificate that is not allowed (certificate).",
     ("reason",),
 )
 RELOADED = Metric(
@@ -77,7 +77,7 @@ METRICS = (
 
 RUN_RESULTS = ("whole", "deadline", "cancelled", "failed")
 SCRAPE_RESULTS = ("own", "shared", "queue", "error")
-REFUSALS = ("full", "slow", "certificate")
+REFUSALS = ("full", "slow", "malformed", "certificate")
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0)
 
 

@@ -1,7 +1,8 @@
 """Runs of targets: one run for all who ask at once, bounded over all targets, and ended in time for the scrape.
 
-The scrape that begins a run decides its deadline. Whoever joins with less time is given, at the end of it, what the
-run has seen until then, judged as it is. A run that is late itself, on a machine that is too busy, is not waited for.
+The scrape that begins a run decides its deadline, above a floor. Whoever has less time is given, at the end of it,
+what the run has seen until then, judged as it is; whoever has more, and finds it cut, has another run. A run that is
+late itself, on a machine that is too busy, is not waited for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from semscheck.model.observations import AnyObservation, Cut
 from semscheck.model.report import Report, Run, Snapshot
 from semscheck.model.target import Target
 
+NO_PATIENCE_S = 0.5  # a scrape with less time than this decides nothing: its run has `FLOOR_S`
+FLOOR_S = 1.0
+MORE_S = 1.0  # who has so much longer than a run that was cut has another
 LEAST_S = 0.2  # a run with less time than this is not begun
 LAST_WORD_S = 0.25  # before the scrape's time-out: the answer leaves, whatever the run does
 
@@ -111,17 +115,20 @@ class Runs:
 
     async def probe(self, name: str, target: Target, timeout_s: float | None) -> Outcome:
         """The target's outcome within a scrape's time-out (None: there is none, the profile's deadline holds)."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        flight = self._flights.get(name)
-        joined = flight is not None and flight.target == target
-        if not joined:
-            if (fresh := self._fresh(name, target)) is not None:
-                return fresh
-            flight = self._begin(name, target, now + self._run_time_s(target, timeout_s))
-        assert flight is not None
-        outcome = await self._wait(flight, None if timeout_s is None else now + timeout_s)
-        return replace(outcome, shared=joined)
+        now = asyncio.get_running_loop().time()
+        scrape_ends_s = None if timeout_s is None else now + timeout_s
+        ends_s = now + self._run_time_s(target, timeout_s)
+        while True:
+            flight = self._flights.get(name)
+            joined = flight is not None and flight.target == target
+            if flight is None or not joined:
+                if (fresh := self._fresh(name, target)) is not None:
+                    return fresh
+                flight = self._begin(name, target, ends_s)
+            outcome = await self._wait(flight, scrape_ends_s)
+            too_short = outcome.cut in (Cause.DEADLINE, Cause.QUEUE) and flight.done.done()
+            if not (joined and too_short and ends_s > asyncio.get_running_loop().time() + MORE_S):
+                return replace(outcome, shared=joined)
 
     async def close(self) -> None:
         """End every run with what it has; their scrapes are answered."""
@@ -137,6 +144,8 @@ class Runs:
         longest = target.limits.deadline_s
         if timeout_s is None:
             return longest
+        if timeout_s < NO_PATIENCE_S:
+            return min(longest, FLOOR_S)
         return min(longest, timeout_s - min(self._probe.margin_s + self._overrun_s, timeout_s / 2))
 
     def _fresh(self, name: str, target: Target) -> Outcome | None:

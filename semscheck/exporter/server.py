@@ -1,183 +1,173 @@
-"""Connections: uvicorn's HTTP/1.1 protocol (h11), with bounds in number, size and time around it.
+"""Connections: an acceptor of our own, which counts from the first moment, before uvicorn's plain HTTP server.
 
-uvicorn itself has no limit on how long a request may take to arrive, or its answer to be taken, and answers whatever
-is too large with 400. A sweep every second looks at every connection; what overstays is closed.
+uvicorn has no limit on how many connections there are, how long a request takes to come, or its answer to be taken;
+asyncio gives a quarter of a megabyte to a TLS connection that has not said anything. Here a connection gets nothing
+before it has spoken, a place only while there is one, and is closed where it overstays.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
-from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from semscheck.exporter.settings import Listen, Web
 
 MAX_HEAD_BYTES = 16 * 1024
-LINGER_S = 2.0  # a refused client may still be sending: a reset would destroy the answer it has not read yet
-LINGER_BYTES = 8 * 1024 * 1024
+LINGER_S = 2.0  # a client may still be sending: a reset would destroy the answer that it has not read yet
 HANDSHAKE_S = 5.0
 SWEEP_S = 0.5
 OVERFLOW = 64  # connections beyond the limit that are told so; any more are just closed
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n"
+    b"retry-after: 10\r\nconnection: close\r\n\r\ntoo many connections\n"
+)
 
 Refused = Callable[[str], None]
 
 
-class CurrentContext(ssl.SSLContext):
-    """What asyncio is given: every new connection is wrapped by the context that is current then."""
+class Guard(asyncio.Protocol):
+    """What stands between one connection and the HTTP server: bounds in time, and errors that stay here.
 
-    current: ssl.SSLContext
+    The application says with `begun` and `ended` when it works on a request.
+    """
 
-    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
-        return self.current.wrap_bio(*given, **named)
-
-
-def current_context(context: ssl.SSLContext) -> CurrentContext:
-    made = CurrentContext(ssl.PROTOCOL_TLS_SERVER)
-    made.current = context
-    return made
-
-
-class Bounds:
-    """What all connections share. allowed_sans: see WebConfig. refused: told of each connection that is ended."""
-
-    def __init__(self, web: Web, refused: Refused) -> None:
-        self.web = web
-        self.refused = refused
-        self.allowed_sans: frozenset[str] = frozenset()
-
-
-class Connection(H11Protocol):
-    """One connection that does not overstay."""
-
-    def __init__(self, bounds: Bounds, config: uvicorn.Config, state: ServerState) -> None:
-        super().__init__(config=config, server_state=state, app_state={})
-        self._bounds = bounds
-        self._idle_since_s = self.loop.time()
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._inner = server.protocol(self)
+        self._since_s = self._loop.time()
         self._stuck_since_s: float | None = None
         self._linger_until_s: float | None = None
-        self._lingered_bytes = 0
+        self._requests = 0
+        self._busy = 0
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+
+    # --- between the two -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        others = len(self.connections)
-        self._idle_since_s = self.loop.time()
-        super().connection_made(transport)
-        if not self._certificate_allowed(transport):
-            self._bounds.refused("certificate")
+        self.transport = transport
+        self._inner.connection_made(_Lingering(transport, self.linger))
+        if not self._server.certificate_allowed(transport):
+            self._server.refused("certificate")
             transport.abort()
-        elif others >= self._bounds.web.max_connections:
-            self._bounds.refused("full")
-            if others >= self._bounds.web.max_connections + OVERFLOW:
-                transport.abort()
-            else:
-                self._refuse(503, b"too many connections", b"retry-after: 10\r\n")
 
     def data_received(self, data: bytes) -> None:
         # h11 bounds what is incomplete only; in pieces, a head that came all at once is bounded too.
         for at in range(0, len(data), MAX_HEAD_BYTES):
-            piece = data[at : at + MAX_HEAD_BYTES]
             if self._linger_until_s is None:
-                super().data_received(piece)
-            else:
-                self._lingered_bytes += len(piece)
-        if self._lingered_bytes > LINGER_BYTES:
-            self.transport.abort()
+                self._tell(self._inner.data_received, data[at : at + MAX_HEAD_BYTES])
 
-    def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn while it handles what h11 could not read."""
-        error = sys.exc_info()[1]
-        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        if status == 431 and b"\n" not in self.conn.trailing_data[0]:
-            status = 414  # not even the request line is whole
-        words = {414: b"the address is too long", 431: b"the request's headers are too large"}
-        self._refuse(status, words.get(status, b"this is no HTTP request"))
-
-    def on_response_complete(self) -> None:
-        self._idle_since_s = self.loop.time()
-        super().on_response_complete()
+    def eof_received(self) -> None:
+        self._tell(self._inner.eof_received)
 
     def pause_writing(self) -> None:
-        self._stuck_since_s = self.loop.time()
-        super().pause_writing()
+        self._stuck_since_s = self._loop.time()
+        self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         self._stuck_since_s = None
-        super().resume_writing()
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _tell(self, what: Callable[..., object], *given: object) -> None:
+        """The server trips over some requests that are none (h11 in a state of its own): they end here."""
+        try:
+            what(*given)
+        except Exception:
+            self._server.refused("malformed")
+            self.transport.abort()
+
+    # --- bounds in time ------------------------------------------------------------------------------------
+
+    def begun(self) -> None:
+        self._requests += 1
+        self._busy += 1
+
+    def ended(self) -> None:
+        self._busy -= 1
+        self._since_s = self._loop.time()
+
+    def linger(self) -> None:
+        """Close, but read what still comes for a moment."""
+        if self._linger_until_s is None:
+            self._linger_until_s = self._loop.time() + LINGER_S
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:  # TLS says its last word itself
+                self.transport.close()
 
     def shutdown(self) -> None:
-        if self._linger_until_s is not None:
-            self.transport.abort()
+        if self._linger_until_s is None:
+            self._inner.shutdown()
         else:
-            super().shutdown()
+            self.transport.abort()
 
     def sweep(self, now_s: float) -> None:
         """Close what overstays: a request that does not come, an answer that is not taken."""
-        web = self._bounds.web
-        if self._linger_until_s is not None:
-            if now_s >= self._linger_until_s:
-                self.transport.abort()
-            return
+        web = self._server.web
         if self._stuck_since_s is not None:
-            if now_s - self._stuck_since_s > web.answer_timeout_s:
-                self._end()
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
+            overstays = now_s - self._stuck_since_s > web.answer_timeout_s
+            offends = True
+        elif self._linger_until_s is not None:
+            overstays, offends = now_s > self._linger_until_s, False
+        elif self._busy:
             return  # the application has a time limit of its own
-        patience = web.request_timeout_s if self.cycle is None else web.idle_timeout_s
-        if now_s - self._idle_since_s > patience:
-            self._end(count=self.cycle is None or self.transport.get_write_buffer_size() > 0)
+        else:
+            patience_s = web.idle_timeout_s if self._requests else web.request_timeout_s
+            overstays = now_s - self._since_s > patience_s
+            offends = not self._requests or self.transport.get_write_buffer_size() > 0
+        if overstays:
+            if offends:
+                self._server.refused("slow")
+            self.transport.abort()
 
-    def _end(self, *, count: bool = True) -> None:
-        if count:
-            self._bounds.refused("slow")
-        self.transport.abort()
 
-    def _refuse(self, status: int, words: bytes, more: bytes = b"") -> None:
-        reason = HTTPStatus(status).phrase.encode()
-        head = b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % (
-            status,
-            reason,
-            len(words) + 1,
-        )
-        self.transport.write(head + more + b"connection: close\r\n\r\n" + words + b"\n")
-        self._linger_until_s = self.loop.time() + LINGER_S
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+class _Lingering:
+    """A transport whose closing waits for the other side's; the rest is the transport's."""
 
-    def _certificate_allowed(self, transport: asyncio.Transport) -> bool:
-        allowed = self._bounds.allowed_sans
-        if not allowed:
-            return True
-        certificate = transport.get_extra_info("peercert") or {}
-        # Without a certificate there is nothing to compare; whether one is needed, the handshake has decided.
-        names = {value for _, value in certificate.get("subjectAltName", ())}
-        return not certificate or bool(names & allowed)
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class Server:
-    """Listening sockets and their connections. `open`, then `close`."""
+    """Listening sockets and their connections. `open`, then `close`. For one event loop.
 
-    def __init__(self, app: Any, web: Web, refused: Refused) -> None:
-        self.bounds = Bounds(web, refused)
+    web: the bounds; allowed_sans: see WebConfig; context: of TLS: all three may be replaced while it runs. refused:
+    told of each connection that is ended, and why.
+    """
+
+    def __init__(self, app: Any, web: Web, refused: Refused, context: ssl.SSLContext | None = None) -> None:
+        self.web = web
+        self.refused = refused
+        self.context = context
+        self.allowed_sans: frozenset[str] = frozenset()
         self._state = ServerState()
         self._config = uvicorn.Config(
-            app,
-            http=Connection,
+            _timed(app),
+            http="h11",
             ws="none",
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            log_level="error",
+            log_level="critical",
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -185,68 +175,171 @@ class Server:
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         self._config.load()
-        self._servers: list[asyncio.Server] = []
-        self._sweeper: asyncio.Task[None] | None = None
-
-    @property
-    def connections(self) -> int:
-        return len(self._state.connections)
+        self._listening: list[socket.socket] = []
+        self._guards: set[Guard] = set()
+        self._overflow = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: list[asyncio.Task[None]] = []
+        self.connections = 0
 
     @property
     def addresses(self) -> tuple[Listen, ...]:
         """Where it listens, with the ports that the system chose."""
-        found = []
-        for server in self._servers:
-            for sock in server.sockets:
-                host, port = sock.getsockname()[:2]
-                found.append(Listen(host, port))
-        return tuple(found)
+        return tuple(Listen(*sock.getsockname()[:2]) for sock in self._listening)
 
-    async def open(self, listen: Iterable[Listen], context: ssl.SSLContext | None) -> None:
+    def protocol(self, guard: Guard) -> Any:
+        """The HTTP server's side of one connection; the application finds the guard in the request's state."""
+        return self._config.http_protocol_class(  # type: ignore[call-arg]
+            config=self._config, server_state=self._state, app_state={"connection": guard}
+        )
+
+    def certificate_allowed(self, transport: asyncio.Transport) -> bool:
+        if not self.allowed_sans:
+            return True
+        certificate = transport.get_extra_info("peercert") or {}
+        # Without a certificate there is nothing to compare; whether one is needed, the handshake has decided.
+        names = {value for _, value in certificate.get("subjectAltName", ())}
+        return not certificate or bool(names & self.allowed_sans)
+
+    async def open(self, listen: Iterable[Listen]) -> None:
         """Listen. Raises OSError with the address in its words."""
-        loop = asyncio.get_running_loop()
         self._stamp()
-        for at in listen:
-            sock = _bound(at)
-            server = await loop.create_server(
-                lambda: Connection(self.bounds, self._config, self._state),
-                sock=sock,
-                ssl=context,
-                backlog=1024,
-                ssl_handshake_timeout=HANDSHAKE_S if context is not None else None,
-                ssl_shutdown_timeout=2.0 if context is not None else None,
-            )
-            self._servers.append(server)
-        self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
+        try:
+            for at in listen:
+                self._listening.append(_bound(at))
+        except OSError:
+            for sock in self._listening:
+                sock.close()
+            raise
+        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._listening]
+        self._accepting.append(asyncio.create_task(self._sweep()))
 
     async def close(self, within_s: float) -> None:
         """Take no more connections; let the answers under way leave; then close what is left."""
-        for server in self._servers:
-            server.close()
-        for connection in self._all():
-            connection.shutdown()
-        ends_s = asyncio.get_running_loop().time() + within_s
-        while self._state.connections and asyncio.get_running_loop().time() < ends_s:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # the set is uvicorn's: nothing tells when it is empty
-        for connection in self._all():
-            connection.transport.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in self._accepting:
+            task.cancel()
+        for sock in self._listening:
+            sock.close()
+        for guard in tuple(self._guards):
+            guard.shutdown()
+        if self._guards:
+            await asyncio.wait([guard.gone for guard in self._guards], timeout=within_s)
+        for guard in tuple(self._guards):
+            guard.transport.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    # --- accepting -----------------------------------------------------------------------------------------
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listening)
+            except OSError:  # no descriptors, or the client has left already
+                await asyncio.sleep(0.05)
+                continue
+            if self.connections < self.web.max_connections:
+                self.connections += 1
+                self._start(self._serve(client))
+                continue
+            self.refused("full")
+            if self.context is None and self._overflow < OVERFLOW:
+                self._overflow += 1
+                self._start(self._turn_away(client))
+            else:
+                client.close()
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        """One connection, from its first byte to its end; this is where it has its place."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self._first_byte(client)
+            guard = Guard(self)
+            tls = self.context is not None
+            await loop.connect_accepted_socket(
+                lambda: guard,
+                client,
+                ssl=self.context,
+                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+                ssl_shutdown_timeout=LINGER_S if tls else None,
+            )
+            self._guards.add(guard)
+            try:
+                await guard.gone
+            finally:
+                self._guards.discard(guard)
+        except TimeoutError:
+            self.refused("slow")
+        except OSError:  # TLS that is none, and clients that leave
+            pass
+        finally:
+            self.connections -= 1
+            client.close()
+
+    async def _first_byte(self, client: socket.socket) -> None:
+        """Wait until there is something to read. Raises TimeoutError."""
+        loop = asyncio.get_running_loop()
+        there: asyncio.Future[None] = loop.create_future()
+        descriptor = client.fileno()
+        try:
+            loop.add_reader(descriptor, _done, there)
+        except NotImplementedError:  # Windows' own loop
+            return
+        try:
+            async with asyncio.timeout(HANDSHAKE_S if self.context else self.web.request_timeout_s):
+                await there
+        finally:
+            loop.remove_reader(descriptor)
+
+    async def _turn_away(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(LINGER_S):
+                    await loop.sock_sendall(client, _FULL)
+                    client.shutdown(socket.SHUT_WR)
+                    while await loop.sock_recv(client, 65_536):  # noqa: ASYNC110 - a flood must not stop the clock
+                        await asyncio.sleep(0)
+        finally:
+            self._overflow -= 1
+            client.close()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
             self._stamp()
-            for connection in self._all():
-                connection.sweep(loop.time())
-
-    def _all(self) -> tuple[Connection, ...]:
-        return cast("tuple[Connection, ...]", tuple(self._state.connections))
+            for guard in tuple(self._guards):
+                guard.sweep(loop.time())
 
     def _stamp(self) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
         self._state.default_headers = [(b"date", date)]
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _timed(app: Any) -> Any:
+    """The application, which tells its connection when it works."""
+
+    async def timed(scope: Any, receive: Any, send: Any) -> None:
+        guard: Guard = scope["state"]["connection"]
+        guard.begun()
+        try:
+            await app(scope, receive, send)
+        finally:
+            guard.ended()
+
+    return timed
 
 
 def _bound(at: Listen) -> socket.socket:
@@ -258,6 +351,7 @@ def _bound(at: Listen) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((at.host, at.port))
+        sock.listen(1024)
         sock.setblocking(False)
     except OSError as problem:
         sock.close()

@@ -20,7 +20,7 @@ from semscheck.exporter.metrics import Ledger
 from semscheck.exporter.process import raise_descriptor_limit
 from semscheck.exporter.runners import Runners
 from semscheck.exporter.runs import Outcome, Runs
-from semscheck.exporter.server import CurrentContext, Server, current_context
+from semscheck.exporter.server import Server
 from semscheck.exporter.settings import Listen, Settings, SettingsError, read_settings
 from semscheck.exporter.web_config import WebConfig, read_web_config, stamps
 from semscheck.model.report import Report
@@ -63,10 +63,9 @@ class Exporter:
             html=self._page,
         )
         self._gate = Gate(self._app, self.ledger, web)
-        self._context: CurrentContext | None = current_context(web.tls) if web.tls is not None else None
-        self._server = Server(self._gate, settings.web, self._refused)
-        self._server.bounds.allowed_sans = web.allowed_sans
-        await self._server.open(self._listen or settings.listen, self._context)
+        self._server = Server(self._gate, settings.web, self._refused, web.tls)
+        self._server.allowed_sans = web.allowed_sans
+        await self._server.open(self._listen or settings.listen)
         self._watcher = asyncio.create_task(self._watch(), name="watch web configuration")
         self._announce(web)
         return self
@@ -85,7 +84,7 @@ class Exporter:
 
     @property
     def scheme(self) -> str:
-        return "https" if self._context is not None else "http"
+        return "https" if self._server.context is not None else "http"
 
     # --- the configuration again ---------------------------------------------------------------------------
 
@@ -112,7 +111,7 @@ class Exporter:
         names = frozenset(settings.targets)
         self._settings = settings
         self._app.settings = settings
-        self._server.bounds.web = settings.web
+        self._server.web = settings.web
         self._runs.configure(settings.probe, names)
         self._history.resize(settings.kept.reports, settings.kept.mebibytes)
         self._history.forget_targets(names)
@@ -121,13 +120,12 @@ class Exporter:
         self._web_files = web.files
         self._web_stamps = stamps(web.files)
         self._gate.admit(web)
-        self._server.bounds.allowed_sans = web.allowed_sans
-        if self._context is not None and web.tls is not None:
-            self._context.current = web.tls
+        self._server.allowed_sans = web.allowed_sans
+        self._server.context = web.tls
         self.ledger.web_ok = True
 
     def _check_tls_stays(self, web: WebConfig) -> None:
-        if (web.tls is None) != (self._context is None):
+        if (web.tls is None) != (self._server.context is None):
             raise SettingsError("TLS is switched on and off by a restart only")
 
     async def _watch(self) -> None:

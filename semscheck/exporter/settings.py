@@ -35,12 +35,14 @@ class SettingsError(ValueError):
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """listen: "IP:PORT", "[IPv6]:PORT". config_file: TLS and passwords, as Prometheus' exporters have it.
 
+    hosts: names of this exporter, for requests to loopback that name it (DNS rebinding).
     reload: whether POST /-/reload is answered. A request must be whole within request_timeout_s, its answer taken
     within answer_timeout_s; a connection without a request is closed after idle_timeout_s.
     """
 
     listen: list[str] = field(default_factory=lambda: [DEFAULT_LISTEN])
     config_file: str | None = None
+    hosts: list[str] = field(default_factory=list)
     reload: bool = False
     max_connections: int = 1024
     request_timeout_s: float = 5.0

@@ -129,7 +129,8 @@ def test_a_user_that_nobody_knows_and_no_home() -> None:
     environment = {key: value for key, value in os.environ.items() if key != "HOME"}
     script = (
         "import os; from semscheck.net.backend import real_backend; from semscheck.tui.store import open_store;"
-        "from semscheck.cli.commands.tui import _profiles; import platformdirs, platformdirs.unix;"
+        "from semscheck.cli.commands.tui import _profiles;"
+        "import platformdirs, platformdirs.unix, semscheck.cli.known_profiles;"
         "os.setgid(54321); os.setuid(54321); os.chdir('/');"
         "print(real_backend(1).desktop.home, open_store(print).log_file, _profiles())"
     )

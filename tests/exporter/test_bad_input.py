@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 from semscheck.cli.main import main
 from semscheck.exporter.service import serve
 from tests.exporter.stand import COMMAND, Client, Play, reply, serving, until, write_config
+from tests.exporter.test_web_config import write_web
 
 pytestmark = pytest.mark.slow
 
@@ -22,10 +24,10 @@ MEGABYTE = b"a" * 1_000_000
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (b"GET /probe?target=" + MEGABYTE + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-        (b"GET /probe?target=keys HTTP/1.1\r\nHost: x\r\nX: " + MEGABYTE + b"\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", 431),
-        (MEGABYTE, 414),
+        (b"GET /probe?target=" + MEGABYTE + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /probe?target=keys HTTP/1.1\r\nHost: x\r\nX: " + MEGABYTE + b"\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", 400),
+        (MEGABYTE, 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400),  # TLS on a plain port
         (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
@@ -307,3 +309,79 @@ def test_the_command_says_where_it_cannot_listen_in_plain_words(
         at = f"127.0.0.1:{taken.getsockname()[1]}"
         assert main(["exporter", "--config", str(config), "--listen", at]) == 3
     assert capsys.readouterr().err == f"semscheck: {at}: address already in use\n"
+
+
+async def test_silent_tcp_connections_to_a_tls_exporter_cost_nothing(tmp_path: Path) -> None:
+    """They never begin a handshake: each took 300 kB, and did not count for max_connections."""
+    config = write_web(tmp_path)
+    config.write_text(config.read_text().replace("[web]", "[web]\nmax_connections = 300"))
+    async with serving(config, Play()) as (exporter, _):
+        [at] = exporter.addresses
+        before = resident()
+        silent = [await asyncio.open_connection(at.host, at.port) for _ in range(400)]
+        await until(lambda: exporter.ledger.refused["full"] == 100)
+        assert exporter._server.connections == 300
+        assert resident() - before < 30 * 2**20  # it was 120 MB
+        for _, writer in silent:
+            writer.transport.abort()
+        await until(lambda: exporter._server.connections == 0)
+
+
+def resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n", b"5\r\nabcdefgh", b"ffffffffffffffffffff\r\n", b"0\r\n\r\nGET", b"\x00" * 9]
+)
+async def test_a_bad_body_is_no_line_in_the_log(
+    tmp_path: Path, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    play = Play()
+    config = write_config(tmp_path, web="idle_timeout_s = 0.3\nrequest_timeout_s = 0.3")
+    async with serving(config, play) as (_, client):
+        head = b"PUT /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for wait_s in (0, 0.05):
+            reader, writer = await client.connect()
+            writer.write(head)
+            await asyncio.sleep(wait_s)
+            writer.write(body)
+            with contextlib.suppress(ConnectionError):
+                assert (await asyncio.wait_for(reader.read(), 10))[:12] in (
+                    b"",
+                    b"HTTP/1.1 405",
+                    b"HTTP/1.1 400",
+                )
+            writer.close()
+        assert (await client.get("/-/healthy")).status == 200
+    assert [record.getMessage() for record in caplog.records] == []
+    assert not any("Traceback" in said for said in play.said)
+
+
+async def test_an_escape_in_a_path_is_shown_and_not_sent(tmp_path: Path) -> None:
+    async with serving(write_config(tmp_path), Play()) as (_, client):
+        for request in (b"PUT /metrics%1b]0;x%07", b"PUT /reports/%1b[2J", b"GET /%1b%0d%0aX:y"):
+            answer = await client.raw(request + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert answer.status in (404, 405)
+            assert "\x1b" not in answer.text
+            assert "x" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9797", 200), ("localhost", 200), ("[::1]:1", 200), ("exporter", 200),
+        ("metrics.example.com", 200),
+        ("rebound.example.org", 421), ("127.0.0.1.example.org", 421), ("localhost.example.org:9797", 421),
+        ("METRICS.EXAMPLE.COM.", 200), ("1.2.3", 421),
+    ],
+)  # fmt: skip
+async def test_a_name_that_was_rebound_to_loopback_is_not_answered(
+    tmp_path: Path, host: str, status: int
+) -> None:
+    """A page of somebody's site that makes its own name lead to this machine reads nothing (DNS rebinding)."""
+    config = write_config(tmp_path, web='hosts = ["metrics.example.com"]')
+    async with serving(config, Play()) as (_, client):
+        for path in ("/-/healthy", "/metrics", "/"):
+            assert (await client.get(path, {"Host": host})).status == status

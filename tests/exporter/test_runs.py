@@ -205,3 +205,25 @@ async def test_a_slot_that_comes_at_the_moment_of_giving_up_is_given_back() -> N
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert (slots.held, slots.waiting) == (0, 0)
+
+
+async def test_a_client_with_a_short_time_out_does_not_spoil_the_scrape_of_another(tmp_path: Path) -> None:
+    play = Play(hold=True)
+    async with serving(write_config(tmp_path), play) as (_, client):
+        hasty = asyncio.create_task(client.probe(timeout_s=0.8))
+        await until(lambda: len(play.runs) == 1)
+        patient = asyncio.create_task(client.probe(timeout_s=15))
+        await hasty
+        await until(lambda: len(play.runs) == 2)
+        play.go.set()
+        answer = await patient
+    assert answer.value('semscheck_run_cut{cause="deadline"}') == 0
+    assert play.runs[1].limits.deadline_s > 10
+
+
+async def test_no_patience_at_all_decides_nothing(tmp_path: Path) -> None:
+    play = Play(hold=True)
+    async with serving(write_config(tmp_path), play) as (_, client):
+        await client.probe(timeout_s=0.01)
+        await until(lambda: len(play.runs) == 1)
+    assert play.runs[0].limits.deadline_s > 0.8
