@@ -176,7 +176,7 @@ class ScriptedResolver:
             answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, list(records)))
         elif not any(known == name for known, _ in self._answers):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        return parse(answer.to_wire(), query)
+        return parse(answer.to_wire(max_size=65_535, want_shuffle=False), query)
 
     async def system(self, name: str) -> tuple[str, ...]:
         await asyncio.sleep(0)
