@@ -18,7 +18,9 @@ from semscheck.model.target import Severity
 # Two people on the telephone start a check within minutes; a fail-over in between is possible, so the gap
 # that there was is always said, and overlapping runs are trusted more.
 SAME_TIME_S = 300.0
-_OWN_LABEL = re.compile(r"member [A-Z]+")  # a name that a run gave to a member that it found by itself
+_OWN_LABEL = re.compile(
+    r"(?:member|server|certificate|page) [A-Z]+"
+)  # a name that a run gave to a member that it found by itself
 
 FindingKey = tuple[str, str, str, str | None, int | None]
 
@@ -127,8 +129,33 @@ def served_alike(group: Sequence[Seat]) -> list[tuple[Seat, tuple[str, ...]]]:
     """Runs whose servers are called by names of one kind, with those names made the same.
 
     A profile's name and a label out of a cookie may be one server, so they are never held against each other.
-    Two profiles may call one server differently: one with the same Interface 2 is the same.
+    Two profiles may call one server differently: one with the same Interface 2 is the same. Where names say nothing, the
+    keys of TLS tickets do: the same one in two runs is the same server.
     """
+    named = _served_by_name(group)
+    return named if len(named) > 1 else _served_by_key(group) or named
+
+
+def _served_by_key(group: Sequence[Seat]) -> list[tuple[Seat, tuple[str, ...]]]:
+    """Runs in which ticket keys were seen, with a name for each key: a member's where a run knows it."""
+    names: dict[str, str] = {}
+    for seat in group:
+        for path in seat.report.analysis.paths:
+            named = is_named(path, seat.report)
+            names.update({key: share.name for share in path.members if named for key in share.keys})
+    keys = {seat.label: _keys(seat) for seat in group}
+    for key in dict.fromkeys(key for seat in group for key in keys[seat.label]):
+        names.setdefault(key, f"the server with ticket key {key[:8]}")
+    found = [(seat, tuple(sorted({names[key] for key in keys[seat.label]}))) for seat in group]
+    return [(seat, served) for seat, served in found if served]
+
+
+def _keys(seat: Seat) -> tuple[str, ...]:
+    paths = seat.report.analysis.paths
+    return tuple(dict.fromkeys(key for path in paths for key in path.ticket_keys))
+
+
+def _served_by_name(group: Sequence[Seat]) -> list[tuple[Seat, tuple[str, ...]]]:
     known = [(seat, names) for seat in group if (names := served_by(seat))]
     kinds = Counter(_naming(seat) for seat, _ in known)
     if not kinds:

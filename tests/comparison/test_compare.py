@@ -10,7 +10,7 @@ import pytest
 
 from semscheck.comparison.compare import compare
 from semscheck.comparison.sides import SAME_TIME_S
-from semscheck.model.analysis import DnsAnalysis, Method, Persistence, Reach, Rotation
+from semscheck.model.analysis import DnsAnalysis, Method, Persistence, Reach, Rotation, Share
 from semscheck.model.comparison import Change, Comparison, Contrast, Direction, Outcome
 from semscheck.model.findings import (
     EXIT_CODES,
@@ -279,6 +279,36 @@ def test_two_places_with_two_servers_are_sites_that_differ() -> None:
     assert (found.outcome, found.exit_code) == (Outcome.CHANGED, 1)
     assert found.changes == ()
     assert "different servers in different places" in found.headline
+
+
+def keyed(*keys: str) -> Report:
+    """One end of TLS answers all, by the key of its tickets; no member is known."""
+    base = steady()
+    path = replace(base.analysis.paths[0], method=Method.UNKNOWN, members=(), identified=0, ticket_keys=keys)
+    return replace(
+        base,
+        target=replace(base.target, members=()),
+        analysis=replace(base.analysis, paths=(path,), balancing=path),
+    )
+
+
+def test_without_members_the_key_of_tickets_says_whether_two_places_meet_the_same_server() -> None:
+    same = compare([at(keyed("aa11")), at(keyed("aa11"), "desk-18")], card=CARD)
+    assert same.sites_verdict == Verdict("BAL014", State.PASS)
+    other = compare([at(keyed("aa11")), at(keyed("bb22"), "desk-18")], card=CARD)
+    assert other.sites is not None
+    assert other.sites.confidence is Confidence.LIKELY
+    assert "the server with ticket key bb22" in other.sites.summary
+
+
+def test_letters_of_two_runs_are_never_held_against_each_other() -> None:
+    first = replace(
+        steady().analysis.paths[0],
+        members=(Share(name="server A", count=32, share=1.0, share_low=0.9, share_high=1.0),),
+    )
+    base = keyed()
+    run = replace(base, analysis=replace(base.analysis, paths=(first,), balancing=first))
+    assert compare([at(run), at(run, "desk-18")], card=CARD).sites_verdict.state is State.NOT_OBSERVED
 
 
 def test_two_places_with_one_server_speak_for_fail_over() -> None:
