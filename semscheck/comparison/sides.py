@@ -18,9 +18,8 @@ from semscheck.model.target import Severity
 # Two people on the telephone start a check within minutes; a fail-over in between is possible, so the gap
 # that there was is always said, and overlapping runs are trusted more.
 SAME_TIME_S = 300.0
-_OWN_LABEL = re.compile(
-    r"(?:member|server|certificate|page) [A-Z]+"
-)  # a name that a run gave to a member that it found by itself
+# A name that a run gave to a member that it found by itself.
+_OWN_LABEL = re.compile(r"(?:member|server|certificate|page) [A-Z]+")
 
 FindingKey = tuple[str, str, str, str | None, int | None]
 
@@ -129,8 +128,8 @@ def served_alike(group: Sequence[Seat]) -> list[tuple[Seat, tuple[str, ...]]]:
     """Runs whose servers are called by names of one kind, with those names made the same.
 
     A profile's name and a label out of a cookie may be one server, so they are never held against each other.
-    Two profiles may call one server differently: one with the same Interface 2 is the same. Where names say nothing, the
-    keys of TLS tickets do: the same one in two runs is the same server.
+    Two profiles may call one server differently: one with the same Interface 2 is the same. Where names say nothing,
+    the keys of TLS tickets do: the same one in two runs is the same server.
     """
     named = _served_by_name(group)
     return named if len(named) > 1 else _served_by_key(group) or named

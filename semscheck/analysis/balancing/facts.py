@@ -384,7 +384,7 @@ def facts_on_the_way(
         own_pages=tuple((client[page.address], page) for page in sorted_.pages if page.address in client),
         pages=tuple(page for page in sorted_.pages if page.address in here),
         client=client,
-        tickets=_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples),
+        tickets=replace(_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples), ended=False),
     )
 
 

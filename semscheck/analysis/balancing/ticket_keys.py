@@ -95,6 +95,7 @@ class TicketFacts:
     members: tuple[str, ...] = ()
     own: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
     other: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
+    ended: bool = True  # False while connections are still made, and a key may yet come back
     complete: bool = True  # whether the members are all that there are, as far as anybody told
 
     @cached_property
@@ -243,7 +244,7 @@ class TicketFacts:
             return self._labelled(_letters(keys))
         if len(keys) == 1:
             return KeyLabels(why=self._one_key(keys[0]))
-        if not comes_back(self.in_time):
+        if self.ended and not comes_back(self.in_time):
             return KeyLabels(why=_changes(self.in_time), changed=True)
         return self._labelled(_letters(keys))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -609,3 +610,44 @@ def test_no_run_makes_the_analysis_or_the_rules_fall(seen: list[object], members
     analyse(snapshot)
     report = judge_snapshot(snapshot)
     assert not [finding for finding in report.findings if finding.code == "SEM001"]
+
+
+# --- what order and other cookies show ---
+
+
+def test_what_came_back_to_one_server_only_has_not_been_led_back() -> None:
+    """One server answers for a while, whatever is presented."""
+    story = known().controls(token="cookie", name="JSESSIONID")
+    fresh = story.pages("1231" * 4)
+    for origin in [fresh[0]] * 8:
+        story.offered("cookie", origin, status=200, cookies_sent=("JSESSIONID",), cookie_recognised=True)
+    assert story.path().persistence != "cookie"
+
+
+def test_while_fresh_connections_all_go_to_one_server_nothing_is_led_back() -> None:
+    story = known().controls(token="cookie", name="JSESSIONID")
+    fresh = story.pages("123" * 4)
+    for at in range(8):
+        story.offered("cookie", fresh[at], status=200, cookies_sent=("JSESSIONID",), cookie_recognised=True)
+        story.pages("1")
+    assert story.path().persistence != "cookie"
+
+
+def test_a_cookie_that_is_set_anew_with_every_answer_is_no_lost_session() -> None:
+    story = known().controls(token="cookie", name="JSESSIONID")
+    fresh = story.pages("123" * 4, XSRF="#token")
+    for number, sample in enumerate(fresh):
+        story.seen[story.seen.index(sample)] = replace(
+            sample, headers=(*sample.headers[:1], ("Set-Cookie", f"XSRF={number:032x}"))
+        )
+    for at in range(8):
+        story.offered(
+            "cookie",
+            fresh[at],
+            status=200,
+            headers=set_cookies(XSRF=f"a{at:031x}"),
+            cookies_sent=("JSESSIONID", "XSRF"),
+            cookie_recognised=False,
+        )
+    path = story.path()
+    assert (path.persistence, path.cookie_returned) == ("cookie", 8), path
