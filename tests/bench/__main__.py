@@ -9,7 +9,16 @@ from importlib import import_module
 from tests.bench.figure import HEAD, compile_first, show
 
 # The visible list of modules with figures, in the order in which they are shown.
-MODULES = ("startup", "round_trips", "balancing", "exporter", "exporter_soak", "screens", "packaging")
+MODULES = (
+    "startup",
+    "round_trips",
+    "sampling",
+    "balancing",
+    "exporter",
+    "exporter_soak",
+    "screens",
+    "packaging",
+)
 
 
 def main(wanted: list[str]) -> None:

@@ -55,7 +55,7 @@ def figures() -> Iterator[Figure]:
                 yield Figure(
                     name=many,
                     value=sampled / bound,
-                    limit=1.15,
+                    limit=1.10,
                     unit="x",
                     note=f"{sampled:.2f} s of {bound:.2f} s",
                 )
