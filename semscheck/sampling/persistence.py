@@ -25,7 +25,7 @@ REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
 OTHER_SOURCES = 3
 NEVER_AFTER = 3  # connections of which none came back, after which an arm ends
-NOR_AFTER = 2  # the same, in another version of TLS, after the first arm has ended so
+SOON_AFTER = 2  # the same, where two versions of TLS are tried one after the other
 
 
 class Persistence:

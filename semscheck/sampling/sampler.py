@@ -19,7 +19,7 @@ from semscheck.model.observations import Control, Sample, Trace
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.sampling.pairs import Pairs
-from semscheck.sampling.persistence import NOR_AFTER, Persistence
+from semscheck.sampling.persistence import NEVER_AFTER, SOON_AFTER, Persistence
 from semscheck.sampling.rate_limit import ShutOutError
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued
 from semscheck.sampling.strategy import SamplingStrategy, Seen
@@ -203,12 +203,12 @@ class Sampler:
         """The arm that offers TLS sessions; their owners are known by the keys. In TLS 1.2 as well, unless all came
         back: there a balancer can see the session's id."""
         arms, context = self._persistence, self._sessions.context(None)
-        if await arms.sessions(context, self._stock(self._series.issued)) or not arms.is_of_interest(
-            "TLSv1.2"
-        ):
+        stock, both = self._stock(self._series.issued), arms.is_of_interest("TLSv1.2")
+        kept = await arms.sessions(context, stock, SOON_AFTER if both else NEVER_AFTER)
+        if kept or self._series.is_tired or not both:
             return
         older = self._sessions.context("TLSv1.2")
-        await arms.sessions(older, self._stock(await arms.gather(older, NOR_AFTER)), NOR_AFTER)
+        await arms.sessions(older, self._stock(await arms.gather(older, SOON_AFTER)), SOON_AFTER)
 
     def _stock(self, given: Sequence[Issued]) -> Stock:
         stock, labels = Stock(), self._series.labels()
