@@ -20,6 +20,7 @@ from semscheck.model.analysis import (
     Analysis,
     BalancingPath,
     ClientAccess,
+    Contrast,
     DnsAnalysis,
     EndpointStatus,
     InterfaceAnalysis,
@@ -53,6 +54,7 @@ class AnalysisShape:
     places: tuple[EndpointStatus, ...] = ()
     members: tuple[InterfaceAnalysis, ...] = ()
     clients: tuple[ClientAccess, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def analysis_shape(analysis: Analysis) -> dict[str, object]:
         "places": analysis.places,
         "members": analysis.members,
         "clients": analysis.clients,
+        "contrasts": analysis.contrasts,
     }
 
 
@@ -280,6 +283,7 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         places=shaped.places,
         members=shaped.members,
         clients=shaped.clients,
+        contrasts=shaped.contrasts,
         paths=balancing.paths if balancing else (),
         balancing=_worst(balancing) if balancing else None,
     )
