@@ -413,7 +413,7 @@ def _signals(facts: Facts) -> Sequence[tuple[str, str, Callable[[Facts], tuple[L
     """The signals in the order in which they are believed. Several ends of TLS in front of several servers are no
     names of these: what cuts across the keys comes first then."""
     if facts.members:
-        last = [("ticket-key", FAIR, _by_foreign_key)] if facts.keys.foreign else []
+        last = [("ticket-key", FAIR, _by_foreign_key)] if _by_foreign_key(facts)[0] else []
         return [*SIGNALS, *last]
     ordered = sorted(SIGNALS, key=lambda signal: _WITHOUT_MEMBERS.index(signal[0]))
     if facts.keys.labels and _ends_in_front(facts):

@@ -139,6 +139,8 @@ def _cannot_be_told(facts: Facts, identity: Identity) -> bool:
     """Whether a member is known that the signal in use could not name: what was answered and not identified may be
     its answers."""
     match identity.by if facts.members else None:
+        case "ticket-key":
+            return not set(facts.members) <= set(facts.tickets.members_with_keys)
         case "tls-session":
             groups = facts.tls_controls.groups
         case "http-cookie":

@@ -120,6 +120,11 @@ class TicketFacts:
         """Each key that a member showed at its client interface, with the members that did."""
         return self._owners(self.own)
 
+    @property
+    def members_with_keys(self) -> frozenset[str]:
+        """Members of which a key is known."""
+        return frozenset().union(*self.owners.values(), *self.elsewhere.values())
+
     @cached_property
     def elsewhere(self) -> Mapping[str, frozenset[str]]:
         """Each key that a member showed at another address of its own."""
