@@ -99,6 +99,7 @@ TABLE: tuple[Row, ...] = (
     *rows("CRT015", Relation.MEMBER, "CRT013"),
     *rows("CLT006", Relation.ANY, "CRT008", "CRT009", "CRT018", "CRT012", "CRT014", "CRT001", "CRT013"),
     *rows("CLT006", Relation.ANY, "CRT002", "CRT003", "CRT007", "CRT010", "CRT011", "CRT017"),
+    *rows("CLT006", Relation.ANY, "CRT019", "CRT020", "CRT021", "CRT022", "CRT023"),
     # A clock that is wrong but changes no validity is a warning, and explains no expiry.
     *rows("CLT004", Relation.ANY, "CRT004", "CRT005"),
     *rows("CRT009", Relation.PLACE, "CRT008"),

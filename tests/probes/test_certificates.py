@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
-from semscheck.net import der
+from semscheck.net import der, public_roots
 from semscheck.net.backend import SystemClock
 from semscheck.probes import certificates
 from semscheck.probes.certificates import MAX_CHAIN, MAX_DER, MAX_KEPT_DER, MAX_NAMES, facts, record_chain
@@ -34,6 +37,7 @@ LEAF = ISSUING.issue(
     caissuers="http://pki.example.com/issuing.crt",
     eku=("serverAuth", "clientAuth"),
 )
+STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
 # What the lenient reading does not do: verify a signature.
 UNVERIFIED = {"self_signed"}
 
@@ -348,12 +352,34 @@ def test_a_huge_key_is_measured_and_not_used() -> None:
         ROOT.issue(None, ["keys.example.com"], eku=None, key_usage=None, key="ed25519").der,
         ROOT.issue("x", [], eku=("any", "codeSigning"), key="ec384", ca=True).der,
         Authority.root("Old", key="rsa2048").issue("keys.example.com", digest="sha1").der,
+        ROOT.issue("keys.example.com", more=(STAPLE,)).der,
     ],
 )
 def test_both_readings_agree_on_what_is_well_formed(raw: bytes) -> None:
     strict, again = strictly(raw), leniently(raw)
     for field in set(strict) - UNVERIFIED:
         assert again.get(field) == strict[field], field
+
+
+def test_what_clients_differ_about_is_read_by_both() -> None:
+    signed = Authority.root("PSS", key="rsa2048").issue("keys.example.com", pss=True).der
+    for reading in (strictly, leniently):
+        assert reading(signed)["signature_oid"] == "1.2.840.113549.1.1.10"
+        assert reading(signed)["must_staple"] is False
+        assert reading(ROOT.issue("keys.example.com", more=(STAPLE,)).der)["must_staple"] is True
+
+
+def test_a_root_of_the_public_list_is_told_from_a_private_one() -> None:
+    first = Path(certifi.where()).read_text("utf-8").partition("-----END")[0].partition("-----BEGIN")[2]
+    public = ssl.PEM_cert_to_DER_cert(f"-----BEGIN{first}-----END CERTIFICATE-----")
+    assert read(public).public_root is True
+    assert read(_der(ROOT)).public_root is False
+    assert read(LEAF.der).public_root is None
+
+
+def test_without_a_list_of_public_roots_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_roots, "_fingerprints", frozenset)
+    assert read(_der(ROOT)).public_root is None
 
 
 GOOD = (LEAF.der, _der(ROOT), self_signed("sems1.example.com").der)

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socketserver
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from semscheck.analysis import analyse
 from semscheck.model.findings import Finding
 from semscheck.model.observations import DnsAnswer, Handshake
 from semscheck.model.report import Run, Snapshot
-from semscheck.model.target import Target
+from semscheck.model.target import Severity, Target
 from semscheck.net.backend import real_backend
 from semscheck.net.tls_contexts import Contexts
 from semscheck.probes import endpoint
@@ -41,11 +41,15 @@ OLD_RSA = ROOT.issue(FQDN, key="rsa2048", days=-2, starts_days=-90)
 
 @contextmanager
 def served(
-    tmp_path: Path, shown: Sequence[Issued], oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    tmp_path: Path,
+    shown: Sequence[Issued],
+    oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    choose: Callable[[ssl.SSLSocket, str | None, ssl.SSLContext], int | None] | None = None,
 ) -> Iterator[int]:
     """The port of a server with these certificates, one of each kind of key; it sends its alerts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = oldest
+    context.sni_callback = choose  # type: ignore[assignment]
     for number, issued in enumerate(shown):
         files = issued.write(tmp_path, f"server{number}")
         context.load_cert_chain(files.chain, files.key)
@@ -100,6 +104,20 @@ async def test_where_the_usual_certificate_is_an_rsa_one_no_other_is_asked_for(t
     with served(tmp_path, (ROOT.issue(FQDN, key="rsa2048"),)) as port:
         shaken, _ = await look(tmp_path, port)
     assert "RSA" not in [shake.offered for shake in shaken]
+
+
+async def test_a_server_that_is_strict_about_names_is_no_warning(tmp_path: Path) -> None:
+    """As Caddy, Traefik and sniproxy do: a handshake without a name ends in an alert."""
+
+    def strict(_socket: object, name: str | None, _context: object) -> int | None:
+        return None if name == FQDN else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    with served(tmp_path, (GOOD,), choose=strict) as port:
+        shaken, found = await look(tmp_path, port)
+    (bare,) = [shake for shake in shaken if shake.sni is None]
+    assert bare.failure is not None
+    assert bare.failure.alert == "unrecognized_name"
+    assert found["TLS007"].severity is Severity.INFO
 
 
 @pytest.fixture

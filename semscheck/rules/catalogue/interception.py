@@ -65,7 +65,6 @@ _PRODUCTS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("Smoothwall", False, ("smoothwall",)),
     ("Clearswift", False, ("clearswift",)),
     ("Securly", False, ("securly",)),
-    ("Squid", False, ("squid",)),
     ("Kaspersky", True, ("kaspersky",)),
     ("ESET", True, ("eset ssl", "eset, spol")),
     ("Avast, AVG or Norton", True, ("web/mail",)),
