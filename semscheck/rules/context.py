@@ -104,7 +104,9 @@ def place_name(place: EndpointStatus, target: Target) -> str:
         return f"{' and '.join(place.client_of)} Interface 2 ({where})"
     if place.replication_of and not place.balancer:
         return f"{' and '.join(place.replication_of)} Interface 1 ({where})"
-    if place.balancer and (target.members or place.address in target.balancers):
+    # Where the profile names balancers, an address that is none of them is a stranger's.
+    named = place.address in target.balancers or (target.members and not target.balancers)
+    if place.balancer and named:
         return f"the balancer address {where}"
     if place.balancer and target.fqdn_is_address:
         return f"the address {where}"  # with no member known, nothing says that it is a balancer's

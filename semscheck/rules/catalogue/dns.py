@@ -56,7 +56,8 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
             "and mail may be held back by the policy for a server that is out of reach."
         ),
         remedy=(
-            "1. Check the spelling of the name against the client's enrolment.\n"
+            "1. Check the spelling of the name against the client's enrollment, and that this desktop's VPN is "
+            "connected if the name is known inside the company only.\n"
             "2. Create one address record for it: the load balancer's address, or Interface 2 of one member.\n"
             "3. If it exists, find out why the resolvers named here do not see it: another view of the zone, a "
             "forwarder, a zone that did not transfer.\n"

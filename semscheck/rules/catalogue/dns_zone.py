@@ -543,9 +543,10 @@ _SLOW_HERE = (
 
 
 def _times(context: RuleContext) -> dict[str, list[float]]:
-    """Seconds of each resolver's answers that came in one datagram: the rest is our own reading, too."""
+    """Seconds of each resolver's answers, where all came in one datagram: else it is our own reading, too."""
     found: dict[str, list[float]] = {}
+    large = {answer.server for answer in told(context) if answer.transport == "tcp"}
     for answer in told(context):
-        if answer.elapsed_s is not None and answer.transport == "udp":
+        if answer.elapsed_s is not None and answer.server not in large:
             found.setdefault(answer.server, []).append(answer.elapsed_s)
     return found
