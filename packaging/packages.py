@@ -3,7 +3,7 @@
     folder    the frozen program, with licences and bundled.json beside it       (PyInstaller, in an environment
                                                                                   of locked, hashed packages)
     selftest  runs the frozen program's own self-test; a part that is missing fails the build
-    extras    manual page and completions, from the command line's own grammar
+    extras    manual page, from the command line's own grammar, and the completions that the frozen program prints
     bill      the bill of materials (CycloneDX), and the record of the sources that the root's Python was built from
     archive   .tar.gz (Windows, macOS: .zip) and its SHA-256
     packages  .deb and .rpm (nfpm)
@@ -295,7 +295,7 @@ def selftest(build: Build) -> None:
 def make_extras(build: Build) -> None:
     """In a process of its own: what is described is the source beside this file, whatever is installed."""
     shutil.rmtree(build.extras, ignore_errors=True)
-    _run(build, sys.executable, HERE / "extras.py", build.extras, PYTHONPATH=str(ROOT))
+    _run(build, sys.executable, HERE / "extras.py", build.extras, build.program, PYTHONPATH=str(ROOT))
 
 
 def make_bill(build: Build) -> None:

@@ -18,19 +18,30 @@ def script(shell: str) -> bytes:
     import shtab
 
     from semscheck.cli.options import build
+    from semscheck.lab.scenarios import SCENARIOS
+    from semscheck.rules.printed import cards
 
     parser = build()
-    _complete_files(parser, shtab.FILE, shtab.DIRECTORY)
+    _say_what_is_taken(
+        parser,
+        shtab.FILE,
+        shtab.DIRECTORY,
+        {"SCENARIO": tuple(SCENARIOS), "CODE": tuple(it.code for it in cards())},
+    )
     return str(shtab.complete(parser, shell=shell)).rstrip("\n").encode() + b"\n"
 
 
-def _complete_files(parser: object, file: object, folder: object) -> None:
-    """Say of every option that takes a file or a folder that it does; `metavar` is what tells."""
+def _say_what_is_taken(
+    parser: object, file: object, folder: object, known: dict[str, tuple[str, ...]]
+) -> None:
+    """A file, a folder, a known word: said of every option and operand; `metavar` is what tells."""
     for action in getattr(parser, "_actions", ()):
         metavar = str(action.metavar)
         if metavar == "DIR":
             action.complete = folder
         elif metavar == "FILE" or metavar.endswith(".json"):
             action.complete = file
+        elif metavar in known:
+            action.choices = known[metavar]
         for command in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
-            _complete_files(command, file, folder)
+            _say_what_is_taken(command, file, folder, known)

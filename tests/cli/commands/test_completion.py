@@ -23,7 +23,15 @@ def test_every_shell_knows_the_commands_and_options(shell: str) -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(
     ("words", "wanted"),
-    [(["chec"], "check"), (["check", "--reso"], "--resolver"), (["check", "--format", "jun"], "junit")],
+    [
+        (["chec"], "check"),
+        (["check", "--reso"], "--resolver"),
+        (["check", "--format", "jun"], "junit"),
+        (["demo", "round-r"], "round-robin"),
+        (["tui", "--lab", "round-r"], "round-robin"),
+        (["explain", "BAL00"], "BAL001"),
+        (["explain", "DNS004", "BAL00"], "BAL001"),
+    ],
 )
 def test_bash_completes(tmp_path: Path, words: list[str], wanted: str) -> None:
     (tmp_path / "completions").write_bytes(script("bash"))
