@@ -42,7 +42,8 @@ FREEZE_TIMEOUT_S = 1800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """Where everything is. python: the one that makes the environments. root: to freeze in; None: here."""
+    """Where everything is. python: the one that makes the environments. root: to freeze in; None: here. profiles: a
+    site's, to ship beside the program; None: none."""
 
     work: Path
     out: Path
@@ -50,6 +51,7 @@ class Build:
     epoch: int
     version: str
     root: Path | None = None
+    profiles: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -107,6 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, help="freeze in this root, as packaging/linux/old-python makes it"
     )
+    parser.add_argument(
+        "--profiles", type=Path, help="ship the profiles (*.toml) of this folder in the packages"
+    )
     options = parser.parse_args(arguments)
     build = Build(
         work=options.work.resolve(),
@@ -115,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         epoch=_epoch(),
         version=_version(),
         root=options.root.resolve() if options.root is not None else None,
+        profiles=options.profiles,
     )
     build.work.mkdir(parents=True, exist_ok=True)
     build.out.mkdir(parents=True, exist_ok=True)
@@ -183,10 +189,22 @@ def make_folder(build: Build) -> None:
         freeze_in(build, build.root)
     for name in ("LICENSE", "README.md"):
         shutil.copyfile(ROOT / name, build.folder / name)
+    if build.profiles is not None:
+        ship(build.profiles, build.folder)
     files = [path for path in build.folder.rglob("*") if path.is_file()]
     print(
         f"  {build.folder}: {sum(path.stat().st_size for path in files) / 2**20:.1f} MiB in {len(files)} files"
     )
+
+
+def ship(profiles: Path, folder: Path) -> None:
+    """The site's profiles, into the folder beside the program where it looks for them."""
+    found = sorted(profiles.glob("*.toml"))
+    if not found:
+        raise SystemExit(f"{profiles} has no *.toml")
+    (folder / "profiles").mkdir()
+    for path in found:
+        shutil.copyfile(path, folder / "profiles" / path.name)
 
 
 def freeze_here(build: Build) -> None:
@@ -290,6 +308,8 @@ def _fetching(root: Path) -> tuple[str, ...]:
 def selftest(build: Build) -> None:
     _run(build, build.program, "--version", timeout_s=60)
     _run(build, build.program, "selftest", timeout_s=300)
+    if build.profiles is not None:  # one that cannot be used ends the build
+        _run(build, build.program, "profiles", timeout_s=60)
 
 
 def make_extras(build: Build) -> None:

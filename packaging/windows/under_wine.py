@@ -30,7 +30,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from debian_archive import installed, write  # noqa: E402
 from installer import describe  # noqa: E402
-from packages import _epoch, _files, _version, write_zip  # noqa: E402
+from packages import _epoch, _files, _version, ship, write_zip  # noqa: E402
 from root import make  # noqa: E402
 
 SUITE = "trixie"
@@ -42,10 +42,11 @@ INSTALLED = "users/root/AppData/Local/Programs/semscheck/semscheck.exe"
 
 @dataclass(frozen=True, slots=True)
 class Wine:
-    """root: of the Debian in which Wine is. out: where the packages go."""
+    """root: of the Debian in which Wine is. out: where the packages go. profiles: a site's, to ship; None: none."""
 
     root: Path
     out: Path
+    profiles: Path | None = None
 
     @property
     def inside(self) -> Path:
@@ -168,12 +169,16 @@ def make_folder(wine: Wine) -> None:
     )
     for name in ("LICENSE", "README.md"):
         shutil.copyfile(ROOT / name, wine.folder / name)
+    if wine.profiles is not None:
+        ship(wine.profiles, wine.folder)
     size = sum(path.stat().st_size for path in wine.folder.rglob("*") if path.is_file())
     print(f"  {wine.folder}: {size / 2**20:.1f} MiB")
 
 
 def try_it(wine: Wine) -> None:
     _try(wine, "wine dist/semscheck/semscheck.exe")
+    if wine.profiles is not None:
+        wine.shell("wine dist/semscheck/semscheck.exe profiles", 60)
 
 
 def _try(wine: Wine, program: str) -> None:
@@ -259,10 +264,13 @@ def main() -> int:
     parser.add_argument("steps", nargs="*", metavar="STEP")
     parser.add_argument("--root", type=Path, default=ROOT / "build" / "wine")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--profiles", type=Path, help="ship the profiles (*.toml) of this folder in the packages"
+    )
+    options = parser.parse_intermixed_args()
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"no such step: {', '.join(sorted(unknown))}")
-    wine = Wine(options.root.resolve(), options.out.resolve())
+    wine = Wine(options.root.resolve(), options.out.resolve(), options.profiles)
     wine.out.mkdir(parents=True, exist_ok=True)
     for name in options.steps or STEPS:
         began = time.monotonic()
