@@ -94,6 +94,8 @@ class Persistence:
         made = []
         for _ in range(min(PERSISTENCE_CONNECTIONS, connections)):
             made.append(await self._line.connect(Attempt("resume", context)))
+            if made[-1].sample.failure is not None:
+                break  # somebody here may not speak that version of TLS
             self._tracer.follow(made[-1], context)
             await self._line.pause()
         await self._tracer.settle()

@@ -10,6 +10,7 @@ what to offer next) is asked of `SamplingStrategy`, pure functions that the call
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -208,7 +209,17 @@ class Sampler:
         if kept or self._series.is_tired or not both:
             return
         older = self._sessions.context("TLSv1.2")
-        await arms.sessions(older, self._stock(await arms.gather(older, SOON_AFTER)), SOON_AFTER)
+        if await self._none_refuses(older):
+            await arms.sessions(older, self._stock(await arms.gather(older, SOON_AFTER)), SOON_AFTER)
+
+    async def _none_refuses(self, context: ssl.SSLContext) -> bool:
+        """Whether no member refuses the versions of TLS that are offered: what came to it would fail by our doing."""
+        doors = self._tracer.doors
+        opened = await gather_or_cancel(open_tls(self._probe, door.destination, context) for door in doors)
+        for each in opened:
+            if each.tls is not None:
+                each.tls.close()
+        return not any(_asks_for_newer(each.failure) for each in opened)
 
     def _stock(self, given: Sequence[Issued]) -> Stock:
         stock, labels = Stock(), self._series.labels()

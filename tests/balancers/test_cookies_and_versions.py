@@ -121,7 +121,7 @@ def test_a_page_that_is_cut_for_its_size_is_still_an_answer(stand: Stand) -> Non
     }
     with serving(stand, {"pages": large}, {"pages": large}) as members:
         for balancer, by in (
-            (HAProxy(stand.listen, members), "tls-session"),
+            (HAProxy(stand.listen, members), "ticket-key"),
             (ending(stand, members, cookie="insert"), "balancer-cookie-value"),
         ):
             with stand.running(balancer) as server:
@@ -203,7 +203,7 @@ def own_controls(checked: Checked) -> Counter[str]:
     return Counter(control.issuer for control in controls if control.issuer == control.shown_to)
 
 
-@pytest.mark.parametrize("kind", ["tickets", "tickets12", "cache", "cache12"])
+@pytest.mark.parametrize("kind", ["cache", "cache12"])
 def test_members_are_shown_their_own_sessions_three_times(stand: Stand, kind: str) -> None:
     members = stand.members(kind)
     with stand.running(HAProxy(stand.listen, members, method="first")) as server:
@@ -213,8 +213,8 @@ def test_members_are_shown_their_own_sessions_three_times(stand: Stand, kind: st
 
 
 def test_a_session_that_nobody_knew_was_shown_to_one_member_twice(stand: Stand) -> None:
-    members = stand.members("tickets")
-    with stand.running(ending(stand, members)) as server:
+    members = stand.members("cache")
+    with stand.running(ending(stand, members, tickets=False)) as server:
         checked = stand.check(stand.target(members), server)
     shown: dict[str, list[str]] = {}
     for seen in checked.report.observations:
