@@ -3,6 +3,8 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 SCENARIO ?=
+# Without compiled files every worker and every command that a test starts compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick lint docs docs-check bench accuracy clean

@@ -11,6 +11,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 
+from semscheck.lab import loop_time
 from semscheck.lab.balancers.outgoing import open_to_member
 from semscheck.lab.members.tls import TlsStream
 from semscheck.lab.place import Endpoint
@@ -183,7 +184,7 @@ class HealthChecks:
         """Whether a member is up; None where it did not answer in time."""
         try:
             async with (
-                asyncio.timeout(timeout_s),
+                loop_time.timeout(timeout_s),
                 open_to_member(self._pool.members[name], self._source, self._ledger) as (reader, writer),
             ):
                 if self._pool.declared.health_check is HealthCheck.TLS:

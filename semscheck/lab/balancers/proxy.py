@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from semscheck.lab import loop_time
 from semscheck.lab.balancers.cookies import CookieJar
 from semscheck.lab.balancers.outgoing import open_to_member
 from semscheck.lab.balancers.pool import Pool
@@ -173,7 +174,7 @@ class _Conversation:
         upstream = await self._upstream(name)
         self._pool.busy[name] += 1
         try:
-            async with asyncio.timeout(declared.answer_timeout_s):
+            async with loop_time.timeout(declared.answer_timeout_s):
                 await upstream.stream.write(http.encode(self._forwarded(request)))
                 return await upstream.messages.response(to_head=request.start[0] == "HEAD")
         except TimeoutError as problem:
@@ -190,7 +191,7 @@ class _Conversation:
             return self._upstreams[name]
         end = self._pool.members[name]
         try:
-            async with asyncio.timeout(self._pool.declared.connect_timeout_s):
+            async with loop_time.timeout(self._pool.declared.connect_timeout_s):
                 opening = open_to_member(end, self._proxy.source, self._proxy.ledger)
                 reader, writer = await self._opened.enter_async_context(opening)
                 stream: http.Stream = http.PlainStream(reader, writer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from semscheck.lab import loop_time
 from semscheck.lab.balancers import hello
 from semscheck.lab.balancers.outgoing import bound_socket
 from semscheck.lab.balancers.pool import Pool
@@ -228,7 +229,7 @@ class _Front(_End):
         member = pool.members[name]
         back = _Back(self, name)
         try:
-            async with asyncio.timeout(pool.declared.connect_timeout_s):
+            async with loop_time.timeout(pool.declared.connect_timeout_s):
                 await loop.sock_connect(sock, (member.address, member.port))
                 await loop.create_connection(lambda: back, sock=sock)
         except BaseException as problem:
