@@ -417,6 +417,7 @@ def _sound(raw: bytes) -> None:
         assert moment is None or moment.tzinfo is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated())
 def test_no_mutation_crashes_the_probe(raw: bytes) -> None:

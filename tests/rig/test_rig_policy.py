@@ -95,12 +95,14 @@ def run(directory: Path, text: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_missing_skips_a_test(tmp_path: Path) -> None:
     said = run(tmp_path, SUITE, SSL_CERT_FILE="/nowhere", HTTPS_PROXY="http://192.0.2.1")
     assert "1 passed, 4 skipped, 1 xfailed" in said
     assert "no-such-server is not installed" in said
 
 
+@pytest.mark.slow
 def test_in_ci_a_skipped_real_test_is_a_failure(tmp_path: Path) -> None:
     said = run(tmp_path, SUITE, CI="true")
     for name in ("test_lacks_a_program", "test_skips_itself"):

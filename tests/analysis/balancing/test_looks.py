@@ -26,6 +26,7 @@ def uneven(draws: random.Random, members: int, decisions: SamplingDecisions) -> 
     return equal_shares_rejected(tuple(Counter(history).values()), alpha=EACH_LOOK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [2, 3, 4])
 def test_equal_shares_are_seldom_rejected_however_often_one_looks(members: int) -> None:
     draws = random.Random(members)

@@ -591,6 +591,7 @@ controls = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seen=st.lists(st.one_of(samples, samples, traces, controls), max_size=40),

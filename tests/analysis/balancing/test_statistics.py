@@ -210,6 +210,7 @@ def brute_force(counts: Sequence[int], cells: int, least: int, statistic: str) -
     return float(sum(multinomial(c, shares) for c in possible if value(c) >= value(counts)) / total)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(counts=st.lists(st.integers(1, 5), min_size=2, max_size=4), unseen=st.integers(0, 1))
 def test_p_values_are_the_definition(counts: list[int], unseen: int) -> None:
@@ -271,6 +272,7 @@ def partitions(n: int, parts: int, most: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("members", "n"), [(2, 32), (3, 32), (4, 32), (5, 32), (6, 32), (2, 100), (3, 64)])
 def test_equal_shares_are_wrongly_rejected_in_at_most_one_percent(members: int, n: int) -> None:
     wrong = Fraction(0)
@@ -295,6 +297,7 @@ POWER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "weights", "squares", "largest"), POWER)
 def test_power_is_what_the_docstring_says(
     n: int, weights: tuple[int, ...], squares: float, largest: float
@@ -309,6 +312,7 @@ def test_power_is_what_the_docstring_says(
     assert power["largest"] == pytest.approx(largest, abs=0.0006)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(counts=st.lists(st.integers(1, 5), min_size=2, max_size=4), unseen=st.integers(0, 1))
 def test_the_chance_of_extremes_is_the_definition(counts: list[int], unseen: int) -> None:
@@ -423,6 +427,7 @@ def test_the_rate_of_false_certainty_with_two_members_exactly() -> None:
     assert wrong / 2**12 == 2 * 0.5**8
 
 
+@pytest.mark.slow
 def test_the_rate_of_false_certainty_with_three_members_exactly() -> None:
     # Two of the three alternating, or all three rotating; the first connection may be taken as A.
     wrong = sum(ever_certain(("A", *rest)) for rest in itertools.product("ABC", repeat=10))
@@ -455,6 +460,7 @@ def false_cycles(weights: tuple[int, ...], lost: float, runs: int) -> float:
 WORLDS = [(1, 1), (1, 1, 1), (1, 1, 1, 1), (1,) * 6, (2, 1), (10, 1), (3, 2, 1), (10, 1, 1), (5, 5, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", WORLDS)
 def test_random_choice_is_hardly_called_a_cycle(weights: tuple[int, ...]) -> None:
     assert false_cycles(weights, 0.02, runs=300) <= 0.02
@@ -502,6 +508,7 @@ def test_ten_to_one_is_seen_by_its_shares_cycle_or_not() -> None:
         assert equal_shares_rejected(list(counts_of(smooth_weighted(weights, 32)).values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sequence", ["AAB" * 6, "AAAB" * 5, "AABAB" * 4, "AAB" * 6 + "A"])
 def test_the_chance_of_a_weighted_cycle_is_exact_or_an_upper_bound(sequence: str) -> None:
     """Against every arrangement of the same connections."""
@@ -669,6 +676,7 @@ def test_peaks_at_multiples_of_k_are_a_cycle_of_k(members: int, enough: int) -> 
     assert few.cycle_members is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weights", "effective"), [((1, 1, 1), 3.0), ((10, 1), 1.198), ((3, 2, 1), 2.571), ((1, 1), 2.0)]
 )
@@ -689,6 +697,7 @@ def test_effective_members_are_covered_as_often_as_stated(weights: tuple[int, ..
     assert cycles == 0
 
 
+@pytest.mark.slow
 def test_random_choice_gives_a_cycle_of_pairs_in_less_than_one_percent() -> None:
     choice = random.Random("pairs")
     wrong = 0

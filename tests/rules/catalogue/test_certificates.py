@@ -840,6 +840,7 @@ def tampered(draw: st.DrawFn) -> bytes:
 TRUSTS = (None, untrusted(20), untrusted(18), untrusted(10), untrusted(None), hidden())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(tampered(), min_size=1, max_size=4), st.sampled_from(TRUSTS))
 def test_no_certificate_bytes_crash_a_rule(chain: list[bytes], trust: Trust | None) -> None:
