@@ -29,7 +29,24 @@ demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME f
 	@$(BIN)/semscheck demo $(SCENARIO) || case $$? in 1|2) echo "(exit code $$?, as monitoring plugins have it)" ;; *) exit $$? ;; esac
 
 test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, all tests
+	@$(MAKE) --no-print-directory other-days
 	@$(BIN)/python -m pytest -n 2
+
+# What runs without sockets and servers, with the clock of the whole process set to other days. The library's sleep
+# fails where the monotonic clock is left alone, so that tests which start processes stay out.
+PURE = analysis comparison model profile redaction report rules sampling
+FAKETIME = $(firstword $(wildcard /usr/lib/*/faketime/libfaketime.so.1))
+.PHONY: other-days
+other-days: $(VENV)/.for-work ## the pure tests again, a year and a half ahead and in the year 2019
+ifeq ($(FAKETIME),)
+	@echo "other days: not tried, libfaketime is not installed" && [ "$$CI" != true ]
+else
+	@for day in +548d '@2019-02-28 23:30:00'; do \
+	    echo "on another day: $$day" && \
+	    TZ=UTC LD_PRELOAD=$(FAKETIME) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME="$$day" $(BIN)/python -m pytest -n 2 \
+	        -m 'not real and not slow' -k 'not imports_nothing_heavy' $(PURE:%=tests/%) || exit; \
+	done
+endif
 
 quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a minute
 	@$(BIN)/ruff check --quiet .

@@ -16,19 +16,15 @@ async def timeout(limit_s: float) -> AsyncIterator[None]:
     Members and balancer share one loop. While the machine lets it wait, no member could have answered: such a pause,
     however long, counts as one tick, and a busy machine makes no member look dead.
     """
-    loop, left = asyncio.get_running_loop(), TICKS
-
-    def tick() -> None:
-        nonlocal left, timer
-        left -= 1
-        if left > 0:
-            timer = loop.call_later(limit_s / TICKS, tick)
-        else:
-            deadline.reschedule(loop.time())
-
     async with asyncio.timeout(None) as deadline:
-        timer = loop.call_later(limit_s / TICKS, tick)
+        counting = asyncio.create_task(_count(limit_s, deadline))
         try:
             yield
         finally:
-            timer.cancel()
+            counting.cancel()
+
+
+async def _count(limit_s: float, deadline: asyncio.Timeout) -> None:
+    for _ in range(TICKS):
+        await asyncio.sleep(limit_s / TICKS)
+    deadline.reschedule(asyncio.get_running_loop().time())
