@@ -262,7 +262,7 @@ async def test_never_more_than_eight_connections_to_one_address() -> None:
         aim = lab_target(lab, connections=200, connections_given=True, ask_services=True)
         report = await check(aim, backend)
         assert report.summary.verdict == "ok"
-        assert dialler.made > 400
+        assert dialler.made > 250
         assert max(dialler.most.values()) <= 8
         assert not +dialler.open, "left open"
         assert not tasks()
@@ -271,7 +271,7 @@ async def test_never_more_than_eight_connections_to_one_address() -> None:
         assert not [thread for thread in new if not thread.name.startswith("asyncio_")]
 
 
-@pytest.mark.parametrize("after", [5, 20, 40, 60, 90])
+@pytest.mark.parametrize("after", [5, 10, 20, 30, 40])
 async def test_a_cut_run_leaves_no_connection_open(after: int) -> None:
     with LabThread(SCENARIOS["round-robin"].world) as playing:
         dialler = CountingDialler()

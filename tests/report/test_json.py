@@ -49,7 +49,7 @@ def test_the_order_and_names_of_the_contract(document: dict[str, object]) -> Non
     assert {"address", "method", "persistence", "samples", "identified_by", "members", "paths"} <= set(
         balancing
     )
-    assert set(balancing["members"][0]) == {"name", "count", "share", "share_low", "share_high"}
+    assert set(balancing["members"][0]) == {"name", "count", "share", "share_low", "share_high", "keys"}
     assert balancing["paths"][0]["method"] == balancing["method"] == "rotating"
 
 
