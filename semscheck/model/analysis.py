@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -154,6 +155,7 @@ class Client(StrEnum):
         return _CLIENTS[self]
 
 
+_DESKTOP = "Encryption Desktop on "
 _CLIENTS = {
     Client.WINDOWS_7: "Encryption Desktop on Windows 7",
     Client.WINDOWS_10: "Encryption Desktop on Windows 10",
@@ -165,6 +167,15 @@ _CLIENTS = {
     Client.OPENSSL_3: "programs on OpenSSL 3",
     Client.OPENSSL_1_0: "programs on OpenSSL 1.0",
 }
+
+
+def client_names(clients: Sequence[Client]) -> list[str]:
+    """What several classes are called, for a list in a sentence: Encryption Desktop once, with its systems."""
+    systems = [client.words.removeprefix(_DESKTOP) for client in clients if client.words.startswith(_DESKTOP)]
+    others = [client.words for client in clients if not client.words.startswith(_DESKTOP)]
+    if len(systems) > 1:
+        return [f"Encryption Desktop ({', '.join(systems)})", *others]
+    return [*(f"{_DESKTOP}{system}" for system in systems), *others]
 
 
 class Access(StrEnum):

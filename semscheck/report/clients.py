@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from semscheck.model.analysis import Access, Analysis, ClientAccess
+from semscheck.model.analysis import Access, Analysis, Client, ClientAccess, client_names
 from semscheck.report.wording import Mark, listed, place
 
 NOTE = (
@@ -58,11 +58,11 @@ def some_cannot(analysis: Analysis) -> bool:
 
 
 def _lines(cells: list[ClientAccess]) -> Iterator[ClientLine]:
-    same: dict[tuple[Access, str], list[str]] = {}
+    same: dict[tuple[Access, str], list[Client]] = {}
     for cell in cells:
         why = "; ".join(obstacle.words for obstacle in cell.why)
-        same.setdefault((cell.access, why), []).append(cell.client.words)
+        same.setdefault((cell.access, why), []).append(cell.client)
     for access, (mark, state) in _STATES.items():
         for (found, why), clients in same.items():
             if found is access:
-                yield ClientLine(mark, state, listed(clients, len(clients)), why)
+                yield ClientLine(mark, state, listed(client_names(clients), len(clients)), why)

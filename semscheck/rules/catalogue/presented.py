@@ -13,7 +13,7 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus
+from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, client_names
 from semscheck.model.findings import Reference, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
@@ -295,12 +295,12 @@ class Refusal:
     @property
     def whom(self) -> str:
         """Who, as a sentence begins; of most classes, those that are left."""
-        left = [client.words for client in Client if client not in self.clients]
+        left = [client for client in Client if client not in self.clients]
         if not left:
             return "No client"
         if len(left) < len(self.clients) / 2:
-            return f"Most clients (all but {listed(left)})"
-        names = listed([client.words for client in self.clients])
+            return f"Most clients (all but {listed(client_names(left))})"
+        names = listed(client_names(self.clients))
         return names[0].upper() + names[1:]
 
 

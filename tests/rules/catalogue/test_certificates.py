@@ -512,7 +512,11 @@ BRAINPOOL = ec.generate_private_key(ec.BrainpoolP256R1())
     ("key", "what", "refusing"),
     [
         ("ed25519", "an Ed25519 key", "Most clients (all but programs on OpenSSL 3)"),
-        (P521, "a P-521 key", "Windows 10, Encryption Desktop on Windows 11 and Chrome and Edge"),
+        (
+            P521,
+            "a P-521 key",
+            "Encryption Desktop (Windows 10, Windows 11) and Chrome and Edge cannot connect",
+        ),
         (BRAINPOOL, "brainpoolP256r1", "all but programs on OpenSSL 3 and programs on OpenSSL 1.0"),
     ],
 )
