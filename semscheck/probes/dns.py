@@ -9,14 +9,13 @@ own servers, which may be behind the same addresses.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from semscheck.model.addresses import is_contacted
+from semscheck.model.addresses import LOOPBACK, is_contacted, no_server
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import (
     Bound,
@@ -466,7 +465,7 @@ class _Look:
             usable = [
                 one
                 for one in server.addresses
-                if (6 if ":" in one else 4) in self._target.families and _is_a_hosts(one)
+                if (6 if ":" in one else 4) in self._target.families and no_server(one) in (None, LOOPBACK)
             ]
             if usable and not own.intersection(usable):
                 chosen.append(Place(min(usable, key=lambda a: ":" in a), name=server.name))
@@ -552,12 +551,6 @@ class _Look:
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
-
-
-def _is_a_hosts(address: str) -> bool:
-    """Not an address that stands for nobody or for many: a zone may name any."""
-    one = ipaddress.ip_address(address)
-    return not (one.is_multicast or one.is_unspecified or address == "255.255.255.255")
 
 
 def _tries(limit_s: float) -> tuple[float, ...]:

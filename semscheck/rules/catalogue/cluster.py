@@ -50,7 +50,7 @@ ERROR_TITLE = re.compile(
 Answers = Iterator[Answer]
 
 
-def _exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
+def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
     return tuple(
         e
         for e in context.of(Exchange)
@@ -297,7 +297,7 @@ def not_this_product(context: RuleContext) -> Answers:
     """No title or path of the product, or an error page, at what serves clients."""
     asked = False
     for place in context.client_places:
-        seen = tuple(e for e in _exchanges(context, place) if e.failure is None and e.status is not None)
+        seen = tuple(e for e in exchanges(context, place) if e.failure is None and e.status is not None)
         if not seen:
             continue
         asked = True
@@ -343,7 +343,7 @@ def no_answer(context: RuleContext) -> Answers:
     """A handshake that works and HTTP that does not."""
     asked = False
     for place in context.client_places:
-        seen = _exchanges(context, place)
+        seen = exchanges(context, place)
         asked = asked or bool(seen)
         if place.reach is not Reach.NO_HTTP or not seen or seen[0].failure is None:
             continue
@@ -404,12 +404,12 @@ def slow_page(context: RuleContext) -> Answers:
                     f"{sentence_start(place_name(place, context.target))} is slow: connecting is quick, and a page "
                     f"takes {took:.1f} s."
                 ),
-                evidence=tuple(e.id for e in _exchanges(context, place)),
+                evidence=tuple(e.id for e in exchanges(context, place)),
                 args={"quickest_s": f"{took:.3f}", "limit_s": f"{limit_s:g}"},
             )
 
 
 def _quickest_s(context: RuleContext, place: EndpointStatus) -> float | None:
     """Of two pages at least, so that one that was looked up for the first time is not blamed."""
-    pages = [e.elapsed_s for e in _exchanges(context, place) if e.failure is None and e.elapsed_s is not None]
+    pages = [e.elapsed_s for e in exchanges(context, place) if e.failure is None and e.elapsed_s is not None]
     return min(pages) if len(pages) > 1 else None

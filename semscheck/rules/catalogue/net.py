@@ -63,7 +63,7 @@ def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[Endpoint
             yield place, failed, failed.failure
 
 
-def _unless_tried(context: RuleContext) -> Answers:
+def unless_tried(context: RuleContext) -> Answers:
     if not context.of(Connection):
         yield NotObserved("no connection was tried")
 
@@ -106,7 +106,7 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
 )
 def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.REFUSED):
         yield _hit(context, place, seen, "refuses connections from this desktop")
 
@@ -132,7 +132,7 @@ def refused(context: RuleContext) -> Answers:
 )
 def timed_out(context: RuleContext) -> Answers:
     """Silence on every attempt."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.TIMED_OUT):
         took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
         behind = context.separated(Separation.BALANCER, place.address)
@@ -158,7 +158,7 @@ def timed_out(context: RuleContext) -> Answers:
 )
 def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for place, seen, trouble in _stopped_at(context, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
         said = f" ({trouble.detail})" if trouble.detail else ""
         yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
@@ -192,7 +192,7 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
 )
 def reset(context: RuleContext) -> Answers:
     """RST before any byte of the server."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.RESET):
         yield _hit(context, place, seen, "resets the connection at once")
     for place in context.places:
@@ -269,7 +269,7 @@ def _slow(context: RuleContext, times_of: Times, limit_s: float, words: str) -> 
     """Places whose median time is over the limit."""
     timed = {place: times_of(context, place) for place in context.places}
     if not context.of(Connection):
-        yield from _unless_tried(context)
+        yield from unless_tried(context)
     elif not any(len(times) >= SLOW_LEAST for times in timed.values()):
         yield NotObserved("no address was connected to often enough")
     for place, times in timed.items():

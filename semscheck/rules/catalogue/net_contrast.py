@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from semscheck.model.analysis import Contrast, Reach, Separation
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
-from semscheck.model.observations import Connection, ProxySettings
+from semscheck.model.observations import ProxySettings
 from semscheck.model.target import Severity
+from semscheck.rules.catalogue.cluster import KB_156803
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
+from semscheck.rules.catalogue.net import unless_tried
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answer, Hit, rule
 
 RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
 RFC_1122_HOME = Reference(
@@ -21,11 +23,6 @@ RFC_9110_CONNECT = Reference(
     "RFC 9110: HTTP semantics, section 9.3.6 (CONNECT)",
     "https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6",
 )
-KB_156803 = Reference(
-    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
-
 Answers = Iterator[Answer]
 
 
@@ -35,11 +32,6 @@ def _desktop(context: RuleContext) -> Subject:
 
 def _args(found: Contrast, **more: str) -> dict[str, str]:
     return {"fails": ", ".join(found.fails), "works": ", ".join(found.works), **more}
-
-
-def _unless_tried(context: RuleContext) -> Answers:
-    if not context.of(Connection):
-        yield NotObserved("no connection was tried")
 
 
 @rule(
@@ -72,7 +64,7 @@ def _unless_tried(context: RuleContext) -> Answers:
 )
 def nothing_reachable(context: RuleContext) -> Answers:
     """Several addresses, all silent, though look-ups work."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.EVERYTHING):
         yield Hit(
             subject=_desktop(context),
@@ -114,7 +106,7 @@ def nothing_reachable(context: RuleContext) -> Answers:
 )
 def family_unreachable(context: RuleContext) -> Answers:
     """IPv6 fails everywhere and IPv4 nowhere, or the reverse."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.FAMILY):
         leads_to = {place.address for place in context.fqdn_places}
         only = bool(leads_to) and leads_to <= set(found.fails)
@@ -157,7 +149,7 @@ def family_unreachable(context: RuleContext) -> Answers:
 )
 def members_out_of_reach(context: RuleContext) -> Answers:
     """One remark about all members that are not meant to be asked directly."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.MEMBERS):
         number = {"client": 2, "replication": 1}[found.by]
         yield Hit(
@@ -201,7 +193,7 @@ def members_out_of_reach(context: RuleContext) -> Answers:
 )
 def leaves_elsewhere(context: RuleContext) -> Answers:
     """Another source address than for all that work."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.ROUTE):
         leads_to = {place.address for place in context.fqdn_places}
         all_dead = bool(leads_to) and leads_to <= set(found.fails)
@@ -248,7 +240,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
 )
 def shut_out(context: RuleContext) -> Answers:
     """Worked at first, then never again."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.ORDER):
         yield Hit(
             subject=Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
@@ -293,7 +285,7 @@ def _port(context: RuleContext, address: str) -> int:
 )
 def proxy_is_the_way(context: RuleContext) -> Answers:
     """Silence everywhere, and a proxy."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.PROXY):
         settings = [one for one in context.of(ProxySettings) if one.id in found.evidence]
         through = listed(one.url or one.pac_url or "" for one in settings)
@@ -367,7 +359,7 @@ _LOOK_AT = {
 )
 def hello_refused(context: RuleContext) -> Answers:
     """Which property of the ClientHello is refused."""
-    yield from _unless_tried(context)
+    yield from unless_tried(context)
     for found in context.separated(Separation.HELLO):
         place = next(p for p in context.places if p.address == found.fails[0] and p.reach is Reach.NO_TLS)
         others = any(p.reach is Reach.SERVES and p.client_of for p in context.places)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from semscheck.model.analysis import EndpointStatus, Persistence, Reach
+from semscheck.model.analysis import Persistence, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.cluster import KB_156803
+from semscheck.rules.catalogue.cluster import KB_156803, exchanges
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids, listed
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
@@ -50,15 +50,6 @@ NO_CERTIFICATE = ("certificate_required", "bad_certificate", "handshake_failure"
 PORTAL_STATUS = 511
 
 Answers = Iterator[Answer]
-
-
-def _pages(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
-    """What was asked for at a place by the FQDN, in order."""
-    return tuple(
-        e
-        for e in context.of(Exchange)
-        if (e.address, e.port) == (place.address, place.port) and e.host == context.target.fqdn
-    )
 
 
 def _unless_answered(context: RuleContext) -> Answers:
@@ -152,7 +143,7 @@ def redirects_away(context: RuleContext) -> Answers:
     yield from _unless_answered(context)
     said: set[tuple[str, str]] = set()
     for place in context.client_places:
-        for page in _pages(context, place)[:1]:
+        for page in exchanges(context, place)[:1]:
             away = _away(context, page)
             if away is None or (away.how, away.host) in said:
                 continue
@@ -203,7 +194,7 @@ def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
     yield from _unless_answered(context)
     for place in context.fqdn_places:
-        page = next((e for e in _pages(context, place) if MAINTENANCE.search(e.title or "")), None)
+        page = next((e for e in exchanges(context, place) if MAINTENANCE.search(e.title or "")), None)
         if page is None:
             continue
         members = [p for p in context.places if p.client_of and not p.fqdn and p.reach is not Reach.NOT_TRIED]
@@ -254,7 +245,7 @@ def firewall_page(context: RuleContext) -> Answers:
     found = [
         (place, page)
         for place in context.client_places
-        for page in _pages(context, place)[-1:]
+        for page in exchanges(context, place)[-1:]
         if FIREWALL.search(page.title or "")
     ]
     if not found:
@@ -310,7 +301,7 @@ def client_certificate_demanded(context: RuleContext) -> Answers:
         asking = next((s for s in shakes if s.client_certificate_requested), None)
         if asking is None or place.reach is Reach.NO_CONNECTION:
             continue
-        how = _turned_away(asking, _pages(context, place))
+        how = _turned_away(asking, exchanges(context, place))
         if how is None:
             continue
         yield Hit(
@@ -321,7 +312,7 @@ def client_certificate_demanded(context: RuleContext) -> Answers:
             ),
             severity=by_subject(place),
             confidence=None if "certificate" in how else Confidence.LIKELY,
-            evidence=(asking.id, *(e.id for e in _pages(context, place)[:1])),
+            evidence=(asking.id, *(e.id for e in exchanges(context, place)[:1])),
             args={"how": how},
         )
     if not asked:
