@@ -35,8 +35,8 @@ KEPT_OUT = frozenset(
     {Cause.TIMED_OUT, Cause.REFUSED, Cause.NO_ROUTE, Cause.RESET, Cause.CLOSED, Cause.STALLED}
 )
 RUNGS = ("TLSv1.2", "no-alpn", "no-name", "small", "RSA")  # of the ladder after a failed handshake
-WORKED_BEFORE = 4  # connections, before failures that follow may be a limit
-FAILED_AFTER = 4  # in a row and to the end: of two members, a dead one takes every second turn
+WORKED_BEFORE = 6  # connections, before failures that follow may be a limit
+FAILED_AFTER = 3  # in a row and to the end: with the six, by chance one in 500 where every second one fails
 BLOCKS_LEAST = 12  # connections, below which an order says nothing
 BLOCKS_CHANCE = 0.01
 

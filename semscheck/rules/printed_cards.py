@@ -614,7 +614,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'summary': 'The first connections to an address work, and from one moment on all fail.',
         'why': 'A firewall, an intrusion prevention system or the load balancer has banned this desktop for making too many connections, as it would a monitoring system. Users who make fewer see nothing of it. What was seen before stands; what came after was not seen.',
         'remedy': '1. Wait for some minutes, and run the check again with fewer connections (`--connections 8`, `--spread 30`).\n2. Ask the load balancer administrator and the network administrator for a limit on connections, or an exception for this desktop.\n3. If connections still fail then, it went down in the middle of this check.',
-        'seen_by': 'At least four connections in a row worked, and all that followed, four at least, to the end of the run failed, while other addresses still answered. That the address went down at that moment looks the same.',
+        'seen_by': 'At least six connections in a row worked, and all that followed, three at least, to the end of the run failed, while other addresses still answered. That the address went down at that moment looks the same.',
         'confidence': 'likely',
         'severity_note': '',
         'references': (('Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server', 'https://knowledge.broadcom.com/external/article/156803'),),

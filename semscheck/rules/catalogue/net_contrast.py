@@ -231,7 +231,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
             "3. If connections still fail then, it went down in the middle of this check."
         ),
         seen_by=(
-            "At least four connections in a row worked, and all that followed, four at least, to the end of the run "
+            "At least six connections in a row worked, and all that followed, three at least, to the end of the run "
             "failed, while other addresses still answered. That the address went down at that moment looks the same."
         ),
         references=(KB_156803,),
