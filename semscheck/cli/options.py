@@ -18,7 +18,7 @@ DESCRIPTION = (
 )
 SHELLS = ("bash", "zsh", "fish", "powershell")
 EXIT_CODES = (
-    "exit codes: 0 ok, 1 warning, 2 critical, 3 unknown (it could not be tested, the members could not be told "
+    "exit codes: 0 ok, 1 warning, 2 critical, 3 unknown (it could not be tested, the members could not be determined "
     "apart, or the command line was wrong)"
 )
 

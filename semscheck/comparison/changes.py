@@ -29,7 +29,7 @@ _METHOD = {
     Method.ROTATING: "round robin",
     Method.EVEN: "spread evenly",
     Method.WEIGHTED: "spread by weights",
-    Method.UNKNOWN: "could not be told",
+    Method.UNKNOWN: "could not be determined",
 }
 _KEEPS = {
     Persistence.NONE: "nothing",
@@ -251,7 +251,7 @@ def where(place: EndpointStatus) -> str:
         return f"{' and '.join(place.client_of)} Interface 2 ({spot})"
     if place.replication_of:
         return f"{' and '.join(place.replication_of)} Interface 1 ({spot})"
-    return f"the balancer address {spot}" if place.balancer else spot
+    return f"the load balancer address {spot}" if place.balancer else spot
 
 
 def reach_words(place: EndpointStatus) -> str:

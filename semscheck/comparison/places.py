@@ -16,7 +16,7 @@ from semscheck.model.target import Severity
 CODE = "BAL014"
 _NAME = "sites-differ"
 _REMEDY = (
-    "Set the load balancer so that every client is sent to the same server while that one works: fail-over, an "
+    "Set the load balancer so that every client is sent to the same server while that one works: failover, an "
     "ordered list, or weights with one server far ahead. Persistence by source address alone spreads the sites."
 )
 
@@ -197,7 +197,7 @@ def _agreed(known: Known) -> str:
         (name,) = next(iter(together))
         places = ", ".join(seat.called for seat, _ in known)
         return (
-            f"At the same time {places} were all served by {name}: consistent with fail-over or an ordered list; "
+            f"At the same time {places} were all served by {name}: consistent with failover or an ordered list; "
             "persistence by source address becomes less likely with each place."
         )
     return "No two places were served by different servers only."
@@ -212,7 +212,7 @@ def _finding(
     cause = (
         "DNS gives these places different addresses"
         if split
-        else "that is persistence by source address or a rule per site, not fail-over"
+        else "that is persistence by source address or a rule per site, not failover"
     )
     certain = gathering.gap_s == 0 and all(_steady(seat) for seat in apart)
     return Finding(

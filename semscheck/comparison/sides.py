@@ -15,7 +15,7 @@ from semscheck.model.observations import Certificate, Crash, Cut
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
 
-# Two people on the telephone start a check within minutes; a fail-over in between is possible, so the gap
+# Two people on the telephone start a check within minutes; a failover in between is possible, so the gap
 # that there was is always said, and overlapping runs are trusted more.
 SAME_TIME_S = 300.0
 # A name that a run gave to a member that it found by itself.

@@ -108,7 +108,7 @@ def _healthy() -> tuple[Scenario, ...]:
         Scenario(
             _with(
                 "healthy",
-                "Three members behind a fail-over balancer that passes TLS through: as the vendor advises.",
+                "Three members behind a failover balancer that passes TLS through: as the vendor advises.",
             ),
             ("BAL009",),
             "ok",
@@ -227,7 +227,7 @@ def _names() -> tuple[Scenario, ...]:
         Scenario(
             dns(
                 "dns-slow-failover",
-                "Fail-over is by changing the record, whose TTL of a day keeps clients on a dead member.",
+                "Failover is by changing the record, whose TTL of a day keeps clients on a dead member.",
                 Dns(points_to=_ALL[:1], ttl_s=86400),
                 balancer=False,
                 failover="dns",
@@ -283,7 +283,7 @@ def _names() -> tuple[Scenario, ...]:
         Scenario(
             dns(
                 "bound-to-member",
-                "The name is an alias of one member's own name: no fail-over for this client.",
+                "The name is an alias of one member's own name: no failover for this client.",
                 Dns(points_to=_ALL[:1], aliases=_ALL[:1]),
                 balancer=False,
             ),
@@ -402,7 +402,7 @@ def _balancing() -> tuple[Scenario, ...]:
         Scenario(
             world(
                 "source-sticky",
-                "The balancer goes round the members by source address: from one desktop it looks like fail-over.",
+                "The balancer goes round the members by source address: from one desktop it looks like failover.",
                 Balancer(Method.ROUND_ROBIN, persistence=Persistence.SOURCE),
             ),
             ("BAL009",),
@@ -411,7 +411,7 @@ def _balancing() -> tuple[Scenario, ...]:
         Scenario(
             World(
                 "indistinguishable",
-                "The members share TLS ticket keys and sessions: who answers cannot be told from here.",
+                "The members share TLS ticket keys and sessions: who answers cannot be determined from here.",
                 FQDN,
                 one_key,
                 Balancer(Method.ROUND_ROBIN),

@@ -269,7 +269,9 @@ def _severity(code: str, known: Mapping[str, Severity], level: str) -> Severity:
     if level == Severity.UNKNOWN:
         raise EntryError("no finding can be made unknown; choose info, warning or critical")
     if known[code] is Severity.UNKNOWN:
-        raise EntryError(f"{code} says that something could not be told; its severity cannot be changed")
+        raise EntryError(
+            f"{code} says that something could not be determined; its severity cannot be changed"
+        )
     try:
         return Severity(level)
     except ValueError as problem:

@@ -64,6 +64,7 @@ TABLE: dict[str, dict[str, Part]] = {
     "Vantage": {"host": Part.HOST, "platform": W, "source_addresses": Part.ADDRESSES},
     "Target": {
         "fqdn": N, "fqdn_shown": N, "balancers": A, "ca_file": F, "profile": F, "severities": K,
+        "balancer_vendor": K,
     },
     "Thresholds": {"written": K},
     "Endpoint": {"address": A},

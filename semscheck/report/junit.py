@@ -1,6 +1,6 @@
 """The report as a JUnit test suite: a case per rule of the catalogue.
 
-Found critical or warning: a failure. Crashed, or found that it could not be told: an error. Not observed:
+Found critical or warning: a failure. Crashed, or found that it could not be determined: an error. Not observed:
 skipped. Passed, or found something only worth knowing: passed, with what was found as output.
 """
 

@@ -107,14 +107,14 @@ def place_name(place: EndpointStatus, target: Target) -> str:
     # Where the profile names balancers, an address that is none of them is a stranger's.
     named = place.address in target.balancers or (target.members and not target.balancers)
     if place.balancer and named:
-        return f"the balancer address {where}"
+        return f"the load balancer address {where}"
     if place.balancer and target.fqdn_is_address:
         return f"the address {where}"  # with no member known, nothing says that it is a balancer's
     return f"{target.fqdn_shown or target.fqdn} at {where}"
 
 
 def sentence_start(text: str) -> str:
-    """ "the balancer address" begins a sentence with a capital; a host's name is left as it is."""
+    """ "the load balancer address" begins a sentence with a capital; a host's name is left as it is."""
     return f"T{text[1:]}" if text.startswith("the ") else text
 
 

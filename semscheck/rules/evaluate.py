@@ -133,7 +133,7 @@ def _crashes(verdicts: list[Verdict]) -> list[Hit]:
     return [
         Hit(
             subject=Subject("run", verdict.code),
-            summary=f"The rule {verdict.code} failed with a defect of semscheck's own: {verdict.why}",
+            summary=f"The check {verdict.code} failed with a defect of semscheck's own: {verdict.why}",
             args={"where": verdict.code, "error": verdict.why or ""},
         )
         for verdict in verdicts
@@ -158,7 +158,7 @@ def _unmeasured(context: RuleContext, verdicts: list[Verdict]) -> list[Hit]:
     return [
         Hit(
             subject=Subject("run", context.target.fqdn),
-            summary=f"It cannot be said that {name} is well; not measured: {', '.join(missing)} ({because}).",
+            summary=f"Not tested at {name}: {', '.join(missing)} ({because}).",
             args={"questions": ", ".join(missing), "because": because},
         )
     ]

@@ -9,28 +9,31 @@ from __future__ import annotations
 from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
 from semscheck.model.findings import Owner
 from semscheck.rules.context import RuleContext
+from semscheck.rules.remedies import say, steps, vendor_words
 from semscheck.rules.rule import Hit
 
-AT_BALANCER = (
-    "Servers of the cluster serve when they are asked directly, so begin at the load balancer: what listens at this "
-    "address, and which servers its pool holds."
-)
 SILENT_IN_FRONT = (
-    "1. Look at the load balancer first: is the virtual server up, and has its pool a server that is?\n"
-    "2. If this desktop and the servers share a network, a server may answer the client directly, bypassing the load "
-    "balancer, and the client discards that answer: switch source NAT (SNAT) on, or make the load balancer the "
-    "servers' gateway, so that the return traffic passes it.\n"
-    "3. Then look for a firewall between this network and the load balancer's address."
+    "1. Check at the load balancer that the virtual server is up and its pool has a server that is.\n"
+    "2. If this desktop and the servers share a network, turn on source NAT (SNAT): a server may answer the client "
+    "directly, bypassing the load balancer, and the client discards that.\n"
+    "3. Look for a firewall between this network and the load balancer's address."
 )
 NO_TLS_IN_FRONT = (
-    "Every server speaks TLS when it is asked directly, so that what the load balancer sends or where it sends it is "
-    "wrong:\n"
-    "1. Switch off the PROXY protocol for this pool (HAProxy: `send-proxy`), which the servers do not expect.\n"
-    "2. Check that the pool uses the servers' HTTPS port, and that TLS is passed through or ended on purpose."
+    "1. Turn off the PROXY protocol for this pool (HAProxy: `send-proxy`): the servers, which speak TLS when asked "
+    "directly, do not expect it.\n"
+    "2. Check that the pool uses the servers' HTTPS port, and that TLS passes through or ends on purpose."
 )
-ENDS_THERE = (
-    "TLS ends in front of the servers here, so what has to be installed belongs on the load balancer."
-)
+
+
+def _at_balancer(context: RuleContext, place: EndpointStatus) -> str:
+    """What to do where members serve and the load balancer's address does not."""
+    path = next((p for p in context.analysis.paths if p.address == place.address), None)
+    words = vendor_words(context.target, path)
+    return steps(
+        f"Check that the load balancer's virtual server at {place.address} is up, and which servers its pool has.",
+        f"Look at {words.states}.",
+        say(words.health),
+    )
 
 
 def _place(hit: Hit, context: RuleContext) -> EndpointStatus | None:
@@ -65,9 +68,9 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
     if code in ("NET002", "NET003") and context.separated(Separation.BALANCER, place.address):
         return Owner.BALANCER, SILENT_IN_FRONT
     if code == "TLS001" and context.separated(Separation.TLS_IN_FRONT, place.address):
-        return Owner.BALANCER, f"{NO_TLS_IN_FRONT} {remedy}"
+        return Owner.BALANCER, NO_TLS_IN_FRONT
     if owner is not Owner.SERVER or code == "CLU009":
         return owner, remedy
     if code.startswith("CRT") or code == "TLS007":
-        return (Owner.BALANCER, f"{ENDS_THERE} {remedy}") if _ends_tls(place, context) else (owner, remedy)
-    return Owner.BALANCER, f"{AT_BALANCER} {remedy}"
+        return (Owner.BALANCER, remedy) if _ends_tls(place, context) else (owner, remedy)
+    return Owner.BALANCER, _at_balancer(context, place)

@@ -155,7 +155,7 @@ def _sample(it: Sample) -> str:
 
 
 def _recognised(value: bool | None) -> str:
-    return {True: "recognised", False: "not recognised", None: "could not be told"}[value]
+    return {True: "recognised", False: "not recognised", None: "could not be determined"}[value]
 
 
 _SAY: dict[type, Callable[[Any], str]] = {

@@ -58,7 +58,7 @@ class Runners:
     keep: a result as bytes to keep, without what should not lie about; recall: a kept one as it was; raises
     ReportError. None: nothing is kept.
     compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
-    drill: watches a fail-over, hands the text to show to its listener as it grows, returns the last of it.
+    drill: watches a failover, hands the text to show to its listener as it grows, returns the last of it.
     None: not offered. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles` and `compare` are called
     in a thread of their own.
     """

@@ -105,7 +105,7 @@ def test_the_cookie_that_keeps_clients_is_named(stand: Stand) -> None:
     for name in ("SERVERID", "lb"):
         with stand.running(ending(stand, members, cookie="insert", cookie_name=name)) as server:
             checked = stand.check(stand.target(members), server)
-        assert checked.path.kept_by == f"the balancer's cookie {name}", checked.said
+        assert checked.path.kept_by == f"the load balancer's cookie {name}", checked.said
         assert any(name in evidence for evidence in checked.path.termination_evidence), checked.said
 
 

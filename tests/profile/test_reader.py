@@ -253,7 +253,7 @@ REFUSED = [
     (MINIMAL + '[severity]\nCRT016 = "unknown"\n', "severity.CRT016: no finding can be made unknown"),
     (
         MINIMAL + '[severity]\nBAL008 = "info"\n',
-        "severity.BAL008: BAL008 says that something could not be told",
+        "severity.BAL008: BAL008 says that something could not be determined",
     ),
     (MINIMAL + 'ca_file = ""\n', "target.ca_file: is empty"),
     (MINIMAL + 'ca_file = "none.pem"\n', "none.pem: no such file"),

@@ -175,8 +175,8 @@ SENTENCES: list[tuple[str, Scene, str]] = [
     (
         "round robin",
         Scene(TWO, well(VIP), paths=[spread(Method.ROTATING, Persistence.NONE)]),
-        "Users connect, but lose their session: keys.example.com sends each new connection to another server "
-        "(round robin over 2 servers), and nothing keeps a client on one.",
+        "Users connect, but lose their session: keys.example.com sends every new connection to the next server "
+        "(round robin, 2 servers) and has no persistence: users get logged out.",
     ),
     (
         "a standby is down",
@@ -187,28 +187,28 @@ SENTENCES: list[tuple[str, Scene, str]] = [
     (
         "the balancer is silent",
         Scene(TWO, down(VIP, Cause.TIMED_OUT), serves(CLIENT[0]), serves(CLIENT[1])),
-        "Nobody can connect from this desktop: The balancer address 192.0.2.100:443 does not answer, although the "
-        "servers behind it answer this desktop when they are asked directly.",
+        "Nobody can connect from this desktop: The load balancer address 192.0.2.100:443 does not answer, although "
+        "the servers behind it answer this desktop when they are asked directly.",
     ),
     (
         "a run that was cancelled",
         Scene(
             TWO, well(VIP), Cut(id="k", at_s=1.0, reason="cancelled", unfinished=("names",)), paths=[path()]
         ),
-        "Cancelled; only a part was tested: The run was cancelled before all was measured; not finished: "
+        "Cancelled; only a part was tested: The run was cancelled before everything was tested; not finished: "
         "names.",
     ),
     (
         "a defect of ours",
         Scene(TWO, well(VIP), Crash(id="c", at_s=1.0, where="names", error="ValueError: no"), paths=[path()]),
-        "Users can connect; not everything could be tested: The part of semscheck for names failed with a "
+        "Users can connect; not everything could be tested: A part of semscheck (names) failed with a "
         "defect of its own: ValueError: no.",
     ),
     (
         "nobody sampled",
         Scene(TWO, well(VIP), serves(CLIENT[0]), serves(CLIENT[1])),
-        "Users can connect; not everything could be tested: It cannot be said that keys.example.com is well; "
-        "not measured: how new connections are spread, whether a client stays with its server (no repeated "
+        "Users can connect; not everything could be tested: Not tested at keys.example.com: "
+        "how new connections are spread, whether a client stays with its server (no repeated "
         "connections were made).",
     ),
 ]

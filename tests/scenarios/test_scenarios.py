@@ -21,6 +21,7 @@ from semscheck.report import schema
 from semscheck.report.figures.pictures import path_picture
 from semscheck.report.json import decode, encode
 from tests.scenarios.play import playing, said, target
+from tests.words import complaints
 
 DEFECTS = {"SEM001", "SEM002", "SEM004"}
 CUT = ("healthy", "round-robin", "member-silent", "indistinguishable")
@@ -47,6 +48,7 @@ def holds(report: Report) -> None:
         assert known.issuperset(finding.evidence), finding.code
         assert finding.summary.endswith((".", "?", "!"))
         assert "\n" not in finding.summary
+        assert complaints(finding.summary) == [], finding.summary
     assert not [verdict for verdict in report.verdicts if verdict.state is State.CRASHED]
 
 

@@ -66,7 +66,7 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
     labels = set(groups.values())
     if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
         both = next(iter(labels)).replace(" or ", " and ")
-        why = f"{both} recognise each other's sessions, which therefore name none of them"
+        why = f"{both} accept each other's TLS sessions"
         return ControlResult(False, why, groups)
     return ControlResult(True, "", groups)
 

@@ -32,7 +32,7 @@ LEAST = 4  # identified connections, below which nothing is said of the method
 FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
 ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
 NO_ANSWER = "a server that fails"  # silent, refusing, or ending the handshake
-NOT_TOLD = "a server that could not be told"
+NOT_TOLD = "a server that was not identified"
 GAPS = frozenset((NO_ANSWER, NOT_TOLD))
 _BY_CYCLE = {
     CycleKind.ROTATING: Method.ROTATING,
@@ -65,7 +65,7 @@ class MethodEstimate:
 
 
 def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
-    """How the fresh connections were spread, with the reason where it cannot be told."""
+    """How the fresh connections were spread, with the reason where it cannot be determined."""
     fresh = facts.fresh
     labels = tuple(identity.of(sample) for sample in fresh)
     if identity.by is None and facts.direct is not None and any(succeeded(sample) for sample in fresh):
@@ -217,7 +217,7 @@ def _from_labels(
         ways = ", then ".join(f"{who} ({number})" for who, number in runs(known))
         why = (
             f"the connections went from one server to the next and to none twice ({ways}): a failover or a restart "
-            "happened while the check ran, or the balancer moved this desktop; run it again"
+            "happened while the check ran, or the load balancer moved this desktop; run it again"
         )
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
@@ -261,7 +261,7 @@ def _single(
     unknown = sum(succeeded(s) and label is None for s, label in zip(fresh, labels, strict=True))
     failed = len(fresh) - answered
     if " or " in known[0]:
-        why = f"{known[0]} cannot be told apart (they recognise each other's tokens)"
+        why = f"{known[0]} cannot be distinguished (they recognise each other's tokens)"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     if unknown > (0 if hidden else max(1, len(fresh) // ONE_UNIDENTIFIED_IN)):
         why = f"{unknown} of {answered} connections could not be identified"
@@ -356,18 +356,15 @@ def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
             Method.UNKNOWN, why="no session cookie was ever recognised on another connection"
         )
     if chosen_anew or len(read) < 2 or sum(map(len, read)) < LEAST * 2:
-        why = "every session cookie was recognised again: one server, or a balancer that keeps clients by it"
+        why = "every session cookie was accepted again (one server, or persistence by cookie)"
         return MethodEstimate(Method.UNKNOWN, why=why)
     return MethodEstimate(Method.SINGLE)
 
 
 def _pairs_say_nothing(always: bool) -> str:
     if always:
-        return (
-            "every TLS session was recognised again: one server, something in front that ends TLS, "
-            "or servers that share their keys look the same"
-        )
-    return "no TLS session was ever recognised again"
+        return "every TLS session was accepted again (one server, TLS that ends in front, or shared keys)"
+    return "no TLS session was ever accepted again"
 
 
 TOLD_FIRST = ("ticket-key", "tls-session", "http-cookie")

@@ -157,7 +157,7 @@ _HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
         # F5 K6917; AS3 schema (priorityGroup, loadBalancingMode); BIG-IP LTM pools and persistence profiles.
         BalancerVendor.F5: (
             "F5 BIG-IP: in the pool, set Priority Group Activation and give one member a higher priority group "
-            "(fail-over), or the load balancing method Ratio (member) with one high ratio; on the virtual server "
+            "(failover), or the load balancing method Ratio (member) with one high ratio; on the virtual server "
             "choose a Default Persistence Profile: source_addr, or cookie where TLS ends on the BIG-IP."
         ),
         # docs.citrix.com/en-us/citrix-adc, load balancing: persistence, backup virtual server.
@@ -169,14 +169,14 @@ _HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
         ),
         # HAProxy configuration manual: balance, server (backup, weight, cookie), stick-table, stick on.
         BalancerVendor.HAPROXY: (
-            'HAProxy: in the backend, mark all servers but one "backup" (fail-over), or use "balance first" '
+            'HAProxy: in the backend, mark all servers but one "backup" (failover), or use "balance first" '
             '(ordered list; it moves on when a server reaches its maxconn), or "weight" with one high value; keep '
             'clients with "stick-table type ip" and "stick on src", or, in mode http, with "cookie NAME insert '
             'indirect nocache".'
         ),
         # A10 aXAPI: slb service-group (method, member priority), slb template persist.
         BalancerVendor.A10: (
-            "A10: in the SLB service group, give one member the highest priority (fail-over), or use the method "
+            "A10: in the SLB service group, give one member the highest priority (failover), or use the method "
             "weighted-rr with one high weight; bind a source-IP persistence template to the virtual port, or a "
             "cookie persistence template where TLS ends on the A10."
         ),
@@ -194,7 +194,7 @@ _HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
         ),
         # docs.aws.amazon.com/elasticloadbalancing: sticky sessions, target groups, forward actions.
         BalancerVendor.AWS: (
-            "AWS: there is no fail-over method; use weighted target groups in the listener's forward action, one "
+            "AWS: there is no failover method; use weighted target groups in the listener's forward action, one "
             "member each, one with nearly all the weight; turn on stickiness in the target group: lb_cookie on an "
             "Application Load Balancer, source_ip on a Network Load Balancer, and target group stickiness for "
             "the forward action."
@@ -202,11 +202,11 @@ _HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
         # learn.microsoft.com/azure/application-gateway/configuration-http-settings
         BalancerVendor.AZURE_GATEWAY: (
             "Azure Application Gateway: it spreads requests over the whole backend pool; keep one member in the "
-            "pool (fail-over by hand), and set Cookie-based affinity to Enabled in the backend settings."
+            "pool (failover by hand), and set Cookie-based affinity to Enabled in the backend settings."
         ),
         # nginx.org: ngx_http_upstream_module, ngx_stream_upstream_module.
         BalancerVendor.NGINX: (
-            'nginx: in the upstream block, mark all servers but one "backup" (fail-over), or give one server a '
+            'nginx: in the upstream block, mark all servers but one "backup" (failover), or give one server a '
             'high "weight"; keep clients with "hash $remote_addr consistent" (stream and http) or "ip_hash" (http '
             'only). "backup" cannot be combined with hash or ip_hash.'
         ),
@@ -219,7 +219,7 @@ _HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
 )
 
 _GENERAL_HINT = (
-    "On the load balancer: send all clients to one member and the rest to it only when that one fails (fail-over, "
+    "On the load balancer: send all clients to one member and the rest to it only when that one fails (failover, "
     "active-passive, ordered list), or weight one member high and the others low; and turn on persistence "
     '("sticky"), by source address where TLS passes through.'
 )
@@ -228,7 +228,7 @@ _GENERAL_HINT = (
 def remedy_hint(vendor: BalancerVendor | None) -> str:
     """Which settings to look for, in the vendor's words; in general words where it is None or not described.
 
-    The order is the product vendor's preference: fail-over, ordered list, weights; persistence with each (KB
+    The order is the product vendor's preference: failover, ordered list, weights; persistence with each (KB
     156803).
     """
     return _GENERAL_HINT if vendor is None else _HINTS.get(vendor, _GENERAL_HINT)

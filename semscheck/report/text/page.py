@@ -89,6 +89,7 @@ class _Writer:
         lines += self.findings(report)
         if self.verbose or some_cannot(report.analysis):
             lines += self.section("Who can connect", self.clients(report))
+        lines += self.section("Left out, to stay polite", self.left_out(report))
         lines += self.section("Details", self.details(report, pictures)) if self.verbose else []
         lines += self.section("Next", self.listed(next_steps(report)))
         return [*lines, *self.not_said(report)]
@@ -229,19 +230,16 @@ class _Writer:
             parts.append(self.titled("Answers of the name servers, query by query", body))
         if pictures.certificates.rows:
             parts.append(self.titled("Certificates", self.picture(pictures.certificates)))
-        bounds = [seen for seen in report.observations if isinstance(seen, Bound)]
-        parts.append(
-            self.facts(
-                [
-                    ("Left out", f"{one_line(seen.what)}: {seen.used:,} of {seen.seen:,} used")
-                    for seen in bounds
-                ]
-            )
-        )
         lines: list[Line] = []
         for part in parts:
             lines += [(), *part] if lines and part else part
         return lines
+
+    def left_out(self, report: Report) -> list[Line]:
+        bounds = [seen for seen in report.observations if isinstance(seen, Bound)]
+        return self.facts(
+            [("", f"{one_line(seen.what)}: {seen.used:,} of {seen.seen:,} used") for seen in bounds]
+        )
 
     def alias(self, chain: Sequence[str]) -> list[Line]:
         return self.facts([("Alias", " → ".join(one_line(name, 253) for name in chain))]) if chain else []

@@ -1,4 +1,4 @@
-"""Rules on how the balancer spreads new connections, and on what keeps a client on its member."""
+"""Rules on how the load balancer spreads new connections, and on what keeps a client on its member."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
+from semscheck.rules.remedies import GENERAL, persistence, say, steps, vendor_words
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -33,10 +34,7 @@ KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS
 PRESENTED_LEAST = 4
 CLIENTS_CONFIDENCE = 0.95
 STEADY_MEMBERS_MISSED = 0.01  # chance of not seeing a member with an even share, below which it is reported
-ADVICE = (
-    "Set the balancer to fail-over (active/passive), to an ordered list (first alive), or to strong weights such as "
-    "10 to 1, and switch persistence on; the vendor supports no other method for these servers."
-)
+ADVICE = steps(say(GENERAL.failover), say(GENERAL.source))
 
 Answers = Iterator[Answer]
 
@@ -100,16 +98,16 @@ def _gaps(path: BalancingPath) -> str:
 def _told_from_pairs(path: BalancingPath) -> str:
     """What a verdict without members rests on, where something else could look the same."""
     if path.identified_by == "pairs":
-        return "; told from TLS sessions alone, to which several ends of TLS in front of one server look the same"
+        return " (or one server behind several load-balancer nodes)"
     if path.identified_by == "ticket-key" and any(share.name.startswith("server ") for share in path.members):
-        return "; the servers are told by their TLS ticket keys, and are called by letters"
+        return " (servers identified by TLS ticket keys, named by letters)"
     return ""
 
 
 def _evenly(path: BalancingPath) -> str:
     """Over how many: where servers are told by what several of them may have, or from pairs, shares are not known."""
     known = path.members and path.identified_by not in ("certificate", "page")
-    return "evenly over the servers" if known else "over several servers (whether evenly is not known)"
+    return "evenly over the servers" if known else "over several servers"
 
 
 def _in_blocks(path: BalancingPath) -> str:
@@ -117,10 +115,7 @@ def _in_blocks(path: BalancingPath) -> str:
     if not path.blocks:
         return ""
     rows = ", ".join(map(str, path.blocks[:8]))
-    return (
-        f". They came in blocks ({rows} in a row), as from a pool whose servers go up and down, a balancer that is "
-        "reloaded, or two that both answer"
-    )
+    return f", in blocks ({rows} in a row: servers that go up and down?)"
 
 
 def _held(path: BalancingPath) -> str:
@@ -138,17 +133,25 @@ def _unsettled(path: BalancingPath) -> NotObserved | None:
     if path.method is Method.UNKNOWN:
         return NotObserved(f"who answered is not known: {path.why_unknown or 'the members look the same'}")
     if path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
-        return NotObserved("whether anything keeps a client on its member could not be told")
+        return NotObserved("whether there is persistence could not be determined")
     return None
 
 
-def _remedy(path: BalancingPath) -> str:
-    return f"{ADVICE} {path.vendor_hint}" if path.vendor_hint else ADVICE
+def _remedy(context: RuleContext, path: BalancingPath) -> str:
+    """Failover and persistence, in the vendor's words; of a vendor without words of its own here, its hint."""
+    words = vendor_words(context.target, path)
+    hint = path.vendor_hint if path.vendor and words is GENERAL else None
+    return steps(say(words.failover), say(persistence(words, path)), hint or "")
+
+
+def _keep(context: RuleContext, path: BalancingPath, *first: str) -> str:
+    """Persistence alone, in the vendor's words."""
+    return steps(*first, say(persistence(vendor_words(context.target, path), path)))
 
 
 def _clients(context: RuleContext, path: BalancingPath) -> dict[str, set[str]]:
-    """Members, each with this desktop's addresses that it serves, where the balancer keeps clients by address; each
-    address is a client then. Empty where it does not."""
+    """Members, each with this desktop's addresses that it serves, where the load balancer keeps clients by address;
+    each address is a client then. Empty where it does not."""
     if path.persistence is not Persistence.SOURCE_ADDRESS:
         return {}
     source = {sample.id: sample.source_address for sample in context.of(Sample)}
@@ -214,7 +217,7 @@ def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[Balancing
         ),
         remedy=ADVICE,
         seen_by=(
-            "Each connection's member is found by a token that only its issuer recognises. A cycle is reported "
+            "Each connection's member is found by a token that only its issuer recognizes. A cycle is reported "
             "where its chance under random choice is below 1 %. Other people's traffic breaks the cycle for an "
             "observer; the finding is then BAL002, which is the same misconfiguration."
         ),
@@ -231,10 +234,10 @@ def round_robin(context: RuleContext) -> Answers:
         yield Hit(
             subject=_subject(context, path),
             summary=(
-                f"{_where(context, path)} sends each new connection to another server (round robin over "
-                f"{count} servers{_gaps(path)}), and nothing keeps a client on one{_told_from_pairs(path)}."
+                f"{_where(context, path)} sends every new connection to the next server (round robin, {count} servers"
+                f"{_gaps(path)}) and has no persistence: users get logged out{_told_from_pairs(path)}."
             ),
-            remedy=_remedy(path),
+            remedy=_remedy(context, path),
             confidence=_sure(path),
             evidence=path.evidence,
             args=_args(path) | {"cycle": " → ".join(path.cycle), "chance": f"{path.chance or 0:.2g}"},
@@ -258,7 +261,7 @@ def round_robin(context: RuleContext) -> Answers:
         remedy=ADVICE,
         seen_by=(
             "Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From "
-            "one desktop a round robin that is mixed with other traffic cannot be told from random choice."
+            "one desktop a round robin that is mixed with other traffic cannot be determined from random choice."
         ),
         references=(KB_156803,),
     )
@@ -273,10 +276,10 @@ def spread_unsticky(context: RuleContext) -> Answers:
         yield Hit(
             subject=_subject(context, path),
             summary=(
-                f"{_where(context, path)} spreads new connections {_evenly(path)}{told}, and nothing keeps a "
-                f"client on one{_told_from_pairs(path)}{_in_blocks(path)}."
+                f"{_where(context, path)} spreads new connections {_evenly(path)}{told}{_in_blocks(path)} and has no "
+                f"persistence: users get logged out{_told_from_pairs(path)}."
             ),
-            remedy=_remedy(path),
+            remedy=_remedy(context, path),
             confidence=_sure(path),
             evidence=path.evidence,
             args=_args(path),
@@ -296,7 +299,7 @@ def spread_unsticky(context: RuleContext) -> Answers:
             "Most connections meet the main member, so this works most of the time; now and then a user's next "
             "connection goes to another member and the session is lost."
         ),
-        remedy="Keep the weights, and switch persistence on, which the vendor asks for with every method.",
+        remedy=steps("Keep the weights.", say(GENERAL.source)),
         seen_by=(
             "Several members answered and equal shares are rejected at 1 % (exact test), or the cycle has unequal "
             "counts. Weights of 10 to 1 need 32 connections to show with 95 %."
@@ -310,15 +313,14 @@ def weighted_unsticky(context: RuleContext) -> Answers:
         if isinstance(path, NotObserved):
             yield path
             continue
-        told = f": {_shares(path, intervals=True)}" if path.members else ""
-        hint = f" {path.vendor_hint}" if path.vendor_hint else ""
+        told = f" ({_shares(path, intervals=True)})" if path.members else ""
         yield Hit(
             subject=_subject(context, path),
             summary=(
-                f"{_where(context, path)} spreads new connections by weight, and nothing keeps a client on one "
-                f"server{told}{_told_from_pairs(path)}{_in_blocks(path)}."
+                f"{_where(context, path)} spreads new connections by weight{told}{_in_blocks(path)} and has no "
+                f"persistence: users get logged out now and then{_told_from_pairs(path)}."
             ),
-            remedy=f"Keep the weights, and switch persistence on.{hint}",
+            remedy=_keep(context, path),
             confidence=_sure(path),
             evidence=path.evidence,
             args=_args(path) | {"shares": _shares(path, intervals=True)},
@@ -372,11 +374,10 @@ def round_robin_sticky(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"{_where(context, path)} keeps each client on a server by its address, and spreads the clients: "
-                    f"{clients} addresses of this desktop are served by {len(served)} servers. Sessions hold, but "
-                    "the vendor does not support this method."
+                    f"{_where(context, path)} keeps clients by source IP and spreads them over the servers "
+                    f"({clients} addresses of this desktop met {len(served)}), which the vendor does not support."
                 ),
-                remedy=_remedy(path),
+                remedy=_remedy(context, path),
                 confidence=Confidence.LIKELY,
                 evidence=path.evidence,
                 args=_args(path) | {"kept_by": _by_what(path), "clients": str(clients)},
@@ -385,11 +386,10 @@ def round_robin_sticky(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"{_where(context, path)} spreads new clients evenly over the servers; "
-                    f"{_by_what(path)} then keeps each on its own{_held(path)}. Sessions hold, but the vendor "
-                    "does not support this method."
+                    f"{_where(context, path)} spreads new clients evenly over the servers and keeps each by "
+                    f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor does not support this method."
                 ),
-                remedy=_remedy(path),
+                remedy=_remedy(context, path),
                 confidence=_sure(path),
                 evidence=path.evidence,
                 args=_args(path) | {"kept_by": _by_what(path)},
@@ -443,15 +443,16 @@ def weighted_sticky(context: RuleContext) -> Answers:
         owner=Owner.BALANCER,
         summary="Something keeps clients on a member, and a client that presented it was moved all the same.",
         why=(
-            "Users are logged out in the middle of their work, at moments that nobody can explain: the balancer "
+            "Users are logged out in the middle of their work, at moments that nobody can explain: the load balancer "
             "promises persistence and breaks it."
         ),
-        remedy=(
-            "Look for the persistence entry's time-out and its size, for a pool member that goes down and up, for "
-            "several balancer nodes that do not share their persistence table, and for a rule that overrides it."
+        remedy=steps(
+            "Look for a server of the pool that goes down and up at these times.",
+            "Check that all nodes of the load balancer share one persistence table.",
+            "Check the timeout and the size of the persistence table, and rules that override it.",
         ),
         seen_by=(
-            "A balancer's own cookie was sent back, or most connections with kept cookies returned to their "
+            "A load balancer's own cookie was sent back, or most connections with kept cookies returned to their "
             "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to "
             "BAL003 say so instead."
         ),
@@ -475,10 +476,10 @@ def persistence_lost(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"{_where(context, path)} does not keep its promise: of {path.cookie_offered} connections that "
-                    f"presented {_by_what(path)}, {moved} were sent to another server."
+                    f"Persistence is broken at {_where(context, path)}: {moved} of {path.cookie_offered} connections "
+                    f"that sent {_by_what(path)} landed on a different server."
                 ),
-                remedy=_remedy(path) if path.cookie_returned == 0 else None,
+                remedy=_remedy(context, path) if path.cookie_returned == 0 else None,
                 confidence=_sure(path),
                 evidence=path.evidence,
                 args=_args(path) | {"offered": str(path.cookie_offered), "moved": str(moved)},
@@ -495,13 +496,12 @@ def persistence_lost(context: RuleContext) -> Answers:
         owner=Owner.BALANCER,
         summary="Requests on one connection, cookies kept, are answered by different members.",
         why="Not even one connection stays with its member: a page and its parts come from different servers.",
-        remedy=(
-            "Switch the balancer from balancing each request to balancing each connection or client: persistence "
-            "by cookie or by source address does it."
+        remedy=steps(
+            "Make the load balancer keep each client on one server, not each request.", say(GENERAL.cookie)
         ),
         seen_by=(
-            "On one kept connection, a session cookie that was just given is not recognised by the next answer, "
-            "though each member recognises its own. Only possible where TLS ends in front of the members."
+            "On one kept connection, a session cookie that was just given is not recognized by the next answer, "
+            "though each member recognizes its own. Only possible where TLS ends in front of the members."
         ),
         references=(KB_156803,),
     )
@@ -518,9 +518,9 @@ def per_request(context: RuleContext) -> Answers:
                 subject=_subject(context, path),
                 summary=(
                     f"{_where(context, path)} sends the requests of one connection to different servers: "
-                    f"{path.requests_moved} of {path.requests} did not find their session again."
+                    f"{path.requests_moved} of {path.requests} lost their session."
                 ),
-                remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
+                remedy=_keep(context, path),
                 evidence=path.evidence,
                 args=_args(path) | {"requests": str(path.requests), "moved": str(path.requests_moved)},
             )
@@ -528,22 +528,20 @@ def per_request(context: RuleContext) -> Answers:
             yield NotObserved("no session could be followed over the requests of one connection")
 
 
-# --- what could not be told, and what is steady ------------------------------------------------------------
+# --- what could not be determined, and what is steady ------------------------------------------------------------
 
+PROFILE = (
+    "Name the servers with their client addresses in a profile; `semscheck init` finds them and writes it."
+)
+DRILL = (
+    "Take one server down on purpose and run the check again, or ask for the load balancer's configuration."
+)
 SUPPLY = {
-    "members": (
-        "Name the members with their client interfaces in a profile ([[member]] with `client`), and make sure that "
-        "this desktop may reach these addresses on the service's port; then each connection can be traced to its "
-        "member."
-    ),
-    "shared": (
-        "The members hide which of them answers. Run the check from several desktops at the same time and "
-        "`compare` the reports, run it again while a member is shut down on purpose, or ask the balancer's "
-        "administrator for its configuration."
-    ),
-    "unlisted": (
-        "Compare the balancer's pool with the profile: name every server of the pool as a member, with its client "
-        "interface. If the pool has no other, TLS ends at the balancer, and its administrator knows how it chooses."
+    "members": PROFILE,
+    "shared": steps("Run the check from several desktops at the same time, then `semscheck compare`.", DRILL),
+    "unlisted": steps(
+        "Compare the load balancer's pool with the profile, and name every server of the pool in it.",
+        "If none is missing, TLS ends at the load balancer: ask its administrator for the method and persistence.",
     ),
 }
 
@@ -556,14 +554,14 @@ SUPPLY = {
         impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
-        summary="Connections succeed, and from here it cannot be told which member answered them.",
+        summary="Connections succeed, and which server answered them cannot be determined from here.",
         why=(
             "A cluster that is set up well looks the same from outside, whichever member answers. Without knowing "
             "who answered, the balancing method and persistence are unknown, and unknown is not the same as fine."
         ),
-        remedy=f"{SUPPLY['members']} {SUPPLY['shared']}",
+        remedy=steps(PROFILE, DRILL),
         seen_by=(
-            "TLS sessions and HTTP session cookies were tried, with controls: each member must recognise its own "
+            "TLS sessions and HTTP session cookies were tried, with controls: each member must recognize its own "
             "and no other's. They fail where session resumption is off, where members share their keys, and where "
             "TLS ends in front and the pages set no session cookie."
         ),
@@ -580,7 +578,7 @@ def indistinguishable(context: RuleContext) -> Answers:
         return
     for path in _paths(context):
         known = any(member.client for member in context.target.members)
-        remedy = SUPPLY["shared"] if known else SUPPLY["members"]
+        remedy = SUPPLY["shared"] if known else steps(PROFILE, DRILL)
         if path.unlisted_or_terminated:
             remedy = SUPPLY["unlisted"]
         if path.method is Method.UNKNOWN and path.errors and path.identified == path.samples - path.failed:
@@ -590,8 +588,8 @@ def indistinguishable(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"It cannot be told which server answers {_where(context, path)}, so the balancing is unknown: "
-                    f"{because}."
+                    f"Cannot tell which server answers {_where(context, path)}, so the load-balancing method is "
+                    f"unknown: {because}."
                 ),
                 remedy=remedy,
                 evidence=path.evidence,
@@ -602,10 +600,8 @@ def indistinguishable(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"{_where(context, path)} keeps each client on a server by its address, and "
-                    f"{clients} addresses of this desktop are served by {len(served)} servers: "
-                    "whether clients are spread evenly or by "
-                    "weights takes more addresses to tell."
+                    f"{_where(context, path)} keeps clients by source IP ({clients} addresses of this desktop met "
+                    f"{len(served)} servers); whether it spreads them evenly or by weight takes more addresses."
                 ),
                 remedy=SUPPLY["shared"],
                 evidence=path.evidence,
@@ -615,8 +611,8 @@ def indistinguishable(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"{_where(context, path)} spreads new connections over several servers, but "
-                    "whether anything keeps a client on its server could not be told."
+                    f"{_where(context, path)} spreads new connections over several servers; whether it has "
+                    "persistence could not be determined."
                 ),
                 remedy=remedy,
                 evidence=path.evidence,
@@ -637,16 +633,16 @@ def _counted(rest: int) -> str:
         owner=Owner.BALANCER,
         summary="One member answered all connections, with the share that another could still have.",
         why=(
-            "This is what fail-over, an ordered list, and persistence by source address all look like from one "
+            "This is what failover, an ordered list, and source-IP persistence all look like from one "
             "desktop. The first two are as the vendor asks; behind the third any method may hide."
         ),
         remedy=(
-            "Nothing has to change. To tell fail-over from persistence by source address, run the check from "
-            "another network and `compare` the reports, or run it again while a member is shut down on purpose."
+            "Nothing has to change. To tell failover from source-IP persistence, run the check from another network "
+            "and compare the reports, or run it again while a server is taken down on purpose."
         ),
         seen_by=(
             "All connections that were identified went to one member. The share p that others could have is bounded "
-            "by (1-p)^n = 5 %; connections that failed or could not be told count as if they had gone elsewhere "
+            "by (1-p)^n = 5 %; connections that failed or were not identified count as if they had gone elsewhere "
             "(Clopper and Pearson, 1934)."
         ),
         references=(KB_156803,),
@@ -670,14 +666,13 @@ def steady(context: RuleContext) -> Answers:
         bound = f"{100 * path.other_share_at_most:.1f} %"
         rest = path.samples - path.identified
         every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
-        others = f"; the {_counted(rest)} failed or could not be told" if rest else ""
+        others = f"; the {_counted(rest)} failed or could not be identified" if rest else ""
         sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
         yield Hit(
             subject=_subject(context, path),
             summary=(
-                f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; with 95 % "
-                f"confidence fewer than {bound} of new connections go elsewhere. This is consistent with fail-over, "
-                "an ordered list or persistence by source address, which one desktop cannot tell apart."
+                f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; at most {bound} "
+                "go elsewhere (95 % confidence): failover or source-IP persistence."
             ),
             confidence=_sure(path),
             evidence=path.evidence,
@@ -697,17 +692,17 @@ def steady(context: RuleContext) -> Answers:
         owner=Owner.BALANCER,
         summary="TLS ends in front of the members.",
         why=(
-            "The balancer's certificate is the one that clients see and that must be renewed, and the members see "
-            "the balancer's address in place of the client's: Web Email Protection ends a user's session when the "
-            "same user comes from another address, which an address shared by all users upsets."
+            "Clients see the load balancer's certificate, which must be renewed too, and the servers see the load "
+            "balancer's address in place of the client's: Web Email Protection ends a user's session when the same "
+            "user comes from another address, which an address shared by all users upsets."
         ),
         remedy=(
-            "Nothing has to change if it is meant so. Make sure that the balancer's certificate is renewed with the "
-            "members', and prefer passing TLS through where Web Email Protection is used."
+            "Nothing has to change if it is meant so. Renew the load balancer's certificate together with those of "
+            "the servers; where Web Email Protection is used, pass TLS through instead."
         ),
         seen_by=(
-            "By a cookie that only a balancer can have set, by a certificate that no member presents, or by TLS "
-            "sessions that the FQDN's address recognises and no member does."
+            "By a cookie that only a load balancer can have set, by a certificate that no member presents, or by TLS "
+            "sessions that the FQDN's address recognizes and no member does."
         ),
         references=(KB_190220, KB_156803),
     )
@@ -727,8 +722,7 @@ def tls_terminated(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 confidence=Confidence.LIKELY if sole else None,
-                summary=f"TLS for {_where(context, path)} {ends} in front of the servers{vendor}{else_}: "
-                f"{'; '.join(path.termination_evidence)}.",
+                summary=f"TLS for {_where(context, path)} {ends} in front of the servers{vendor}{else_}.",
                 evidence=path.evidence[:3],
                 args=_args(path)
                 | {"vendor": path.vendor or "", "because": "; ".join(path.termination_evidence)},
@@ -744,9 +738,9 @@ def tls_terminated(context: RuleContext) -> Answers:
         title="Cookie reveals internal addresses",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
-        summary="A balancer's cookie gives internal addresses away.",
-        why="Anybody who opens the page learns the addresses and ports of the servers behind the balancer.",
-        remedy="Switch on the encryption of the persistence cookie, or use one with an opaque value.",
+        summary="A load balancer's cookie gives internal addresses away.",
+        why="Anybody who opens the page learns the addresses and ports of the servers behind the load balancer.",
+        remedy="Turn on encryption of the persistence cookie, or use one with an opaque value.",
         seen_by="The cookie's value decodes to an address and a port by the vendor's published encoding.",
         references=(F5_COOKIES,),
     )
@@ -762,7 +756,7 @@ def cookie_discloses(context: RuleContext) -> Answers:
             shown = ", ".join(path.discloses[:4])
             yield Hit(
                 subject=_subject(context, path),
-                summary=f"The balancer's cookie at {_where(context, path)} gives internal addresses away: {shown}.",
+                summary=f"The load balancer's cookie at {_where(context, path)} reveals internal addresses: {shown}.",
                 evidence=path.evidence[:3],
                 args=_args(path) | {"cookies": shown},
             )
@@ -780,12 +774,12 @@ def cookie_discloses(context: RuleContext) -> Answers:
         owner=Owner.BALANCER,
         summary="Part of the connections ended in 502, 503, 504, a close, or silence.",
         why=(
-            "The balancer keeps sending clients to a member that is dead or frozen. A stopped server process still "
-            "accepts connections, so a check that only opens a connection does not notice."
+            "The load balancer keeps sending clients to a server that is dead or frozen. A stopped server process "
+            "still accepts connections, so a health check that only opens a connection does not notice."
         ),
-        remedy=(
-            "Look at the pool's member states, mend or remove the dead one, and give the pool a health check that "
-            "asks for a page over TLS rather than one that only opens a connection."
+        remedy=steps(
+            f"Look at {GENERAL.states}, and repair or remove the one that fails.",
+            say(GENERAL.health),
         ),
         seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
         severity_note="Critical where more than half of the connections end so.",
@@ -808,20 +802,26 @@ def balancer_error(context: RuleContext) -> Answers:
             subject=_subject(context, path),
             severity=Severity.CRITICAL if over_half else None,
             summary=_erring(context, path),
+            remedy=_pool_remedy(context, path),
             evidence=path.evidence,
             args=_args(path) | {"errors": str(path.errors)},
         )
 
 
+def _pool_remedy(context: RuleContext, path: BalancingPath) -> str:
+    words = vendor_words(context.target, path)
+    return steps(f"Look at {words.states}, and repair or remove the one that fails.", say(words.health))
+
+
 def _erring(context: RuleContext, path: BalancingPath) -> str:
     if path.errors == path.samples:
         return (
-            f"All {path.samples} new connections to {_where(context, path)} ended in an error, a close or silence: "
-            "the balancer answers and no server behind it does."
+            f"All {path.samples} new connections to {_where(context, path)} failed: the load balancer answers, "
+            "and no server behind it does."
         )
     return (
-        f"{path.errors} of {path.samples} new connections to {_where(context, path)} ended in an error, a close or "
-        "silence: a dead or frozen server may still be in the pool."
+        f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed (error, close or "
+        "silence): a dead or frozen server may still be in the pool."
     )
 
 
@@ -835,10 +835,10 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
         owner=Owner.BALANCER,
         summary="Only the TLS session keeps clients on a member.",
         why=(
-            "The balancer follows the session id of TLS 1.2. TLS 1.3 has no such id, tickets hide it, and every "
+            "The load balancer follows the session id of TLS 1.2. TLS 1.3 has no such id, tickets hide it, and every "
             "full handshake starts anew: such clients are moved and lose their login."
         ),
-        remedy="Keep clients by source address instead, or by cookie where TLS ends at the balancer.",
+        remedy="Turn on persistence by source IP instead, or by cookie where TLS ends at the load balancer.",
         seen_by=(
             "Connections that offer an earlier TLS session all come back to its member, while fresh ones are "
             "spread, and no cookie keeps them."
@@ -860,10 +860,10 @@ def tls_session_sticky(context: RuleContext) -> Answers:
             yield Hit(
                 subject=_subject(context, path),
                 summary=(
-                    f"Only {path.kept_by or 'the TLS session'} keeps clients of {_where(context, path)} "
-                    "on their server; a client that makes a full handshake is moved."
+                    f"Persistence at {_where(context, path)} rests on {path.kept_by or 'the TLS session'} alone: a "
+                    "client that makes a full handshake is moved to another server."
                 ),
-                remedy=f"{path.vendor_hint}" if path.vendor_hint else None,
+                remedy=_keep(context, path),
                 evidence=path.evidence,
                 args=_args(path),
             )
@@ -878,7 +878,7 @@ def tls_session_sticky(context: RuleContext) -> Answers:
         owner=Owner.BALANCER,
         summary="Several vantage points are served by different members at the same time.",
         why=(
-            "What looks like fail-over from each desktop is then persistence by source address over a method that "
+            "What looks like failover from each desktop is then source-IP persistence over a method that "
             "spreads clients: users of different sites work on different members."
         ),
         remedy=ADVICE,
@@ -898,9 +898,9 @@ def sites_differ(context: RuleContext) -> Answers:
         title="A server gets no clients",
         severity=Severity.INFO,
         owner=Owner.BALANCER,
-        summary="A member that serves was never chosen although the balancer spreads connections.",
-        why="The member costs its licence and its care, and would not take over: it may be missing in the pool.",
-        remedy="Add the member to the pool, or take it out of the profile if it is meant to stand apart.",
+        summary="A member that serves was never chosen although the load balancer spreads connections.",
+        why="The server is paid for and maintained, but would not take over: it may be missing in the pool.",
+        remedy="Add the server to the pool, or take it out of the profile if it is meant to stand apart.",
         seen_by=(
             "The member's own client interface serves, other members share the connections evenly, and the chance "
             "of never meeting a member with an equal share is below 1 %."
@@ -938,8 +938,8 @@ def not_in_pool(context: RuleContext) -> Answers:
                 yield Hit(
                     subject=Subject("member", name),
                     summary=(
-                        f"{name} serves clients when asked directly, but none of {path.identified} new connections "
-                        f"to {_where(context, path)} was sent to it."
+                        f"{name} serves when asked directly, but none of {path.identified} new connections to "
+                        f"{_where(context, path)} went to it."
                     ),
                     evidence=path.evidence,
                     args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},

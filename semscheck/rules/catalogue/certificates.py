@@ -115,8 +115,7 @@ AT_MOST_WARNING = (
 )
 NO_REVOCATION = "Whether the certificate was revoked is not checked."
 INSTALL = (
-    "Install one certificate for the clients' name on the client interface (Interface 2) of every member. "
-    "Certificates are not replicated between members: do it on each."
+    "Install it on Interface 2 of every server, and on a load balancer that ends TLS: it is not replicated."
 )
 MIN_RSA_BITS = 2048
 MIN_EC_BITS = 224
@@ -199,9 +198,9 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         "certificate covers the name that clients use.",
         why="A client compares the name it was given with the names in the server's certificate. If they do "
         "not fit it warns or refuses: it cannot know that it reached the right server. The same happens "
-        "after a fail-over to the member concerned, so it is reported for members that stand by too.",
-        remedy="Have a certificate issued whose Common Name is the clients' FQDN, with the same name among "
-        f"the subject alternative names. {INSTALL}",
+        "after a failover to the member concerned, so it is reported for members that stand by too.",
+        remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name).\n"
+        f"2. {INSTALL}",
         seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
         "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
@@ -372,7 +371,7 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
         why="Clients refuse an expired certificate or warn at every connection. Each member has a "
         "certificate of its own, so one that was forgotten shows only for clients that are sent to that "
         "member.",
-        remedy=f"Renew the certificate. {INSTALL}",
+        remedy=f"1. Renew the certificate.\n2. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
         f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
         references=(RFC_5280_VALIDITY,),
@@ -463,8 +462,8 @@ def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
         summary="The certificate's validity has not begun.",
         why="Clients refuse a certificate from the future. Most often the clock of this desktop, or of the "
         "authority that issued it, is wrong.",
-        remedy="Compare this desktop's clock with a reliable one first. If it is right, have the certificate "
-        f"issued again with a validity that has begun. {INSTALL}",
+        remedy="1. Compare this desktop's clock with a reliable one.\n"
+        f"2. If it is right, have the certificate issued again with a validity that has begun.\n3. {INSTALL}",
         seen_by="The beginning of validity against this desktop's clock at the start of the run.",
         references=(RFC_5280_VALIDITY,),
     )
@@ -499,7 +498,7 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
         summary="The certificate will expire within the threshold (30 days or a quarter of its validity, whichever "
         "is less, unless the profile says otherwise).",
         why="After that day clients refuse the server or warn at every connection.",
-        remedy=f"Renew the certificate in time. {INSTALL}",
+        remedy=f"1. Renew the certificate before that date.\n2. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; of the server's "
         "certificate and of the authorities on the path that was verified.",
         references=(RFC_5280_VALIDITY,),
@@ -550,8 +549,8 @@ def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
         summary="The members' client interfaces present different certificates.",
         why="The vendor's advice is one certificate, for the clients' name, on every client interface. "
         "Certificates are not replicated, so a renewal on one member leaves the others with the old one; "
-        "clients then see another certificate after each fail-over, and one day an expired one.",
-        remedy=f"Decide which certificate is the right one. {INSTALL}",
+        "clients then see another certificate after each failover, and one day an expired one.",
+        remedy=f"1. Decide which certificate is the right one.\n2. {INSTALL}",
         seen_by="The certificates' fingerprints. The same key in both means a renewal that did not reach "
         "every member. Where no member is known, the FQDN's own addresses are compared.",
         references=(KB_156803,),
@@ -575,7 +574,7 @@ def members_differ(context: RuleContext) -> Answers:
 def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     keys = {one.certificate.spki for one in found}
     same_key = len(keys) == 1 and None not in keys
-    which = listed([f"{title(one.certificate)} at {at(one, context)}" for one in found], 3)
+    which = "; ".join(listed(_names_at(one), 4) for one in found[:3])
     faulty = {chain.leaf.fingerprint for chain in chains(context) if _bad_trust(chain, context)}
     met = {p.certificate.fingerprint for p in at_clients(context) if any(place.fqdn for place in p.places)}
     worst = any(
@@ -588,8 +587,8 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     )
     return Hit(
         subject=Subject("cluster", context.target.fqdn),
-        summary=f"The client interfaces present {len(found)} different certificates, "
-        f"{_how_keys_differ(found, same_key)}: {which}.",
+        summary=f"The servers present {len(found)} different certificates to clients "
+        f"({_how_keys_differ(found, same_key)}): {which}.",
         severity=Severity.CRITICAL if worst else Severity.WARNING,
         evidence=tuple(dict.fromkeys(each for one in found for each in one.evidence)),
         args={
@@ -602,6 +601,12 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
             ),
         },
     )
+
+
+def _names_at(one: Presented) -> list[str]:
+    """The servers that present a certificate, by name where they have one."""
+    names = (name for place in one.places for name in (place.client_of or (place.address,)))
+    return list(dict.fromkeys(names))
 
 
 def _how_keys_differ(found: tuple[Presented, ...], same_key: bool) -> str:
@@ -620,7 +625,7 @@ def _bad_trust(chain: Chain, context: RuleContext) -> bool:
 
 
 def _unjudged(context: RuleContext, found: tuple[Chain, ...]) -> Answers:
-    """Where trust could not be told: no chain came before the store, or another fault hid the answer."""
+    """Where trust could not be determined: no chain came before the store, or another fault hid the answer."""
     hidden = [chain for chain in found if answer(chain, context) is Answer.UNKNOWN]
     for chain in hidden:
         why = chain.trust.reason or "another fault of the certificate came first"
@@ -710,11 +715,9 @@ def _why_untrusted(chain: Chain, context: RuleContext) -> str:
         "way there.",
         why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at "
         "every connection, or refuses.",
-        remedy="If the issuer is the organisation's own authority, install its root certificate in the "
-        "trusted roots of the desktops (and name it to this check with --ca-file). Otherwise use a "
-        "certificate of an authority that the desktops trust already. If CRT010 is reported too, have the "
-        "server send the missing certificate first. Where the chain ends in a trusted root and breaks a rule on the "
-        "way (name constraints, path length), have the certificate issued again: no root helps.",
+        remedy="1. If the issuer is your own certificate authority, install its root certificate on the desktops "
+        "(for this check: `--ca-file`).\n"
+        "2. Otherwise install a certificate of an authority that the desktops trust.",
         seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
         f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
         references=(RFC_5280_PATH, KB_156803),
@@ -761,7 +764,7 @@ def _chain_args(chain: Chain, context: RuleContext) -> dict[str, str]:
         summary="The server's certificate is signed with its own key and was not made trusted explicitly.",
         why="Nobody vouches for it. It is what an appliance has out of the box: clients warn at every "
         "connection or refuse.",
-        remedy=f"Have a certificate issued by an authority that the desktops trust. {INSTALL}",
+        remedy=f"1. Have a certificate issued by an authority that the desktops trust.\n2. {INSTALL}",
         seen_by="Issuer and subject are the same and its own key verifies the signature, and the store does "
         "not trust it.",
         references=(KB_156803, RFC_5280_PATH),
@@ -796,8 +799,8 @@ def self_signed(context: RuleContext) -> Answers:
         summary="The server does not send an intermediate certificate that leads from its own to the root.",
         why="A server has to send every certificate between its own and the root. A client that happens to "
         "have the missing one works, another fails: it depends on the desktop, which makes it hard to find.",
-        remedy="On the member (and on a load balancer that ends TLS) install the certificate together with "
-        "its chain: the server's certificate first, then each intermediate. The root need not be sent.",
+        remedy="Install the certificate again together with its intermediate certificates, on every server and on a "
+        "load balancer that ends TLS. The root need not be sent.",
         seen_by="Certain if the path that was verified contains a certificate that was not sent, or if "
         "another server of the run sends it. Likely if the issuer is unknown here and the certificate says "
         "where to fetch it, or was sent alone. The missing one is named from the issuer field; it is never "
@@ -812,10 +815,15 @@ def incomplete_chain(context: RuleContext) -> Answers:
         if lacks is None:
             continue
         breaks = lacks.needed and lacks.certain and lacks.mends and chain.serves_clients
-        does = "does not send" if lacks.certain else "probably does not send"
+        several = len(chain.places) > 1
+        does = (
+            ("do" if several else "does")
+            if lacks.certain
+            else ("probably do" if several else "probably does")
+        )
         yield Hit(
             subject=subject(chain.places, context),
-            summary=f"The server at {where(chain.places, context)} {does} the intermediate certificate "
+            summary=f"{sentence_start(where(chain.places, context))} {does} not send the intermediate certificate "
             f'"{lacks.name}": {lacks.why}.',
             severity=Severity.CRITICAL if breaks else Severity.WARNING,
             confidence=Confidence.CERTAIN if lacks.certain else Confidence.LIKELY,
@@ -845,7 +853,11 @@ def _refused_by(certificate: Certificate, context: RuleContext) -> str:
     """Who refuses a weak certificate; in general words for an authority's, and where no table says."""
     for kind in ("weak-signature", "short-key", "key-type"):
         for refusal in refusals(context, kind, certificate.fingerprint):
-            return refusal.refused_by
+            return (
+                refusal.refused_by
+                if len(refusal.clients) < 3
+                else f"{len(refusal.clients)} kinds of clients refuse it"
+            )
     return "modern clients refuse it"
 
 
@@ -877,8 +889,8 @@ def _sent(context: RuleContext) -> tuple[Presented, ...]:
         "or SHA-1 signature.",
         why="Modern TLS libraries and browsers refuse such certificates, and they can be forged with effort "
         "that is within reach. Old clients still take them, so some users fail and some do not.",
-        remedy="Make a new key (RSA 2048 bits or more, or EC P-256) and have the certificate issued with a "
-        f"SHA-256 signature. {INSTALL}",
+        remedy="1. Make a new key (RSA 2048 bits or more, or EC P-256), and have the certificate issued with a "
+        f"SHA-256 signature.\n2. {INSTALL}",
         seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The "
         "signature of a self-signed certificate is not looked at.",
         references=(SP_800_57, RFC_9155),
@@ -1120,8 +1132,8 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
         "not the clients' FQDN.",
         why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name "
         "or the load balancer leads to Interface 1. Clients compare names and refuse or warn.",
-        remedy="On the member, assign the clients' certificate to Interface 2 and the member's own to "
-        "Interface 1; check that the FQDN and the load balancer lead to Interface 2.",
+        remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
+        "2. Check that the FQDN and the load balancer lead to Interface 2.",
         seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
         references=(KB_156803, KB_154069),
     )
@@ -1168,14 +1180,14 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
         severity=Severity.WARNING,
         severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
         owner=Owner.BALANCER,
-        summary="The certificate at the balancer address is on no member.",
+        summary="The certificate at the load balancer address is on no member.",
         why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
         "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
-        "clients, and the balancer's certificate expires by itself.",
+        "clients, and the load balancer's certificate expires by itself.",
         remedy="If TLS is meant to end at the load balancer, keep its certificate in step with the members'. "
         "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
         "addresses.",
-        seen_by="Fingerprints at the balancer addresses against those on both interfaces of all members.",
+        seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
         references=(KB_156803,),
     )
 )

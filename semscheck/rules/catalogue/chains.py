@@ -185,8 +185,7 @@ def _seen_elsewhere(chain: Chain, context: RuleContext) -> Missing | None:
             certain=True,
             mends=trusted,
             needed=True,
-            why="another server of this run sends it"
-            + (", and with it the chain leads to a trusted root" if trusted else ""),
+            why="another place sends it" + (", and with it the chain is trusted" if trusted else ""),
             evidence=(certificate.id, senders[0].id),
         )
     return None

@@ -65,14 +65,14 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
         title="Failover by changing DNS",
         severity=Severity.INFO,
         owner=Owner.DNS,
-        summary="The FQDN leads to one member's own interface: fail-over is a change of DNS by hand.",
+        summary="The FQDN leads to one member's own interface: failover is a change of DNS by hand.",
         why=(
             "When this member is down somebody has to change the record, and clients stay with the dead member "
             "until their cached answer has expired."
         ),
         remedy=(
-            "Nothing has to change if that is how it is meant; keep the record's TTL low. For fail-over without "
-            "hands put a balancer in front that uses fail-over and persistence."
+            "Nothing has to change if it is meant so; keep the record's TTL low. For automatic failover put a load "
+            "balancer in front, with failover and persistence."
         ),
         seen_by="The one address that the FQDN has is a member's client interface by the profile.",
         references=(KB_156803, KB_153721),
@@ -98,7 +98,7 @@ def manual_failover(context: RuleContext) -> Answers:
         subject=place_subject(direct[0], context.target),
         summary=(
             f"{context.target.fqdn_shown or context.target.fqdn} leads to {name} itself, with no "
-            f"balancer: fail-over is a change of the DNS record{at_least}."
+            f"load balancer: failover is a change of the DNS record{at_least}."
         ),
         evidence=direct[0].evidence[:3],
         args={"member": name, "ttl_s": "" if ttl is None else str(ttl)},
@@ -119,7 +119,7 @@ def _serves(place: EndpointStatus) -> bool:
         owner=Owner.SERVER,
         summary="A member does not serve clients on any of its addresses while another member does.",
         why="Clients may work today; the next failure has nothing to fail over to.",
-        remedy="Bring the member's client interface back: see what stopped it below.",
+        remedy="Start the services of that server, and check its Interface 2.",
         seen_by=(
             "The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
             "as down; where no member can be asked directly, that is one remark (NET010)."
@@ -162,8 +162,8 @@ def redundancy_lost(context: RuleContext) -> Answers:
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The cluster has more members than the vendor supports.",
-        why="Replication goes round a ring; with more than six members the vendor does not support it.",
-        remedy="Take members out until six are left; a cluster is for availability, not for load.",
+        why="Replication goes from server to server in a ring; the vendor supports at most six.",
+        remedy="Take servers out of the cluster until six are left.",
         seen_by="Counted in the profile; a member that the profile does not name is not counted.",
         references=(KB_153476,),
     )
@@ -227,7 +227,7 @@ def versions_differ(context: RuleContext) -> Answers:
         owner=Owner.SERVER,
         summary="The FQDN has addresses, and nothing at them serves clients.",
         why="No client in this network reaches the service.",
-        remedy="See what stopped each address; the first cause that all of them share is the one to mend.",
+        remedy="Fix what stops the first address; the finding for that address has the steps.",
         seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
         references=(KB_156803,),
     )
@@ -279,15 +279,16 @@ def _is_product(exchanges: tuple[Exchange, ...]) -> bool:
         severity=Severity.WARNING,
         confidence=Confidence.LIKELY,
         owner=Owner.SERVER,
-        summary="What answers is not recognisably the server, or is an error page.",
-        why="The name may lead to another machine, to a balancer's sorry page, or to a portal that catches traffic.",
+        summary="What answers is not recognized as the product, or is an error page.",
+        why="The name may lead to another machine, to a load balancer's error page, or to a captive portal.",
         remedy=(
-            "Open the address in a browser and compare. If it is another system, correct the DNS record or the "
-            "balancer's pool; if it is an error page, look at the member behind it."
+            "1. Open the address in a browser: is it an error page, or another system?\n"
+            "2. An error page: look at the server behind it.\n"
+            "3. Another system: correct the DNS record, or the load balancer's pool."
         ),
         seen_by=(
             "Titles and paths that public sources know of the product, matched loosely; a redirect is followed once "
-            "and on the same host only. Pages that were rebranded are not recognised: hence likely, not certain. "
+            "and on the same host only. Pages that were rebranded are not recognized: hence likely, not certain. "
             "Status alone is no measure: the product sends its own “not found” page with status 200."
         ),
         references=(NMAP,),
@@ -308,7 +309,7 @@ def not_this_product(context: RuleContext) -> Answers:
         name = place_name(place, context.target)
         yield Hit(
             subject=place_subject(place, context.target),
-            summary=f"What answers at {name} does not look like the server: {what}.",
+            summary=f"{sentence_start(name)} is not an Encryption Management Server: {what}.",
             evidence=tuple(e.id for e in seen),
             args={"title": last.title or "", "status": str(last.status)},
         )
@@ -332,10 +333,10 @@ def _what_it_shows(seen: Exchange) -> str:
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.SERVER,
-        summary="TLS is fine; HTTP is silent, garbage or broken off.",
-        why="The program behind the port has stopped while its TLS end still works: clients connect and then hang.",
-        remedy="Restart the server's web service, and give the balancer's health check a page to ask for.",
-        seen_by="A request was sent after a good handshake, and no complete answer came within the time-out.",
+        summary="TLS works; HTTP requests get no usable answer.",
+        why="The web service has stopped while TLS still works: clients connect and then hang.",
+        remedy="1. Restart the server's services.\n2. Give the load balancer's health check a page to ask for.",
+        seen_by="A request was sent after a good handshake, and no complete answer came within the timeout.",
         references=(KB_156803,),
     )
 )
@@ -348,15 +349,15 @@ def no_answer(context: RuleContext) -> Answers:
         if place.reach is not Reach.NO_HTTP or not seen or seen[0].failure is None:
             continue
         how = {
-            "stalled": "no answer comes",
-            "timed-out": "no answer comes",
-            "closed": "the connection is closed without an answer",
-            "reset": "the connection is reset",
-            "malformed": "what comes is no HTTP",
-        }.get(seen[0].failure.cause.value, "no usable answer comes")
+            "stalled": "does not answer HTTP requests",
+            "timed-out": "does not answer HTTP requests",
+            "closed": "closes the connection without an answer to HTTP",
+            "reset": "resets the connection at the HTTP request",
+            "malformed": "answers with something that is not HTTP",
+        }.get(seen[0].failure.cause.value, "gives no usable answer to HTTP")
         yield Hit(
             subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} speaks TLS, but to a request {how}.",
+            summary=f"{sentence_start(place_name(place, context.target))} completes TLS, but {how}.",
             severity=by_subject(place),
             evidence=(seen[0].id,),
             args={"how": how, "address": place.address},

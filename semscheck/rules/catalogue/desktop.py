@@ -57,21 +57,20 @@ def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
         impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.DESKTOP,
-        summary="The name that clients use is one member's own name, so that they have no fail-over.",
+        summary="The name that clients use is one member's own name, so that they have no failover.",
         why=(
             "A client keeps to the server it was enrolled with. If that is one member's own name, nothing takes "
             "over when this member is down, although the cluster works: no policy, no logs, possibly no mail. "
             "It happens where the client was downloaded from a member without setting another name."
         ),
         remedy=(
-            "1. Give the cluster a name of its own, such as keys.example.com, that leads to the load balancer "
-            "or to Interface 2 of the active member.\n"
-            "2. Set it under Consumers, Groups, Download Client, as the Encryption Server.\n"
-            "3. Give clients the new installer, or enrol them anew."
+            "1. Give the cluster a name of its own (not the server's), that leads to the load balancer.\n"
+            '2. Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".\n'
+            "3. Give clients the new installer, or enroll them again. Leave the server's own name in DNS as it is."
         ),
         seen_by=(
             "The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without "
-            "members in the profile it cannot be told."
+            "members in the profile it cannot be determined."
         ),
         references=(KB_BALANCING, KB_STAMP),
     )
@@ -91,7 +90,7 @@ def bound_to_member(context: RuleContext) -> Iterator[Answer]:
     how = f"is an alias of {member}," if alias else "is"
     yield Hit(
         subject=fqdn_subject(context),
-        summary=f"{fqdn_shown(context.target)} {how} one member's own name: this client has no fail-over.",
+        summary=f"{fqdn_shown(context.target)} {how} one server's own name: this client has no failover.",
         evidence=ids(
             answer
             for answer in resolver_answers(context)
@@ -110,12 +109,12 @@ def bound_to_member(context: RuleContext) -> Iterator[Answer]:
         owner=Owner.DESKTOP,
         summary="This desktop is enrolled with another server than the one that was checked.",
         why=(
-            "Encryption Desktop goes to the server in its enrolment, whatever else is right. What was checked "
+            "Encryption Desktop goes to the server in its enrollment, whatever else is right. What was checked "
             "here is then not what this user's client uses."
         ),
         remedy=(
-            "Check the enrolled name instead (`semscheck check` without a name does), or enrol the client anew "
-            "with an installer that carries the right name."
+            "1. Check the enrolled name instead: `semscheck check` without a name.\n"
+            "2. If the enrolled name is wrong, enroll the client again with an installer that has the right name."
         ),
         seen_by=(
             "Windows: the value PGPSTAMP of both registry views, and PGPprefs.xml. macOS: the preference files "
@@ -129,8 +128,8 @@ def enrolled_elsewhere(context: RuleContext) -> Iterator[Answer]:
     found = [one for one in context.of(Enrolment) if one.servers]
     if not found:
         unread = [one for one in context.of(Enrolment) if _is_unread(one)]
-        why = f"the enrolment could not be read ({unread[0].source})" if unread else ""
-        yield NotObserved(why or "no enrolment was found on this desktop")
+        why = f"the enrollment could not be read ({unread[0].source})" if unread else ""
+        yield NotObserved(why or "no enrollment was found on this desktop")
         return
     servers = list(dict.fromkeys(name for one in found for name in one.servers))
     checked = {context.target.fqdn, context.target.fqdn_shown.lower()}
@@ -158,7 +157,7 @@ def _is_unread(one: Enrolment) -> bool:
         summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
         why=(
             "This desktop goes to the address in its hosts file, also after DNS was changed: it misses every "
-            "fail-over and every move, and what is wrong here is right on the next desktop."
+            "failover and every move, and what is wrong here is right on the next desktop."
         ),
         remedy="Remove the line from the hosts file, with administrator's rights, and flush the DNS cache.",
         seen_by=(
@@ -221,7 +220,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
         ),
         seen_by=(
             "The `Date` of the servers' HTTP answers is compared with this desktop's clock, the median for each "
-            "address. It comes from the balancer where that ends TLS. With one server alone it cannot be told "
+            "address. It comes from the load balancer where that ends TLS. With one server alone it stays open "
             "whose clock is wrong; some answers of this product carry no `Date`."
         ),
         severity_note="critical where the difference changes whether a certificate is valid",

@@ -32,6 +32,7 @@ from semscheck.rules.catalogue.dns_facts import (
     untold,
 )
 from semscheck.rules.context import RuleContext
+from semscheck.rules.remedies import steps
 from semscheck.rules.routing import apart, in_words, led_to
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -52,7 +53,7 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
         summary="The FQDN does not exist in DNS (NXDOMAIN).",
         why=(
             "Clients turn the server's name into an address before anything else. Without one, Encryption "
-            "Desktop can neither enrol nor fetch policy nor upload logs, whatever state the servers are in, "
+            "Desktop can neither enroll nor fetch policy nor upload logs, whatever state the servers are in, "
             "and mail may be held back by the policy for a server that is out of reach."
         ),
         remedy=(
@@ -119,8 +120,8 @@ def _configured(context: RuleContext) -> dict[str, int]:
             "Clients cannot connect, as if the name did not exist."
         ),
         remedy=(
-            "Add one A record for the FQDN: the load balancer's address, or Interface 2 of one member. If a "
-            "record is there, compare the zone on each of its name servers, and the view that clients get."
+            "1. Add one A record for the FQDN: the load balancer's address, or Interface 2 of one server.\n"
+            "2. If a record is there, compare the zone on each of its name servers, and the view that clients get."
         ),
         seen_by=(
             "The resolvers answered NOERROR with no record of either type. Only the address families that were "
@@ -154,6 +155,16 @@ def no_address(context: RuleContext) -> Iterator[Answer]:
     )
 
 
+_SILENT = (
+    "Check that the DNS server runs and that this desktop may reach it on UDP and TCP port 53; remove a dead one "
+    "from the desktop's settings or from DHCP."
+)
+_REFUSED = (
+    "Let the DNS server answer this network (its access list), or remove it from the desktop's settings."
+)
+_SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone, or DNSSEC fails."
+
+
 @rule(
     Card(
         code="DNS003",
@@ -169,16 +180,10 @@ def no_address(context: RuleContext) -> Iterator[Answer]:
             "cannot be resolved at all. NXDOMAIN for one kind of record says that the name has no record of any "
             "kind: a program or a cache that believes it cannot reach the server, others can."
         ),
-        remedy=(
-            "1. Time-out: check that this desktop may reach the resolver on UDP and TCP port 53, and that it "
-            "runs; remove a dead one from the desktop's settings or from DHCP.\n"
-            "2. REFUSED: the resolver does not serve this network; correct its access list, or the setting.\n"
-            "3. SERVFAIL: the resolver cannot get or validate the zone; look at its log, the zone's name "
-            "servers and DNSSEC."
-        ),
+        remedy=f"For silence: {_SILENT} For REFUSED: {_REFUSED} For SERVFAIL: {_SERVFAIL}",
         seen_by=(
             "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
-            "datagram is sent again, once or twice as the time-out allows; a resolver that leaves a query "
+            "datagram is sent again, once or twice as the timeout allows; a resolver that leaves a query "
             "unanswered is left alone. It is reported where every query of one type failed, so that one lost "
             "packet is not; and where NXDOMAIN came for one type and records for the other (RFC 4074 section 4.2)."
         ),
@@ -210,12 +215,13 @@ def resolver_failed(context: RuleContext) -> Iterator[Answer]:
             reasons += f", and gives {listed(unchecked.records)} where it need not validate: DNSSEC"
         one_kind = len(failing) < len({a.record_type for a in own})
         part = f" for {failing[0]} records" if one_kind else ""
+        cannot = f"{fqdn_shown(context.target)} cannot be resolved: " if severity is Severity.CRITICAL else ""
         yield Hit(
             subject=Subject("resolver", server, *_address_and_port(server)),
-            summary=f"The resolver {server} fails{part}: {reasons}.",
+            summary=f"{cannot}DNS server {server} fails{part}: {reasons}.",
             remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0])
             if one_kind
-            else (_SIGNATURES if unchecked else None),
+            else (_SIGNATURES if unchecked else _what_to_do(bad)),
             severity=severity,
             evidence=ids(bad),
             args={"server": server, "reason": reasons, "types": listed(failing)},
@@ -234,6 +240,17 @@ def _unchecked(context: RuleContext, server: str) -> DnsAnswer | None:
     """What the server answers where it is asked not to validate (CD), None if it was not asked or has nothing."""
     asked = (a for a in context.of(DnsAnswer) if a.purpose == "probe" and a.server == server)
     return next((a for a in asked if a.name == context.target.fqdn and a.records), None)
+
+
+def _what_to_do(bad: Sequence[DnsAnswer]) -> str:
+    """The steps for how it failed, and no others."""
+    codes = {answer.rcode for answer in bad}
+    silent = any(answer.failure is not None for answer in bad)
+    return steps(
+        _SILENT if silent else "",
+        _REFUSED if "REFUSED" in codes else "",
+        _SERVFAIL if not silent and "REFUSED" not in codes else "",
+    )
 
 
 def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Iterator[Hit]:
@@ -355,14 +372,13 @@ def _server_name(one: ResolverAnalysis) -> str:
         summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
         why=(
             "This is DNS round robin, which the vendor does not support. Every look-up may send a client to "
-            "another member, in the middle of its work: a login, an enrolment or a web mail session that "
+            "another member, in the middle of its work: a login, an enrollment or a web mail session that "
             "another member holds is lost, and web mail users miss messages that were not replicated yet. A "
             "dead member keeps its share of the clients, since DNS does not know that it is dead."
         ),
         remedy=(
             "1. Leave one address record for the FQDN.\n"
-            "2. Point it at a load balancer that does fail-over, first alive, or a weighted choice with one "
-            "member far ahead, with persistence; or at Interface 2 of one member.\n"
+            "2. Point it at a load balancer with failover and persistence, or at Interface 2 of one server.\n"
             "3. Give the members' other addresses names of their own."
         ),
         seen_by=(
@@ -421,9 +437,8 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
             "a session whenever one family is the faster one."
         ),
         remedy=(
-            "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one member. Two "
-            "records of different families (one A, one AAAA) are fine where both lead to the same member; where they "
-            "do not, give the balancer's pools for both the same order, or remove the AAAA record."
+            "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one server. An A and an "
+            "AAAA record are fine where both lead to the same server."
         ),
         seen_by=(
             "Some answer had more than one address of one family, and all answers of each server were alike. Or all "
@@ -465,8 +480,8 @@ def several_addresses(context: RuleContext) -> Iterator[Answer]:
 
 
 _SAME_ORDER = (
-    "Give the balancer's pools for IPv4 and for IPv6 the same servers in the same order, so that both lead to the "
-    "same member and fail over together; or have the FQDN's AAAA record removed."
+    "Give the load balancer's pools for IPv4 and for IPv6 the same servers in the same order, or remove the FQDN's "
+    "AAAA record."
 )
 
 
@@ -511,8 +526,8 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
             "change."
         ),
         remedy=(
-            "Let the name server give one address as long as what is behind it works (fail-over, not rotation, "
-            "ratio or random choice), or give one record and put a load balancer with persistence there."
+            "Set the name server (global load balancer) to failover, so that it gives one address as long as that "
+            "one works; or publish one address, of a load balancer with persistence."
         ),
         seen_by=(
             "One server gave different single addresses within one burst of eight queries. Caching resolvers "
@@ -557,12 +572,12 @@ def answer_flips(context: RuleContext) -> Iterator[Answer]:
         summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
         why=(
             "Which server a client reaches depends on which resolver answers it first. One of them holds an "
-            "older answer, another view of the zone, or a zone that was not transferred; after a fail-over by "
+            "older answer, another view of the zone, or a zone that was not transferred; after a failover by "
             "DNS some clients then stay with the dead member."
         ),
         remedy=(
             "1. If the record was changed a moment ago, wait for its time to live and look again.\n"
-            "2. Compare the zone's serial number on all its name servers; mend the transfer.\n"
+            "2. Compare the zone's serial number on all its name servers, and fix the zone transfer.\n"
             "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view."
         ),
         seen_by=(
@@ -628,16 +643,15 @@ def _disagreement(
         impact=ImpactKind.NO_REDUNDANCY,
         severity=Severity.WARNING,
         owner=Owner.DNS,
-        summary="Fail-over is done by changing the DNS record, and its time to live keeps clients on the old one.",
+        summary="Failover is done by changing the DNS record, and its time to live keeps clients on the old one.",
         why=(
             "When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the "
             "address they have until its time to live runs out. For that long clients stay with a dead member, "
             "cannot fetch policy, and may not be able to send mail."
         ),
         remedy=(
-            "Lower the record's time to live (and that of every alias on the way) to 60 to 300 seconds, well "
-            "before it is needed: the old value still counts for as long as it says. Or put a load balancer "
-            "in front, which needs no DNS change. On a desktop, `ipconfig /flushdns` empties the cache at once."
+            "1. Lower the TTL of the record, and of every alias on the way, to 60 to 300 seconds.\n"
+            "2. After a change, `ipconfig /flushdns` empties a desktop's cache at once."
         ),
         seen_by=(
             'Only judged where the profile says `failover = "dns"`; the threshold is `ttl_warning_s`. The '
@@ -649,7 +663,7 @@ def _disagreement(
 )
 def ttl_delays_failover(context: RuleContext) -> Iterator[Answer]:
     if context.target.failover is not Failover.DNS:
-        yield NotObserved("fail-over is not by DNS, as far as the profile says")
+        yield NotObserved("failover is not by DNS, as far as the profile says")
         return
     silence = untold(context)
     if silence is not None:

@@ -74,12 +74,11 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
             "or refuse. Clients belong on Interface 2, or on the load balancer in front of it."
         ),
         remedy=(
-            "Change the address record of the FQDN to the load balancer's address, or to Interface 2 of a "
-            "member. Correct the profile if the interfaces are the wrong way round there."
+            "Change the address record of the FQDN to the load balancer's address, or to Interface 2 of a server."
         ),
         seen_by=(
             "An address of the FQDN is one that the profile lists under `replication` and nobody's `client` "
-            "(an address that is both is CRT014). Without members in the profile it cannot be told."
+            "(an address that is both is CRT014). Without members in the profile it cannot be determined."
         ),
         references=(KB_BALANCING,),
     )
@@ -125,11 +124,11 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
         ),
         why=(
             "Clients are led somewhere that nobody here has accounted for: an old server, another cluster, a "
-            "proxy, or a balancer that the profile forgot. What is found there may not be what is meant."
+            "proxy, or a load balancer that the profile forgot. What is found there may not be what is meant."
         ),
         remedy=(
-            "If the address is right, add it to the profile (`balancers`, or a member's `client`); if not, "
-            "correct the record, or find out which resolver invented it."
+            "1. Ask which server has this address; if it is right, add it to the profile.\n"
+            "2. If it is wrong, correct the record, or find out which resolver gives it."
         ),
         seen_by=(
             "The FQDN's addresses are compared with the profile's. Without any member or balancer in the "
@@ -148,7 +147,7 @@ def points_to_stranger(context: RuleContext) -> Iterator[Answer]:
     mapped = _mapped_addresses(context)
     yield from (_mapped_hit(context, address, four) for address, four in mapped.items())
     if missing is None and not known:
-        missing = NotObserved("no address of a balancer or a member is known")
+        missing = NotObserved("no address of a load balancer or a member is known")
     if missing is not None:
         yield missing
         return
@@ -200,7 +199,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
         subject=Subject("fqdn", context.target.fqdn, addresses[0] if len(addresses) == 1 else None),
         summary=(
             f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
-            "balancer nor as a member."
+            "load balancer nor as a server."
         ),
         evidence=_evidence(context, set(addresses)),
         args={"addresses": listed(addresses), "count": str(len(addresses))},
@@ -220,8 +219,8 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
             "a phone. A certificate can hardly cover it, and the client asks several names before it finds one."
         ),
         remedy=(
-            "Enrol clients with the fully qualified name, as in keys.example.com, and create the record under "
-            "that name. The name is set in the client's installer (Download Client, Encryption Server)."
+            "1. Create the record under the fully qualified name, as in keys.example.com.\n"
+            '2. Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".'
         ),
         seen_by=(
             "The name has no dot; or the resolvers say that it does not exist as it stands, and an answer came "

@@ -440,7 +440,7 @@ def _system(context: RuleContext) -> SystemResolution | None:
         ),
         seen_by=(
             "getaddrinfo failed, while a resolver that this desktop is set to use gave an address. A look-up that "
-            "was not finished within twice the step's time-out is DNS022."
+            "was not finished within twice the step's timeout is DNS022."
         ),
         references=(RESOLV_CONF,),
         title="This desktop's own look-up fails",

@@ -1,6 +1,6 @@
 """Does something between this desktop and the servers open TLS? Only signs can be seen, so always `likely`.
 
-One issuer for all members is normal: an organisation has one authority. What is not normal: an issuer that is an
+One issuer for all members is normal: an organization has one authority. What is not normal: an issuer that is an
 inspection product's; certificates for different hosts made within minutes of the run by an authority that this
 desktop does not trust; one private key in recent certificates for different hosts; and one machine that answers at
 every address: the same certificate for whoever sends no name, and sessions that all of them know.

@@ -97,8 +97,8 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
         summary="A connection was refused.",
         why="Nothing listens there, or a firewall answers in its place: clients fail at once.",
         remedy=(
-            "Check that the server's services run and listen on this interface and port, and that no firewall "
-            "rejects this desktop's network."
+            "1. Start the server's services, and check that they listen on this interface and port.\n"
+            "2. If they do, look for a firewall that rejects this desktop's network."
         ),
         seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
         references=(RFC_9293,),
@@ -121,12 +121,12 @@ def refused(context: RuleContext) -> Answers:
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
         summary="No answer came to the connection request.",
-        why="Clients hang until their own time-out before they fail, which users see as a freeze.",
+        why="Clients wait for their own timeout before they fail, which users see as a freeze.",
         remedy=(
-            "Ask the network's administrator whether a firewall drops traffic from this desktop's network to this "
-            "address and port, and the server's administrator whether the host is up."
+            "1. Check whether a firewall drops traffic from this desktop's network to this address and port.\n"
+            "2. If none does, check that the host is up and has this address."
         ),
-        seen_by=f"No packet came back within the time-out: filtered, or the host is down. {NOT_DOWN}",
+        seen_by=f"No packet came back within the timeout: filtered, or the host is down. {NOT_DOWN}",
         references=(RFC_9293,),
     )
 )
@@ -151,7 +151,7 @@ def timed_out(context: RuleContext) -> Answers:
         owner=Owner.NETWORK,
         summary="The network says that the address cannot be reached.",
         why="Clients in this network fail at once; no retry helps.",
-        remedy="Check routes and firewalls between this desktop's network and the address, and the address itself.",
+        remedy="Check the route and the firewalls between this desktop's network and the address.",
         seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
         references=(RFC_1122,),
     )
@@ -162,6 +162,12 @@ def no_route(context: RuleContext) -> Answers:
     for place, seen, trouble in _stopped_at(context, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
         said = f" ({trouble.detail})" if trouble.detail else ""
         yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
+
+
+RESETS = (
+    "1. Restart the services of the server.\n"
+    "2. Look for a firewall or an intrusion prevention system that ends connections from this network."
+)
 
 
 def _reset_before_a_byte(trouble: Failure | None) -> bool:
@@ -179,12 +185,12 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
         owner=Owner.NETWORK,
         summary="The connection was reset before the server sent a byte.",
         why=(
-            "Something accepts and then throws the connection away: an inspecting firewall, a balancer with no "
-            "member to give it to, or a server that is overloaded."
+            "Something accepts the connection and drops it: an inspecting firewall, a load balancer with no server "
+            "to give it to, or a server that is overloaded."
         ),
         remedy=(
-            "Ask the owners of what lies between, the balancer first: has it a member that is up? Does a firewall "
-            "or an intrusion prevention system end connections from this network?"
+            "1. Check at the load balancer that its pool has a server that is up.\n"
+            "2. Look for a firewall or an intrusion prevention system that ends connections from this network."
         ),
         seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
         references=(RFC_9293,),
@@ -206,6 +212,8 @@ def reset(context: RuleContext) -> Answers:
             yield Hit(
                 subject=place_subject(place, context.target),
                 summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte.",
+                owner=Owner.SERVER if place.client_of else None,
+                remedy=RESETS if place.client_of else None,
                 severity=by_subject(place),
                 evidence=(first.id,),
                 args={"address": place.address, "port": str(place.port)},
@@ -219,7 +227,7 @@ def reset(context: RuleContext) -> Answers:
         severity=Severity.WARNING,
         owner=Owner.NETWORK,
         summary="Connecting takes over a second (median).",
-        why="Every step of a client takes several such round trips; users wait, and time-outs come near.",
+        why="Every step of a client takes several such round trips; users wait, and timeouts come near.",
         remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
         seen_by="The median time of the connections that this run made to the address, of three at least: one "
         "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`.",
@@ -340,8 +348,8 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
         summary="Some of the repeated connections to one address failed to be made.",
         why="Clients fail now and then with no pattern that users could describe.",
         remedy=(
-            "Look for packet loss on the way, for a full connection table in a firewall or balancer, and for a "
-            "member that goes up and down."
+            "1. Look for a server that goes up and down.\n"
+            "2. Look for packet loss, and for a full connection table in a firewall or load balancer."
         ),
         seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. "
         "Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no "
@@ -399,7 +407,7 @@ def flaky(context: RuleContext) -> Answers:
         owner=Owner.NETWORK,
         summary="Replication or administration ports answer from a desktop.",
         why="Clients need neither; both are worth protecting, and a wider reach than needed is a risk.",
-        remedy="Let only the members reach port 444 of each other, and only administrators reach port 9000.",
+        remedy="Let only the servers reach port 444 of each other, and only administrators reach port 9000.",
         seen_by="Asked only with --services: the port accepts a connection from here.",
         references=(KB_154069,),
     )

@@ -1,7 +1,7 @@
 """Which certificates and chains were presented where: the view that the TLS and certificate rules share.
 
 A certificate that several places present is one thing to mend, so the view is by certificate (or chain), each
-with its places. A place may present several: a balancer that passes TLS through shows its members' in turn.
+with its places. A place may present several: a load balancer that passes TLS through shows its members' in turn.
 """
 
 from __future__ import annotations

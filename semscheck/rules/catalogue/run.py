@@ -32,8 +32,8 @@ SHOWN = 6
         summary="A part of semscheck failed with a defect of its own.",
         why="What that part would have seen is not known, so the verdict may be incomplete.",
         remedy=(
-            "Report it with the saved evidence (`--save FILE`, and `--redact` if names must not leave the house). "
-            "The other results stand."
+            "Report it with the saved evidence (`--save FILE`, and `--redact` if names must stay inside). The other "
+            "results stand."
         ),
         seen_by="The guard around every probe and every rule.",
     )
@@ -43,7 +43,7 @@ def probe_crashed(context: RuleContext) -> Answers:
     for crash in context.of(Crash):
         yield Hit(
             subject=Subject("run", crash.where),
-            summary=f"The part of semscheck for {crash.where} failed with a defect of its own: {crash.error}",
+            summary=f"A part of semscheck ({crash.where}) failed with a defect of its own: {crash.error}",
             evidence=(crash.id,),
             args={"where": crash.where, "error": crash.error},
         )
@@ -57,9 +57,9 @@ def probe_crashed(context: RuleContext) -> Answers:
         impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
-        summary="The run was cancelled, or ran out of time, before all was measured.",
-        why="What was not measured may be broken.",
-        remedy="Run it again, with a longer `--deadline` if it ran out of time.",
+        summary="The run was cancelled, or ran out of time, before everything was tested.",
+        why="What was not tested may be broken.",
+        remedy="Run the check again; give it more time with `--deadline SECONDS` if it ran out.",
         seen_by="The run's own clock and its list of unfinished parts.",
     )
 )
@@ -72,7 +72,7 @@ def incomplete(context: RuleContext) -> Answers:
         how = "was cancelled" if cut.reason == "cancelled" else "ran out of time"
         yield Hit(
             subject=Subject("run", context.snapshot.run.id),
-            summary=f"The run {how} before all was measured; not finished: {listed}.",
+            summary=f"The run {how} before everything was tested; not finished: {listed}.",
             evidence=(cut.id,),
             args={"reason": cut.reason, "unfinished": ", ".join(cut.unfinished)},
         )
@@ -80,6 +80,10 @@ def incomplete(context: RuleContext) -> Answers:
 
 def _at_once(seen: Connection) -> bool:
     return seen.elapsed_s is not None and seen.elapsed_s < AT_ONCE_S
+
+
+def _tried(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 @rule(
@@ -92,7 +96,7 @@ def _at_once(seen: Connection) -> bool:
         owner=Owner.DESKTOP,
         summary="No packet came back from anything.",
         why="This desktop seems to have no network, so nothing can be said of the servers.",
-        remedy="Check the cable, the wireless network or the VPN of this desktop, and run the check again.",
+        remedy="Check this desktop's cable, Wi-Fi or VPN, and run the check again.",
         seen_by=(
             "No name server, no address of the FQDN and no member sent anything back. A missing default route "
             "alone is not this."
@@ -114,8 +118,8 @@ def no_network(context: RuleContext) -> Answers:
     yield Hit(
         subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
         summary=(
-            f"No packet came back from anything: {len(asked)} questions to name servers and {len(tried)} connections "
-            "were tried. This desktop seems to have no network."
+            f"Nothing answered ({_tried(len(asked), 'DNS query', 'DNS queries')}, "
+            f"{_tried(len(tried), 'connection', 'connections')} tried): this desktop seems to have no network."
         ),
         evidence=tuple(o.id for o in (*asked[:3], *tried[:3])),
         args={"questions": str(len(asked)), "connections": str(len(tried))},
@@ -130,15 +134,15 @@ def no_network(context: RuleContext) -> Answers:
         impact=ImpactKind.NOT_TESTED,
         severity=Severity.UNKNOWN,
         owner=Owner.SEMSCHECK,
-        summary="Something that decides the verdict was not measured, and nothing else says why.",
+        summary="Something that decides the verdict was not tested.",
         why="Where nothing was found because nothing was seen, the service may be broken all the same.",
         remedy=(
-            "See which rules were not observed, and why (`--verbose`): name the members and a resolver, run the "
-            "check again, or run it from another desktop."
+            "1. Run the check again with `--verbose`, which says what was not tested and why.\n"
+            "2. Name the servers (`semscheck init`), or run the check from another desktop."
         ),
         seen_by=(
             "The name, what serves there, its certificate and the spreading of connections each have a rule that "
-            "has to answer before a run can be called healthy. Where a critical or unknown finding stands, that "
+            "has to answer before a run can be ok. Where a critical or unknown finding stands, that "
             "says more, and this is left out."
         ),
     )

@@ -59,7 +59,7 @@ def _listed(names: list[str]) -> str:
             "the service. List the ones that you need under `require` in the profile."
         ),
         remedy=(
-            "If the service is needed, switch it on under Services on that member, and let this desktop's network "
+            "If the service is needed, turn it on under Services on that member, and let this desktop's network "
             "through to its port."
         ),
         seen_by="A connection to the port was refused, or nothing came back. Which of the two is said.",
@@ -91,7 +91,7 @@ def _closed(context: RuleContext, port: int, shut: list[ServiceProbe]) -> Hit:
     return Hit(
         subject=Subject("service", names[0], first.address, port),
         severity=Severity.CRITICAL if port in context.target.services.require else None,
-        summary=f"{first.service} (port {port}) is not enabled or filtered on {_listed(names)}: {_how(shut)}.",
+        summary=f"{first.service} (port {port}) is closed or filtered on {_listed(names)}: {_how(shut)}.",
         evidence=tuple(probe.id for probe in shut),
         args={"service": first.service, "port": str(port), "where": ", ".join(names), "how": _how(shut)},
     )
@@ -122,7 +122,7 @@ def _how(shut: list[ServiceProbe]) -> str:
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A service is open on some members only.",
-        why="After a fail-over users of that service lose it, though everything else goes on.",
+        why="After a failover users of that service lose it, though everything else goes on.",
         remedy="Switch the service on, on every member, or let the network through to each of them alike.",
         seen_by="The same port was asked on the client interface of at least two members.",
         references=(KB_180146,),

@@ -128,8 +128,8 @@ def _said(failure: Failure) -> str:
         why="Clients speak TLS (HTTPS) only, so they fail with an error of encryption. Often a plain-HTTP "
         "service or another program listens on the port, or a load balancer forwards to the wrong port of "
         "the members.",
-        remedy="Find out what listens at this address and port. On a load balancer check the members' port "
-        "in the pool and that TLS is passed through or spoken, not plain HTTP.",
+        remedy="1. Find out what listens at this address and port.\n"
+        "2. On a load balancer, check the servers' port in the pool, and that it passes TLS through.",
         seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what "
         "they say is in the evidence.",
         references=(RFC_8446,),
@@ -161,9 +161,9 @@ def not_tls(context: RuleContext) -> Answers:
         "that the two sides have no version or cipher in common, unrecognized_name that this name is not "
         "served there, internal_error a fault on the server. A close without an alert often comes from a "
         "load balancer that has no working member behind it.",
-        remedy="For an alert, compare versions and ciphers of the server with those of the clients, and "
-        "check that a certificate is assigned to the interface. For a close, check the load balancer's pool "
-        "and its health checks.",
+        remedy="1. Check that a certificate is assigned to the interface, and restart the services.\n"
+        "2. On a load balancer, check that its pool has a server that is up.\n"
+        "3. Compare the TLS versions and ciphers of the server with those of the clients.",
         seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, "
         "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
         "versions) is never reported as this.",
@@ -196,15 +196,16 @@ def handshake_refused(context: RuleContext) -> Answers:
         severity=Severity.CRITICAL,
         severity_note=BY_SUBJECT,
         owner=Owner.NETWORK,
-        summary="The connection was accepted and the first TLS message was never answered.",
+        summary="The connection is accepted, and the TLS handshake is never answered.",
         why="Clients hang until they give up. A host that accepts and then stays silent is frozen or "
         "overloaded, or something on the way drops large packets (path MTU) or holds the connection for "
         "inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
-        remedy="Try from a desktop in the server's own network. If it works there, look for a smaller MTU or "
-        "filtered ICMP on the way (VPN, tunnels) and for TLS inspection. If it does not, restart or relieve "
-        "the server, and let the balancer's health check do a TLS handshake or an HTTP request.",
+        remedy="1. Restart the services of the server.\n"
+        "2. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a smaller "
+        "MTU or filtered ICMP on the way.\n"
+        "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
         seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
-        "the step's time-out.",
+        "the step's timeout.",
         references=(RFC_8899,),
     )
 )
@@ -215,8 +216,8 @@ def handshake_stalled(context: RuleContext) -> Answers:
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
             owner=Owner.SERVER if shaken else None,
             subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} accepts connections and then does not "
-            "answer the first TLS message.",
+            summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
+            "answers the TLS handshake (server frozen or overloaded?).",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
@@ -270,7 +271,7 @@ def _shown(version: str) -> str:
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="The server speaks nothing newer than TLS 1.1.",
-        why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and switched off in current operating systems: clients "
+        why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and turned off in current operating systems: clients "
         "there cannot connect at all, old ones still can.",
         remedy="Update the server to a version that speaks TLS 1.2 or newer, or enable it; on a load "
         "balancer that ends TLS, enable TLS 1.2 and 1.3 there.",
@@ -419,7 +420,7 @@ def newest_protocol_only(context: RuleContext) -> Answers:
         owner=Owner.SERVER,
         summary="The members' client interfaces negotiate different TLS versions, key exchanges or "
         "certificate key types with the same client.",
-        why="A client that works with one member may fail with another after a fail-over. Members that "
+        why="A client that works with one member may fail with another after a failover. Members that "
         "differ were usually updated or configured at different times.",
         remedy="Bring all members to the same version and TLS settings, and give them the same certificate.",
         seen_by="One handshake with the same offer to each client interface: the newest version, the key "
@@ -499,8 +500,8 @@ def _members_hit(
         summary="The server asks clients for a certificate of their own.",
         why="Some programs then ask the user to choose a certificate, and some fail if there is none. It was "
         "not needed for the handshake here.",
-        remedy="If clients are not meant to identify themselves by certificate, switch the request off on "
-        "the server or the load balancer.",
+        remedy="If clients are not meant to identify themselves by certificate, turn the request off on the "
+        "server or the load balancer.",
         seen_by="A CertificateRequest message during the handshake. One that a server sends only later is not seen.",
         references=(RFC_8446,),
     )

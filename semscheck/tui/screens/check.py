@@ -50,7 +50,7 @@ class CheckScreen(BaseScreen[None]):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("s", "sort", "Sort"),
         Binding("x", "compare", "Compare", tooltip="Compare with another saved report"),
-        Binding("d", "drill", "Drill", tooltip="Watch a fail-over"),
+        Binding("d", "drill", "Drill", tooltip="Watch a failover"),
         Binding("t", "ticket", "Ticket", show=False, tooltip="Read the text for the ticket"),
         Binding("i", "explain", "Explain", show=False, tooltip="Explain the chosen finding or check"),
         *(

@@ -19,7 +19,7 @@ STATES = (
     ("✔", "ok", "ok"),
     ("▲", "warning", "warning: redundancy is lost, or it will break at a known date"),
     ("✖", "critical", "critical: clients fail now, or what is not supported is in use"),
-    ("?", "unknown", "unknown: it could not be told"),
+    ("?", "unknown", "unknown: it could not be determined"),
     ("i", "info", "worth knowing"),
     ("·", "not-tested", "not tested"),
 )

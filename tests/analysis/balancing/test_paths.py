@@ -101,7 +101,7 @@ def test_connections_that_nothing_identifies(owners: str, mute: tuple[str, ...],
     path = story.path()
     assert path.method == method, path
     if method == "rotating":
-        assert "a server that could not be told" in path.cycle
+        assert "a server that was not identified" in path.cycle
 
 
 @pytest.mark.parametrize(("shown", "method"), [("2" * 32, "unknown"), ("12" * 16, "rotating")])
@@ -202,7 +202,7 @@ def test_all_members_share_their_keys() -> None:
     story.fresh("123" * 8)
     path = story.path()
     assert path.method == "unknown"
-    assert "recognise each other's" in (path.why_unknown or "")
+    assert "accept each other's" in (path.why_unknown or "")
 
 
 def test_nobody_resumes() -> None:
@@ -319,7 +319,7 @@ def test_a_balancers_cookie_that_is_not_followed_once() -> None:
         )
     path = story.path()
     assert path.persistence_lost is True
-    assert path.kept_by == "the balancer's cookie SERVERID"
+    assert path.kept_by == "the load balancer's cookie SERVERID"
 
 
 def test_sessions_known_in_front_say_nothing_of_the_members() -> None:

@@ -9,7 +9,8 @@ import pytest
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
 from semscheck.model.findings import Confidence, State
 from semscheck.model.observations import AnyObservation
-from semscheck.model.target import Severity, Target
+from semscheck.model.target import BALANCER_VENDORS, Severity, Target
+from semscheck.rules.remedies import VENDORS
 from tests.rules.netscene import BARE, CLIENT, FQDN, NAMES, VIP, Scene, cluster, down, path, serves
 
 M, P, T = Method, Persistence, Termination
@@ -257,7 +258,7 @@ def test_what_was_only_inferred_is_likely(code: str) -> None:
 
 def test_what_a_steady_path_still_allows_is_said_with_its_bound() -> None:
     finding = Scene(THREE, serves(VIP), paths=[steady(sources=2)]).only("BAL009")
-    assert "fewer than 8.9 % of new connections go elsewhere" in finding.summary
+    assert "at most 8.9 % go elsewhere (95 % confidence)" in finding.summary
     assert "from 2 addresses of this desktop" in finding.summary
     assert finding.args["member"] == NAMES[0]
 
@@ -266,8 +267,8 @@ def test_what_to_supply_depends_on_what_is_known() -> None:
     unknown = path(M.UNKNOWN, P.UNKNOWN, counts={}, samples=32)
     without = Scene(BARE, serves(VIP), paths=[unknown]).only("BAL008").remedy
     given = Scene(THREE, serves(VIP), paths=[unknown]).only("BAL008").remedy
-    assert "[[member]]" in without
-    assert "[[member]]" not in given
+    assert "semscheck init" in without
+    assert "semscheck init" not in given
     assert "compare" in given
 
 
@@ -288,8 +289,34 @@ def test_shares_are_shown_with_their_intervals() -> None:
 
 
 def test_the_hint_for_the_maker_is_in_the_remedy() -> None:
-    hinted = spread(M.ROTATING, vendor="HAProxy", vendor_hint="In HAProxy: balance first, and a stick-table.")
-    assert Scene(THREE, serves(VIP), paths=[hinted]).only("BAL001").remedy.endswith("stick-table.")
+    hinted = spread(M.ROTATING, vendor="Fortinet", vendor_hint="Fortinet: a source-address persistence rule.")
+    assert Scene(THREE, serves(VIP), paths=[hinted]).only("BAL001").remedy.endswith("persistence rule.")
+
+
+@pytest.mark.parametrize("vendor", BALANCER_VENDORS)
+@pytest.mark.parametrize("code", ["BAL001", "BAL003", "BAL012"])
+def test_remedies_speak_the_words_of_the_vendor_that_the_profile_names(vendor: str, code: str) -> None:
+    method = M.WEIGHTED if code == "BAL003" else M.ROTATING
+    aim = replace(THREE, balancer_vendor=vendor)
+    told = Scene(aim, serves(VIP), paths=[replace(spread(method), errors=9)]).only(code).remedy
+    general = Scene(THREE, serves(VIP), paths=[replace(spread(method), errors=9)]).only(code).remedy
+    assert told != general
+    lines = told.split("\n")
+    assert len(set(lines)) == len(lines)
+    words = VENDORS[vendor]
+    wanted = {"BAL001": words.failover, "BAL003": words.source, "BAL012": words.health}[code]
+    assert wanted[1:] in told
+
+
+def test_every_vendor_has_words() -> None:
+    assert set(VENDORS) == set(BALANCER_VENDORS)
+
+
+def test_the_vendor_that_was_seen_is_spoken_to_and_a_cookie_only_where_tls_ends_there() -> None:
+    seen = spread(M.ROTATING, vendor="F5 BIG-IP", termination=Termination.TERMINATED)
+    assert "Profile to cookie" in Scene(THREE, serves(VIP), paths=[seen]).only("BAL001").remedy
+    through = replace(seen, termination=Termination.PASS_THROUGH)
+    assert "Profile to source_addr" in Scene(THREE, serves(VIP), paths=[through]).only("BAL001").remedy
 
 
 def test_a_balancer_that_answers_with_errors_only_is_broken_not_unknown() -> None:
@@ -307,7 +334,7 @@ def test_a_balancer_that_answers_with_errors_only_is_broken_not_unknown() -> Non
 def test_a_verdict_from_pairs_says_what_would_look_the_same(method: M, code: str, by: str) -> None:
     found = replace(spread(method, P.NONE), identified_by=by)
     told = Scene(THREE, serves(VIP), paths=[found]).only(code)
-    assert ("several ends of TLS" in told.summary) is (by == "pairs")
+    assert ("several load-balancer nodes" in told.summary) is (by == "pairs")
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_enrolled_elsewhere(observations: list[Enrolment], codes: set[str], stat
 
 def test_an_enrolment_that_could_not_be_read_is_not_called_absent() -> None:
     assert "could not be read" in Scene(BARE, enrolled(failure=DENIED)).why("CLT002")
-    assert "no enrolment was found" in Scene(BARE, enrolled(failure=ABSENT)).why("CLT002")
+    assert "no enrollment was found" in Scene(BARE, enrolled(failure=ABSENT)).why("CLT002")
 
 
 def test_an_internationalised_name_is_known_in_both_spellings() -> None:

@@ -273,9 +273,11 @@ def test_resolvers_that_fail(observations: list, severities: set[str]) -> None: 
 def test_a_resolver_that_fails_for_one_type_is_named_with_it() -> None:
     scene = Scene(BARE, said(BALANCER), said(rcode="SERVFAIL", record_type="AAAA", times=2))
     found = scene.finding("DNS003")
-    assert found.summary == "The resolver 192.0.2.53:53 fails for AAAA records: it answers SERVFAIL."
+    assert found.summary == "DNS server 192.0.2.53:53 fails for AAAA records: it answers SERVFAIL."
     assert "name servers for AAAA records" in found.remedy
-    assert "access list" in Scene(BARE, said(BALANCER), failed(TIMED_OUT, SECOND)).finding("DNS003").remedy
+    remedy = Scene(BARE, said(BALANCER), failed(TIMED_OUT, SECOND)).finding("DNS003").remedy
+    assert "UDP and TCP port 53" in remedy
+    assert "access list" not in remedy
     assert (found.subject.kind, found.subject.address, found.subject.port) == ("resolver", "192.0.2.53", 53)
 
 

@@ -43,7 +43,7 @@ def cut(*unfinished: str, reason: str = "deadline") -> Cut:
 def test_a_crash_is_said_and_makes_the_run_unknown() -> None:
     scene = Scene(BARE, serves(VIP), crash(), paths=[path()])
     finding = scene.only("SEM001")
-    assert "names failed with a defect of its own: ZeroDivisionError: a defect" in finding.summary
+    assert "(names) failed with a defect of its own: ZeroDivisionError: a defect" in finding.summary
     assert scene.summary.exit_code == 3
 
 
@@ -58,11 +58,11 @@ def test_a_critical_finding_outranks_what_is_not_known() -> None:
     [
         (
             cut("names", "controls"),
-            "The run ran out of time before all was measured; not finished: names, controls.",
+            "The run ran out of time before everything was tested; not finished: names, controls.",
         ),
         (
             cut("names", reason="cancelled"),
-            "The run was cancelled before all was measured; not finished: names.",
+            "The run was cancelled before everything was tested; not finished: names.",
         ),
         (cut(*(f"part {n}" for n in range(9))), "part 4, part 5 and 3 more."),
     ],

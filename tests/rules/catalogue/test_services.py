@@ -95,7 +95,7 @@ def test_what_nobody_requires_is_said_once() -> None:
 
 def test_never_down() -> None:
     finding = Scene(TWO, serves(VIP), service(A, 389), service(B, 389, "filtered")).only("SVC001")
-    assert finding.summary == f"LDAP (port 389) is not enabled or filtered on {NAMES[1]}: no answer."
+    assert finding.summary == f"LDAP (port 389) is closed or filtered on {NAMES[1]}: no answer."
     assert "down" not in finding.summary
 
 

@@ -71,7 +71,7 @@ def test_without_a_handshake_nothing_is_observed() -> None:
         (failed(Cause.TOO_LARGE, "256 KiB"), "TLS001", "not valid TLS"),
         (failed(Cause.ALERT, alert="handshake_failure"), "TLS002", 'the alert "handshake_failure"'),
         (failed(Cause.CLOSED), "TLS002", "a close and no alert"),
-        (failed(Cause.STALLED), "TLS003", "does not answer the first TLS message"),
+        (failed(Cause.STALLED), "TLS003", "never answers the TLS handshake"),
     ],
 )
 def test_a_handshake_that_fails(shake: Shake, code: str, words: str) -> None:
@@ -307,7 +307,7 @@ def test_a_refusal_counts_only_where_a_client_with_the_name_is_not_refused_too(
     if not claimed:
         assert scene.state("TLS007") == (
             State.NOT_OBSERVED,
-            f"handshakes with a name fail as well at the balancer address {BALANCER}:443",
+            f"handshakes with a name fail as well at the load balancer address {BALANCER}:443",
         )
 
 
