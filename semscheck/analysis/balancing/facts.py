@@ -46,7 +46,8 @@ class Facts:
 
     earlier: the connections before the fresh arm began anew for another kind of token. pages: what the address
     itself answered when it was looked at; own_pages: what each member answered when asked directly. direct: the
-    member whose own interface the address is, either of them: nothing stands in front of it then.
+    member whose own interface the address is, either of them: nothing stands in front of it then. complete: whether
+    the members are all that there are, as far as anybody told; those that were found may be a part of them.
     """
 
     members: tuple[str, ...]
@@ -63,6 +64,7 @@ class Facts:
     address: str = ""
     port: int = 0
     direct: str | None = None
+    complete: bool = True
     handshakes: tuple[Handshake, ...] = ()
     tickets: TicketFacts = field(default_factory=lambda: TicketFacts(()))
 
@@ -111,7 +113,7 @@ class Facts:
         found: set[str] = set()
         for page in self.pages:
             asked = direct.get(page.path, {})
-            if self.members and set(asked) == set(self.members):
+            if self.members and self.complete and set(asked) == set(self.members):
                 here = {name for name, _ in cookies_of(page.headers)}
                 found |= here - set().union(*asked.values())
         return frozenset(found)
@@ -222,6 +224,11 @@ def members_with_clients(target: Target) -> tuple[str, ...]:
     return tuple(member.name for member in target.members if member.client)
 
 
+def is_complete(target: Target) -> bool:
+    """Whether somebody named the members: those that a check found may be a part of the cluster only."""
+    return not any(member.found for member in target.members)
+
+
 def unique_certificates(target: Target, handshakes: Iterable[Handshake]) -> dict[str, str]:
     """Leaf fingerprints that exactly one member presents on its client interface, to the member's name."""
     client = client_addresses(target)
@@ -299,6 +306,7 @@ def _facts(
         address=address,
         port=port,
         direct=_own_interface(place),
+        complete=is_complete(target),
         handshakes=tuple(seen.handshakes),
         tickets=_tickets(target, members, seen, where, samples),
     )
@@ -342,7 +350,7 @@ def _tickets(
         samples=tuple(samples),
         looks=tuple(looks["here"].get("", ())),
         members=members,
-        complete=not any(member.found for member in target.members),
+        complete=is_complete(target),
         own={name: tuple(each) for name, each in looks["own"].items()},
         other={name: tuple(each) for name, each in looks["other"].items()},
     )
@@ -384,6 +392,7 @@ def facts_on_the_way(
         own_pages=tuple((client[page.address], page) for page in sorted_.pages if page.address in client),
         pages=tuple(page for page in sorted_.pages if page.address in here),
         client=client,
+        complete=is_complete(target),
         tickets=replace(_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples), ended=False),
     )
 

@@ -74,7 +74,7 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
         owner = next((trace.member for trace in traces if trace.recognised), None)
         if owner is not None:
             labels[sample.id] = value.groups.get(owner, owner) if facts.members else owner
-        elif traces and facts.members and _asked_all(traces, facts.members, value):
+        elif traces and facts.members and facts.complete and _asked_all(traces, facts.members, value):
             strangers.append(sample.id)
     if not labels:
         if strangers or _nobody_knew_earlier(facts, token):

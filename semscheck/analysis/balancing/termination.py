@@ -21,7 +21,8 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
     again = [s for s in facts.samples if s.arm == "resume" and s.resumed and s.status is None]
     refused = {trace.sample for trace in known if trace.recognised is False}
     # A member keeps the sessions of its two interfaces apart.
-    if facts.members and controls.usable and again and refused and facts.direct is None:
+    asked_all = facts.members and facts.complete and controls.usable
+    if asked_all and again and refused and facts.direct is None:
         evidence.append(
             "TLS sessions from the FQDN's address are recognised there and by no member of the profile, "
             "though each member recognises its own"
@@ -58,7 +59,7 @@ def _certificate_in_front(facts: Facts) -> list[str]:
     members = {a: name for a, name in facts.client.items() if a != address}
     theirs = {shake.chain[0] for shake in shakes if shake.address in members and shake.chain}
     seen = {members[shake.address] for shake in shakes if shake.address in members and shake.chain}
-    if here and theirs and set(facts.members) <= seen and not here & theirs:
+    if here and theirs and facts.complete and set(facts.members) <= seen and not here & theirs:
         return ["the certificate at the FQDN's address is on no member"]
     return []
 

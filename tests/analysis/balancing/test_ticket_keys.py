@@ -279,3 +279,11 @@ def _samples(keys: str) -> tuple[Sample, ...]:
 
 def _given(key: str, times: int) -> tuple[Look, ...]:
     return tuple(Look(0.0, TICKETS.of(key)) for _ in range(times))
+
+
+def test_no_key_is_foreign_because_no_member_that_was_found_has_it() -> None:
+    """Members that a check found by itself may be a part of the cluster only."""
+    seen = TicketFacts(
+        samples=_samples("zzzz"), members=(A,), own={A: _given("a", 2)}, complete=False
+    ).label()
+    assert not seen.foreign
