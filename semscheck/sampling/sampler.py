@@ -184,8 +184,8 @@ class Sampler:
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
         elif await self._members_answer():
             await self._by_cookie(page)
-        else:
-            await self._by_own_cookie(page)
+        elif not await self._by_own_cookie(page):
+            await self._fresh(self._connect)  # there is no other signal: the rest of what was planned
 
     async def _ask_for_keys(self) -> None:
         """Ask members directly for the key of another ticket, where what they have shown is not enough."""

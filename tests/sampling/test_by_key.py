@@ -10,14 +10,17 @@ import pytest
 
 from semscheck.lab.cluster import Lab
 from semscheck.lab.scenarios import SCENARIOS, members
-from semscheck.lab.world import Balancer, Interface, Method, Resumption, Tls, Version, World
+from semscheck.lab.world import Balancer, Interface, Method, Resumption, Tls, Version, Web, World
 from semscheck.model.observations import Connection, Control, Sample, Trace
 from semscheck.model.report import Report
+from semscheck.model.target import Limits, Target
 from semscheck.net.tls import Tls as Opened
 from semscheck.pipeline import check
 from tests.scenarios.play import target
 
 ROUND_ROBIN = Balancer(method=Method.ROUND_ROBIN)
+
+pytestmark = pytest.mark.slow
 
 
 def world(
@@ -29,9 +32,14 @@ def world(
     return World("w", "s", "keys.example.test", pool, balancer, profile_members=known)
 
 
+def aim(lab: Lab, played: World) -> Target:
+    """With the time-outs of the defaults: a busy machine is no silent server."""
+    return replace(target(lab, replace(SCENARIOS["round-robin"], world=played)), limits=Limits())
+
+
 async def checked(played: World) -> Report:
     async with Lab(played) as lab:
-        return await check(target(lab, replace(SCENARIOS["round-robin"], world=played)), seed=1)
+        return await check(aim(lab, played), seed=1)
 
 
 def shown_back(report: Report) -> Counter[str]:
@@ -66,6 +74,14 @@ async def test_with_only_the_name_keys_name_the_servers_as_well() -> None:
     assert len(samples(report)) <= 12
 
 
+async def test_where_one_key_answers_and_pages_set_no_cookie_all_that_was_planned_is_made() -> None:
+    played = world(balancer=Balancer(method=Method.FIRST_ALIVE), known=False)
+    without = tuple(replace(member, web=Web(cookie=None)) for member in played.members)
+    report = await checked(replace(played, members=without))
+    assert len(samples(report)) == 32
+    assert len({sample.ticket.prefixes for sample in samples(report) if sample.ticket is not None}) == 1
+
+
 @pytest.mark.parametrize("known", [True, False])
 async def test_where_tickets_come_with_the_first_answer_a_page_is_asked_for(known: bool) -> None:
     report = await checked(world(Interface(tls=Tls(late_tickets=True)), known=known))
@@ -93,12 +109,12 @@ async def test_members_that_do_not_answer_this_desktop_are_as_good_as_unknown() 
     """In the profile, and silent: the round robin behind the balancer is told by the keys all the same."""
     played = world()
     async with Lab(played) as lab:
-        aim = target(lab, replace(SCENARIOS["round-robin"], world=played))
+        known = aim(lab, played)
         silent = tuple(
             replace(member, client=tuple(replace(end, port=1) for end in member.client), replication=())
-            for member in aim.members
+            for member in known.members
         )
-        report = await check(replace(aim, members=silent), seed=1)
+        report = await check(replace(known, members=silent), seed=1)
     assert not shown_back(report)["trace"]
     assert {finding.code for finding in report.findings} >= {"BAL001"}
 
