@@ -62,11 +62,17 @@ def _safely(source: str, reader: Callable[[], Setting]) -> Setting:
         return Setting(source, covers=None, failure=failure_from(Phase.READ, error))
 
 
+_SCHEME = re.compile(r"(?:https?|socks[45]?[ah]?|ftp)://", re.IGNORECASE)
+
+
 def without_credentials(url: str) -> str:
-    """A proxy's address as it may be written into a report."""
-    return re.sub(
-        r"^([a-z][a-z0-9+.-]{0,15}://)?[^/]*@", r"\1", url[:MAX_VALUE_CHARACTERS], flags=re.IGNORECASE
-    )
+    """A proxy's address as it may be written into a report: of what is before the last "@" a known scheme at most,
+    whatever a client would make of it. One that may have been cut before its "@" is not shown."""
+    if len(url) >= MAX_VALUE_CHARACTERS:
+        return "(too long)"
+    _, at, rest = url.rpartition("@")
+    scheme = _SCHEME.match(url) if at else None
+    return (scheme.group() if scheme else "") + rest
 
 
 # --- environment -------------------------------------------------------------------------------------------

@@ -26,12 +26,20 @@ from semscheck.model.analysis import (
     InterfaceAnalysis,
 )
 from semscheck.model.findings import Finding, Verdict
-from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation
+from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation, Sample
 from semscheck.model.report import SCHEMA, SCHEMA_MAJOR, Report, Run, Summary, Tool
 from semscheck.model.target import Target
 from semscheck.report.escape import one_line
 
 MAX_BYTES = 64 * 1024 * 1024
+# What no run writes more of; what comes after reading is quick within these.
+MAX_OBSERVATIONS = 20_000  # as many as a run records
+MAX_SAMPLES = 6_400  # 200 connections, and as many again of other kinds, to each of 16 addresses
+MAX_FINDINGS = 5_000
+MAX_VERDICTS = 1_000
+MAX_MEMBERS = 100  # of a profile
+MAX_ADDRESSES = 5_000  # of all of them together
+MAX_CAUSES = 32  # findings in a row, each of which explains the one before
 
 
 class ReportError(ValueError):
@@ -248,6 +256,7 @@ def _observations(raw: Sequence[msgspec.Raw]) -> tuple[tuple[AnyObservation, ...
 
 def _check(document: ReportShape, observations: Sequence[Observation]) -> None:
     """What types cannot say: unique ids, times with a zone, causes that lead to an end."""
+    _check_sizes(document, observations)
     if len({seen.id for seen in observations}) != len(observations):
         raise ReportError("not a valid report: two observations have one id")
     for name, when in (("started", document.run.started), ("finished", document.run.finished)):
@@ -261,14 +270,35 @@ def _check(document: ReportShape, observations: Sequence[Observation]) -> None:
     _check_causes([finding.caused_by for finding in document.findings])
 
 
+def _check_sizes(document: ReportShape, observations: Sequence[Observation]) -> None:
+    members = document.target.members
+    for what, number, most in (
+        ("observations", len(document.observations), MAX_OBSERVATIONS),
+        ("connections", sum(isinstance(seen, Sample) for seen in observations), MAX_SAMPLES),
+        ("findings", len(document.findings), MAX_FINDINGS),
+        ("verdicts", len(document.verdicts), MAX_VERDICTS),
+        ("members", len(members), MAX_MEMBERS),
+        ("addresses", sum(len(one.replication) + len(one.client) for one in members), MAX_ADDRESSES),
+    ):
+        if number > most:
+            raise ReportError(f"not a report that a run writes: {number:,} {what}, at most {most:,}")
+
+
 def _check_causes(causes: Sequence[int | None]) -> None:
-    for index, cause in enumerate(causes):
-        steps = 0
-        while cause is not None:
-            if not 0 <= cause < len(causes) or steps > len(causes):
+    """Each cause is a finding, and leads in a few steps to one without: every chain is walked once."""
+    depths: dict[int, int] = {}
+    for index in range(len(causes)):
+        way: list[int] = []
+        cause: int | None = index
+        while cause is not None and cause not in depths:
+            if not 0 <= cause < len(causes) or len(way) > MAX_CAUSES:
                 raise ReportError(f"not a valid report: findings[{index}].caused_by leads nowhere")
-            cause = causes[cause]  # noqa: PLW2901 - following the chain is the point
-            steps += 1
+            way.append(cause)
+            cause = causes[cause]
+        behind = 0 if cause is None else depths[cause]
+        if behind + len(way) > MAX_CAUSES:
+            raise ReportError(f"not a valid report: findings[{index}].caused_by leads nowhere")
+        depths.update({one: behind + step for step, one in enumerate(reversed(way), 1)})
 
 
 def _utc(when: datetime | None) -> datetime | None:

@@ -160,7 +160,16 @@ def test_any_bytes_are_macos_preferences(tmp_path_factory: pytest.TempPathFactor
     ("url", "shown"),
     [
         ("http://user:p%40ss@proxy:1", "http://proxy:1"),
-        ("http://a@b@proxy:1/x@y", "http://proxy:1/x@y"),
+        (
+            "http://a@b@proxy:1/x@y",
+            "http://y",
+        ),  # a password may have a slash: nothing before the last is kept
+        ("http://user:pa/ss@proxy:1", "http://proxy:1"),
+        ("//user:secret@proxy:1", "proxy:1"),
+        ("http:/user:secret@proxy:1", "proxy:1"),
+        ("a-scheme-of-more-than-sixteen://user:secret@proxy", "proxy"),
+        ("secret://user@proxy", "proxy"),
+        ("http://user:" + "secret" * 1000 + "@proxy", "(too long)"),
         ("proxy:1", "proxy:1"),
         ("user:secret@proxy:1", "proxy:1"),
     ],

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semscheck.model.analysis import Analysis
+from semscheck.model.observations import Sample
 from semscheck.model.report import Report
 from semscheck.report import jsonl
 from semscheck.report.json import MAX_BYTES, ReportError, decode, encode, read
@@ -180,3 +182,37 @@ def test_the_size_stated_for_a_big_report() -> None:
     data = encode(reports.big(), indent=2)
     assert len(data) < 1_000_000
     assert isinstance(decode(data).run.started, datetime)
+
+
+def test_twenty_thousand_findings_are_refused_at_once() -> None:
+    """Each one caused by the one before: the check of the causes took 27 s for 2 MiB."""
+    report = reports.round_robin()
+    finding = report.findings[0]
+    chain = tuple(replace(finding, caused_by=index - 1 if index else None) for index in range(20_000))
+    began = process_time()
+    for findings in (chain, chain[:5_000]):
+        with pytest.raises(ReportError):
+            decode(encode(replace(report, findings=findings)))
+    assert process_time() - began < 5
+
+
+def test_causes_in_a_circle_or_out_of_range_are_refused() -> None:
+    report = reports.round_robin()
+    finding = report.findings[0]
+    for causes in ((1, 0), (0,), (7,), (-1,), (1, 2, 3, 1)):
+        findings = tuple(replace(finding, caused_by=cause) for cause in causes)
+        with pytest.raises(ReportError, match="leads nowhere"):
+            decode(encode(replace(report, findings=findings)))
+    ok = tuple(replace(finding, caused_by=cause) for cause in (None, 0, 1, 0))
+    assert len(decode(encode(replace(report, findings=ok))).findings) == 4
+
+
+def test_more_of_anything_than_a_run_writes_is_refused() -> None:
+    report = reports.round_robin()
+    sample = next(one for one in report.observations if isinstance(one, Sample))
+    samples = tuple(replace(sample, id=f"many-{number}") for number in range(6_401))
+    with pytest.raises(ReportError, match="connections"):
+        decode(encode(replace(report, observations=samples)))
+    members = report.target.members[:1] * 101
+    with pytest.raises(ReportError, match="members"):
+        decode(encode(replace(report, target=replace(report.target, members=members))))
