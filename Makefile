@@ -7,7 +7,7 @@ SCENARIO ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint docs docs-check bench accuracy clean
+.PHONY: help demo test quick lint docs docs-check bench accuracy fuzz soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,13 @@ bench: $(VENV)/.for-work ## the figures, as ratios in one run
 
 accuracy: $(VENV)/.for-work ## the confusion table over lab worlds, in docs/accuracy.md
 	@$(BIN)/python -m tests.accuracy --out docs/accuracy.md
+
+SECONDS ?= 60
+fuzz: $(VENV)/.for-work ## hostile input for every reader; SECONDS=3600 for longer, SEED=N for the same again
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.for-work ## the exporter over 2,000 probes with clients of all kinds beside: memory and latency
+	@$(BIN)/python -m tests.bench exporter_soak
 
 include packaging/packaging.mk
 

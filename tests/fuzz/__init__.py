@@ -1,0 +1,1 @@
+"""Hostile input for every reader: mutated samples, until the time is over. `make fuzz`."""
