@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import ipaddress
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import field
 
+from semscheck import toml
 from semscheck.model.target import MAX_CONNECTIONS, Target
 
 MAX_BYTES = 1024 * 1024
@@ -164,7 +164,7 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
 def _parse(path: Path) -> _Shape:
     data = read_bounded(path)
     try:
-        table = tomllib.loads(data.decode("utf-8-sig"))
+        table = toml.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as problem:
         raise SettingsError(f"{path}: not TOML: {str(problem)[:200]}") from problem
     try:

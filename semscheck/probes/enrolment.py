@@ -152,7 +152,11 @@ def _pairs(data: bytes) -> list[tuple[str, str]]:
         return list(_walk("", plistlib.loads(data), MAX_DEPTH))
     except (ValueError, ExpatError, plistlib.InvalidFileException, OverflowError, RecursionError, KeyError):
         pass
-    except (AttributeError, IndexError, TypeError):  # what plistlib trips over in a damaged file
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+    ):  # what plistlib trips over in a damaged file, or its encoding
         pass
     text = data.decode("utf-8", "replace")
     return [(html.unescape(key), html.unescape(value)) for key, value in _PAIR.findall(text)]

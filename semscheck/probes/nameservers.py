@@ -103,7 +103,7 @@ def _is_address(text: str) -> bool:
 def _ndots(options: list[str], otherwise: int) -> int:
     for option in options:
         name, _, value = option.partition(":")
-        if name == "ndots" and value.isdigit() and len(value) < 4:
+        if name == "ndots" and value.isascii() and value.isdigit() and len(value) < 4:
             return min(int(value), 15)  # the C library's own cap (resolv.conf(5))
     return otherwise
 

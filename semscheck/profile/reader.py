@@ -87,13 +87,12 @@ def _from_profile(path: Path, target: Target, severities: Severities) -> Target:
 
 
 def _parse(path: Path) -> Any:
-    import tomllib
-
+    from semscheck import toml
     from semscheck.profile.shape import shaped
 
     try:
-        table = tomllib.loads(_text(path))
-    except (tomllib.TOMLDecodeError, ValueError) as problem:  # ValueError: a date that does not exist
+        table = toml.loads(_text(path))
+    except ValueError as problem:  # a date that does not exist, too
         if isinstance(problem, ProfileError):
             raise
         raise ProfileError(f"{path}: not TOML: {problem}") from problem

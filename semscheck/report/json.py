@@ -39,6 +39,9 @@ MAX_FINDINGS = 5_000
 MAX_VERDICTS = 1_000
 MAX_MEMBERS = 100  # of a profile
 MAX_ADDRESSES = 5_000  # of all of them together
+RUN_YEARS = range(
+    2000, 9000
+)  # certificates may be of any: what is reckoned from a run and from them is then a date
 MAX_CAUSES = 32  # findings in a row, each of which explains the one before
 
 
@@ -262,6 +265,8 @@ def _check(document: ReportShape, observations: Sequence[Observation]) -> None:
     for name, when in (("started", document.run.started), ("finished", document.run.finished)):
         if when is not None and when.tzinfo is None:
             raise ReportError(f"not a valid report: run.{name} has no time zone")
+        if when is not None and when.year not in RUN_YEARS:
+            raise ReportError(f"not a valid report: run.{name} is in the year {when.year}")
     for seen in observations:
         if isinstance(seen, Certificate) and any(
             when is not None and when.tzinfo is None for when in (seen.not_before, seen.not_after)

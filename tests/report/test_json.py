@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from time import process_time
 
 import pytest
@@ -216,3 +216,11 @@ def test_more_of_anything_than_a_run_writes_is_refused() -> None:
     members = report.target.members[:1] * 101
     with pytest.raises(ReportError, match="members"):
         decode(encode(replace(report, target=replace(report.target, members=members))))
+
+
+@pytest.mark.parametrize("when", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+def test_a_run_of_no_time_is_refused(when: datetime) -> None:
+    """Whatever is reckoned from it is no date: rules crashed, and the comparison."""
+    report = reports.round_robin()
+    with pytest.raises(ReportError, match="the year"):
+        decode(encode(replace(report, run=replace(report.run, started=when))))

@@ -317,7 +317,7 @@ def _trouble(answer: DnsAnswer) -> str:
 
 def _address_and_port(server: str) -> tuple[str | None, int | None]:
     address, _, port = server.rpartition(":")
-    return (address.strip("[]") or None), int(port) if port.isdigit() else None
+    return (address.strip("[]") or None), int(port) if port.isascii() and port.isdigit() else None
 
 
 # --- several addresses -------------------------------------------------------------------------------------
