@@ -45,8 +45,8 @@ class Guard(asyncio.Protocol):
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._inner = server.protocol(self)
-        self._since_s = self._loop.time()
-        self._stuck_since_s: float | None = None
+        self._idle_s = 0.0
+        self._stuck_s: float | None = None
         self._linger_until_s: float | None = None
         self._requests = 0
         self._busy = 0
@@ -71,11 +71,11 @@ class Guard(asyncio.Protocol):
         self._tell(self._inner.eof_received)
 
     def pause_writing(self) -> None:
-        self._stuck_since_s = self._loop.time()
+        self._stuck_s = 0.0
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        self._stuck_since_s = None
+        self._stuck_s = None
         self._inner.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -99,7 +99,7 @@ class Guard(asyncio.Protocol):
 
     def ended(self) -> None:
         self._busy -= 1
-        self._since_s = self._loop.time()
+        self._idle_s = 0.0
 
     def linger(self) -> None:
         """Close, but read what still comes for a moment."""
@@ -116,19 +116,19 @@ class Guard(asyncio.Protocol):
         else:
             self.transport.abort()
 
-    def sweep(self, now_s: float) -> None:
+    def sweep(self, passed_s: float) -> None:
         """Close what overstays: a request that does not come, an answer that is not taken."""
         web = self._server.web
-        if self._stuck_since_s is not None:
-            overstays = now_s - self._stuck_since_s > web.answer_timeout_s
-            offends = True
+        if self._stuck_s is not None:
+            self._stuck_s += passed_s
+            overstays, offends = self._stuck_s > web.answer_timeout_s, True
         elif self._linger_until_s is not None:
-            overstays, offends = now_s > self._linger_until_s, False
+            overstays, offends = self._loop.time() > self._linger_until_s, False
         elif self._busy:
             return  # the application has a time limit of its own
         else:
-            patience_s = web.idle_timeout_s if self._requests else web.request_timeout_s
-            overstays = now_s - self._since_s > patience_s
+            self._idle_s += passed_s
+            overstays = self._idle_s > (web.idle_timeout_s if self._requests else web.request_timeout_s)
             offends = not self._requests or self.transport.get_write_buffer_size() > 0
         if overstays:
             if offends:
@@ -294,6 +294,9 @@ class Server:
         try:
             async with asyncio.timeout(HANDSHAKE_S if self.context else self.web.request_timeout_s):
                 await there
+        except TimeoutError:
+            if not there.done():  # else it was this loop that was late
+                raise
         finally:
             loop.remove_reader(descriptor)
 
@@ -311,12 +314,14 @@ class Server:
             client.close()
 
     async def _sweep(self) -> None:
+        """Time in which this loop was too busy to look counts against nobody."""
         loop = asyncio.get_running_loop()
         while True:
+            began_s = loop.time()
             await asyncio.sleep(SWEEP_S)
             self._stamp()
             for guard in tuple(self._guards):
-                guard.sweep(loop.time())
+                guard.sweep(min(loop.time() - began_s, 2 * SWEEP_S))
 
     def _stamp(self) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
