@@ -514,8 +514,10 @@ def per_request(context: RuleContext) -> Answers:
         return
     for path in _paths(context):
         if path.requests_moved:
+            now_and_then = path.method is Method.WEIGHTED and path.requests_moved * 4 <= path.requests
             yield Hit(
                 subject=_subject(context, path),
+                severity=Severity.WARNING if now_and_then else None,
                 summary=(
                     f"{_where(context, path)} sends the requests of one connection to different servers: "
                     f"{path.requests_moved} of {path.requests} lost their session."
