@@ -688,7 +688,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'owner': 'network',
         'summary': 'The connection is accepted, and the TLS handshake is never answered.',
         'why': "Clients hang until they give up. A host that accepts and then stays silent is frozen or overloaded, or something on the way drops large packets (path MTU) or holds the connection for inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
-        'remedy': "1. Restart the services of the server.\n2. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a smaller MTU or filtered ICMP on the way.\n3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
+        'remedy': "1. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a smaller MTU or filtered ICMP on the way.\n2. If it does not, restart the services of the server.\n3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
         'seen_by': "A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within the step's timeout.",
         'confidence': 'certain',
         'severity_note': 'critical where the FQDN leads there, a warning for another client interface, info for a replication interface',

@@ -121,7 +121,7 @@ def _also(context: RuleContext, findings: Sequence[Finding], lead: int, explaine
     parts = [_counted(severity, [f for f in others if f.severity is severity]) for severity in FOUND]
     unknown = [f for f in others if f.severity is Severity.UNKNOWN]
     parts += [f"{_lower(f.title)}: {_lower(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]]
-    parts.append("" if unknown else _unseen(context))
+    parts.append("" if unknown or findings[lead].severity is Severity.UNKNOWN else _unseen(context))
     return "; ".join(part for part in parts if part)
 
 

@@ -187,6 +187,12 @@ def handshake_refused(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
 
 
+_RESTART = (
+    "1. Restart the services of the server.\n"
+    "2. Let the load balancer's health check make a TLS handshake or an HTTP request."
+)
+
+
 @rule(
     Card(
         code="TLS003",
@@ -200,9 +206,9 @@ def handshake_refused(context: RuleContext) -> Answers:
         why="Clients hang until they give up. A host that accepts and then stays silent is frozen or "
         "overloaded, or something on the way drops large packets (path MTU) or holds the connection for "
         "inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
-        remedy="1. Restart the services of the server.\n"
-        "2. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a smaller "
-        "MTU or filtered ICMP on the way.\n"
+        remedy="1. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a "
+        "smaller MTU or filtered ICMP on the way.\n"
+        "2. If it does not, restart the services of the server.\n"
         "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
         seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
         "the step's timeout.",
@@ -215,6 +221,7 @@ def handshake_stalled(context: RuleContext) -> Answers:
         yield Hit(
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
             owner=Owner.SERVER if shaken else None,
+            remedy=_RESTART if shaken else None,
             subject=place_subject(place, context.target),
             summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
             "answers the TLS handshake (server frozen or overloaded?).",
