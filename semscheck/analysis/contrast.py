@@ -35,6 +35,7 @@ KEPT_OUT = frozenset(
     {Cause.TIMED_OUT, Cause.REFUSED, Cause.NO_ROUTE, Cause.RESET, Cause.CLOSED, Cause.STALLED}
 )
 RUNGS = ("TLSv1.2", "no-alpn", "no-name", "small", "RSA")  # of the ladder after a failed handshake
+AT_ONCE_S = 1.0  # for a handshake that is not refused
 WORKED_BEFORE = 6  # connections, before failures that follow may be a limit
 FAILED_AFTER = 3  # in a row and to the end: with the six, by chance one in 500 where every second one fails
 BLOCKS_LEAST = 12  # connections, below which an order says nothing
@@ -275,6 +276,8 @@ def hello(rows: Table) -> Iterator[Contrast]:
     for place in rows.places:
         tried = [h for h in rows.hellos if (h.address, h.port) == (place.address, place.port)]
         answered = {h.offered or "" for h in tried if h.failure is None}
+        if any(h.failure is None and (h.elapsed_s or 0.0) > AT_ONCE_S for h in tried):
+            continue  # answered late: an overloaded server, whatever it is asked
         refused = _refused(answered)
         if place.reach is Reach.NO_TLS and refused and len(answered) < len(tried):
             evidence = (*(h.id for h in tried), *place.evidence[-2:])
