@@ -591,7 +591,7 @@ def indistinguishable(context: RuleContext) -> Answers:
                 subject=_subject(context, path),
                 summary=(
                     f"Cannot tell which server answers {_where(context, path)}, so the load-balancing method is "
-                    f"unknown: {because}."
+                    f"unknown: {because.split('; ')[0]}."
                 ),
                 remedy=remedy,
                 evidence=path.evidence,
