@@ -21,6 +21,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.net_contrast",
     "semscheck.rules.catalogue.tls",
     "semscheck.rules.catalogue.certificates",
+    "semscheck.rules.catalogue.certificate_places",
     "semscheck.rules.catalogue.clients",
     "semscheck.rules.catalogue.balancing",
     "semscheck.rules.catalogue.cluster",

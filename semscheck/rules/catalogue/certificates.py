@@ -46,7 +46,6 @@ from semscheck.rules.catalogue.presented import (
     Presented,
     at,
     at_clients,
-    at_interfaces_1,
     cannot_connect,
     chains,
     day,
@@ -127,11 +126,11 @@ Answers = Iterator[RuleAnswer]
 # --- what the rules share ----------------------------------------------------------------------------------
 
 
-def _shown(context: RuleContext) -> str:
+def shown(context: RuleContext) -> str:
     return context.target.fqdn_shown or context.target.fqdn
 
 
-def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
+def covering(certificate: Certificate, name: str) -> tuple[str, ...]:
     """Every entry, subjectAltName or Common Name, that covers a name."""
     return (
         *matches_alternative_names(name, certificate.dns_names, certificate.ip_names),
@@ -139,14 +138,14 @@ def _covering(certificate: Certificate, name: str) -> tuple[str, ...]:
     )
 
 
-def _fails_name(certificate: Certificate, context: RuleContext) -> bool:
+def fails_name(certificate: Certificate, context: RuleContext) -> bool:
     """CRT001's condition: readable names, none of which covers the FQDN. Never for an address as target."""
     if context.target.fqdn_is_address or certificate.names_unread:
         return False
-    return not _covering(certificate, context.target.fqdn)
+    return not covering(certificate, context.target.fqdn)
 
 
-def _names_of(certificate: Certificate) -> str:
+def names_of(certificate: Certificate) -> str:
     names = tuple(
         dict.fromkeys((*certificate.common_names, *(certificate.dns_names or ()), *certificate.ip_names))
     )
@@ -211,7 +210,7 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
 def name_mismatch(context: RuleContext) -> Answers:
     found = at_clients(context)
     for one in found:
-        covered = _covering(one.certificate, context.target.fqdn)
+        covered = covering(one.certificate, context.target.fqdn)
         if one.certificate.names_unread and not covered:
             yield NotObserved(f"the names in a certificate at {at(one, context)} do not parse")
         elif not covered:
@@ -222,8 +221,8 @@ def name_mismatch(context: RuleContext) -> Answers:
 def _mismatch(one: Presented, context: RuleContext) -> Hit:
     return Hit(
         subject=subject(one.places, context),
-        summary=f"The certificate at {at(one, context)} is for {_names_of(one.certificate)}, "
-        f"not for {_shown(context)}{_spoiled(one.certificate, context)}.",
+        summary=f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
+        f"not for {shown(context)}{_spoiled(one.certificate, context)}.",
         evidence=one.evidence,
         args=described(one, context, expected=context.target.fqdn),
     )
@@ -241,7 +240,7 @@ def _for_an_address(one: Presented, context: RuleContext) -> Hit:
         'Client, field "Symantec Encryption Server". If an address has to serve, have the certificate issued with it '
         "as a subject alternative name of type IP address.",
         summary=f"Clients that use the address {address} in place of the name refuse the certificate at "
-        f"{at(one, context)}, which is for {_names_of(one.certificate)}{as_name if typed else ''}.",
+        f"{at(one, context)}, which is for {names_of(one.certificate)}{as_name if typed else ''}.",
         evidence=one.evidence,
         args=described(one, context, expected=address),
     )
@@ -288,7 +287,7 @@ def common_name_differs(context: RuleContext) -> Answers:
         yield Hit(
             subject=subject(one.places, context),
             summary=f"The certificate at {at(one, context)} {has}; "
-            f"{_shown(context)} is only among its alternative names.",
+            f"{shown(context)} is only among its alternative names.",
             evidence=one.evidence,
             args=described(one, context, expected=fqdn),
         )
@@ -328,7 +327,7 @@ def no_alternative_name(context: RuleContext) -> Answers:
         lacks = "no alternative names" if names.dns_names is None else "other alternative names"
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"The certificate at {at(one, context)} names {_shown(context)} in the Common Name "
+            summary=f"The certificate at {at(one, context)} names {shown(context)} in the Common Name "
             f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_spoiled(names, context)}.",
             evidence=one.evidence,
             args=described(one, context, expected=fqdn),
@@ -579,7 +578,7 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     met = {p.certificate.fingerprint for p in at_clients(context) if any(place.fqdn for place in p.places)}
     worst = any(
         one.certificate.fingerprint in faulty
-        or _fails_name(one.certificate, context)
+        or fails_name(one.certificate, context)
         or expired(one.certificate, context)
         or not_yet_valid(one.certificate, context)
         for one in found
@@ -933,12 +932,12 @@ def weak(context: RuleContext) -> Answers:
 def wildcard(context: RuleContext) -> Answers:
     found = at_clients(context)
     for one in found:
-        names = _covering(one.certificate, context.target.fqdn)
+        names = covering(one.certificate, context.target.fqdn)
         if not names or not all(is_wildcard(name) for name in names):
             continue
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"At {at(one, context)}, {_shown(context)} is covered by the wildcard {names[0]} only.",
+            summary=f"At {at(one, context)}, {shown(context)} is covered by the wildcard {names[0]} only.",
             evidence=one.evidence,
             args=described(one, context, wildcard=names[0]),
         )
@@ -984,236 +983,3 @@ def wrong_usage(context: RuleContext) -> Answers:
             args=described(one, context, usage=", ".join(one.certificate.extended_key_usage or ())),
         )
     yield from unseen(context, found)
-
-
-# --- which interface presents which ------------------------------------------------------------------------
-
-
-def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> Answers:
-    seen = {name for one in found for place in one.places for name in place.replication_of}
-    wanted = [member.name for member in context.target.members if member.replication]
-    absent = [name for name in wanted if name not in seen]
-    if not wanted:
-        yield NotObserved("no replication interface (Interface 1) is known")
-    elif absent:
-        yield NotObserved(f"no certificate came from Interface 1 of {listed(absent)}")
-
-
-@rule(
-    Card(
-        code="CRT012",
-        name="replication-not-unique",
-        title="Servers share an Interface 1 certificate",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="Two members present one certificate on their replication interfaces (Interface 1).",
-        why="The vendor asks for a certificate of its own on each member's Interface 1, with the member's "
-        "own name. With a shared one, members and administrators cannot tell which member answered.",
-        remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
-        seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
-        references=(KB_156803, KB_154069),
-    )
-)
-def replication_not_unique(context: RuleContext) -> Answers:
-    found = at_interfaces_1(context)
-    for one in found:
-        members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
-        if len(members) < 2:
-            continue
-        yield Hit(
-            subject=Subject("cluster", context.target.fqdn),
-            summary=f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
-            evidence=one.evidence,
-            args=described(one, context, members=", ".join(members)),
-        )
-    yield from _replication_unseen(context, found)
-
-
-@rule(
-    Card(
-        code="CRT013",
-        name="replication-name-mismatch",
-        title="Interface 1 certificate has the wrong name",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate on Interface 1 does not cover its member's own name.",
-        why="The vendor asks that the certificate on Interface 1 carries the member's own name. Replication "
-        "between members compares it.",
-        remedy="Give the member's Interface 1 a certificate whose Common Name is the member's own name, or "
-        "correct the member's name in the profile.",
-        seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the "
-        "member's name in the profile.",
-        references=(KB_156803, KB_157246, KB_154069),
-    )
-)
-def replication_name_mismatch(context: RuleContext) -> Answers:
-    found = at_interfaces_1(context)
-    for one in found:
-        if one.certificate.names_unread:
-            yield NotObserved(f"the names in the certificate at {at(one, context)} do not parse")
-            continue
-        for place in one.places:
-            for name in place.replication_of:
-                if not _covering(one.certificate, name):
-                    yield _not_its_own(one, place, name, context)
-    yield from _replication_unseen(context, found)
-
-
-def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: RuleContext) -> Hit:
-    return Hit(
-        subject=Subject("member", name, place.address, place.port),
-        summary=f"The certificate on Interface 1 of {name} is for {_names_of(one.certificate)}, not for {name}.",
-        evidence=one.evidence,
-        args=described(one, context, expected=name),
-    )
-
-
-@rule(
-    Card(
-        code="CRT014",
-        name="interfaces-share",
-        title="One certificate on both interfaces",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="A member presents one certificate on Interface 1 and Interface 2.",
-        why="The vendor asks for a certificate of its own on Interface 1 and for the clients' certificate on "
-        "Interface 2. One certificate with all names works (KB 157246), but renewing it then touches clients "
-        "and replication at once; one address for both interfaces means that clients use the replication "
-        "interface.",
-        remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' "
-        "certificate; use two addresses.",
-        seen_by="The fingerprints of what the member presents on both interfaces.",
-        references=(KB_156803, KB_157246, KB_154069),
-    )
-)
-def interfaces_share(context: RuleContext) -> Answers:
-    replication, clients = at_interfaces_1(context), at_clients(context)
-    at_client = {one.certificate.fingerprint: one for one in clients}
-    for one in replication:
-        other = at_client.get(one.certificate.fingerprint)
-        if other is None:
-            continue
-        own = {name for place in one.places for name in place.replication_of}
-        shared = tuple(
-            name for place in other.places for name in dict.fromkeys(place.client_of) if name in own
-        )
-        for name in dict.fromkeys(shared):
-            yield _shares(one, other, name, context)
-    yield from _replication_unseen(context, replication)
-    yield from unseen(context, clients)
-
-
-def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -> Hit:
-    place = next(place for place in other.places if name in place.client_of)
-    same_address = any(place.address == own.address for own in one.places if name in own.replication_of)
-    how = (
-        "has one address for both interfaces"
-        if same_address
-        else "presents one certificate on both interfaces"
-    )
-    return Hit(
-        subject=Subject("member", name, place.address, place.port),
-        summary=f"{name} {how}: {title(one.certificate)}.",
-        evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
-        args=described(one, context, member=name),
-    )
-
-
-@rule(
-    Card(
-        code="CRT015",
-        name="interfaces-swapped",
-        title="A server's own certificate where clients connect",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="What serves clients presents a member's own certificate: it covers the member's name and "
-        "not the clients' FQDN.",
-        why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name "
-        "or the load balancer leads to Interface 1. Clients compare names and refuse or warn.",
-        remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
-        "2. Check that the FQDN and the load balancer lead to Interface 2.",
-        seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
-        references=(KB_156803, KB_154069),
-    )
-)
-def interfaces_swapped(context: RuleContext) -> Answers:
-    found = at_clients(context)
-    if context.target.fqdn_is_address:
-        yield NotObserved("an address was given instead of the clients' name")
-        return
-    if not context.target.members:
-        yield NotObserved("no member's name is known")
-        return
-    for one in found:
-        if not _fails_name(one.certificate, context):
-            continue
-        owner = _own_of(one.certificate, context)
-        if owner is None:
-            continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"{sentence_start(at(one, context))} presents the own certificate of {owner}, "
-            f"not one for {_shown(context)}.",
-            evidence=one.evidence,
-            args=described(one, context, members=owner, expected=context.target.fqdn),
-        )
-    yield from unseen(context, found)
-
-
-def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
-    """The one member whose own certificate it is: it names that member, no other, and by no wildcard."""
-    owners = {
-        member.name
-        for member in context.target.members
-        if any(not is_wildcard(name) for name in _covering(certificate, member.name))
-    }
-    return owners.pop() if len(owners) == 1 else None
-
-
-@rule(
-    Card(
-        code="CRT018",
-        name="balancer-differs",
-        title="Load balancer presents another certificate",
-        severity=Severity.WARNING,
-        severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
-        owner=Owner.BALANCER,
-        summary="The certificate at the load balancer address is on no member.",
-        why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
-        "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
-        "clients, and the load balancer's certificate expires by itself.",
-        remedy="If TLS is meant to end at the load balancer, keep its certificate in step with the members'. "
-        "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
-        "addresses.",
-        seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
-        references=(KB_156803,),
-    )
-)
-def balancer_differs(context: RuleContext) -> Answers:
-    balancers = tuple(place for place in context.places if place.balancer and not place.client_of)
-    members = tuple(place for place in context.places if place.client_of)
-    compared = presented(context, members)
-    on_members = {one.certificate.fingerprint for one in (*compared, *at_interfaces_1(context))}
-    at_balancer = presented(context, balancers)
-    if not balancers or not at_balancer:
-        yield NotObserved(
-            "no balancer address presented a certificate" if balancers else "there is no balancer"
-        )
-        return
-    if not compared:
-        yield NotObserved("no member's client interface presented a certificate to compare with")
-        return
-    absent = tuple(place for place in members if place.certificate is None)
-    for one in at_balancer:
-        if one.certificate.fingerprint in on_members:
-            continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on no member"
-            + (f" (none was seen at {where(absent, context)})." if absent else "."),
-            confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
-            evidence=one.evidence,
-            args=described(one, context),
-        )

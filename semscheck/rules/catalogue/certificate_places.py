@@ -1,0 +1,274 @@
+"""Rules about which interface presents which certificate: each server's own, the clients', the balancer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from semscheck.model.analysis import EndpointStatus
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.names import (
+    is_wildcard,
+)
+from semscheck.model.observations import Certificate
+from semscheck.model.target import Severity
+from semscheck.rules.catalogue.certificates import (
+    AT_MOST_WARNING,
+    KB_154069,
+    KB_156803,
+    KB_157246,
+    covering,
+    fails_name,
+    names_of,
+    shown,
+)
+from semscheck.rules.catalogue.presented import (
+    Presented,
+    at,
+    at_clients,
+    at_interfaces_1,
+    described,
+    listed,
+    presented,
+    subject,
+    title,
+    unseen,
+    where,
+)
+from semscheck.rules.context import RuleContext, sentence_start
+from semscheck.rules.rule import Answer as RuleAnswer
+from semscheck.rules.rule import Hit, NotObserved, rule
+
+Answers = Iterator[RuleAnswer]
+
+
+# --- which interface presents which ------------------------------------------------------------------------
+
+
+def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> Answers:
+    seen = {name for one in found for place in one.places for name in place.replication_of}
+    wanted = [member.name for member in context.target.members if member.replication]
+    absent = [name for name in wanted if name not in seen]
+    if not wanted:
+        yield NotObserved("no replication interface (Interface 1) is known")
+    elif absent:
+        yield NotObserved(f"no certificate came from Interface 1 of {listed(absent)}")
+
+
+@rule(
+    Card(
+        code="CRT012",
+        name="replication-not-unique",
+        title="Servers share an Interface 1 certificate",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="Two members present one certificate on their replication interfaces (Interface 1).",
+        why="The vendor asks for a certificate of its own on each member's Interface 1, with the member's "
+        "own name. With a shared one, members and administrators cannot tell which member answered.",
+        remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
+        seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
+        references=(KB_156803, KB_154069),
+    )
+)
+def replication_not_unique(context: RuleContext) -> Answers:
+    found = at_interfaces_1(context)
+    for one in found:
+        members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
+        if len(members) < 2:
+            continue
+        yield Hit(
+            subject=Subject("cluster", context.target.fqdn),
+            summary=f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
+            evidence=one.evidence,
+            args=described(one, context, members=", ".join(members)),
+        )
+    yield from _replication_unseen(context, found)
+
+
+@rule(
+    Card(
+        code="CRT013",
+        name="replication-name-mismatch",
+        title="Interface 1 certificate has the wrong name",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="The certificate on Interface 1 does not cover its member's own name.",
+        why="The vendor asks that the certificate on Interface 1 carries the member's own name. Replication "
+        "between members compares it.",
+        remedy="Give the member's Interface 1 a certificate whose Common Name is the member's own name, or "
+        "correct the member's name in the profile.",
+        seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the "
+        "member's name in the profile.",
+        references=(KB_156803, KB_157246, KB_154069),
+    )
+)
+def replication_name_mismatch(context: RuleContext) -> Answers:
+    found = at_interfaces_1(context)
+    for one in found:
+        if one.certificate.names_unread:
+            yield NotObserved(f"the names in the certificate at {at(one, context)} do not parse")
+            continue
+        for place in one.places:
+            for name in place.replication_of:
+                if not covering(one.certificate, name):
+                    yield _not_its_own(one, place, name, context)
+    yield from _replication_unseen(context, found)
+
+
+def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: RuleContext) -> Hit:
+    return Hit(
+        subject=Subject("member", name, place.address, place.port),
+        summary=f"The certificate on Interface 1 of {name} is for {names_of(one.certificate)}, not for {name}.",
+        evidence=one.evidence,
+        args=described(one, context, expected=name),
+    )
+
+
+@rule(
+    Card(
+        code="CRT014",
+        name="interfaces-share",
+        title="One certificate on both interfaces",
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="A member presents one certificate on Interface 1 and Interface 2.",
+        why="The vendor asks for a certificate of its own on Interface 1 and for the clients' certificate on "
+        "Interface 2. One certificate with all names works (KB 157246), but renewing it then touches clients "
+        "and replication at once; one address for both interfaces means that clients use the replication "
+        "interface.",
+        remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' "
+        "certificate; use two addresses.",
+        seen_by="The fingerprints of what the member presents on both interfaces.",
+        references=(KB_156803, KB_157246, KB_154069),
+    )
+)
+def interfaces_share(context: RuleContext) -> Answers:
+    replication, clients = at_interfaces_1(context), at_clients(context)
+    at_client = {one.certificate.fingerprint: one for one in clients}
+    for one in replication:
+        other = at_client.get(one.certificate.fingerprint)
+        if other is None:
+            continue
+        own = {name for place in one.places for name in place.replication_of}
+        shared = tuple(
+            name for place in other.places for name in dict.fromkeys(place.client_of) if name in own
+        )
+        for name in dict.fromkeys(shared):
+            yield _shares(one, other, name, context)
+    yield from _replication_unseen(context, replication)
+    yield from unseen(context, clients)
+
+
+def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -> Hit:
+    place = next(place for place in other.places if name in place.client_of)
+    same_address = any(place.address == own.address for own in one.places if name in own.replication_of)
+    how = (
+        "has one address for both interfaces"
+        if same_address
+        else "presents one certificate on both interfaces"
+    )
+    return Hit(
+        subject=Subject("member", name, place.address, place.port),
+        summary=f"{name} {how}: {title(one.certificate)}.",
+        evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
+        args=described(one, context, member=name),
+    )
+
+
+@rule(
+    Card(
+        code="CRT015",
+        name="interfaces-swapped",
+        title="A server's own certificate where clients connect",
+        impact=ImpactKind.NOBODY_CONNECTS,
+        severity=Severity.CRITICAL,
+        severity_note=AT_MOST_WARNING,
+        owner=Owner.SERVER,
+        summary="What serves clients presents a member's own certificate: it covers the member's name and "
+        "not the clients' FQDN.",
+        why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name "
+        "or the load balancer leads to Interface 1. Clients compare names and refuse or warn.",
+        remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
+        "2. Check that the FQDN and the load balancer lead to Interface 2.",
+        seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
+        references=(KB_156803, KB_154069),
+    )
+)
+def interfaces_swapped(context: RuleContext) -> Answers:
+    found = at_clients(context)
+    if context.target.fqdn_is_address:
+        yield NotObserved("an address was given instead of the clients' name")
+        return
+    if not context.target.members:
+        yield NotObserved("no member's name is known")
+        return
+    for one in found:
+        if not fails_name(one.certificate, context):
+            continue
+        owner = _own_of(one.certificate, context)
+        if owner is None:
+            continue
+        yield Hit(
+            subject=subject(one.places, context),
+            summary=f"{sentence_start(at(one, context))} presents the own certificate of {owner}, "
+            f"not one for {shown(context)}.",
+            evidence=one.evidence,
+            args=described(one, context, members=owner, expected=context.target.fqdn),
+        )
+    yield from unseen(context, found)
+
+
+def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
+    """The one member whose own certificate it is: it names that member, no other, and by no wildcard."""
+    owners = {
+        member.name
+        for member in context.target.members
+        if any(not is_wildcard(name) for name in covering(certificate, member.name))
+    }
+    return owners.pop() if len(owners) == 1 else None
+
+
+@rule(
+    Card(
+        code="CRT018",
+        name="balancer-differs",
+        title="Load balancer presents another certificate",
+        severity=Severity.WARNING,
+        severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
+        owner=Owner.BALANCER,
+        summary="The certificate at the load balancer address is on no member.",
+        why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
+        "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
+        "clients, and the load balancer's certificate expires by itself.",
+        remedy="If TLS is meant to end at the load balancer, keep its certificate in step with the members'. "
+        "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
+        "addresses.",
+        seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
+        references=(KB_156803,),
+    )
+)
+def balancer_differs(context: RuleContext) -> Answers:
+    balancers = tuple(place for place in context.places if place.balancer and not place.client_of)
+    members = tuple(place for place in context.places if place.client_of)
+    compared = presented(context, members)
+    on_members = {one.certificate.fingerprint for one in (*compared, *at_interfaces_1(context))}
+    at_balancer = presented(context, balancers)
+    if not balancers or not at_balancer:
+        yield NotObserved(
+            "no balancer address presented a certificate" if balancers else "there is no balancer"
+        )
+        return
+    if not compared:
+        yield NotObserved("no member's client interface presented a certificate to compare with")
+        return
+    absent = tuple(place for place in members if place.certificate is None)
+    for one in at_balancer:
+        if one.certificate.fingerprint in on_members:
+            continue
+        yield Hit(
+            subject=subject(one.places, context),
+            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on no member"
+            + (f" (none was seen at {where(absent, context)})." if absent else "."),
+            confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
+            evidence=one.evidence,
+            args=described(one, context),
+        )
