@@ -202,7 +202,8 @@ def test_what_a_balancer_refuses_for_a_dead_server_is_no_flaky_network(
     cause: Cause, errors: int, explained: bool
 ) -> None:
     phase = Phase.TLS if cause is Cause.RESET else Phase.CONNECT
-    seen = [*(sample(VIP) for _ in range(7)), *(sample(VIP, cause, phase) for _ in range(3))]
+    # Here and there: failures that only follow successes are another matter (NET012).
+    seen = [sample(VIP, cause, phase) if number in (2, 5, 8) else sample(VIP) for number in range(10)]
     shaken = [connection(VIP), handshake(VIP, Cause.RESET)] if cause is Cause.RESET else []
     scene = Scene(BARE, serves(VIP), shaken, seen, paths=[path(samples=10, errors=errors, identified=7)])
     assert scene.codes("NET") == {"NET006"}
