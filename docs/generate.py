@@ -5,6 +5,7 @@
 - docs/rules/: a page per rule, and the catalogue
 - docs/report.schema.json, docs/compare.schema.json: the JSON Schemas of reports and of comparisons
 - docs/metrics.md: the table of metrics
+- docs/symptoms.md: by symptom, which rules find why
 - docs/settings.md: what a user may set, in a profile and on the command line
 - docs/balancers.md: the real balancers that the tests hold the program to
 - semscheck/rules/printed_cards.py: the cards as data
@@ -20,7 +21,7 @@ from semscheck.exporter import metrics as ledger
 from semscheck.exporter import probe_metrics as answer
 from semscheck.model.target import Target
 from semscheck.profile.settings import SETTINGS, Setting
-from semscheck.report import cards, comparison, prometheus, schema
+from semscheck.report import cards, comparison, prometheus, schema, symptoms
 from semscheck.rules import printed
 from semscheck.rules import rule as registry
 
@@ -39,6 +40,7 @@ def generated() -> Mapping[Path, str]:
         ROOT / "docs" / "metrics.md": metrics(),
         ROOT / "docs" / "balancers.md": balancers(),
         ROOT / "docs" / "settings.md": settings(),
+        ROOT / "docs" / "symptoms.md": symptoms.page({card.code: card for card in known}),
         **{RULES / name: text for name, text in cards.pages(known).items()},
     }
 

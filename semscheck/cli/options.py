@@ -295,6 +295,9 @@ def _explain(commands: Commands) -> None:
     )
     parser.add_argument("code", nargs="*", metavar="CODE", help="such as DNS004, or a rule's name")
     parser.add_argument("--all", action="store_true", help="every rule")
+    parser.add_argument(
+        "--symptoms", action="store_true", help="what users notice, and the rules that find why"
+    )
     parser.add_argument("--markdown", metavar="DIR", help="with --all: write the documentation pages there")
     parser.add_argument(
         "--check", action="store_true", help="with --markdown: only say which pages are stale"

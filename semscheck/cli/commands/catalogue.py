@@ -22,6 +22,8 @@ def explain(options: Namespace) -> int:
     from semscheck.rules.printed import cards
 
     known = cards()
+    if options.symptoms:
+        return _symptoms(known)
     if options.markdown is not None:
         if not options.all:
             raise CommandError("--markdown writes the pages of all rules: add --all")
@@ -34,6 +36,14 @@ def explain(options: Namespace) -> int:
     face = streams.face_of(sys.stdout, no_color=options.no_color)
     texts = [in_words(card, width=face.width, unicode=face.unicode, colour=face.colour) for card in wanted]
     _print("\n".join(texts))
+    return 0
+
+
+def _symptoms(known: Sequence[Card]) -> int:
+    from semscheck.report.symptoms import text
+
+    face = streams.face_of(sys.stdout, no_color=True)
+    _print(text({card.code: card for card in known}, face.width))
     return 0
 
 
