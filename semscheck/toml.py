@@ -12,15 +12,19 @@ def loads(text: str) -> dict[str, Any]:
     """The document. Raises ValueError (tomllib.TOMLDecodeError is one)."""
     try:
         table = tomllib.loads(text)
-        _check(table)
+        _check(table, "")
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return table
 
 
-def _check(value: object) -> None:
+def _check(value: object, path: str) -> None:
+    """path: of the value, dotted."""
     if isinstance(value, int) and value not in INTEGERS:
-        raise ValueError("an integer of more than 64 bits")
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            _check(item)
+        raise ValueError(f"{path}: an integer of more than 64 bits")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check(item, f"{path}.{key}" if path else key)
+    if isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            _check(item, f"{path}[{number}]")

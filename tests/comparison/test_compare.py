@@ -316,7 +316,7 @@ def test_two_places_with_one_server_speak_for_fail_over() -> None:
     assert found.sites is None
     assert found.sites_verdict == Verdict("BAL014", State.PASS)
     assert found.outcome is Outcome.SAME
-    assert any("consistent with fail-over" in note for note in found.notes)
+    assert any("consistent with failover" in note for note in found.notes)
 
 
 def test_runs_that_only_lie_near_each_other_make_it_likely() -> None:

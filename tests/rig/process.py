@@ -63,8 +63,8 @@ def running_since(begun_s: float) -> tuple[Server, ...]:
 
 def program(name: str) -> str:
     """Give the path of a program, or raise `MissingError`. Debian keeps servers out of users' PATH; some servers
-    come as Python packages."""
-    places = (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(Path(sys.executable).parent))
+    come as Python packages, and these before what else a machine has, which may be of another age."""
+    places = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
     found = shutil.which(name, path=os.pathsep.join(places))
     if found is None:
         raise MissingError(

@@ -41,7 +41,7 @@ def left_clean(terminal: tmux.Terminal) -> None:
 
 def test_from_enter_to_the_ticket_against_the_lab(terminal):
     terminal.run(*MODULE, "tui", "--lab", "round-robin")
-    seen = terminal.shows("CRITICAL", "BAL001", "load balancer's administrator", "lab")
+    seen = terminal.shows("CRITICAL", "BAL001", "load balancer administrator", "lab")
     assert "Findings" in seen
     terminal.keys("3")
     terminal.shows("round robin: each new connection goes to the next server", "new connections")

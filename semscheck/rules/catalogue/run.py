@@ -18,7 +18,7 @@ _PACKET_CAME = (Cause.REFUSED, Cause.RESET)  # an answer all the same
 # desktop's own conclusion from silence on its link, and "network unreachable" is its own routing table.
 _A_ROUTER_SAYS = (errno.EHOSTUNREACH, 10065)
 AT_ONCE_S = 0.9
-SHOWN = 6
+SHOWN = 3
 
 
 @rule(
