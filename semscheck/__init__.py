@@ -53,9 +53,9 @@ def __getattr__(name: str) -> Any:
     """The API's names, imported when they are first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from semscheck import api
+    from importlib import import_module  # not a dependency of whoever asks this package for its version
 
-    return getattr(api, name)
+    return getattr(import_module("semscheck.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -326,6 +326,12 @@ class BalancingPath:
     evidence: tuple[str, ...] = ()
 
     @property
+    def is_one_application(self) -> bool:
+        """Several servers end TLS, and one application, or one that shares its sessions, is behind them all."""
+        several = len(set(self.ticket_keys)) > 1 and self.identified_by == "http-cookie"
+        return several and self.method is Method.SINGLE
+
+    @property
     def unlisted_or_terminated(self) -> bool:
         """Is all that says that TLS ends in front, that no member recognises the sessions or has the certificate? A
         server that the target leaves out, with TLS passed through to it, looks the same; where members were seen to

@@ -185,6 +185,11 @@ def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
     count, made = sum(path.identified for path in paths), sum(path.samples for path in paths)
     all_ = f"all {count}" if count == made else f"{count} of {made}"
     where = f" at {listed(dict.fromkeys(path.address for path in paths))}" if left_out else ""
+    if any(path.is_one_application for path in paths):
+        return (
+            f"one application answered {all_} connections to {name}{where}, behind several servers that end TLS: "
+            "sessions are known wherever they are shown."
+        )
     return f"{one or 'one and the same server'} answered {all_} connections to {name}{where}. {ONE_DESKTOP}"
 
 

@@ -173,8 +173,7 @@ def test_a_round_robin_is_seen_through_a_member_that_gives_no_sessions(stand: St
     assert (checked.path.method, checked.path.persistence) == ("rotating", "none"), checked.said
     assert checked.balancing_codes == {"BAL001"}, checked.said
     assert (
-        f"{count} servers, a server that was not identified among them"
-        in checked.finding("BAL001").summary
+        f"{count} servers, a server that was not identified among them" in checked.finding("BAL001").summary
     )
 
 

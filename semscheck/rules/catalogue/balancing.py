@@ -670,11 +670,12 @@ def steady(context: RuleContext) -> Answers:
         every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
         others = f"; the {_counted(rest)} failed or could not be identified" if rest else ""
         sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
+        ending = "" if path.is_one_application else ": failover or source-IP persistence"
         yield Hit(
             subject=_subject(context, path),
             summary=(
                 f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; at most {bound} "
-                "go elsewhere (95 % confidence): failover or source-IP persistence."
+                f"go elsewhere (95 % confidence){ending}."
             ),
             confidence=_sure(path),
             evidence=path.evidence,
