@@ -176,16 +176,22 @@ class Sampler:
         series, page = self._series, self._plan.page
         await self._ask_for_keys()
         if self._decide.spread(series.history()):
-            await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
-            await self._sessions_of_keys()
-            if page is not None and not self._series.is_tired and not await self._named_by_keys():
-                await self._one_application(page)
+            await self._kept_at_a_key(page)
         elif page is None or await self._named_by_keys():
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
         elif await self._members_answer():
             await self._by_cookie(page)
         elif not await self._by_own_cookie(page):
             await self._fresh(self._connect)  # there is no other signal: the rest of what was planned
+            if self._decide.spread(series.history()):
+                await self._kept_at_a_key(page)
+
+    async def _kept_at_a_key(self, page: str | None) -> None:
+        """Several ends of TLS: what leads a client back to its own, and is there one application behind them?"""
+        await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
+        await self._sessions_of_keys()
+        if page is not None and not self._series.is_tired and not await self._named_by_keys():
+            await self._one_application(page)
 
     async def _ask_for_keys(self) -> None:
         """Ask members directly for the key of another ticket, where what they have shown is not enough."""
