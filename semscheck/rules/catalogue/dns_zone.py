@@ -349,6 +349,14 @@ def _blocked(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Hit
     )
 
 
+def _ipv6(text: str) -> IPv6Address | None:
+    """The address; None where it is none, since a saved report can say anything."""
+    try:
+        return IPv6Address(text)
+    except ValueError:
+        return None
+
+
 def synthesised(context: RuleContext) -> dict[str, str]:
     """IPv6 addresses of the FQDN that a resolver made of an IPv4 address (DNS64), each with that address."""
     answers = told(context)
@@ -357,8 +365,11 @@ def synthesised(context: RuleContext) -> dict[str, str]:
     found: dict[str, str] = {}
     for answer in answers:
         for address in answer.records if answer.record_type == "AAAA" else ():
-            inner = str(ip_address(int(ip_address(address)) & 0xFFFFFFFF)) if ":" in address else ""
-            made = IPv6Address(address) in DNS64 or (asked and not own_aaaa and inner in four)
+            known = _ipv6(address)
+            if known is None:
+                continue
+            inner = str(ip_address(int(known) & 0xFFFFFFFF))
+            made = known in DNS64 or (asked and not own_aaaa and inner in four)
             if made and address not in own_aaaa and is_contacted(address, context.target):
                 found[address] = inner
     return found

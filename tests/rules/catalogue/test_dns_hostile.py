@@ -133,3 +133,17 @@ def test_every_rule_answers(target: Target, seen: list[AnyObservation], where: l
     assert len(ours) == 27
     assert [(one.code, one.why) for one in ours if one.state is State.CRASHED] == []
     assert scene.evidence_exists()
+
+
+def test_an_ipv4_address_in_an_aaaa_answer_crashes_no_rule() -> None:
+    answer = DnsAnswer(
+        id="a",
+        at_s=0.0,
+        server="192.0.2.53:53",
+        name=FQDN,
+        record_type="AAAA",
+        rcode="NOERROR",
+        records=("192.0.2.1",),
+    )
+    scene = Scene(Target(FQDN), [answer])
+    assert [one.code for one in scene.verdicts if one.state is State.CRASHED] == []
