@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semscheck.redaction.pseudonyms import Pseudonyms, key_of
+from semscheck.redaction.pseudonyms import _FIXED_V6, Pseudonyms, key_of
 
 KEY = b"a key of the tests"
 V4 = st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
@@ -57,6 +57,8 @@ def test_ipv6_keeps_exactly_the_common_prefix(address: ipaddress.IPv6Address, sh
     other = ipaddress.IPv6Address(int(address) ^ 1 << (128 - shared))
     if int(other) >> 96 == 0 or int(other) >> 120 == 0xFF:
         return
+    if any((address in network) != (other in network) for network, _ in _FIXED_V6):
+        return  # of two kinds, of which one keeps its first bits so that it stays of its kind
     shown, second = names.address(str(address)), names.address(str(other))
     assert common_bits(shown, second) == common_bits(str(address), str(other))
 
