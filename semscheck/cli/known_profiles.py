@@ -94,7 +94,8 @@ def _known(path: Path, source: str) -> KnownProfile:
 
 
 def _untrusted(path: Path) -> str | None:
-    """Why others might have written it; None on Windows, whose folders for a user and for all are protected."""
+    """Why others might have written it. None on Windows, where this is not looked at: who may write below
+    %ProgramData% is for the administrator to set (docs/deploying.md)."""
     if os.name != "posix":
         return None
     whole = path.resolve()

@@ -1,7 +1,8 @@
 """Remedies as numbered steps, and the load balancer's settings in the words of its vendor.
 
 The vendor is the profile's `balancer_vendor`, or the one that its cookies and pages name; in general words where
-neither is known. Sources stand at each vendor; where a setting's name could not be confirmed it is left out.
+neither is known. At each vendor stands the manual to which its words belong; they were not compared with it:
+UNVERIFIED.
 """
 
 from __future__ import annotations
