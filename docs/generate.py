@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from semscheck.exporter import metrics as ledger
+from semscheck.exporter import metrics as own
 from semscheck.exporter import probe_metrics as answer
 from semscheck.model.target import Target
 from semscheck.profile.settings import SETTINGS, Setting
@@ -107,7 +107,7 @@ semscheck gives, or those in a balancer's cookie.
 
 What the exporter answers `/metrics` with. The number of series does not depend on the number of targets.
 
-{prometheus.table(ledger.METRICS)}"""
+{prometheus.table(own.described())}"""
 
 
 def balancers() -> str:

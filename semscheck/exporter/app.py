@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 from semscheck.exporter import probe_metrics as answer
 from semscheck.exporter import status
 from semscheck.exporter.history import History
-from semscheck.exporter.metrics import Ledger
+from semscheck.exporter.metrics import OwnMetrics
 from semscheck.exporter.runs import Cause, Outcome, Runs
 from semscheck.exporter.settings import Settings
 from semscheck.report.escape import one_line, terminal
@@ -74,7 +74,7 @@ class App:
     """What is behind the routes; `settings` is replaced as a whole by a reload.
 
     reload: reads the configuration again and gives the error's words, None for success.
-    metrics: the exporter's own metrics as text. html: a report (JSON) as a page; blocks, so it runs in a thread.
+    html: a report (JSON) as a page; blocks, so it runs in a thread.
     """
 
     def __init__(
@@ -82,19 +82,17 @@ class App:
         settings: Settings,
         runs: Runs,
         history: History,
-        ledger: Ledger,
+        metrics: OwnMetrics,
         *,
         reload: Callable[[], Awaitable[str | None]],
-        metrics: Callable[[], str],
         html: Callable[[bytes], str],
     ) -> None:
         self.settings = settings
         self.stopping = False
         self._runs = runs
         self._history = history
-        self._ledger = ledger
-        self._reload = reload
         self._metrics = metrics
+        self._reload = reload
         self._html = html
         self._painting = asyncio.Semaphore(1)
 
@@ -108,7 +106,7 @@ class App:
             result = await handle(request)
         except RefusalError as refusal:
             result = refusal.answer
-        self._ledger.requests[route, result.status] += 1
+        self._metrics.requests.labels(route, result.status).inc()
         await respond(send, request, result)
 
     def _route(self, path: str) -> tuple[str, Callable[[Request], Awaitable[Answer]]]:
@@ -140,17 +138,17 @@ class App:
         self._check_open()
         asked_s = asyncio.get_running_loop().time()
         outcome = await self._runs.probe(name, target, timeout_s)
-        self._ledger.scrapes[_result(outcome)] += 1
+        self._metrics.scrapes.labels(_result(outcome)).inc()
         if outcome.error is not None:
             return Answer(500, f"{one_line(outcome.error, 1000)}\n".encode())
         text = answer.exposition(outcome)
         if timeout_s is not None and asyncio.get_running_loop().time() - asked_s > timeout_s:
-            self._ledger.late += 1
+            self._metrics.late.inc()
         return Answer(200, text.encode(), EXPOSITION)
 
     async def _own(self, request: Request) -> Answer:
         _only_read(request)
-        return Answer(200, self._metrics().encode(), EXPOSITION)
+        return Answer(200, self._metrics.text(), EXPOSITION)
 
     async def _page(self, request: Request) -> Answer:
         _only_read(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from semscheck.exporter.app import Answer, App, Receive, Request, Scope, Send, respond
-from semscheck.exporter.metrics import Ledger
+from semscheck.exporter.metrics import OwnMetrics
 from semscheck.exporter.passwords import BusyError, Passwords
 from semscheck.exporter.web_config import WebConfig
 
@@ -20,9 +20,9 @@ _BUSY = Answer(503, b"too many passwords are being tried\n", headers=(("Retry-Af
 class Gate:
     """An ASGI application in front of `App`; `admit` replaces what it asks for."""
 
-    def __init__(self, app: App, ledger: Ledger, web: WebConfig) -> None:
+    def __init__(self, app: App, metrics: OwnMetrics, web: WebConfig) -> None:
         self._app = app
-        self._ledger = ledger
+        self._metrics = metrics
         self.admit(web)
 
     def admit(self, web: WebConfig) -> None:
@@ -36,7 +36,7 @@ class Gate:
         if answer is None:
             await self._app(scope, receive, sender)
             return
-        self._ledger.requests["gate", answer.status] += 1
+        self._metrics.requests.labels("gate", answer.status).inc()
         await respond(sender, Request(scope["method"], scope["path"], b""), answer)
 
     async def _turned_away(self, scope: Scope) -> Answer | None:

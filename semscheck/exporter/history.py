@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from semscheck.model.findings import Status
 from semscheck.model.report import Report
 from semscheck.report import json
@@ -27,6 +29,9 @@ class Entry:
     status: Status | None
     headline: str
     id: str | None = None
+
+
+_Dumped = tuple[dict[str, Entry], tuple[Entry, ...], dict[str, bytes]]
 
 
 class History:
@@ -87,6 +92,23 @@ class History:
         """The report as JSON, None if it is not kept any more."""
         data = self._evidence.get(run_id)
         return None if data is None else zlib.decompress(data)
+
+    def dump(self) -> bytes:
+        """Everything, for the process that replaces this one."""
+        return msgspec.msgpack.encode((self._last, tuple(self._recent.values()), self._evidence))
+
+    def load(self, data: bytes) -> None:
+        """What another process dumped; nothing where that was another version with other fields."""
+        try:
+            last, recent, evidence = msgspec.msgpack.decode(data, type=_Dumped)
+        except msgspec.MsgspecError:
+            return
+        self._last.update(last)
+        self._recent.update(enumerate(recent, 1))
+        self._count = len(recent)
+        self._evidence.update(evidence)
+        self._bytes = sum(map(len, evidence.values()))
+        self._evict()
 
     def _evict(self) -> None:
         while self._evidence and (len(self._evidence) > self._most_reports or self._bytes > self._most_bytes):

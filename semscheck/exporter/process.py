@@ -1,41 +1,23 @@
-"""This process in figures, by the names that every Prometheus client library gives them."""
+"""This process: its descriptors, and another one in its place that takes over its sockets."""
 
 from __future__ import annotations
 
 import os
-import time
-from pathlib import Path
+import socket
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
 
-from semscheck.report.prometheus import Family, Metric, Point
-
-_STARTED = time.time()
 ENOUGH_FDS = 65_536
-CPU = Metric("process_cpu_seconds_total", "counter", "seconds", "User and system CPU time of the exporter.")
-RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Memory of the exporter in use.")
-VIRTUAL = Metric("process_virtual_memory_bytes", "gauge", "bytes", "Virtual memory of the exporter.")
-STARTED = Metric("process_start_time_seconds", "gauge", "seconds", "When the exporter started, Unix time.")
-OPEN_FDS = Metric("process_open_fds", "gauge", "", "Open file descriptors.")
-MAX_FDS = Metric("process_max_fds", "gauge", "", "File descriptors that may be open at most.")
-METRICS = (CPU, RESIDENT, VIRTUAL, STARTED, OPEN_FDS, MAX_FDS)
+_DESCRIPTORS = "SEMSCHECK_HANDED_OVER"
 
 
-def families() -> list[Family]:
-    """What this system tells; memory and descriptors come from /proc and are left out where there is none."""
-    found = [_one(CPU, time.process_time()), _one(STARTED, round(_STARTED, 3))]
-    try:
-        virtual, resident = Path("/proc/self/statm").read_text(encoding="ascii").split()[:2]
-        page = os.sysconf("SC_PAGE_SIZE")
-        found += [_one(RESIDENT, int(resident) * page), _one(VIRTUAL, int(virtual) * page)]
-        found.append(_one(OPEN_FDS, len(os.listdir("/proc/self/fd"))))
-    except (OSError, ValueError, AttributeError):
-        pass
-    try:
-        import resource
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What a process leaves to the one that replaces it. history: as `History.dump` writes it."""
 
-        found.append(_one(MAX_FDS, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
-    except (ImportError, OSError):
-        pass
-    return found
+    listening: tuple[socket.socket, ...] = ()
+    history: bytes = b""
 
 
 def raise_descriptor_limit() -> None:
@@ -51,5 +33,28 @@ def raise_descriptor_limit() -> None:
         return
 
 
-def _one(metric: Metric, value: float) -> Family:
-    return Family(metric, (Point(float(value)),))
+def replace_by_itself(left: HandedOver) -> NoReturn:
+    """Start the same command anew under the same process id. Clients that connect meanwhile wait in the sockets."""
+    history = os.memfd_create("semscheck history", 0)
+    with os.fdopen(history, "wb", closefd=False) as file:
+        file.write(left.history)
+    os.lseek(history, 0, os.SEEK_SET)
+    for sock in left.listening:
+        sock.set_inheritable(True)
+    os.environ[_DESCRIPTORS] = ",".join(map(str, (history, *(sock.fileno() for sock in left.listening))))
+    arguments = sys.argv if getattr(sys, "frozen", False) else sys.orig_argv
+    os.execv(sys.executable, [sys.executable, *arguments[1:]])
+
+
+def handed_over() -> HandedOver:
+    """What the process before this one left, once; nothing at a first start."""
+    given = os.environ.pop(_DESCRIPTORS, "")
+    if not given:
+        return HandedOver()
+    history, *listening = map(int, given.split(","))
+    sockets = tuple(socket.socket(fileno=descriptor) for descriptor in listening)
+    for sock in sockets:
+        sock.set_inheritable(False)
+        sock.setblocking(False)
+    with os.fdopen(history, "rb") as file:
+        return HandedOver(sockets, file.read())

@@ -26,6 +26,7 @@ MAX_HEAD_BYTES = 16 * 1024
 LINGER_S = 2.0  # a client may still be sending: a reset would destroy the answer that it has not read yet
 HANDSHAKE_S = 5.0
 SWEEP_S = 0.5
+SETTLE_S = 1.0
 OVERFLOW = 64  # connections beyond the limit that are told so; any more are just closed
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n"
@@ -92,6 +93,10 @@ class Guard(asyncio.Protocol):
             self.transport.abort()
 
     # --- bounds in time ------------------------------------------------------------------------------------
+
+    @property
+    def is_answered(self) -> bool:
+        return self._requests > 0 and not self._busy
 
     def begun(self) -> None:
         self._requests += 1
@@ -201,9 +206,11 @@ class Server:
         names = {value for _, value in certificate.get("subjectAltName", ())}
         return not certificate or bool(names & self.allowed_sans)
 
-    async def open(self, listen: Iterable[Listen]) -> None:
-        """Listen. Raises OSError with the address in its words."""
+    async def open(self, listen: Iterable[Listen], listening: Iterable[socket.socket] = ()) -> None:
+        """Listen, or go on with sockets that listen already. Raises OSError with the address in its words."""
         self._stamp()
+        self._listening = list(listening)
+        listen = () if self._listening else listen
         try:
             for at in listen:
                 self._listening.append(_bound(at))
@@ -212,12 +219,11 @@ class Server:
                 sock.close()
             raise
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._listening]
-        self._accepting.append(asyncio.create_task(self._sweep()))
+        self._sweeping = asyncio.create_task(self._sweep())
 
     async def close(self, within_s: float) -> None:
         """Take no more connections; let the answers under way leave; then close what is left."""
-        for task in self._accepting:
-            task.cancel()
+        await self.drain(SETTLE_S)
         for sock in self._listening:
             sock.close()
         for guard in tuple(self._guards):
@@ -226,16 +232,28 @@ class Server:
             await asyncio.wait([guard.gone for guard in self._guards], timeout=within_s)
         for guard in tuple(self._guards):
             guard.transport.abort()
-        for task in tuple(self._tasks):
+        for task in (self._sweeping, *self._tasks):
             task.cancel()
+
+    async def drain(self, within_s: float) -> None:
+        """Accept nothing more, and answer those who were: the request of one that has just come is on its way."""
+        for task in self._accepting:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.connections > sum(guard.is_answered for guard in self._guards):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    def listening(self) -> tuple[socket.socket, ...]:
+        """The sockets once more; closing these leaves those open."""
+        return tuple(sock.dup() for sock in self._listening)
 
     # --- accepting -----------------------------------------------------------------------------------------
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                client, _ = await loop.sock_accept(listening)
+                client = await _accepted(listening)
             except OSError:  # no descriptors, or the client has left already
                 await asyncio.sleep(0.05)
                 continue
@@ -284,21 +302,15 @@ class Server:
 
     async def _first_byte(self, client: socket.socket) -> None:
         """Wait until there is something to read. Raises TimeoutError."""
-        loop = asyncio.get_running_loop()
-        there: asyncio.Future[None] = loop.create_future()
-        descriptor = client.fileno()
-        try:
-            loop.add_reader(descriptor, _done, there)
-        except NotImplementedError:  # Windows' own loop
-            return
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(HANDSHAKE_S if self.context else self.web.request_timeout_s):
-                await there
+                await _readable(client, there)
+        except NotImplementedError:  # Windows' own loop
+            return
         except TimeoutError:
             if not there.done():  # else it was this loop that was late
                 raise
-        finally:
-            loop.remove_reader(descriptor)
 
     async def _turn_away(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -326,6 +338,29 @@ class Server:
     def _stamp(self) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
         self._state.default_headers = [(b"date", date)]
+
+
+async def _accepted(listening: socket.socket) -> socket.socket:
+    """The next connection. Whoever cancels this loses none: between accepting and returning nothing is awaited."""
+    loop = asyncio.get_running_loop()
+    try:
+        await _readable(listening, loop.create_future())
+        client, _ = listening.accept()
+    except NotImplementedError:  # Windows' own loop
+        client, _ = await loop.sock_accept(listening)
+    client.setblocking(False)
+    return client
+
+
+async def _readable(sock: socket.socket, there: asyncio.Future[None]) -> None:
+    """Wait until there is something to read, or to accept. Raises NotImplementedError on Windows."""
+    loop = asyncio.get_running_loop()
+    descriptor = sock.fileno()
+    loop.add_reader(descriptor, _done, there)
+    try:
+        await there
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _done(future: asyncio.Future[None]) -> None:

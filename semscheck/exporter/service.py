@@ -6,18 +6,17 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from semscheck.exporter import metrics as own
 from semscheck.exporter.app import App
 from semscheck.exporter.auth import Gate
 from semscheck.exporter.history import Entry, History
-from semscheck.exporter.metrics import Ledger
-from semscheck.exporter.process import raise_descriptor_limit
+from semscheck.exporter.metrics import OwnMetrics
+from semscheck.exporter.process import HandedOver, raise_descriptor_limit
 from semscheck.exporter.runners import Runners
 from semscheck.exporter.runs import Outcome, Runs
 from semscheck.exporter.server import Server
@@ -28,21 +27,29 @@ from semscheck.model.target import Target
 from semscheck.report import json
 from semscheck.report import wording as words
 
-WATCH_S = 1.0  # how often the web configuration's files are looked at
+WATCH_S = 1.0  # how often the web configuration's files, and this process's memory, are looked at
+LEAST_RUNS = (
+    50  # before an exporter that has grown starts anew: one that is too large by nature must not do only that
+)
+PATIENCE_S = 10.0  # for a moment without a run, and for the answers under way; beyond, they are cut
 
 
 class Exporter:
     """Enter it and it serves; leave it and it has ended. For one event loop.
 
-    listen: in place of the configuration's addresses. Raises SettingsError and OSError on entering.
+    listen: in place of the configuration's addresses. before: what an exporter that this one replaces has left.
+    Raises SettingsError and OSError on entering.
     """
 
-    def __init__(self, path: Path, doors: Runners, listen: tuple[Listen, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, doors: Runners, listen: tuple[Listen, ...] = (), before: HandedOver | None = None
+    ) -> None:
         self._path = path
         self._doors = doors
         self._listen = listen
+        self._before = before or HandedOver()
         self._one_reload = asyncio.Lock()
-        self.ledger = Ledger()
+        self.metrics = OwnMetrics()
 
     async def __aenter__(self) -> Self:
         raise_descriptor_limit()
@@ -52,20 +59,21 @@ class Exporter:
         self._web_stamps = stamps(web.files)
         self._web_files = web.files
         self._history = History(settings.kept.reports, settings.kept.mebibytes)
+        self._history.load(self._before.history)
         self._runs = Runs(self._doors, settings.probe, self._run_ended)
         self._app = App(
             settings,
             self._runs,
             self._history,
-            self.ledger,
+            self.metrics,
             reload=self.reload,
-            metrics=self._metrics,
             html=self._page,
         )
-        self._gate = Gate(self._app, self.ledger, web)
+        self._gate = Gate(self._app, self.metrics, web)
         self._server = Server(self._gate, settings.web, self._refused, web.tls)
         self._server.allowed_sans = web.allowed_sans
-        await self._server.open(self._listen or settings.listen)
+        await self._server.open(self._listen or settings.listen, self._before.listening)
+        self._read_gauges()
         self._watcher = asyncio.create_task(self._watch(), name="watch web configuration")
         self._announce(web)
         return self
@@ -86,6 +94,27 @@ class Exporter:
     def scheme(self) -> str:
         return "https" if self._server.context is not None else "http"
 
+    async def grown(self) -> None:
+        """Wait until this process has grown beyond its bound, and for a moment without a run after that."""
+        while not self._is_grown():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(WATCH_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while self._runs.running or self._runs.waiting:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        self._doors.say(f"more than {self._settings.process.max_mebibytes:g} MiB of memory: starting anew")
+
+    def _is_grown(self) -> bool:
+        most = self._settings.process.max_mebibytes * 2**20
+        if not most or (self.metrics.value("semscheck_exporter_run_seconds_count") or 0) < LEAST_RUNS:
+            return False
+        return (self.metrics.value("process_resident_memory_bytes") or 0) > most
+
+    async def hand_over(self) -> HandedOver:
+        """For the exporter that replaces this one; the sockets stay open when this one closes its own."""
+        await self._server.drain(PATIENCE_S)
+        return HandedOver(self._server.listening(), self._history.dump())
+
     # --- the configuration again ---------------------------------------------------------------------------
 
     async def reload(self) -> str | None:
@@ -96,12 +125,12 @@ class Exporter:
                 web = await asyncio.to_thread(_read_web, settings)
                 self._check_tls_stays(web)
             except SettingsError as problem:
-                self.ledger.reloaded(False)
+                self.metrics.reloaded(False)
                 self._doors.say(f"the configuration could not be read again, the old one stays: {problem}")
                 return str(problem)
             self._use(settings)
             self._use_web(web)
-            self.ledger.reloaded(True)
+            self.metrics.reloaded(True)
             self._doors.say(f"the configuration was read again: {_count(settings)}")
             return None
 
@@ -122,7 +151,7 @@ class Exporter:
         self._gate.admit(web)
         self._server.allowed_sans = web.allowed_sans
         self._server.context = web.tls
-        self.ledger.web_ok = True
+        self.metrics.web_ok.set(1)
 
     def _check_tls_stays(self, web: WebConfig) -> None:
         if (web.tls is None) != (self._server.context is None):
@@ -141,7 +170,7 @@ class Exporter:
                     web = await asyncio.to_thread(_read_web, self._settings)
                     self._check_tls_stays(web)
                 except SettingsError as problem:
-                    self.ledger.web_ok = False
+                    self.metrics.web_ok.set(0)
                     self._doors.say(f"the web configuration has changed and cannot be used: {problem}")
                     continue
                 self._use_web(web)
@@ -152,29 +181,27 @@ class Exporter:
     def _run_ended(self, name: str, target: Target, outcome: Outcome, took_s: float) -> None:
         report = outcome.report
         result = "failed" if report is None else outcome.cut.value if outcome.cut is not None else "whole"
-        self.ledger.runs[result] += 1
-        self.ledger.run_took(took_s)
+        self.metrics.runs.labels(result).inc()
+        self.metrics.run_seconds.observe(took_s)
         if name not in self._settings.targets:
             return  # a reload took it away meanwhile
         self._history.add(_entry(name, target, outcome, took_s), report)
 
     def _refused(self, reason: str) -> None:
-        self.ledger.refused[reason] += 1
+        self.metrics.refused.labels(reason).inc()
 
     def _page(self, evidence: bytes) -> str:
         return self._doors.html(json.decode(evidence))
 
-    def _metrics(self) -> str:
-        return self.ledger.text(
-            gauges=(
-                (own.TARGETS, len(self._settings.targets)),
-                (own.IN_FLIGHT, self._runs.running),
-                (own.WAITING, self._runs.waiting),
-                (own.CONNECTIONS, self._server.connections),
-                (own.KEPT, self._history.reports),
-                (own.KEPT_BYTES, self._history.kept_bytes),
-            )
-        )
+    def _read_gauges(self) -> None:
+        """What others know is asked for when the metrics are."""
+        gauges, history, runs = self.metrics, self._history, self._runs
+        gauges.targets.set_function(lambda: len(self._settings.targets))
+        gauges.in_flight.set_function(lambda: runs.running)
+        gauges.waiting.set_function(lambda: runs.waiting)
+        gauges.connections.set_function(lambda: self._server.connections)
+        gauges.kept.set_function(lambda: history.reports)
+        gauges.kept_bytes.set_function(lambda: history.kept_bytes)
 
     def _announce(self, web: WebConfig) -> None:
         places = ", ".join(f"{self.scheme}://{at}/" for at in self.addresses)
@@ -191,19 +218,22 @@ async def serve(
     doors: Runners,
     listen: tuple[Listen, ...] = (),
     *,
-    ready: Callable[[Exporter], None] | None = None,
-    stop: asyncio.Event | None = None,
-) -> None:
-    """Run the exporter until SIGINT or SIGTERM, or until `stop` is set. Raises SettingsError and OSError."""
-    ended = stop if stop is not None else asyncio.Event()
+    before: HandedOver | None = None,
+) -> HandedOver | None:
+    """Run the exporter until SIGINT or SIGTERM, or until it has grown: then what it leaves to the one that replaces
+    it. Raises SettingsError and OSError."""
+    ended = asyncio.Event()
     again = asyncio.Event()
     with _caught({"SIGINT": ended.set, "SIGTERM": ended.set, "SIGHUP": again.set}):
-        async with Exporter(path, doors, listen) as exporter:
+        async with Exporter(path, doors, listen, before) as exporter:
             reloading = asyncio.create_task(_reload_when(again, exporter), name="reload")
-            if ready is not None:
-                ready(exporter)
+            growing = asyncio.create_task(exporter.grown(), name="memory")
+            growing.add_done_callback(lambda _: ended.set())
             await ended.wait()
             reloading.cancel()
+            left = await exporter.hand_over() if growing.done() else None
+            growing.cancel()
+    return left
 
 
 async def _reload_when(again: asyncio.Event, exporter: Exporter) -> None:

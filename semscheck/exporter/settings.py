@@ -74,6 +74,12 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mebibytes: float = 64.0
 
 
+class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """max_mebibytes: an exporter that has grown beyond starts anew in its place; 0 for never."""
+
+    max_mebibytes: float = 512.0
+
+
 class TargetShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: str
     resolvers: list[str] | None = None
@@ -86,6 +92,7 @@ class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web = field(default_factory=Web)
     probe: Probe = field(default_factory=Probe)
     history: Kept = field(default_factory=Kept)
+    process: Process = field(default_factory=Process)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ class Settings:
     web_config: Path | None
     probe: Probe
     kept: Kept
+    process: Process
     targets: Mapping[str, Target]
 
 
@@ -131,6 +139,7 @@ def read_settings(path: Path, read_target: ReadTarget) -> Settings:
         web_config=web_config,
         probe=shape.probe,
         kept=shape.history,
+        process=shape.process,
         targets=MappingProxyType(_targets(path, shape, read_target)),
     )
 
@@ -201,6 +210,7 @@ def _check_bounds(path: Path, shape: _Shape) -> None:
         ("probe.connections", probe.connections or 1, 1, MAX_CONNECTIONS),
         ("history.reports", kept.reports, 0, 100_000),
         ("history.mebibytes", kept.mebibytes, 0, 16_384),
+        ("process.max_mebibytes", shape.process.max_mebibytes, 0, 1_048_576),
     ):
         if not least <= value <= most:
             raise SettingsError(f"{path}: {key}: {value:g} is out of range ({least:g} to {most:g})")

@@ -172,6 +172,11 @@ async def serving(config: Path, play: Play) -> AsyncIterator[tuple[Exporter, Cli
         yield exporter, Client(at.host, at.port)
 
 
+def refused(exporter: Exporter, reason: str) -> float | None:
+    """Connections that the exporter ended for this reason."""
+    return exporter.metrics.value("semscheck_exporter_http_connections_refused_total", reason=reason)
+
+
 async def until(what: Callable[[], object], seconds: float = DEADLINE_S) -> None:
     """Wait until a function gives true."""
     async with asyncio.timeout(seconds):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from semscheck.cli.main import main
-from semscheck.exporter.service import serve
-from tests.exporter.stand import COMMAND, Client, Play, reply, serving, until, write_config
+from semscheck.exporter.service import LEAST_RUNS, serve
+from semscheck.lab.cluster import LabThread
+from semscheck.lab.scenarios import SCENARIOS
+from tests.exporter.stand import COMMAND, Client, Play, refused, reply, serving, until, write_config
 from tests.exporter.test_web_config import write_web
 
 pytestmark = pytest.mark.slow
@@ -65,7 +69,7 @@ async def test_a_request_that_does_not_come_to_its_end_is_closed(tmp_path: Path,
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await asyncio.wait_for(reader.readexactly(1), 10)
         writer.close()
-        assert exporter.ledger.refused["slow"] == 1
+        assert refused(exporter, "slow") == 1
         assert (await client.get("/-/healthy")).status == 200
 
 
@@ -76,7 +80,7 @@ async def test_a_client_that_drips_its_request_is_closed(tmp_path: Path) -> None
         _, writer = await client.connect()
         writer.write(b"GET / HTTP/1.1\r\nX: ")
         async with asyncio.timeout(10):
-            while not exporter.ledger.refused["slow"]:
+            while not refused(exporter, "slow"):
                 writer.write(b"a")
                 await asyncio.sleep(0.05)
         writer.close()
@@ -91,7 +95,7 @@ async def test_a_client_that_does_not_take_its_answer_is_closed(tmp_path: Path) 
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         # More answers than the kernel's buffers hold, on one connection.
         writer.write(b"GET /reports/0001.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
-        await until(lambda: exporter.ledger.refused["slow"])
+        await until(lambda: refused(exporter, "slow"))
         await until(lambda: exporter._server.connections == 0)
         assert (await client.get("/-/healthy")).status == 200
         writer.transport.abort()
@@ -106,7 +110,7 @@ async def test_an_idle_connection_is_closed_and_is_no_offence(tmp_path: Path) ->
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await asyncio.wait_for(reader.readexactly(1), 10)
         writer.close()
-    assert exporter.ledger.refused["slow"] == 0
+    assert refused(exporter, "slow") == 0
 
 
 async def test_five_hundred_connections_at_once(tmp_path: Path) -> None:
@@ -129,16 +133,16 @@ async def test_more_connections_than_allowed_are_told_so(tmp_path: Path) -> None
     async with serving(write_config(tmp_path, web="max_connections = 20"), Play()) as (exporter, client):
         silent = [await client.connect() for _ in range(20)]
         await until(lambda: exporter._server.connections == 20)
-        refused = await client.get("/metrics")
+        turned_away = await client.get("/metrics")
         flood = [await client.connect() for _ in range(200)]
-        await until(lambda: exporter.ledger.refused["full"] == 201)
+        await until(lambda: refused(exporter, "full") == 201)
         assert exporter._server.connections <= 20 + 64 + 1
         for _, writer in (*silent, *flood):
             writer.transport.abort()
         await until(lambda: exporter._server.connections == 0)
         healthy = await client.get("/metrics")
-    assert (refused.status, healthy.status) == (503, 200)
-    assert refused.headers["retry-after"] == "10"
+    assert (turned_away.status, healthy.status) == (503, 200)
+    assert turned_away.headers["retry-after"] == "10"
     assert healthy.value('semscheck_exporter_http_connections_refused_total{reason="full"}') == 201
 
 
@@ -261,6 +265,46 @@ async def test_sighup_reloads_and_sigterm_ends_the_command(tmp_path: Path) -> No
             await process.wait()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read on Linux")
+async def test_an_exporter_that_has_grown_starts_anew_without_missing_a_scrape(tmp_path: Path) -> None:
+    with LabThread(SCENARIOS["round-robin"].world) as lab:
+        config = write_config(
+            tmp_path,
+            "[process]\nmax_mebibytes = 1",
+            names=("lab",),
+            probe=f'reuse_s = 0\nconnections = 2\nresolvers = ["{lab.lab.resolver}"]',
+        )
+        (tmp_path / "lab.toml").write_text(lab.lab.profile_toml())
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "--config", str(config), stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        try:
+            first = await asyncio.wait_for(process.stderr.readline(), 20)
+            client = Client(
+                "127.0.0.1", int(first.decode().partition("http://127.0.0.1:")[2].partition("/")[0])
+            )
+            again = asyncio.create_task(process.stderr.readline())
+            status, scrapes, evidence = 200, 0, ""
+            while not (again.done() and scrapes > LEAST_RUNS) and status == 200:
+                status, scrapes = (await client.probe("lab", timeout_s=20)).status, scrapes + 1
+                if scrapes == 1:
+                    evidence = re.findall(r"reports/[0-9a-f]+\.json", (await client.get("/")).text)[0]
+            assert status == 200
+            assert b"more than 1 MiB of memory: starting anew" in await again
+            assert await asyncio.wait_for(process.stderr.readline(), 20) == first
+            runs = (await client.get("/metrics")).value("semscheck_exporter_run_seconds_count")
+            assert runs is not None
+            assert runs < scrapes  # those of the new process alone
+            assert (await client.get(f"/{evidence}")).status == 200
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -319,7 +363,7 @@ async def test_silent_tcp_connections_to_a_tls_exporter_cost_nothing(tmp_path: P
         [at] = exporter.addresses
         before = resident()
         silent = [await asyncio.open_connection(at.host, at.port) for _ in range(400)]
-        await until(lambda: exporter.ledger.refused["full"] == 100)
+        await until(lambda: refused(exporter, "full") == 100)
         assert exporter._server.connections == 300
         assert resident() - before < 30 * 2**20
         for _, writer in silent:

@@ -44,4 +44,4 @@ async def test_a_cluster_that_hangs_gives_what_was_measured_until_then(tmp_path:
     assert answer.value('semscheck_finding{code="DNS001"}') == 0
     assert answer.value('semscheck_finding{code="BAL001"}') is None  # not observed, so nothing is said
     assert "keys.example.test" in page.text
-    assert exporter.ledger.runs["deadline"] == 1
+    assert exporter.metrics.value("semscheck_exporter_runs_total", result="deadline") == 1

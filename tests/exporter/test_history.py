@@ -28,6 +28,21 @@ def test_the_evidence_comes_back_as_it_was() -> None:
     assert history.evidence("2") is None
 
 
+def test_what_was_dumped_is_loaded_again_within_the_bounds() -> None:
+    history = History(10, 10)
+    report = replace(reports.round_robin(), run=replace(reports.run(), id="1"))
+    for number in (1, 2, 3):
+        history.add(entry(number), report)
+    again, smaller, other = History(10, 10), History(1, 10), History(10, 10)
+    for one in (again, smaller):
+        one.load(history.dump())
+    assert (again.recent(), again.last(["keys"])) == (history.recent(), history.last(["keys"]))
+    assert (again.evidence("2"), again.kept_bytes) == (history.evidence("2"), history.kept_bytes)
+    assert (smaller.reports, smaller.has("3")) == (1, True)
+    other.load(history.dump()[:-1])  # of a version that had other fields
+    assert (other.reports, other.recent()) == (0, ())
+
+
 def test_the_oldest_go_first_by_number_and_by_bytes() -> None:
     history = History(3, 10)
     report = reports.round_robin()

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from semscheck.exporter import metrics as ledger
 from semscheck.exporter import probe_metrics as answer
+from semscheck.exporter.metrics import described
 from semscheck.exporter.web_config import read_web_config
 from semscheck.report import prometheus as rendered
 from semscheck.rules.printed import cards
@@ -21,7 +21,7 @@ from tests.exporter.prometheus import PACKAGED, RULES, promtool
 from tests.rig.certs import Authority
 
 DASHBOARD = PACKAGED / "grafana-dashboard.json"
-METRICS = (*rendered.METRICS, *answer.METRICS, *ledger.METRICS)
+METRICS = (*rendered.METRICS, *answer.METRICS, *described())
 
 
 def rules() -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_the_dashboard_is_whole() -> None:
 
 def test_every_metric_that_is_asked_for_exists() -> None:
     known = {metric.name for metric in METRICS} | {rule["record"] for rule in rules() if "record" in rule}
-    known |= {f"{ledger.RUN_SECONDS.name}_{part}" for part in ("bucket", "sum", "count")} | {"up"}
+    known |= {f"semscheck_exporter_run_seconds_{part}" for part in ("bucket", "sum", "count")} | {"up"}
     asked = {
         name
         for text in expressions()

@@ -16,7 +16,7 @@ from semscheck.exporter.passwords import MAX_WAITING, Passwords
 from semscheck.exporter.service import Exporter
 from semscheck.exporter.settings import SettingsError
 from semscheck.exporter.web_config import read_web_config
-from tests.exporter.stand import Client, Play, until, write_config
+from tests.exporter.stand import Client, Play, refused, until, write_config
 from tests.rig.certs import Authority, Issued
 
 pytestmark = pytest.mark.slow  # waits for times to pass
@@ -120,7 +120,7 @@ async def test_only_the_names_that_are_allowed(tmp_path: Path) -> None:
     async with Serving(config, contexts[0]) as (exporter, client, _):
         assert (await client.get("/-/healthy")).status == 200
         assert not await answered(Client(client.host, client.port, contexts[1], NAME))
-        assert exporter.ledger.refused["certificate"] == 1
+        assert refused(exporter, "certificate") == 1
 
 
 async def test_passwords(tmp_path: Path) -> None:
@@ -220,13 +220,15 @@ async def test_a_certificate_that_disappears_leaves_the_old_one_in_use(tmp_path:
     async with Serving(write_web(tmp_path), trusting()) as (exporter, client, play):
         first = await _serial(client)
         (tmp_path / "exporter.pem").unlink()
-        await until(lambda: not exporter.ledger.web_ok)
+        await until(
+            lambda: not exporter.metrics.value("semscheck_exporter_web_config_last_reload_successful")
+        )
         assert await _serial(client) == first
         metrics = await client.get("/metrics")
         assert metrics.value("semscheck_exporter_web_config_last_reload_successful") == 0
         assert "exporter.pem, exporter.key: no such file" in play.said[-1]
         write_web(tmp_path)
-        await until(lambda: exporter.ledger.web_ok)
+        await until(lambda: exporter.metrics.value("semscheck_exporter_web_config_last_reload_successful"))
         assert await _serial(client) != first
 
 
@@ -235,7 +237,9 @@ async def test_a_certificate_that_breaks_or_fits_no_key_is_not_used(tmp_path: Pa
     async with Serving(write_web(tmp_path), trusting()) as (exporter, client, _):
         first = await _serial(client)
         (tmp_path / "exporter.pem").write_bytes(content)
-        await until(lambda: not exporter.ledger.web_ok)
+        await until(
+            lambda: not exporter.metrics.value("semscheck_exporter_web_config_last_reload_successful")
+        )
         assert await _serial(client) == first
 
 
@@ -253,7 +257,9 @@ async def test_a_password_that_is_taken_away_is_refused_within_seconds(tmp_path:
 async def test_tls_cannot_be_switched_off_by_a_reload(tmp_path: Path) -> None:
     async with Serving(write_web(tmp_path), trusting()) as (exporter, client, _):
         (tmp_path / "web.yml").write_text("basic_auth_users: {}\n")
-        await until(lambda: not exporter.ledger.web_ok)
+        await until(
+            lambda: not exporter.metrics.value("semscheck_exporter_web_config_last_reload_successful")
+        )
         assert (await client.get("/-/healthy")).status == 200
         assert "restart" in (await exporter.reload() or "")
 

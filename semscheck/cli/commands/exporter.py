@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from semscheck.model.report import Report
     from semscheck.model.target import Severity, Target
 
-EXTRA = ("uvicorn", "bcrypt", "yaml")
+EXTRA = ("uvicorn", "bcrypt", "yaml", "prometheus_client")
 
 
 def exporter(options: Namespace) -> int:
@@ -30,6 +30,7 @@ def exporter(options: Namespace) -> int:
         raise CommandError(
             f"the exporter needs {', '.join(missing)}: install semscheck with its extra, semscheck[exporter]"
         )
+    from semscheck.exporter.process import handed_over, replace_by_itself
     from semscheck.exporter.service import serve
     from semscheck.exporter.settings import SettingsError, listen_address, read_settings
     from semscheck.exporter.web_config import read_web_config
@@ -43,7 +44,9 @@ def exporter(options: Namespace) -> int:
                 read_web_config(settings.web_config)
             streams.say(f"{path}: {words.count(len(settings.targets), 'target')}, everything can be read")
             return 0
-        asyncio.run(serve(path, doors(), listen))
+        left = asyncio.run(serve(path, doors(), listen, before=handed_over()))
+        if left is not None:
+            replace_by_itself(left)
     except SettingsError as problem:
         raise CommandError(str(problem)) from problem
     except OSError as problem:
