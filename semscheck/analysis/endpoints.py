@@ -10,7 +10,7 @@ from semscheck.model.analysis import DnsAnalysis, EndpointStatus, InterfaceAnaly
 from semscheck.model.failure import Failure
 from semscheck.model.observations import Connection, Exchange, Handshake
 from semscheck.model.report import Snapshot
-from semscheck.model.target import REPLICATION_PORT, Endpoint, Target
+from semscheck.model.target import REPLICATION_PORT, Target
 
 
 @dataclass(slots=True)
@@ -76,13 +76,6 @@ def _errands(target: Target, dns: DnsAnalysis) -> list[tuple[str, int, str, Role
 def fqdn_addresses(target: Target, dns: DnsAnalysis) -> tuple[str, ...]:
     """Where clients that use the FQDN end up: its addresses, or itself if it is one."""
     return (target.fqdn,) if target.fqdn_is_address else dns.addresses
-
-
-def replication_ports(endpoint: Endpoint, target: Target) -> tuple[int, ...]:
-    """Ports on which Interface 1's certificate is looked for, in order: its own, else the target's, else 444."""
-    if endpoint.port is not None:
-        return (endpoint.port,)
-    return tuple(dict.fromkeys((target.port, REPLICATION_PORT)))
 
 
 def _by_errand(snapshot: Snapshot) -> dict[tuple[str, int, str], _Seen]:

@@ -221,10 +221,6 @@ class Lab:
             raise LabError("this world has no balancer")
         await self.change(replace(self.world, balancer=replace(self.world.balancer, **fields)))
 
-    async def change_dns(self, **fields: Any) -> None:
-        """Change fields of the first name server's declaration."""
-        await self.change(replace(self.world, dns=replace(self.world.dns, **fields)))
-
     # How it starts
 
     async def _start(self, place: Place) -> None:

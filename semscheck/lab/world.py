@@ -138,7 +138,6 @@ class Root(StrEnum):
     """What `GET /` gives. Titles and shapes: docs/domain.md section 3.2."""
 
     REDIRECT = "redirect"  # 302 to the login page
-    LOGIN = "login"  # the login page itself
     OLD_NOT_FOUND = "old-not-found"  # 200 "PGP Universal - Page Not Found", as old builds do
 
 
@@ -171,7 +170,6 @@ class ServiceKind(StrEnum):
 SMTP_BANNER = "220 {host} PGP Universal service ready (proxied server greeted us with: ready)"
 IMAP_BANNER = "* OK PGP Universal IMAP4rev1 service ready (proxied server greeted us with: ready)"
 POP_BANNER = "+OK ready (PGP Universal service is proxying this connection)"
-SSH_BANNER = "SSH-2.0-PGP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -304,10 +303,6 @@ def _check_causes(causes: Sequence[int | None]) -> None:
         if behind + len(way) > MAX_CAUSES:
             raise ReportError(f"not a valid report: findings[{index}].caused_by leads nowhere")
         depths.update({one: behind + step for step, one in enumerate(reversed(way), 1)})
-
-
-def _utc(when: datetime | None) -> datetime | None:
-    return None if when is None else when.astimezone(UTC)
 
 
 def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> Report:

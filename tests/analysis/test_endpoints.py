@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.analysis.endpoints import fqdn_addresses, interfaces, places, replication_ports
+from semscheck.analysis.endpoints import fqdn_addresses, interfaces, places
 from semscheck.model.analysis import DnsAnalysis, EndpointStatus, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.observations import AnyObservation, Exchange
@@ -124,18 +124,6 @@ def test_an_address_in_place_of_a_name_leads_to_itself() -> None:
     aim = Target(VIP, fqdn_is_address=True)
     assert fqdn_addresses(aim, DnsAnalysis()) == (VIP,)
     assert at(laid_out(aim, leads_to=()), VIP).fqdn
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "port", "expected"),
-    [
-        (Endpoint(REPLICATION[0]), 443, (443, 444)),
-        (Endpoint(REPLICATION[0], 9443), 443, (9443,)),
-        (Endpoint(REPLICATION[0]), 444, (444,)),
-    ],
-)
-def test_where_interface_1_is_looked_for(endpoint: Endpoint, port: int, expected: tuple[int, ...]) -> None:
-    assert replication_ports(endpoint, replace(BARE, port=port)) == expected
 
 
 # --- how far -----------------------------------------------------------------------------------------------

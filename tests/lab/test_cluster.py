@@ -223,7 +223,7 @@ def test_the_balancer_and_the_name_server_change_while_they_run() -> None:
             visit(lab, lab.balancer_address)
         thread.call(lab.change_balancer(tls_end=TlsEnd.RE_ENCRYPTED, persistence=Persistence.COOKIE))
         assert "SERVERID" in visit(lab, lab.balancer_address).cookies()
-        thread.call(lab.change_dns(points_to=(B,)))
+        thread.call(lab.change(replace(lab.world, dns=replace(lab.world.dns, points_to=(B,)))))
         assert addresses(lab) == (lab.members[1].client,)
         thread.change(HEALTHY)
         assert addresses(lab) == (lab.balancer_address,)

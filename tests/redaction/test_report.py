@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semscheck.analysis.balancing.cookies import classify_cookie, netscaler_name
+from semscheck.analysis.balancing.cookies import classify_cookie
 from semscheck.analysis.balancing.vendors import fingerprint
 from semscheck.model import analysis as analysis_module
 from semscheck.model import findings as findings_module
@@ -558,7 +558,10 @@ def test_cookie_values_are_equal_exactly_where_they_were() -> None:
 def test_a_netscaler_name_is_replaced_in_its_own_code() -> None:
     scrubber = Scrubber(Pseudonyms(KEY))
     shown = CookieScrubber(scrubber).name("NSC_TFNT-bdnf-iuuqt")
-    assert netscaler_name(shown[4:]) == f"SEMS-{scrubber.label('acme')}-https"
+    moved_back = (
+        "".join(chr(ord(c) - 1) if c.isalpha() else c for c in shown[4:]).replace("@", "Z").replace("`", "z")
+    )
+    assert moved_back == f"SEMS-{scrubber.label('acme')}-https"
 
 
 def test_the_vendor_is_still_seen() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -75,9 +75,8 @@ class BalancerCookie:
     """One cookie, as far as it can be read.
 
     ``backend_address`` and ``backend_port`` are the member as the balancer reaches it, ``route_domain`` is BIG-IP's
-    (0 is the default one); None: the value does not say. ``pool_name`` is the balancer's own name for the
-    pool or virtual server; ``server_label`` is a keyword, often a host name, that stands for the member.
-    ``vendor`` None: cannot be told.
+    (0 is the default one); None: the value does not say. ``server_label`` is a keyword, often a host name, that
+    stands for the member. ``vendor`` None: cannot be told.
     """
 
     name: str
@@ -89,19 +88,7 @@ class BalancerCookie:
     backend_address: IPv4Address | IPv6Address | None = None
     backend_port: int | None = None
     route_domain: int | None = None
-    pool_name: str | None = None
-    virtual_port: int | None = None
     server_label: str | None = None
-
-    @property
-    def stable(self) -> bool:
-        """Whether two values of this cookie may be compared for equality at all."""
-        return self.strength is not Strength.NONE
-
-    @property
-    def opaque(self) -> bool:
-        """Whether the value gives away neither an address nor a keyword."""
-        return self.backend_address is None and self.server_label is None
 
     @property
     def discloses_address(self) -> bool:
@@ -120,11 +107,8 @@ class BalancerCookie:
             return None
         if self.backend_address is not None:
             port = "" if self.backend_port is None else f":{self.backend_port}"
-            host = (
-                f"[{self.backend_address}]"
-                if self.backend_address.version == 6
-                else f"{self.backend_address}"
-            )
+            host = f"{self.backend_address}"
+            host = f"[{host}]" if ":" in host else host
             domain = f"%{self.route_domain}" if self.route_domain else ""
             return f"{host}{domain}{port}"
         return self.server_label if self.server_label is not None else self.value
@@ -149,11 +133,46 @@ def decode_cookie(name: str, value: str) -> BalancerCookie | None:
     return None
 
 
+_Backend = tuple[IPv4Address | IPv6Address | None, int | None, int | None]  # address, port, route domain
+
+
+def _backend(packed: bytes, port: int, domain: int | None = None) -> _Backend | None:
+    """An address that a member can have, or None."""
+    address = ip_address(packed)
+    if not 0 < port <= 0xFFFF or address.is_unspecified or address.is_multicast:
+        return None
+    return address, port, domain
+
+
+def _persistence(
+    name: str,
+    value: str,
+    vendor: BalancerVendor,
+    backend: _Backend | None,
+    otherwise: Strength,
+    basis: Basis = Basis.INFERRED,
+) -> BalancerCookie:
+    """A persistence cookie: exact where its value decodes to a server."""
+    strength = Strength.EXACT if backend else otherwise
+    return BalancerCookie(
+        name, value, vendor, CookieKind.PERSISTENCE, strength, basis, *(backend or (None, None, None))
+    )
+
+
+def _equal_if_long(value: str) -> Strength:
+    return Strength.EQUAL_ONLY if len(value) >= 8 else Strength.NONE
+
+
+def _device(name: str, value: str, vendor: BalancerVendor) -> BalancerCookie:
+    """A cookie of the device itself, which names it and nothing behind it."""
+    return BalancerCookie(name, value, vendor, CookieKind.SESSION, Strength.NONE, Basis.INFERRED)
+
+
 # --- F5 BIG-IP -------------------------------------------------------------------------------------------
 # F5 K6917 (https://my.f5.com/manage/s/article/K6917): encoding for IPv4, IPv6 and route domains. An encrypted
 # value begins with "!" (nmap http-bigip-cookie.nse, metasploit f5_bigip_cookie_disclosure.rb).
 
-_F5_NAME = re.compile(r"BIGipServer(.*)|BigIPCookie.*", re.DOTALL)
+_F5_NAME = re.compile(r"BIGipServer.*|BigIPCookie.*", re.DOTALL)
 _F5_IPV4 = re.compile(r"(\d{1,10})\.(\d{1,5})\.\d{4}")
 _F5_IPV4_ANY_NAME = re.compile(r"(\d{8,10})\.(\d{1,5})\.0000")
 _F5_IPV4_DOMAIN = re.compile(r"rd(\d{1,5})o0{20}f{4}([0-9a-f]{8})o(\d{1,5})", re.IGNORECASE)
@@ -165,50 +184,27 @@ _F5_OTHER = re.compile(
 
 
 def _f5(name: str, value: str) -> BalancerCookie | None:
-    own = _F5_NAME.fullmatch(name)
-    backend = _f5_backend(value, any_name=own is None)
-    if backend is not None:
-        address, port, domain = backend
-        return BalancerCookie(
-            name,
-            value,
-            BalancerVendor.F5,
-            CookieKind.PERSISTENCE,
-            Strength.EXACT,
-            Basis.DOCUMENTED if own else Basis.INFERRED,
-            backend_address=address,
-            backend_port=port,
-            route_domain=domain,
-            pool_name=(own.group(1) or None) if own else None,
-        )
-    if own is None:
-        if _F5_OTHER.fullmatch(name):
-            return _device(name, value, BalancerVendor.F5)
-        return None
+    own = _F5_NAME.fullmatch(name) is not None
+    backend = _f5_backend(value, any_name=not own)
+    if backend is None and not own:
+        return _device(name, value, BalancerVendor.F5) if _F5_OTHER.fullmatch(name) else None
     # Whether the same member always encrypts to the same value is not documented: equality proves, difference not.
-    encrypted = value.startswith("!") and len(value) >= 16
-    return BalancerCookie(
-        name,
-        value,
-        BalancerVendor.F5,
-        CookieKind.PERSISTENCE,
-        Strength.EQUAL_ONLY if encrypted else Strength.NONE,
-        Basis.DOCUMENTED,
-        pool_name=own.group(1) or None,
-    )
+    encrypted = Strength.EQUAL_ONLY if value.startswith("!") and len(value) >= 16 else Strength.NONE
+    basis = Basis.DOCUMENTED if own else Basis.INFERRED
+    return _persistence(name, value, BalancerVendor.F5, backend, encrypted, basis)
 
 
-def _f5_backend(value: str, *, any_name: bool) -> tuple[IPv4Address | IPv6Address, int, int | None] | None:
+def _f5_backend(value: str, *, any_name: bool) -> _Backend | None:
     # The IPv4 form with a route domain is an IPv4-mapped IPv6 address: it has to be tried before that one.
     if match := (_F5_IPV4_ANY_NAME if any_name else _F5_IPV4).fullmatch(value):
         number = int(match[1])
         if number > 0xFFFFFFFF:
             return None
-        return _backend(number.to_bytes(4, "little"), _swapped(match[2]), None)
+        return _backend(number.to_bytes(4, "little"), _swapped(match[2]))
     if match := _F5_IPV4_DOMAIN.fullmatch(value):
         return _backend(bytes.fromhex(match[2]), int(match[3]), int(match[1]))
     if match := _F5_IPV6.fullmatch(value):
-        return _backend(bytes.fromhex(match[1]), _swapped(match[2]), None)
+        return _backend(bytes.fromhex(match[1]), _swapped(match[2]))
     if match := _F5_IPV6_DOMAIN.fullmatch(value):
         return _backend(bytes.fromhex(match[2]), int(match[3]), int(match[1]))
     return None
@@ -218,16 +214,6 @@ def _swapped(digits: str) -> int:
     """A port number whose two bytes were swapped; -1 where it is none."""
     number = int(digits)
     return int.from_bytes(number.to_bytes(2, "little"), "big") if number <= 0xFFFF else -1
-
-
-def _backend(
-    packed: bytes, port: int, domain: int | None
-) -> tuple[IPv4Address | IPv6Address, int, int | None] | None:
-    """An address that a member can have, or None."""
-    address = ip_address(packed)
-    if not 0 < port <= 0xFFFF or address.is_unspecified or address.is_multicast:
-        return None
-    return address, port, domain
 
 
 # --- Citrix NetScaler ------------------------------------------------------------------------------------
@@ -245,66 +231,30 @@ def _netscaler(name: str, value: str) -> BalancerCookie | None:
         return None
     if _NETSCALER_DEVICE.fullmatch(name):
         return _device(name, value, BalancerVendor.CITRIX)
-    server = netscaler_name(name[4:])
     if match := _NETSCALER_VALUE.fullmatch(value):
         address = (int(match[1], 16) ^ _NETSCALER_ADDRESS_KEY).to_bytes(4, "big")
-        backend = _backend(address, int(match[2], 16) ^ _NETSCALER_PORT_KEY, None)
+        backend = _backend(address, int(match[2], 16) ^ _NETSCALER_PORT_KEY)
         if backend is not None:
-            return BalancerCookie(
-                name,
-                value,
-                BalancerVendor.CITRIX,
-                CookieKind.PERSISTENCE,
-                Strength.EXACT,
-                Basis.DOCUMENTED,
-                backend_address=backend[0],
-                backend_port=backend[1],
-                pool_name=server or None,
-            )
+            return _persistence(name, value, BalancerVendor.CITRIX, backend, Strength.NONE, Basis.DOCUMENTED)
     # Other cookies of this family (gateway, newer encrypted ones) are not documented: equal values prove nothing.
     return _device(name, value, BalancerVendor.CITRIX)
-
-
-def netscaler_name(encoded: str) -> str:
-    """The virtual server's name from a NetScaler cookie's name: every letter moved back by one."""
-    return "".join(_letter_before(c) for c in encoded)
-
-
-def _letter_before(character: str) -> str:
-    if not (character.isascii() and character.isalpha()):
-        return character
-    first = ord("a") if character.islower() else ord("A")
-    return chr(first + (ord(character) - first - 1) % 26)
 
 
 # --- A10 -------------------------------------------------------------------------------------------------
 # Inferred from public samples whose group names carry the port (docs/domain.md section 4.3); no vendor document.
 
-_A10_NAME = re.compile(r"sto-id-(\d{1,5})(?:-(.*))?", re.DOTALL)
+_A10_NAME = re.compile(r"sto-id-\d{1,5}(?:-.*)?", re.DOTALL)
 _A10_VALUE = re.compile(r"[A-P]{12}")
 
 
 def _a10(name: str, value: str) -> BalancerCookie | None:
-    match = _A10_NAME.fullmatch(name)
-    if match is None:
+    if _A10_NAME.fullmatch(name) is None:
         return None
-    virtual = _swapped(match[1])
     backend = None
     if _A10_VALUE.fullmatch(value):
         packed = bytes.fromhex("".join(f"{ord(c) - ord('A'):x}" for c in value))
-        backend = _backend(packed[3::-1], int.from_bytes(packed[4:], "little"), None)
-    return BalancerCookie(
-        name,
-        value,
-        BalancerVendor.A10,
-        CookieKind.PERSISTENCE,
-        Strength.EXACT if backend else Strength.EQUAL_ONLY if len(value) >= 8 else Strength.NONE,
-        Basis.INFERRED,
-        backend_address=backend[0] if backend else None,
-        backend_port=backend[1] if backend else None,
-        pool_name=match[2] or None,
-        virtual_port=virtual if virtual > 0 else None,
-    )
+        backend = _backend(packed[3::-1], int.from_bytes(packed[4:], "little"))
+    return _persistence(name, value, BalancerVendor.A10, backend, _equal_if_long(value))
 
 
 # --- Barracuda -------------------------------------------------------------------------------------------
@@ -321,17 +271,8 @@ def _barracuda(name: str, value: str) -> BalancerCookie | None:
     backend = None
     if match := _BARRACUDA_VALUE.fullmatch(value):
         port = int.from_bytes(bytes.fromhex(match[2]), "little")
-        backend = _backend(bytes.fromhex(match[1])[::-1], port, None)
-    return BalancerCookie(
-        name,
-        value,
-        BalancerVendor.BARRACUDA,
-        CookieKind.PERSISTENCE,
-        Strength.EXACT if backend else Strength.EQUAL_ONLY if len(value) >= 8 else Strength.NONE,
-        Basis.INFERRED,
-        backend_address=backend[0] if backend else None,
-        backend_port=backend[1] if backend else None,
-    )
+        backend = _backend(bytes.fromhex(match[1])[::-1], port)
+    return _persistence(name, value, BalancerVendor.BARRACUDA, backend, _equal_if_long(value))
 
 
 # --- Radware ---------------------------------------------------------------------------------------------
@@ -346,19 +287,13 @@ def _radware(name: str, value: str) -> BalancerCookie | None:
         return None
     address = None
     if match := _RADWARE_OLD.fullmatch(value):
-        backend = _backend(bytes.fromhex(match[1]), 1, None)
+        backend = _backend(bytes.fromhex(match[1]), 1)
         address = backend[0] if backend else None
+    # One sample is not enough to call the address exact; that equal values mean one member is.
     known = address is not None or _RADWARE_NEW.fullmatch(value) is not None
-    return BalancerCookie(
-        name,
-        value,
-        BalancerVendor.RADWARE,
-        CookieKind.PERSISTENCE,
-        # One sample is not enough to call the address exact; that equal values mean one member is.
-        Strength.EQUAL_ONLY if known else Strength.NONE,
-        Basis.INFERRED,
-        backend_address=address,
-    )
+    strength = Strength.EQUAL_ONLY if known else Strength.NONE
+    cookie = _persistence(name, value, BalancerVendor.RADWARE, None, strength)
+    return replace(cookie, backend_address=address)
 
 
 # --- vendors whose values are opaque ---------------------------------------------------------------------
@@ -367,108 +302,51 @@ def _radware(name: str, value: str) -> BalancerCookie | None:
 @dataclass(frozen=True, slots=True)
 class _Opaque:
     name: re.Pattern[str]
-    value: re.Pattern[str]  # where it does not match, the name alone counts, and values are not compared
+    value: (
+        re.Pattern[str] | None
+    )  # where it does not match, the name alone counts, and values are not compared
     vendor: BalancerVendor
-    kind: CookieKind
-    strength: Strength
-    basis: Basis
+    strength: Strength = Strength.EQUAL_ONLY
+    basis: Basis = Basis.INFERRED
+    kind: CookieKind = CookieKind.PERSISTENCE
     name_is_own: bool = True  # False: others use the name too, so the value has to match
 
 
-_ANY = re.compile(r".*", re.DOTALL)
+def _session(pattern: str, vendor: BalancerVendor) -> _Opaque:
+    """The device's own session, which says nothing about servers behind it."""
+    return _Opaque(re.compile(pattern, re.DOTALL), None, vendor, Strength.NONE, kind=CookieKind.SESSION)
+
+
+_HEX_32, _LONG_HEX = (
+    re.compile(r"[0-9a-f]{32}", re.IGNORECASE),
+    re.compile(r"[0-9a-f]{40,200}", re.IGNORECASE),
+)
+_AWS = re.compile(r"AWSALB(?:CORS|TG|TGCORS|APP-\d+)?|AWSELB(?:CORS)?")
+_AZURE = re.compile(r"ApplicationGatewayAffinity(?:CORS)?")
+_APP_SERVICE = re.compile(r"ARRAffinity(?:SameSite)?")
+_APP_SERVICE_VALUE = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+_PULSE, _PULSE_VALUE = re.compile(r"X-Mapping-(?:[a-p]{8}|Server)"), re.compile(r"[0-9A-F]{32}")
 _OPAQUE = (
     # Encrypted with a rotating key, different in every response:
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/sticky-sessions.html
-    _Opaque(
-        re.compile(r"AWSALB(?:CORS|TG|TGCORS|APP-\d+)?|AWSELB(?:CORS)?"),
-        _ANY,
-        BalancerVendor.AWS,
-        CookieKind.PERSISTENCE,
-        Strength.NONE,
-        Basis.DOCUMENTED,
-    ),
+    _Opaque(_AWS, None, BalancerVendor.AWS, Strength.NONE, Basis.DOCUMENTED),
     # The two carry the same value. https://learn.microsoft.com/azure/application-gateway/configuration-http-settings
-    _Opaque(
-        re.compile(r"ApplicationGatewayAffinity(?:CORS)?"),
-        re.compile(r"[0-9a-f]{32}", re.IGNORECASE),
-        BalancerVendor.AZURE_GATEWAY,
-        CookieKind.PERSISTENCE,
-        Strength.COMPARABLE,
-        Basis.DOCUMENTED,
-    ),
-    _Opaque(
-        re.compile(r"ARRAffinity(?:SameSite)?"),
-        re.compile(r"[0-9a-f]{64}", re.IGNORECASE),
-        BalancerVendor.AZURE_APP_SERVICE,
-        CookieKind.PERSISTENCE,
-        Strength.COMPARABLE,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"FGTServer"),
-        re.compile(r"[0-9a-f]{40,200}", re.IGNORECASE),
-        BalancerVendor.FORTINET,
-        CookieKind.PERSISTENCE,
-        Strength.EQUAL_ONLY,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"FORTIWAFSID"),
-        _ANY,
-        BalancerVendor.FORTINET,
-        CookieKind.SESSION,
-        Strength.NONE,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"X-Mapping-(?:[a-p]{8}|Server)"),
-        re.compile(r"[0-9A-F]{32}"),
-        BalancerVendor.PULSE,
-        CookieKind.PERSISTENCE,
-        Strength.EQUAL_ONLY,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"X-Oracle-BMC-LBS-Route"),
-        re.compile(r"[0-9a-f]{40,200}", re.IGNORECASE),
-        BalancerVendor.ORACLE,
-        CookieKind.PERSISTENCE,
-        Strength.EQUAL_ONLY,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"IBMCBR"),
-        re.compile(r"[\x21-\x7e]{1,200}"),
-        BalancerVendor.IBM,
-        CookieKind.PERSISTENCE,
-        Strength.EQUAL_ONLY,
-        Basis.INFERRED,
-    ),
-    _Opaque(
-        re.compile(r"PD-[SH]-SESSION-ID|PD_STATEFUL_.*|AMWEBJCT!.*", re.DOTALL),
-        _ANY,
-        BalancerVendor.IBM,
-        CookieKind.SESSION,
-        Strength.NONE,
-        Basis.INFERRED,
-    ),
+    _Opaque(_AZURE, _HEX_32, BalancerVendor.AZURE_GATEWAY, Strength.COMPARABLE, Basis.DOCUMENTED),
+    _Opaque(_APP_SERVICE, _APP_SERVICE_VALUE, BalancerVendor.AZURE_APP_SERVICE, Strength.COMPARABLE),
+    _Opaque(re.compile(r"FGTServer"), _LONG_HEX, BalancerVendor.FORTINET),
+    _session(r"FORTIWAFSID", BalancerVendor.FORTINET),
+    _Opaque(_PULSE, _PULSE_VALUE, BalancerVendor.PULSE),
+    _Opaque(re.compile(r"X-Oracle-BMC-LBS-Route"), _LONG_HEX, BalancerVendor.ORACLE),
+    _Opaque(re.compile(r"IBMCBR"), re.compile(r"[\x21-\x7e]{1,200}"), BalancerVendor.IBM),
+    _session(r"PD-[SH]-SESSION-ID|PD_STATEFUL_.*|AMWEBJCT!.*", BalancerVendor.IBM),
     # nlbi_ is Imperva's own balancing, in its network: it does not name a member of ours.
-    _Opaque(
-        re.compile(r"nlbi_\d+(?:_\d+)*|visid_incap_\d+|incap_ses_\d+_\d+"),
-        _ANY,
-        BalancerVendor.IMPERVA,
-        CookieKind.SESSION,
-        Strength.NONE,
-        Basis.INFERRED,
-    ),
+    _session(r"nlbi_\d+(?:_\d+)*|visid_incap_\d+|incap_ses_\d+_\d+", BalancerVendor.IMPERVA),
     # The sticky module's default name, an MD5 of the upstream; "route" is an ordinary word, so the value decides.
     _Opaque(
         re.compile(r"route"),
         re.compile(r"[0-9a-f]{32}"),
         BalancerVendor.NGINX,
-        CookieKind.PERSISTENCE,
         Strength.COMPARABLE,
-        Basis.INFERRED,
         name_is_own=False,
     ),
 )
@@ -478,7 +356,7 @@ def _opaque(name: str, value: str) -> BalancerCookie | None:
     for known in _OPAQUE:
         if known.name.fullmatch(name) is None:
             continue
-        fits = known.value.fullmatch(value) is not None
+        fits = known.value is None or known.value.fullmatch(value) is not None
         if not fits and not known.name_is_own:
             continue
         strength = known.strength if fits else Strength.NONE
@@ -498,22 +376,20 @@ _SESSION_NAMES = frozenset({"jsessionid", "phpsessid", "asp.net_sessionid", "ses
 
 
 def _haproxy(name: str, value: str) -> BalancerCookie | None:
-    label = haproxy_prefix(name, value)
-    kind = CookieKind.PREFIX
+    label, kind = haproxy_prefix(name, value), CookieKind.PREFIX
     if label is None:
         match = _HAPROXY_VALUE.fullmatch(value) if _HAPROXY_CUSTOMARY.fullmatch(name) else None
         if match is None:
             return None
         label, kind = match[1], CookieKind.PERSISTENCE
-    return BalancerCookie(
-        name,
-        value,
-        BalancerVendor.HAPROXY,
-        kind,
-        Strength.COMPARABLE,
-        Basis.INFERRED,
-        server_label=label,
-    )
+    return _labelled(name, value, BalancerVendor.HAPROXY, kind, Basis.INFERRED, label)
+
+
+def _labelled(
+    name: str, value: str, vendor: BalancerVendor | None, kind: CookieKind, basis: Basis, label: str | None
+) -> BalancerCookie:
+    """A cookie whose values stand for servers and may be compared."""
+    return BalancerCookie(name, value, vendor, kind, Strength.COMPARABLE, basis, server_label=label)
 
 
 def haproxy_prefix(cookie_name: str, value: str) -> str | None:
@@ -554,15 +430,7 @@ def _tomcat(name: str, value: str) -> BalancerCookie | None:
     route = jvm_route(name, value)
     if route is None:
         return None
-    return BalancerCookie(
-        name,
-        value,
-        None,
-        CookieKind.ROUTE,
-        Strength.COMPARABLE,
-        Basis.DOCUMENTED,
-        server_label=route,
-    )
+    return _labelled(name, value, None, CookieKind.ROUTE, Basis.DOCUMENTED, route)
 
 
 # --- by behaviour ----------------------------------------------------------------------------------------
@@ -582,8 +450,7 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
     does not either.
 
     A candidate is *not* called a balancer's cookie: an application may set few values too (a language, an
-    experiment's branch). Two things can confirm it: its values agree with members found in another way
-    (`semscheck.analysis.balancing.statistics.same_partition_chance`), or offering it steers the connection.
+    experiment's branch); that offering it steers the connection confirms it.
     """
     known = decode_cookie(name, value)
     if known is not None or not 0 < len(name) <= LONGEST_NAME:
@@ -597,26 +464,14 @@ def classify_cookie(name: str, value: str, values_seen: Sequence[str] = ()) -> B
         return None
     if not all(_CANDIDATE_VALUE.fullmatch(seen) for seen in counts):
         return None
-    return BalancerCookie(
-        name,
-        value,
-        None,
-        CookieKind.CANDIDATE,
-        Strength.COMPARABLE,
-        Basis.INFERRED,
-        server_label=own if own != value else None,
-    )
+    label = own if own != value else None
+    return _labelled(name, value, None, CookieKind.CANDIDATE, Basis.INFERRED, label)
 
 
 def without_dates(value: str) -> str:
     """The keyword alone, where HAProxy's dates follow it: those change every few seconds."""
     match = _HAPROXY_VALUE.fullmatch(value)
     return match[1] if match else value
-
-
-def _device(name: str, value: str, vendor: BalancerVendor) -> BalancerCookie:
-    """A cookie of the device itself, which names it and nothing behind it."""
-    return BalancerCookie(name, value, vendor, CookieKind.SESSION, Strength.NONE, Basis.INFERRED)
 
 
 _DECODERS: tuple[Callable[[str, str], BalancerCookie | None], ...] = (

@@ -46,21 +46,6 @@ def other_share_at_most(n: int, confidence: float = 0.95, *, elsewhere: int = 0)
     return -math.expm1(math.log1p(-confidence) / n)
 
 
-def connections_needed(share: float, confidence: float = 0.95) -> int:
-    """Connections after which members holding ``share`` together would have been met, with ``confidence``.
-
-    The inverse of `other_share_at_most`. Weights of 10:1 (share 1/11): 32 for 95 %, 49 for 99 %.
-    """
-    _check_confidence(confidence)
-    if not 0.0 < share <= 1.0:
-        raise ValueError(f"share is not in (0, 1]: {share}")
-    if share == 1.0:
-        return 1
-    exact = math.log1p(-confidence) / math.log1p(-share)
-    # A result that is whole but for rounding (share 0.5, confidence 0.75) must not gain a connection.
-    return max(1, math.ceil(exact - 1e-9))
-
-
 def several_members(refused: int, tried: int, stray_rate: float = 0.02, alpha: float = 0.01) -> bool:
     """Whether refusals of tokens through one name show at least two ends that issue and recognise them.
 
@@ -76,18 +61,6 @@ def several_members(refused: int, tried: int, stray_rate: float = 0.02, alpha: f
 
 
 # --- intervals -------------------------------------------------------------------------------------------
-
-
-def wilson_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a share seen ``k`` times in ``n`` (JASA 22, 1927, 209-212).
-
-    Close to the stated confidence on average over shares, not for each share; narrower than
-    `clopper_pearson`. Nothing tried says nothing: (0.0, 1.0).
-    """
-    _check_count(k, n)
-    if n == 0:
-        return (0.0, 1.0)
-    return _wilson(k / n, float(n), confidence)
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -168,6 +141,7 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
 
 
 def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval (JASA 22, 1927, 209-212): the stated confidence on average over shares."""
     _check_confidence(confidence)
     z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
     centre = share + z * z / (2.0 * n)
@@ -677,8 +651,6 @@ class LagAnalysis:
     match_rate_low: float | None
     match_rate_high: float | None
     effective_members: float | None
-    effective_members_low: float | None
-    effective_members_high: float | None
     cycle_members: int | None
     cycle_chance: float | None
 
@@ -725,26 +697,8 @@ def lag_matches(pairs: Iterable[PairTrial], confidence: float = 0.95, alpha: flo
         match_rate_low=low,
         match_rate_high=high,
         effective_members=1.0 / rate if rate else None,
-        effective_members_low=1.0 / high if high else None,
-        effective_members_high=1.0 / low if low else None,
         cycle_members=members,
         cycle_chance=chance,
-    )
-
-
-def next_lag(later: int, tried: Sequence[PairTrial], longest: int = 6) -> int | None:
-    """Which token connection number ``later`` (from 0) should offer: the one from so many connections ago.
-
-    Takes the lag tried least, among connections whose token was offered once at most, if there are any: pairs
-    then share few connections, which is what makes them tell much (`lag_matches`), and every lag up to
-    ``longest`` is covered (6 members are the most that the vendor supports). None for the first connection.
-    So chosen, a strict cycle of 2 to 6 members is beyond doubt after 25 to 42 connections.
-    """
-    uses = Counter(pair.earlier for pair in tried)
-    tries = Counter(pair.lag for pair in tried)
-    lags = range(1, min(later, longest) + 1)
-    return min(
-        lags, key=lambda lag: (uses[later - lag] > 1, tries[lag], uses[later - lag], lag), default=None
     )
 
 
@@ -790,7 +744,7 @@ def _most_likely(hits: float, misses: float) -> float:
     return math.exp(hits * math.log(hits / total) + misses * math.log(misses / total))
 
 
-# --- two signals that name the same thing ----------------------------------------------------------------
+# --- runs of one member ----------------------------------------------------------------------------------
 
 
 BLOCKS_ALPHA = 0.002  # rarely wrong of a random choice: the finding says it beside the shares
@@ -810,30 +764,6 @@ def in_blocks(sequence: Sequence[str]) -> bool:
     if variance <= 0:
         return False
     return NormalDist(mean, math.sqrt(variance)).cdf(observed + 0.5) < BLOCKS_ALPHA
-
-
-def same_partition_chance(left: Sequence[str], right: Sequence[str]) -> float | None:
-    """Chance that two unrelated ways to label connections agree one to one, or None if they do not agree.
-
-    Used to confirm that an unknown cookie names the member: its values against members identified in another
-    way. Given how often each label occurs, all arrangements of one are equally likely if it has nothing to do
-    with the other: the chance is ``prod (groups of equal size)! / (n! / (c1! c2! ...))``. 1.0 where there is
-    one group only: that agrees with anything.
-    """
-    if len(left) != len(right):
-        raise ValueError(f"{len(left)} labels against {len(right)}")
-    pairs = set(zip(left, right, strict=True))
-    if not (len(pairs) == len(set(left)) == len(set(right))):
-        return None
-    counts = Counter(left)
-    log_arrangements = math.lgamma(len(left) + 1) - math.fsum(math.lgamma(c + 1) for c in counts.values())
-    log_renamings = math.fsum(math.lgamma(same + 1) for same in Counter(counts.values()).values())
-    return math.exp(min(0.0, log_renamings - log_arrangements))
-
-
-def counts_of(sequence: Iterable[str | None]) -> Mapping[str, int]:
-    """Connections per member, in order of first appearance; unidentified ones left out."""
-    return Counter(member for member in sequence if member is not None)
 
 
 def _check_confidence(confidence: float) -> None:

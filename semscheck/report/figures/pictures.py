@@ -1,7 +1,7 @@
 """The pictures that the text output, the TUI and the HTML report share, as values and as lines of text.
 
 Each picture is a pure function of an analysis (which may be half filled while a run goes on) to a small
-immutable value; `as_spans` and `as_text` draw it for a terminal, the HTML report draws it as SVG. Text in
+immutable value; `as_spans` draws it for a terminal, the HTML report draws it as SVG. Text in
 the values is raw, as it came: each output makes it safe. Every picture has `alternative`, what it shows in
 a sentence, for those who do not see it.
 
@@ -30,7 +30,7 @@ from semscheck.model.observations import Certificate
 from semscheck.model.report import Report, Vantage
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.report import wording as words
-from semscheck.report.text.lines import COLOURS, Line, ascii_line, to_string
+from semscheck.report.text.lines import COLOURS, Line, ascii_line
 from semscheck.report.wording import Mark
 
 UNIDENTIFIED = "?"
@@ -806,11 +806,6 @@ Picture = PathPicture | ConnectionStrip | ShareBars | DnsStrip | CertificateGrid
 
 
 # --- as lines of text ---------------------------------------------------------------------------------------
-
-
-def as_text(picture: Picture, width: int = 80, unicode: bool = True, colour: bool = False) -> list[str]:
-    """The picture as lines of at most `width` columns (40 at least); colour: with SGR sequences."""
-    return [to_string(line, colour) for line in as_spans(picture, width, unicode)]
 
 
 def as_spans(picture: Picture, width: int = 80, unicode: bool = True) -> list[Line]:

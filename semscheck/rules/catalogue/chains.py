@@ -18,7 +18,6 @@ from semscheck.rules.context import RuleContext
 
 # X509_V_ERR_* of openssl/x509_vfy.h.
 UNABLE_TO_GET_ISSUER = 2
-SELF_SIGNED_LEAF = 18
 SELF_SIGNED_IN_CHAIN = 19
 UNABLE_TO_GET_ISSUER_LOCALLY = 20
 UNABLE_TO_VERIFY_LEAF = 21

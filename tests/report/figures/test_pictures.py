@@ -17,7 +17,6 @@ from semscheck.report.figures import pictures
 from semscheck.report.figures.pictures import (
     Picture,
     as_spans,
-    as_text,
     certificate_grid,
     connection_strip,
     dns_strip,
@@ -25,7 +24,7 @@ from semscheck.report.figures.pictures import (
     pictures_of,
     share_bars,
 )
-from semscheck.report.text.lines import SGR, width
+from semscheck.report.text.lines import SGR, to_string, width
 from semscheck.report.wording import Mark
 from tests.report import reports
 
@@ -33,6 +32,11 @@ from tests.report import reports
 def _all(report: Report) -> list[Picture]:
     drawn = pictures_of(report)
     return [drawn.path, drawn.connections, drawn.shares, drawn.dns, drawn.certificates]
+
+
+def as_text(picture: Picture, width: int = 80, unicode: bool = True, colour: bool = False) -> list[str]:
+    """The picture as lines; colour: with SGR sequences."""
+    return [to_string(line, colour) for line in as_spans(picture, width, unicode)]
 
 
 def _text(picture: Picture) -> str:
