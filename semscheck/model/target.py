@@ -27,9 +27,6 @@ class Failover(StrEnum):
     DNS = "dns"
 
 
-BALANCER_VENDORS = ("f5", "citrix", "haproxy", "nginx", "kemp", "cisco", "a10", "aws", "azure", "ibm")
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An address with an optional port of its own. address: IPv4 or IPv6 text in canonical form.
@@ -105,7 +102,7 @@ class Target:
     fqdn_shown: the same name as people write it (U-labels); equal to fqdn when there is no difference.
     fqdn_is_address: an IP address was given; DNS and names can then not be checked.
     balancers: addresses that the FQDN may resolve to; empty: not known.
-    balancer_vendor: one of BALANCER_VENDORS, whose words remedies use; empty: not known.
+    balancer_vendor: a key of `vendors.VENDORS`, whose words remedies use; empty: not known.
     ca_file: path of extra trust anchors in PEM, None: the operating system's store alone.
     resolvers: name servers to ask instead of the system's; empty: the system's.
     families: address families asked for, 4 and 6.

@@ -55,7 +55,8 @@ SETTINGS = (
     Setting("balancers", "list[str]", "address", "target.balancers", "--balancer", "IP",
             "an address of the balancer; repeatable", TARGET, note="addresses that the FQDN may resolve to"),
     Setting("balancer_vendor", "str", "balancer_vendor", "target.balancer_vendor",
-            note="f5, citrix, haproxy, nginx, kemp, cisco, a10, aws, azure or ibm: remedies use its words"),
+            note="f5, citrix, haproxy, nginx, kemp, cisco, a10, aws, azure, ibm, barracuda or "
+                 "fortinet: remedies use its words"),
     Setting("ca_file", "str", "ca_file", "target.ca_file", "--ca-file", "FILE",
             "PEM, added to the operating system's trust store", TARGET, note="relative to the profile"),
     Setting("resolvers", "list[str]", "endpoint", "", "--resolver", "IP[:PORT]",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semscheck.model.names import MAX_LABEL, MAX_NAME
-from semscheck.model.target import BALANCER_VENDORS, MAX_CONNECTIONS, Endpoint, Failover, Member
+from semscheck.model.target import MAX_CONNECTIONS, Endpoint, Failover, Member
+from semscheck.model.vendors import VENDORS
 
 MAX_CA_BYTES = 16 * 1024 * 1024  # a whole operating system's store is about 250 kB
 MAX_SPREAD_S = 600.0
@@ -249,8 +250,8 @@ def failover(text: str) -> Failover:
 
 def balancer_vendor(text: str) -> str:
     """Whose words remedies use. Raises EntryError."""
-    if text.lower() not in BALANCER_VENDORS:
-        raise EntryError(f"{text!r} is none of {', '.join(BALANCER_VENDORS)}")
+    if text.lower() not in VENDORS:
+        raise EntryError(f"{text!r} is none of {', '.join(VENDORS)}")
     return text.lower()
 
 

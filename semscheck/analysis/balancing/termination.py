@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from semscheck.analysis.balancing.cookies import BalancerVendor, CookieKind, decode_cookie
+from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
 from semscheck.analysis.balancing.facts import Facts, cookies_of
 from semscheck.analysis.balancing.ticket_keys import FOREIGN_KEY
-from semscheck.analysis.balancing.vendors import fingerprint, remedy_hint
+from semscheck.analysis.balancing.vendors import fingerprint
 from semscheck.model.analysis import Termination
+from semscheck.model.vendors import words_for
 
 
 def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
@@ -80,8 +81,10 @@ def vendor_in_front(facts: Facts) -> tuple[str | None, tuple[str, ...]]:
 
 
 def vendor_hint(vendor: str | None) -> str:
-    """Which settings of that balancer to look for."""
-    return remedy_hint(BalancerVendor(vendor) if vendor is not None else None)
+    """Which settings of that load balancer to look for, in its vendor's words."""
+    words = words_for(vendor)
+    by_cookie = f"; where TLS ends at the load balancer, {words.cookie}" if words.cookie else ""
+    return f"{words.failover}; {words.source}{by_cookie}"
 
 
 def disclosed_addresses(facts: Facts) -> tuple[str, ...]:

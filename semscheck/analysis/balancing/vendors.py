@@ -1,12 +1,9 @@
-"""Which load balancer stands in front, by what it leaves in responses, and which setting to look for in it.
+"""Which load balancer stands in front, by what it leaves in responses.
 
 Pure. A sign is only taken where it is the vendor's own: a cookie of its form, a header or server name that it
 writes, the text of its error page. What members write themselves (``Server: nginx``, ``Via`` of some proxy) names
 nobody. Nothing seen is the usual case: with TLS passed through, a balancer leaves nothing, and then no
 vendor is named.
-
-The remedy's wording comes from the vendors' documentation, named at each; where a name of a setting could
-not be confirmed it is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from semscheck.analysis.balancing.cookies import (
     LONGEST_VALUE,
@@ -148,92 +144,3 @@ def _from_page(status: int | None, body: str | None) -> Iterable[_Sign]:
             yield BalancerVendor.HAPROXY, True, f"error page: {sentence}"
     if status in _GATEWAY_STATUSES and _NGINX_PAGE.search(text):
         yield BalancerVendor.NGINX, True, f"error page of status {status}"
-
-
-# --- which setting to look for ---------------------------------------------------------------------------
-
-_HINTS: MappingProxyType[BalancerVendor, str] = MappingProxyType(
-    {
-        # F5 K6917; AS3 schema (priorityGroup, loadBalancingMode); BIG-IP LTM pools and persistence profiles.
-        BalancerVendor.F5: (
-            "F5 BIG-IP: in the pool, set Priority Group Activation and give one member a higher priority group "
-            "(failover), or the load balancing method Ratio (member) with one high ratio; on the virtual server "
-            "choose a Default Persistence Profile: source_addr, or cookie where TLS ends on the BIG-IP."
-        ),
-        # docs.citrix.com/en-us/citrix-adc, load balancing: persistence, backup virtual server.
-        BalancerVendor.CITRIX: (
-            "Citrix NetScaler: bind one member to the virtual server and name a second virtual server with the "
-            "others as its backup (set lb vserver NAME -backupVServer OTHER), or weight the bindings (-weight); "
-            "set -persistenceType SOURCEIP; SSLSESSION also works for SSL_BRIDGE, COOKIEINSERT only where TLS "
-            "ends on the NetScaler. The default persistence is NONE."
-        ),
-        # HAProxy configuration manual: balance, server (backup, weight, cookie), stick-table, stick on.
-        BalancerVendor.HAPROXY: (
-            'HAProxy: in the backend, mark all servers but one "backup" (failover), or use "balance first" '
-            '(ordered list; it moves on when a server reaches its maxconn), or "weight" with one high value; keep '
-            'clients with "stick-table type ip" and "stick on src", or, in mode http, with "cookie NAME insert '
-            'indirect nocache".'
-        ),
-        # A10 aXAPI: slb service-group (method, member priority), slb template persist.
-        BalancerVendor.A10: (
-            "A10: in the SLB service group, give one member the highest priority (failover), or use the method "
-            "weighted-rr with one high weight; bind a source-IP persistence template to the virtual port, or a "
-            "cookie persistence template where TLS ends on the A10."
-        ),
-        # campus.barracuda.com/doc/172359977 (persistence settings), and the scheduling and backup pages.
-        BalancerVendor.BARRACUDA: (
-            "Barracuda: in the service, keep one real server active and make the others backup servers, or use "
-            "Weighted Round Robin with one high weight; set persistence to Client IP (Source IP), or HTTP "
-            "Cookie where TLS ends on the Barracuda."
-        ),
-        # support.kemptechnologies.com 202017723 (scheduling methods), docs.progress.com (persistence and HTTPS/SSL).
-        BalancerVendor.KEMP: (
-            'Kemp LoadMaster: set the virtual service\'s scheduling method to "fixed weighting" (all connections go '
-            "to the real server with the highest weight, the next takes over when it fails); set persistence "
-            "to Source IP Address; without TLS offload only that or the SSL session ID is possible."
-        ),
-        # docs.aws.amazon.com/elasticloadbalancing: sticky sessions, target groups, forward actions.
-        BalancerVendor.AWS: (
-            "AWS: there is no failover method; use weighted target groups in the listener's forward action, one "
-            "member each, one with nearly all the weight; turn on stickiness in the target group: lb_cookie on an "
-            "Application Load Balancer, source_ip on a Network Load Balancer, and target group stickiness for "
-            "the forward action."
-        ),
-        # learn.microsoft.com/azure/application-gateway/configuration-http-settings
-        BalancerVendor.AZURE_GATEWAY: (
-            "Azure Application Gateway: it spreads requests over the whole backend pool; keep one member in the "
-            "pool (failover by hand), and set Cookie-based affinity to Enabled in the backend settings."
-        ),
-        # nginx.org: ngx_http_upstream_module, ngx_stream_upstream_module.
-        BalancerVendor.NGINX: (
-            'nginx: in the upstream block, mark all servers but one "backup" (failover), or give one server a '
-            'high "weight"; keep clients with "hash $remote_addr consistent" (stream and http) or "ip_hash" (http '
-            'only). "backup" cannot be combined with hash or ip_hash.'
-        ),
-        # docs.fortinet.com, FortiADC CLI reference: load-balance persistence.
-        BalancerVendor.FORTINET: (
-            "Fortinet: choose a source-address persistence rule for the virtual server (on FortiADC the predefined "
-            "LB_PERSIS_SRC_ADDR), and keep one real server active with the others in standby."
-        ),
-    }
-)
-
-_GENERAL_HINT = (
-    "On the load balancer: send all clients to one member and the rest to it only when that one fails (failover, "
-    "active-passive, ordered list), or weight one member high and the others low; and turn on persistence "
-    '("sticky"), by source address where TLS passes through.'
-)
-
-
-def remedy_hint(vendor: BalancerVendor | None) -> str:
-    """Which settings to look for, in the vendor's words; in general words where it is None or not described.
-
-    The order is the product vendor's preference: failover, ordered list, weights; persistence with each (KB
-    156803).
-    """
-    return _GENERAL_HINT if vendor is None else _HINTS.get(vendor, _GENERAL_HINT)
-
-
-def has_own_hint(vendor: BalancerVendor) -> bool:
-    """Whether `remedy_hint` speaks of this vendor's own settings."""
-    return vendor in _HINTS

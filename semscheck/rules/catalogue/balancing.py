@@ -10,9 +10,10 @@ from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, 
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
+from semscheck.model.vendors import GENERAL
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
-from semscheck.rules.remedies import GENERAL, persistence, say, steps, vendor_words
+from semscheck.rules.remedies import persistence, say, steps, vendor_words
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -138,10 +139,9 @@ def _unsettled(path: BalancingPath) -> NotObserved | None:
 
 
 def _remedy(context: RuleContext, path: BalancingPath) -> str:
-    """Failover and persistence, in the vendor's words; of a vendor without words of its own here, its hint."""
+    """Failover and persistence, in the vendor's words."""
     words = vendor_words(context.target, path)
-    hint = path.vendor_hint if path.vendor and words is GENERAL else None
-    return steps(say(words.failover), say(persistence(words, path)), hint or "")
+    return steps(say(words.failover), say(persistence(words, path)))
 
 
 def _keep(context: RuleContext, path: BalancingPath, *first: str) -> str:

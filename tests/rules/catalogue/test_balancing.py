@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from semscheck.analysis.balancing.cookies import BalancerVendor
+from semscheck.analysis.balancing.termination import vendor_hint
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
 from semscheck.model.findings import Confidence, State
 from semscheck.model.observations import AnyObservation
-from semscheck.model.target import BALANCER_VENDORS, Severity, Target
-from semscheck.rules.remedies import VENDORS
+from semscheck.model.target import Severity, Target
+from semscheck.model.vendors import GENERAL, VENDORS, words_for
 from tests.rules.netscene import BARE, CLIENT, FQDN, NAMES, VIP, Scene, cluster, down, path, serves
 
 M, P, T = Method, Persistence, Termination
@@ -288,12 +290,24 @@ def test_shares_are_shown_with_their_intervals() -> None:
     assert f"{NAMES[0]} 84 % (10–90 %)" in finding.summary
 
 
-def test_the_hint_for_the_maker_is_in_the_remedy() -> None:
-    hinted = spread(M.ROTATING, vendor="Fortinet", vendor_hint="Fortinet: a source-address persistence rule.")
-    assert Scene(THREE, serves(VIP), paths=[hinted]).only("BAL001").remedy.endswith("persistence rule.")
+@pytest.mark.parametrize("vendor", [*BalancerVendor, None])
+def test_the_maker_that_was_seen_has_its_words_in_the_remedy_and_in_the_hint(vendor: str | None) -> None:
+    words, hint = words_for(vendor), vendor_hint(vendor)
+    spoken = vendor not in (
+        None,
+        "Pulse/Ivanti vTM",
+        "Radware Alteon",
+        "Oracle Cloud load balancer",
+        "Imperva",
+    )
+    assert (words is not GENERAL) == spoken
+    assert words.failover in hint
+    assert words.source in hint
+    remedy = Scene(THREE, serves(VIP), paths=[spread(M.ROTATING, vendor=vendor)]).only("BAL001").remedy
+    assert words.failover[1:] in remedy
 
 
-@pytest.mark.parametrize("vendor", BALANCER_VENDORS)
+@pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("code", ["BAL001", "BAL003", "BAL012"])
 def test_remedies_speak_the_words_of_the_vendor_that_the_profile_names(vendor: str, code: str) -> None:
     method = M.WEIGHTED if code == "BAL003" else M.ROTATING
@@ -306,10 +320,6 @@ def test_remedies_speak_the_words_of_the_vendor_that_the_profile_names(vendor: s
     words = VENDORS[vendor]
     wanted = {"BAL001": words.failover, "BAL003": words.source, "BAL012": words.health}[code]
     assert wanted[1:] in told
-
-
-def test_every_vendor_has_words() -> None:
-    assert set(VENDORS) == set(BALANCER_VENDORS)
 
 
 def test_the_vendor_that_was_seen_is_spoken_to_and_a_cookie_only_where_tls_ends_there() -> None:
