@@ -7,7 +7,7 @@ SCENARIO ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint docs docs-check bench accuracy fuzz soak clean
+.PHONY: help demo test quick lint docs docs-check figures bench accuracy fuzz soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,7 @@ quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a 
 lint: $(VENV)/.for-work ## style, types, and who may import whom
 	@echo "ruff" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
+	@echo "vulture" && $(BIN)/vulture
 	@echo "import-linter" && $(BIN)/lint-imports > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 
 docs: $(VENV)/.for-work ## writes the generated pages again
@@ -62,6 +63,9 @@ docs: $(VENV)/.for-work ## writes the generated pages again
 
 docs-check: $(VENV)/.for-work ## says which generated pages are stale
 	@echo "generated pages" && $(BIN)/python docs/generate.py --check
+
+figures: $(VENV)/.for-work ## about the code: lines, functions, folders, circles; SINCE=REVISION for what changed
+	@$(BIN)/python -m tests.figures $(SINCE)
 
 bench: $(VENV)/.for-work ## the figures, as ratios in one run
 	@$(BIN)/python -m tests.bench

@@ -21,7 +21,8 @@ from semscheck.exporter import metrics as own
 from semscheck.exporter import probe_metrics as answer
 from semscheck.model.target import Target
 from semscheck.profile.settings import SETTINGS, Setting
-from semscheck.report import cards, comparison, prometheus, schema, symptoms
+from semscheck.report import comparison, prometheus, schema, symptoms
+from semscheck.report.text import cards
 from semscheck.rules import printed
 from semscheck.rules import rule as registry
 

@@ -60,7 +60,7 @@ def target(
     """
     from dataclasses import replace
 
-    from semscheck.cli.commands.check import severities
+    from semscheck.cli.targets import severities
     from semscheck.profile.reader import ProfileError, read_target
     from semscheck.profile.settings import SETTINGS
 

@@ -235,7 +235,7 @@ def _listed(codes: set[str]) -> str:
 
 def _explain(_: Bench) -> str:
     """The printed cards are those of the rules themselves, and every one becomes words and a page."""
-    from semscheck.report.cards import explain, pages
+    from semscheck.report.text.cards import explain, pages
     from semscheck.rules.printed import cards
     from semscheck.rules.rule import cards as of_rules
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import figures
+
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = (
     ".git",
@@ -104,6 +106,26 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
         f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_a_circle_of_imports_is_seen() -> None:
+    imports = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert figures.circles({name: frozenset(others) for name, others in imports.items()}) == [{"b", "c"}]
+
+
+def test_no_import_goes_round() -> None:
+    assert figures.import_circles() == []
+
+
+# Folders that hold more than fifteen modules, and why.
+MANY_MODULES = {
+    "semscheck/rules/catalogue": "one module per family of rules, and one per kind of fact they share"
+}
+
+
+def test_folders_stay_small_enough_to_look_through() -> None:
+    large = {folder for folder, count in figures.modules_per_folder().items() if count > 15}
+    assert large == MANY_MODULES.keys()
 
 
 def test_no_module_has_grown_beyond_reading() -> None:

@@ -28,14 +28,14 @@ def test_everything_works_here(capsys):
 
 def test_a_missing_part_is_named_and_the_rest_is_tried(monkeypatch, capsys, tmp_path):
     """As in a package that lacks a module and a library."""
-    monkeypatch.setitem(sys.modules, "semscheck.report.cards", None)
+    monkeypatch.setitem(sys.modules, "semscheck.report.text.cards", None)
     steps = [step for step in selftest.STEPS if step[0] in ("program", "explain", "trust")]
     monkeypatch.setattr(selftest, "STEPS", tuple(steps))
     assert main(["selftest"]) == 2
     said = capsys.readouterr()
     marks = {line.split()[1]: line.split()[0] for line in said.out.splitlines()}
     assert marks == {"program": "ok", "trust": "ok", "explain": "BROKEN"}
-    assert "semscheck.report.cards" in said.out
+    assert "semscheck.report.text.cards" in said.out
     assert "explain" in said.err
 
 

@@ -104,7 +104,7 @@ def test_it_is_used_and_said_and_can_be_left_out(
         used.append(profile)
         raise CommandError("enough")
 
-    monkeypatch.setattr("semscheck.cli.commands.check.read", read)
+    monkeypatch.setattr("semscheck.cli.targets.read", read)
     (user / "a.toml").write_text(FOR_NAME)
     main(["check", NAME])
     assert f"profile: {user / 'a.toml'} (the user's" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def explain(options: Namespace) -> int:
     if options.check:
         raise CommandError("--check compares pages: add --all --markdown DIR")
     wanted = known if options.all else _wanted(options.code, known)
-    from semscheck.report.cards import explain as in_words
+    from semscheck.report.text.cards import explain as in_words
 
     face = streams.face_of(sys.stdout, no_color=options.no_color)
     texts = [in_words(card, width=face.width, unicode=face.unicode, colour=face.colour) for card in wanted]
@@ -72,7 +72,7 @@ def _near(word: str, known: Sequence[Card]) -> str:
 
 def _write_pages(known: Sequence[Card], directory: Path, *, check: bool) -> int:
     """Write the documentation pages, or only say which are not as they would be written (exit code 1)."""
-    from semscheck.report.cards import pages
+    from semscheck.report.text.cards import pages
 
     wanted = pages(known)
     if check:
@@ -103,7 +103,7 @@ def _content(path: Path) -> str | None:
 
 def rules(options: Namespace) -> int:
     """`semscheck rules`: the catalogue as a table, or as JSON."""
-    from semscheck.report import cards as render
+    from semscheck.report.text import cards as render
     from semscheck.rules.printed import cards
 
     if options.json:

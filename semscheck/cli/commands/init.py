@@ -8,11 +8,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semscheck.cli.commands.check import read, target_of
 from semscheck.cli.errors import UNKNOWN, CommandError
 from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import STDOUT
 from semscheck.cli.output.files import PromisedFile
+from semscheck.cli.targets import read, target_of
 
 if TYPE_CHECKING:
     from semscheck.discovery import Found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ def lab(options: Namespace) -> int:
 @contextmanager
 def playing(name: str | None) -> Iterator[tuple[Lab, Target]]:
     """A running lab, and the target that its profile describes. Raises CommandError."""
-    from semscheck.cli.commands.check import read
+    from semscheck.cli.targets import read
     from semscheck.lab.cluster import LabError, LabThread
     from semscheck.lab.console import UnknownScenarioError, find_scenario
 
@@ -54,9 +53,3 @@ def playing(name: str | None) -> Iterator[tuple[Lab, Target]]:
         raise CommandError(str(problem)) from problem
     except LabError as problem:
         raise CommandError(f"the lab cannot be played here: {problem}") from problem
-
-
-def scenarios(options: Namespace) -> None:
-    from semscheck.lab.console import list_scenarios
-
-    list_scenarios(sys.stdout)

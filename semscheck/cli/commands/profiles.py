@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from semscheck.cli.commands.check import read
 from semscheck.cli.errors import UNKNOWN, CommandError
 from semscheck.cli.known_profiles import KnownProfile, folders, known_profiles
 from semscheck.cli.output import streams
+from semscheck.cli.targets import read
 from semscheck.report.escape import one_line
 
 

@@ -154,7 +154,7 @@ def _recall(path: Path) -> Report:
 
 
 def _target(fqdn: str | None, profile: Path | None) -> Target:
-    from semscheck.cli.commands.check import read
+    from semscheck.cli.targets import read
 
     if profile is None and fqdn is not None:
         from semscheck.cli.known_profiles import profile_for

@@ -35,8 +35,12 @@ MAX_NODES = 12  # of one step; the analysis contacts at most 8 addresses a famil
 
 
 def draw(picture: Picture, columns: int) -> list[Line]:
-    """The picture in at most `columns`, which is 40 or more, with Unicode symbols."""
-    return _DRAW[type(picture)](picture, columns)
+    """The picture as lines of styled spans, made safe for a terminal, in at most `columns` (40 at least).
+
+    Symbols are Unicode. Styles are the keys of `lines.SGR`: marks ("ok", "critical", ...), "member-0" to "member-7",
+    "dim", "strong".
+    """
+    return _DRAW[type(picture)](picture, max(40, columns))
 
 
 def _marked(mark: Mark) -> Span:

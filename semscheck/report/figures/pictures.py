@@ -1,7 +1,7 @@
 """The pictures that the text output, the TUI and the HTML report share, as values and as lines of text.
 
 Each picture is a pure function of an analysis (which may be half filled while a run goes on) to a small
-immutable value; `as_spans` draws it for a terminal, the HTML report draws it as SVG. Text in
+immutable value; `drawing.draw` draws it for a terminal, the HTML report draws it as SVG. Text in
 the values is raw, as it came: each output makes it safe. Every picture has `alternative`, what it shows in
 a sentence, for those who do not see it.
 
@@ -30,7 +30,7 @@ from semscheck.model.observations import Certificate
 from semscheck.model.report import Report, Vantage
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.report import wording as words
-from semscheck.report.text.lines import COLOURS, Line, ascii_line
+from semscheck.report.text.lines import COLOURS
 from semscheck.report.wording import Mark
 
 UNIDENTIFIED = "?"
@@ -803,18 +803,3 @@ def pictures_of(report: Report) -> Pictures:
 
 
 Picture = PathPicture | ConnectionStrip | ShareBars | DnsStrip | CertificateGrid
-
-
-# --- as lines of text ---------------------------------------------------------------------------------------
-
-
-def as_spans(picture: Picture, width: int = 80, unicode: bool = True) -> list[Line]:
-    """The picture as lines of styled spans, made safe for a terminal. unicode: False for ASCII only.
-
-    Styles are the keys of `lines.SGR`: marks ("ok", "critical", ...), "member-0" to "member-7", "dim",
-    "strong".
-    """
-    from semscheck.report.figures.drawing import draw
-
-    lines = draw(picture, max(40, width))
-    return lines if unicode else [ascii_line(line) for line in lines]

@@ -8,7 +8,8 @@ from textual.app import RenderResult
 from textual.geometry import Size
 from textual.widget import Widget
 
-from semscheck.report.figures.pictures import Picture, as_spans
+from semscheck.report.figures.drawing import draw
+from semscheck.report.figures.pictures import Picture
 from semscheck.report.text.lines import Line
 from semscheck.tui.painting import painted
 
@@ -23,7 +24,7 @@ def drawing(picture: Picture | None) -> Draw:
     """How to draw one of the shared pictures; None: it is not there yet."""
     if picture is None:
         return _nothing
-    return lambda columns: as_spans(picture, columns)
+    return lambda columns: draw(picture, columns)
 
 
 class Drawn(Widget):

@@ -17,6 +17,7 @@ from semscheck.model.findings import Card, State, Verdict
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures import pictures
+from semscheck.report.figures.drawing import draw as picture_lines
 from semscheck.report.text.lines import Line, Span, line_width, pad
 from semscheck.report.wording import SYMBOLS, Mark, mark_of, worst
 from semscheck.tui import sections
@@ -109,8 +110,8 @@ _CHANGES = frozenset((Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS))
 
 def _narrow(strip: pictures.ConnectionStrip | pictures.DnsStrip, columns: int) -> list[Line]:
     """Drawn for more room than there is where it fits all the same: labels are then not cut to a third."""
-    roomy = pictures.as_spans(strip, max(columns, 48))
-    return roomy if all(line_width(it) <= columns for it in roomy) else pictures.as_spans(strip, columns)
+    roomy = picture_lines(strip, max(columns, 48))
+    return roomy if all(line_width(it) <= columns for it in roomy) else picture_lines(strip, columns)
 
 
 def _brief(
@@ -125,11 +126,11 @@ def _brief(
     if path is None:
         return []
     if running:
-        return pictures.as_spans(strip, columns)[:8] if strip.rows else []
+        return picture_lines(strip, columns)[:8] if strip.rows else []
     lines = pipeline(path, columns)
     if answers.rotation in _CHANGES:
-        lines += pictures.as_spans(answers, columns)[: min(2, len(answers.rows))]
-    return lines + pictures.as_spans(first_rows(strip), columns)[:4] if strip.rows else lines
+        lines += picture_lines(answers, columns)[: min(2, len(answers.rows))]
+    return lines + picture_lines(first_rows(strip), columns)[:4] if strip.rows else lines
 
 
 class PathView(VerticalScroll):
@@ -145,7 +146,7 @@ class PathView(VerticalScroll):
             if path is None:
                 return [(Span("· not tested", "dim"),)]
             return sections.joined(
-                sections.paragraph(path.alternative, columns, "strong"), pictures.as_spans(path, columns)
+                sections.paragraph(path.alternative, columns, "strong"), picture_lines(path, columns)
             )
 
         self.query_one(Drawn).show(draw)
@@ -171,8 +172,8 @@ class ConnectionsView(VerticalScroll):
             kept = [sections.kept(path, columns) for path in analysis.paths]
             return sections.joined(
                 *paths,
-                pictures.as_spans(strip, columns),
-                pictures.as_spans(shares, columns) if shares.groups else [],
+                picture_lines(strip, columns),
+                picture_lines(shares, columns) if shares.groups else [],
                 *kept,
             )
 
@@ -194,7 +195,7 @@ class NamesView(VerticalScroll):
         def draw(columns: int) -> list[Line]:
             return sections.joined(
                 sections.names(analysis, columns),
-                pictures.as_spans(strip, columns),
+                picture_lines(strip, columns),
                 sections.resolvers(analysis, columns),
             )
 
@@ -218,7 +219,7 @@ class CertificatesView(VerticalScroll):
 
 
 def _certificate_lines(shown: Shown, grid: pictures.CertificateGrid, columns: int) -> list[Line]:
-    groups: list[list[Line]] = [pictures.as_spans(grid, columns)]
+    groups: list[list[Line]] = [picture_lines(grid, columns)]
     letters = {cell.fingerprint: cell.tag for row in grid.rows for cell in (*row.client, *row.replication)}
     for fingerprint, tag in sorted(letters.items(), key=lambda it: it[1].letter if it[1] else ""):
         seen = shown.certificates.get(fingerprint) if fingerprint else None

@@ -14,9 +14,9 @@ from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import Severity, Target
 from semscheck.report.figures import pictures
+from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import (
     Picture,
-    as_spans,
     certificate_grid,
     connection_strip,
     dns_strip,
@@ -24,7 +24,7 @@ from semscheck.report.figures.pictures import (
     pictures_of,
     share_bars,
 )
-from semscheck.report.text.lines import SGR, to_string, width
+from semscheck.report.text.lines import SGR, Line, ascii_line, to_string, width
 from semscheck.report.wording import Mark
 from tests.report import reports
 
@@ -32,6 +32,11 @@ from tests.report import reports
 def _all(report: Report) -> list[Picture]:
     drawn = pictures_of(report)
     return [drawn.path, drawn.connections, drawn.shares, drawn.dns, drawn.certificates]
+
+
+def as_spans(picture: Picture, width: int = 80, unicode: bool = True) -> list[Line]:
+    lines = draw(picture, width)
+    return lines if unicode else [ascii_line(line) for line in lines]
 
 
 def as_text(picture: Picture, width: int = 80, unicode: bool = True, colour: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from semscheck.model.findings import Card, Confidence, Owner, Reference
 from semscheck.model.target import Severity
-from semscheck.report import cards
+from semscheck.report.text import cards
 from semscheck.report.text.lines import width
 
 CARD = Card(
@@ -100,7 +100,7 @@ def test_the_documentation_has_a_page_for_every_rule_and_an_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["cards", "escape", "wording", "text.lines", "text.page", "markdown", "nagios", "junit"]
+    "module", ["text.cards", "escape", "wording", "text.lines", "text.page", "markdown", "nagios", "junit"]
 )
 def test_what_does_not_read_json_imports_nothing_heavy(module: str) -> None:
     heavy = ("msgspec", "textual", "rich", "httpx", "dns", "cryptography", "asyncio", "ssl")
