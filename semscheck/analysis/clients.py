@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, Obstacle
-from semscheck.model.failure import Cause
+from semscheck.model.failure import NO_SECURE_RENEGOTIATION, Cause
 from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake
 from semscheck.model.report import Snapshot
@@ -148,9 +148,19 @@ def _versions(shakes: Sequence[Handshake]) -> Iterator[_Rule]:
     elif not current:
         words = "it connects only with cryptography that current libraries refuse"
         yield _Rule("old-cryptography", words, _BROWSERS | {Client.OPENSSL_3}, EVERYONE - _OLD)
+    if current and refused_for_renegotiation(shakes):
+        words = "it lacks secure renegotiation (RFC 5746)"
+        yield _Rule("insecure-renegotiation", words, frozenset({Client.OPENSSL_3}))
     if spoken and not spoken & {"TLSv1", "TLSv1.1"}:
         words = "TLS 1.0 is not spoken, and TLS 1.2 is off there unless it was switched on"
         yield _Rule("tls-1.0-off", words, _NOBODY, frozenset({Client.WINDOWS_7}))
+
+
+def refused_for_renegotiation(shakes: Sequence[Handshake]) -> bool:
+    """Did our own library (OpenSSL 3) refuse one for that, as programs on it do?"""
+    return any(
+        shake.failure is not None and shake.failure.detail == NO_SECURE_RENEGOTIATION for shake in shakes
+    )
 
 
 def only_newest(shakes: Sequence[Handshake]) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+# What OpenSSL 3 calls a server without RFC 5746; browsers and Windows take it.
+NO_SECURE_RENEGOTIATION = "UNSAFE_LEGACY_RENEGOTIATION_DISABLED"
+
 
 class Phase(StrEnum):
     """The step that failed, in the order in which a client takes them."""

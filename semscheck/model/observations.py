@@ -219,7 +219,8 @@ class Handshake(Observation):
     """One TLS handshake on a TCP connection that was made. elapsed_s: of the handshake alone.
 
     sni: the server name sent, None if none was. policy: which context:
-    "default" (as a modern client, verifying), "unverified" (the same, trust not judged), "legacy"
+    "default" (as a modern client, verifying), "forgiving" (the same, without secure renegotiation too), "unverified"
+    (trust not judged), "legacy"
     (TLS 1.0 up, security level 0, never judges trust), "newest"/"oldest" probes name a version in `offered`.
     offered: what alone was offered, a protocol version or "RSA" (TLS 1.2, an RSA certificate), None for the policy's
     whole range. stapled: an OCSP answer came with the certificate; None where it was not asked for, or not seen.
@@ -233,7 +234,7 @@ class Handshake(Observation):
     address: str
     port: int
     sni: str | None = None
-    policy: Literal["default", "unverified", "legacy"] = "default"
+    policy: Literal["default", "forgiving", "unverified", "legacy"] = "default"
     offered: str | None = None
     version: str | None = None
     cipher: str | None = None

@@ -6,7 +6,7 @@ import errno
 import os
 import ssl
 
-from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.failure import NO_SECURE_RENEGOTIATION, Cause, Failure, Phase
 
 # Errno values per cause, with Windows' WSA numbers where Python passes them through as they are.
 _BY_ERRNO: dict[int, Cause] = {
@@ -43,7 +43,7 @@ _OUR_POLICY = (
     "VERSION_TOO_LOW",
     "WRONG_SIGNATURE_TYPE",
     "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",
-    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+    NO_SECURE_RENEGOTIATION,
     "NO_SUITABLE_DIGEST_ALGORITHM",
     "SSL_COMMAND_SECTION",
 )

@@ -2,7 +2,8 @@
 
 - `trusting`: as a modern client on this desktop would; the operating system's store (truststore on Windows and
   macOS) and the extra anchors. Host names are left to the rules, which judge them by RFC 9525.
-- `seeing`: the same protocol policy, trust not judged: for what `trusting` refused, and for sampling.
+- `seeing`: the same protocol policy, trust not judged: for what `trusting` refused, and for sampling. As browsers do,
+  it takes a server without secure renegotiation (RFC 5746), which OpenSSL 3 refuses by itself.
 - `permissive`: TLS 1.0 up and weak keys, to see old servers; never judges trust.
 """
 
@@ -13,6 +14,7 @@ import re
 import ssl
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 # Where distributions keep the bundle, for a program whose OpenSSL was built for another one. The list is the
@@ -26,6 +28,7 @@ _BUNDLES = (
 )
 _HASHED = re.compile(r"^[0-9a-fA-F]{8}\.[0-9]+$")
 ALPN = ("http/1.1",)
+LEGACY_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named from Python 3.12 on
 
 
 def _load_system_store(context: ssl.SSLContext) -> None:
@@ -62,6 +65,13 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
+def forgiving(ca_file: str | None) -> ssl.SSLContext:
+    """As `trusting`, and takes a server without secure renegotiation: what browsers do."""
+    context = trusting(ca_file)
+    context.options |= LEGACY_CONNECT
+    return context
+
+
 def seeing(
     newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED, alpn: tuple[str, ...] = ALPN
 ) -> ssl.SSLContext:
@@ -70,6 +80,7 @@ def seeing(
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.maximum_version = newest
+    context.options |= LEGACY_CONNECT
     if alpn:
         context.set_alpn_protocols(alpn)
     return context
@@ -86,7 +97,6 @@ def permissive(
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what this is for
         context.minimum_version = oldest
         context.maximum_version = newest
-    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
     return context
 
 
@@ -132,10 +142,11 @@ class Contexts:
         self._made: dict[str, ssl.SSLContext] = {}
 
     def get(self, policy: str) -> ssl.SSLContext:
-        """The context for "default", "unverified" or "legacy"."""
+        """The context for "default", "forgiving", "unverified" or "legacy"."""
         if policy not in self._made:
-            makers = {
+            makers: dict[str, Callable[[], ssl.SSLContext]] = {
                 "default": lambda: trusting(self._ca_file),
+                "forgiving": lambda: forgiving(self._ca_file),
                 "unverified": seeing,
                 "legacy": permissive,
             }

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.failure import NO_SECURE_RENEGOTIATION, Cause, Failure, Phase
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
 from semscheck.net.backend import NetworkBackend, Stream
 from semscheck.net.concurrency import gather_or_cancel
@@ -36,6 +36,7 @@ OLDER = ("TLSv1.1", "TLSv1.2")
 STAPLE = "TLSv1.2 with status_request"
 STAPLE_PAUSES_S = (0.0, 1.0)
 LADDER = ("TLSv1.2", "no-alpn", "no-name", "small", "RSA")
+_WORTH_ANOTHER = frozenset({Cause.LOCAL_POLICY, Cause.ALERT, Cause.UNTRUSTED})
 _UNEXPLAINED = frozenset({Cause.ALERT, Cause.CLOSED, Cause.RESET, Cause.STALLED, Cause.MALFORMED})
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -172,7 +173,7 @@ async def handshake(
         key_exchange=watch.key_exchange,
         alpn=tls.alpn if trouble is None else None,
         chain=fingerprints,
-        trust=_trust(probe, tls, error, trouble, began) if policy == "default" else None,
+        trust=_trust(probe, tls, error, trouble, began) if policy in ("default", "forgiving") else None,
         client_certificate_requested=_asked(watch, trouble),
         ticket=tls.ticket if trouble is None else None,
         failure=trouble,
@@ -207,8 +208,10 @@ def _trust(
 async def _second_try(probe: ProbeContext, destination: Destination, seen: Handshake) -> Tls | None:
     """After a refusal by our own side, or for an old version: once more, without judging, to see what is there."""
     cause = seen.failure.cause if seen.failure else None
-    if cause is Cause.UNTRUSTED:
-        policies: tuple[str, ...] = ("unverified", "legacy")
+    if seen.failure is not None and seen.failure.detail == NO_SECURE_RENEGOTIATION:
+        policies: tuple[str, ...] = ("forgiving", "unverified", "legacy")
+    elif cause is Cause.UNTRUSTED:
+        policies = ("unverified", "legacy")
     elif cause in (Cause.LOCAL_POLICY, Cause.ALERT, Cause.MALFORMED, Cause.CLOSED, Cause.RESET):
         policies = ("legacy",)
     else:
@@ -220,7 +223,7 @@ async def _second_try(probe: ProbeContext, destination: Destination, seen: Hands
         again, tls = await handshake(probe, destination, stream, policy)
         if tls is not None:
             return tls
-        if again.failure is None or again.failure.cause not in (Cause.LOCAL_POLICY, Cause.ALERT):
+        if again.failure is None or again.failure.cause not in _WORTH_ANOTHER:
             return None
     return None
 

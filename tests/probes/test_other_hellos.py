@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import socketserver
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ from semscheck.probes.endpoint import Destination, ProbeContext, probe_endpoint,
 from semscheck.probes.recorder import Recorder
 from semscheck.rules.evaluate import evaluate
 from tests.rig.certs import Authority, Issued
+from tests.rig.net import Place
+from tests.rig.process import Server, program
 
 FQDN = "keys.example.test"
 HERE = "127.0.0.1"
@@ -81,6 +84,29 @@ async def look(tmp_path: Path, port: int) -> tuple[tuple[Handshake, ...], dict[s
     findings, _, _ = evaluate(snapshot, analyse(snapshot))
     shaken = tuple(each for each in record.observations if isinstance(each, Handshake))
     return shaken, {found.code: found for found in findings}
+
+
+@pytest.mark.parametrize("secure", [True, False])
+async def test_a_server_without_secure_renegotiation(tmp_path: Path, secure: bool) -> None:
+    """GnuTLS as a server of before 2010: OpenSSL 3 refuses it, browsers and Windows do not."""
+    files = GOOD.write(tmp_path, "server")
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        port = probe.getsockname()[1]
+    offer = "NORMAL:-VERS-TLS1.3" + ("" if secure else ":%DISABLE_SAFE_RENEGOTIATION")
+    command = [program("gnutls-serv"), "--http", "--quiet", "-a", f"--port={port}", f"--priority={offer}"]
+    command += [f"--x509certfile={files.chain}", f"--x509keyfile={files.key}"]
+    with Server(command, place=Place(), directory=tmp_path, log_line="listening"):
+        shaken, found = await look(tmp_path, port)
+    if secure:
+        assert "TLS010" not in found
+        assert all(shake.failure is None for shake in shaken if shake.offered is None)
+        return
+    assert {code for code in found if code.startswith(("TLS", "CRT"))} == {"TLS010"}
+    assert found["TLS010"].args == {"clients": "openssl-3"}
+    (forgiving,) = [shake for shake in shaken if shake.policy == "forgiving"]
+    assert forgiving.trust is not None
+    assert forgiving.trust.trusted  # trust is judged all the same
 
 
 async def test_an_expired_second_certificate_is_seen_though_the_first_is_good(tmp_path: Path) -> None:

@@ -407,7 +407,44 @@ def _about_certificate(shake: Handshake) -> bool:
     )
 )
 def newest_protocol_only(context: RuleContext) -> Answers:
-    for refusal in refusals(context, "tls-1.3-only"):
+    yield from _for_clients(context, "tls-1.3-only")
+
+
+@rule(
+    Card(
+        code="TLS010",
+        name="insecure-renegotiation",
+        title="No secure renegotiation",
+        impact=ImpactKind.SOME_CLIENTS_CANNOT,
+        severity=Severity.WARNING,
+        owner=Owner.SERVER,
+        summary="What ends TLS does not support secure renegotiation (RFC 5746).",
+        why="Programs on OpenSSL 3 refuse such a server (“unsafe legacy renegotiation disabled”): curl, Python, and "
+        "health checks on current systems. Browsers and Windows still connect, so that only some programs fail.",
+        remedy="1. Update the TLS software of the load balancer or security gateway that ends TLS, or of the server: "
+        "it is from before 2010, or has RFC 5746 switched off.\n"
+        "2. Or enable TLS 1.3 there, which has no renegotiation.",
+        seen_by="OpenSSL 3, which this program uses, refused the handshake for this reason, and it succeeded where "
+        "that was allowed.",
+        references=(
+            Reference(
+                "RFC 5746: TLS renegotiation indication, section 4.1",
+                "https://www.rfc-editor.org/rfc/rfc5746#section-4.1",
+            ),
+            Reference(
+                "OpenSSL 3 migration guide: secure renegotiation is required by default",
+                "https://docs.openssl.org/3.0/man7/migration_guide/",
+            ),
+        ),
+    )
+)
+def insecure_renegotiation(context: RuleContext) -> Answers:
+    yield from _for_clients(context, "insecure-renegotiation")
+
+
+def _for_clients(context: RuleContext, kind: str) -> Answers:
+    """A hit for each obstacle of that kind: who cannot connect, and where."""
+    for refusal in refusals(context, kind):
         yield Hit(
             subject=subject(refusal.places, context),
             summary=f"{refusal.whom} cannot connect at {where(refusal.places, context)}: {refusal.why}.",
