@@ -263,6 +263,11 @@ class Signal:
     strength: str = ""
 
 
+BALANCER_COOKIE = (
+    "the load balancer's cookie "  # how `kept_by` begins where that keeps clients; its name follows
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancingPath:
     """How connections to one address of the FQDN are spread.

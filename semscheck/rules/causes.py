@@ -65,9 +65,10 @@ TABLE: tuple[Row, ...] = (
     *rows("DNS011", Relation.ANY, *NET, *TLS, "CLU007"),
     # Somebody else answers in place of the servers: nothing of what is seen there is theirs.
     *rows(
-        "NET016", Relation.ANY, "DNS010", "DNS014", "DNS009", "CLU005", "CLU006", "CLU008", "CLU007", "BAL008"
+        "NET016", Relation.ANY, "DNS010", "DNS014", "DNS009", "CLU005", "CLU006", "CLU007", "CLU008", "BAL008"
     ),
     *rows("NET016", Relation.ANY, "CRT001", "CRT003", "CRT008", "CRT009", "CRT018", *NET, *TLS, "CLT001"),
+    *rows("NET016", Relation.ANY, "CRT012", "CRT013", "CRT014", "CRT016", "CRT017", "TLS007"),
     *rows("CLU010", Relation.PLACE, "CLU006"),
     *rows("CLU010", Relation.ADDRESS, "BAL008", "BAL012"),
     *rows("CLU012", Relation.FAILS, "CLU006"),

@@ -135,6 +135,8 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     else:
         sentence = ""
     failed, made = sum(t.failed for t in tallies), sum(t.made for t in tallies)
+    if not failed and not sentence:
+        return _unseen_here(findings)
     refused = any(tally.refused for tally in tallies)
     return Impact(
         kind=ImpactKind.SOME_FAIL,
@@ -142,6 +144,14 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         failed=failed,
         connections=made,
     )
+
+
+def _unseen_here(findings: Sequence[Finding]) -> Impact:
+    """What breaks, where every connection of this desktop was made: a certificate, or what other clients meet."""
+    if any(f.severity is Severity.CRITICAL and f.code.startswith("CRT") for f in findings):
+        return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence="Clients meet a certificate error.")
+    kind = ImpactKind.SOME_CLIENTS_CANNOT
+    return Impact(kind=kind, sentence=SENTENCES[kind])
 
 
 def _nobody(refused: bool, other_site: bool) -> Impact:
@@ -187,8 +197,6 @@ def _fails(sample: Sample) -> bool:
 
 def _part(failed: int, made: int, refused: bool) -> str:
     """ "About 1 in 3 connections fails (11 of 32)"."""
-    if not failed:
-        return SENTENCES[ImpactKind.SOME_FAIL]
     base = f"({failed} of {made})"
     one, many = ("meets a certificate error", "meet a certificate error") if refused else ("fails", "fail")
     if failed / made < A_FEW or failed == 1:

@@ -24,6 +24,9 @@ NO_TLS_IN_FRONT = (
     "2. Check that the pool uses the servers' HTTPS port, and that TLS passes through or ends on purpose."
 )
 
+# What keeps every client out there: the state of the virtual server and of its pool tells more than any setting.
+STOPPED = ("NET001", "NET004", "TLS001", "TLS002", "TLS003", "CLU005", "CLU006", "CLU007")
+
 
 def _at_balancer(context: RuleContext, place: EndpointStatus) -> str:
     """What to do where members serve and the load balancer's address does not."""
@@ -71,6 +74,6 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
         return Owner.BALANCER, NO_TLS_IN_FRONT
     if owner is not Owner.SERVER or code == "CLU009":
         return owner, remedy
-    if code.startswith("CRT") or code == "TLS007":
-        return (Owner.BALANCER, remedy) if _ends_tls(place, context) else (owner, remedy)
-    return Owner.BALANCER, _at_balancer(context, place)
+    if (code.startswith("CRT") or code == "TLS007") and not _ends_tls(place, context):
+        return owner, remedy
+    return Owner.BALANCER, _at_balancer(context, place) if code in STOPPED else remedy

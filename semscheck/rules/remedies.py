@@ -24,10 +24,21 @@ def vendor_words(target: Target, path: BalancingPath | None = None) -> VendorWor
     return words_for(path.vendor if path is not None else None)
 
 
-def persistence(words: VendorWords, path: BalancingPath | None = None) -> str:
-    """How to keep clients: by cookie only where TLS is known to end at the load balancer."""
-    ends = path is not None and path.termination is Termination.TERMINATED
-    return words.cookie if ends and words.cookie else words.source
+# A network that leaves by several addresses is several clients for persistence by source IP: seen from there, none.
+SEVERAL_EXITS = (
+    "If persistence by source IP is on already, this desktop's network may leave by several addresses (two lines, a "
+    "proxy farm, NAT): compare the clients' addresses in the load balancer's log, and keep clients by cookie or by "
+    "network instead."
+)
+
+
+def kept(words: VendorWords, path: BalancingPath) -> tuple[str, ...]:
+    """The steps by which clients are kept, where nothing was seen to keep them: by cookie only where TLS is known to
+    end at the load balancer.
+    """
+    if words.cookie and path.termination is Termination.TERMINATED:
+        return (say(words.cookie),)
+    return say(words.source), SEVERAL_EXITS
 
 
 def say(step: str) -> str:

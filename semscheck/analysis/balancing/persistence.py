@@ -13,7 +13,7 @@ from semscheck.analysis.balancing.facts import Facts, balancer_error, cookies_of
 from semscheck.analysis.balancing.identity import Identity
 from semscheck.analysis.balancing.method import ALPHA, NO_ANSWER, MethodEstimate, session_trials
 from semscheck.analysis.balancing.statistics import binomial_at_least
-from semscheck.model.analysis import Method, Persistence, Termination
+from semscheck.model.analysis import BALANCER_COOKIE, Method, Persistence, Termination
 from semscheck.model.observations import Sample
 
 
@@ -311,7 +311,7 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
     sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
     for name in sorted(sent):
         if name in facts.route_cookies:
-            return f"the load balancer's cookie {name[:40]}"
+            return f"{BALANCER_COOKIE}{name[:40]}"
         # The first that has a value: a server without one in the balancer's configuration sets it empty.
         for value in [each for each in values.get(name, ()) if each][:1]:
             cookie = classify_cookie(name, value, values[name])
@@ -322,7 +322,7 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
                 or (cookie.kind is CookieKind.PERSISTENCE and name not in direct)
                 or (cookie.kind is CookieKind.CANDIDATE and name in in_front)
             ):
-                return f"the load balancer's cookie {name[:40]}"
+                return f"{BALANCER_COOKIE}{name[:40]}"
     return None
 
 

@@ -13,7 +13,7 @@ from semscheck.model.target import Severity
 from semscheck.model.vendors import GENERAL
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
-from semscheck.rules.remedies import persistence, say, steps, vendor_words
+from semscheck.rules.remedies import kept, say, steps, vendor_words
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_156803 = Reference(
@@ -141,12 +141,12 @@ def _unsettled(path: BalancingPath) -> NotObserved | None:
 def _remedy(context: RuleContext, path: BalancingPath) -> str:
     """Failover and persistence, in the vendor's words."""
     words = vendor_words(context.target, path)
-    return steps(say(words.failover), say(persistence(words, path)))
+    return steps(say(words.failover), *kept(words, path))
 
 
 def _keep(context: RuleContext, path: BalancingPath, *first: str) -> str:
     """Persistence alone, in the vendor's words."""
-    return steps(*first, say(persistence(vendor_words(context.target, path), path)))
+    return steps(*first, *kept(vendor_words(context.target, path), path))
 
 
 def _clients(context: RuleContext, path: BalancingPath) -> dict[str, set[str]]:

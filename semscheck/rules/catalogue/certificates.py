@@ -397,14 +397,15 @@ def has_expired(context: RuleContext) -> Answers:
 
 
 _NEW_CHAIN = (
-    "The server's own certificate need not be renewed. Get the authority's current intermediate certificate, which "
-    "the authority publishes, and install it with the server's certificate in place of the expired one, on every "
-    "member (and on a load balancer that ends TLS)."
+    "1. Get the authority's current intermediate certificate, which the authority publishes.\n"
+    "2. Install it with the server's certificate in place of the expired one, on every member (and on a load "
+    "balancer that ends TLS). The server's own certificate need not be renewed."
 )
 _NEW_ROOT = (
-    "The server's own certificate need not be renewed. 1. On the desktops, update the trusted roots: what is expired "
-    "is a root of the store, and its successor is missing. 2. On the server, leave the expired certificates out of "
-    "the chain that it sends, so that desktops with the new root do not meet them."
+    "1. On the desktops, update the trusted roots: what is expired is a root of the store, and its successor is "
+    "missing.\n"
+    "2. On the server, leave the expired certificates out of the chain that it sends, so that desktops with the new "
+    "root do not meet them. The server's own certificate need not be renewed."
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
@@ -259,7 +259,7 @@ def service_down(context: RuleContext) -> Answers:
     )
 
 
-def _is_product(exchanges: tuple[Exchange, ...]) -> bool:
+def is_product(exchanges: Sequence[Exchange]) -> bool:
     for seen in exchanges:
         if seen.title and PRODUCT.search(seen.title):
             return True
@@ -303,7 +303,7 @@ def not_this_product(context: RuleContext) -> Answers:
             continue
         asked = True
         last = seen[-1]
-        if _is_product(seen) and not all((e.status or 0) >= 500 for e in seen):
+        if is_product(seen) and not all((e.status or 0) >= 500 for e in seen):
             continue
         what = _what_it_shows(last)
         name = place_name(place, context.target)

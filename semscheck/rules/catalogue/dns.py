@@ -409,6 +409,7 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
     yield Hit(
         subject=fqdn_subject(context),
         severity=Severity.WARNING if same else None,
+        impact=ImpactKind.NOTHING_NOTICED if same else None,
         summary=(
             f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
             f"from answer to answer: DNS round robin.{to_one}"

@@ -15,7 +15,6 @@ from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
-from semscheck.model.names import matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Control, Handshake
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.chains import Answer, answer, is_self_signed
@@ -26,6 +25,7 @@ from semscheck.rules.catalogue.presented import (
     at_clients,
     at_interfaces_1,
     chains,
+    covers,
     everywhere,
     issuer,
     listed,
@@ -104,13 +104,6 @@ class _Sign:
     here: bool = False
 
 
-def _covers(certificate: Certificate, host: str) -> bool:
-    return bool(
-        matches_alternative_names(host, certificate.dns_names, certificate.ip_names)
-        or matches_common_names(host, certificate.common_names)
-    )
-
-
 def _imitations(context: RuleContext) -> tuple[_Shown, ...]:
     """Certificates that name the host they were asked for: an inspector makes them to fit.
 
@@ -121,9 +114,7 @@ def _imitations(context: RuleContext) -> tuple[_Shown, ...]:
         hosts = dict.fromkeys(name for place in one.places for name in place.replication_of)
         found += [_Shown(host, one) for host in hosts]
     return tuple(
-        each
-        for each in found
-        if _covers(each.certificate, each.host) and not is_self_signed(each.certificate)
+        each for each in found if covers(each.certificate, each.host) and not is_self_signed(each.certificate)
     )
 
 
@@ -169,8 +160,8 @@ def _by_issuer(shown: tuple[_Shown, ...]) -> Iterator[tuple[_Shown, ...]]:
             for one in several
             if any(
                 other.host != one.host
-                and not _covers(one.certificate, other.host)
-                and not _covers(other.certificate, one.host)
+                and not covers(one.certificate, other.host)
+                and not covers(other.certificate, one.host)
                 for other in several
             )
         ]

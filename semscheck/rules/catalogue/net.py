@@ -28,8 +28,8 @@ KB_154069 = Reference(
 )
 
 BY_SUBJECT = (
-    "Critical where the FQDN leads there, a warning for another client interface, "
-    "info for a replication interface."
+    "critical where the FQDN leads there, a warning for another client interface, "
+    "info for a replication interface"
 )
 SLOW_LEAST = 3  # connections, below which one lost packet makes the median
 FLAKY_LEAST = 3  # connections to one address, below which a lost one says little

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from semscheck.model.analysis import Persistence, Reach
+from semscheck.model.analysis import BALANCER_COOKIE, EndpointStatus, Persistence, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
-from semscheck.model.observations import DnsAnswer, Exchange, Handshake, Sample
+from semscheck.model.observations import Certificate, Connection, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.cluster import KB_156803, exchanges
+from semscheck.rules.catalogue.cluster import KB_156803, exchanges, is_product
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids, listed
+from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -48,6 +49,7 @@ FIREWALL = re.compile(
 )
 NO_CERTIFICATE = ("certificate_required", "bad_certificate", "handshake_failure", "certificate_unknown")
 PORTAL_STATUS = 511
+PORTAL_PLACES = 3  # addresses, Interface 1 among them, at which nobody installs one stranger's certificate
 
 Answers = Iterator[Answer]
 
@@ -184,7 +186,8 @@ def redirects_away(context: RuleContext) -> Answers:
             "the load balancer.\n"
             "3. Let the page come with status 503 (RFC 9110 section 15.6.4), so that monitoring and programs notice."
         ),
-        seen_by="The page's title speaks of maintenance, and it is not one of the product's.",
+        seen_by="The page's title speaks of maintenance, and it is not one of the product's; or no member serves "
+        "when asked directly, at least one refuses, and what answers at the load balancer is not the product.",
         references=(KB_156803,),
         title="A maintenance page answers",
         impact=ImpactKind.NOBODY_CONNECTS,
@@ -194,12 +197,23 @@ def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
     yield from _unless_answered(context)
     for place in context.fqdn_places:
-        page = next((e for e in exchanges(context, place) if MAINTENANCE.search(e.title or "")), None)
+        members = [p for p in context.places if p.client_of and not p.fqdn and p.reach is not Reach.NOT_TRIED]
+        seen = [page for page in exchanges(context, place) if page.status is not None]
+        page = next((each for each in seen if MAINTENANCE.search(each.title or "")), None)
+        what = "a maintenance page"
+        if (
+            page is None
+            and seen
+            and _all_down(context, members)
+            and not place.client_of
+            and not is_product(seen)
+        ):
+            page, what = seen[-1], "a page that is not a server's"
         if page is None:
             continue
-        members = [p for p in context.places if p.client_of and not p.fqdn and p.reach is not Reach.NOT_TRIED]
         serving = [name for p in members if p.reach is Reach.SERVES for name in p.client_of]
-        shown = f"shows a maintenance page (“{(page.title or '').strip()[:80]}”, status {page.status})"
+        title = (page.title or "").strip()[:80]
+        shown = f"shows {what} ({f'“{title}”, ' if title else ''}status {page.status})"
         but = f"although {listed(serving)} serves" if serving else "and none of the servers answers directly"
         yield Hit(
             subject=place_subject(place, context.target),
@@ -211,6 +225,17 @@ def maintenance_page(context: RuleContext) -> Answers:
             evidence=(page.id,),
             args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
         )
+
+
+def _all_down(context: RuleContext, members: Sequence[EndpointStatus]) -> bool:
+    """No member serves, and at least one of them said so itself: a refusal is an answer."""
+    refused = {seen.address for seen in context.of(Connection) if _is_refusal(seen)}
+    none_serves = bool(members) and all(p.reach in (Reach.NO_CONNECTION, Reach.NO_TLS) for p in members)
+    return none_serves and any(place.address in refused for place in members)
+
+
+def _is_refusal(seen: Connection) -> bool:
+    return seen.failure is not None and seen.failure.cause is Cause.REFUSED
 
 
 @rule(
@@ -368,7 +393,7 @@ def persistence_cookie_path(context: RuleContext) -> Answers:
         for one in answers:
             if one.address != path.address:
                 continue
-            name, limit = _narrow_cookie(one.headers, path.kept_by or "")
+            name, limit = _narrow_cookie(one.headers, (path.kept_by or "").removeprefix(BALANCER_COOKIE))
             if not name:
                 continue
             yield Hit(
@@ -389,7 +414,7 @@ def _narrow_cookie(headers: tuple[tuple[str, str], ...], kept_by: str) -> tuple[
     for field, value in headers:
         first, *attributes = [part.strip() for part in value.split(";")]
         name = first.partition("=")[0]
-        if field.lower() != "set-cookie" or f"the balancer's cookie {name}" not in kept_by:
+        if field.lower() != "set-cookie" or name[:40] != kept_by:
             continue
         paths = [a.partition("=")[2] for a in attributes if a.lower().startswith("path=")]
         if paths and paths[-1].startswith("/") and not _matches(CLIENT_PATH, paths[-1]):
@@ -425,7 +450,9 @@ def _matches(path: str, limit: str) -> bool:
         ),
         seen_by=(
             "The FQDN and members' own names all resolve to one address that the profile does not know; or a page "
-            "came with status 511 (network authentication required)."
+            "came with status 511 (network authentication required); or one certificate, for none of the names, is "
+            "shown at all addresses, Interface 1 and Interface 2; or the FQDN's address shows a certificate of "
+            "another domain and sends browsers there."
         ),
         references=(RFC_6585, RFC_8952),
         title="A portal answers in place of the servers",
@@ -457,8 +484,50 @@ def captive_portal(context: RuleContext) -> Answers:
             evidence=ids(asked),
             args={"address": listed(given), "names": ", ".join(sorted(names))},
         )
+    elif (shown := _strange_certificate(context)) is not None:
+        yield shown
     elif not asked and not context.of(Exchange):
         yield NotObserved("no name server answered")
+
+
+def _strange_certificate(context: RuleContext) -> Hit | None:
+    """One certificate for none of the names, at several machines, or with a page that sends browsers there."""
+    found = everywhere(context)
+    one = found[0] if len(found) == 1 else None
+    if one is None or any(covers(one.certificate, name) for name in _names(context)):
+        return None
+    addresses = dict.fromkeys(place.address for place in one.places)
+    several = len(addresses) >= PORTAL_PLACES and any(p.replication_of for p in one.places)
+    sent = None if several else _sent_away(context, one.certificate)
+    if not several and sent is None:
+        return None
+    where = f"all {len(addresses)} addresses" if several else place_name(one.places[0], context.target)
+    there = f", and sends browsers to {sent.where}" if sent is not None else ""
+    return Hit(
+        subject=fqdn_subject(context),
+        summary=f"Another site answers at {where}: it shows one certificate, {title(one.certificate)}, for none of "
+        f"the servers{there}. A captive portal, or a wrong address.",
+        evidence=one.evidence,
+        args={"address": listed(addresses), "certificate": title(one.certificate)},
+    )
+
+
+def _names(context: RuleContext) -> list[str]:
+    return [context.target.fqdn, *(member.name for member in context.target.members)]
+
+
+def _sent_away(context: RuleContext, certificate: Certificate) -> _Away | None:
+    """Where the FQDN's page sends browsers, if that is a host of this certificate and of no domain of the servers."""
+    home = [_domain(name) for name in _names(context)]
+    for page in (page for place in context.fqdn_places for page in exchanges(context, place)):
+        away = _away(context, page)
+        if away is not None and covers(certificate, away.host) and _domain(away.host) not in home:
+            return away
+    return None
+
+
+def _domain(name: str) -> str:
+    return ".".join(name.lower().rstrip(".").split(".")[-2:])
 
 
 def _known_addresses(context: RuleContext) -> set[str]:

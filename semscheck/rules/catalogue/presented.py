@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, client_names
 from semscheck.model.findings import Reference, Subject
-from semscheck.model.names import is_address
+from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext, place_name, place_subject
@@ -82,6 +82,14 @@ class _Group:
     def put(self, place: EndpointStatus, evidence: str) -> None:
         self.places[place] = None
         self.evidence[evidence] = None
+
+
+def covers(certificate: Certificate, host: str) -> bool:
+    """Is it for this name, by a subject alternative name or by the Common Name?"""
+    return bool(
+        matches_alternative_names(host, certificate.dns_names, certificate.ip_names)
+        or matches_common_names(host, certificate.common_names)
+    )
 
 
 def once(make: Callable[[RuleContext], Made]) -> Callable[[RuleContext], Made]:
