@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.model.analysis import Method, Persistence
+from semscheck.model.analysis import BALANCER_COOKIE, Method, Persistence
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Owner, State
 from semscheck.model.observations import AnyObservation, DnsAnswer
