@@ -93,20 +93,24 @@ The exporter adds how the answer came about:
 {prometheus.table(answer.METRICS)}
 ### How many series
 
-A target has at most 35 series, one more for each rule of the catalogue ({len(tuple(registry.cards()))}), and:
+A target has at most 45 series, one more for each rule of the catalogue ({len(tuple(registry.cards()))};
+two in a file), and:
 
 - for each address that the FQDN leads to, 17, and 3 for each member that answers there. At most 8 addresses of each
   family are contacted, whatever DNS says;
 - for each address that is contacted, 3: the times of a connection and of a handshake, the certificate's end;
 - for each address of a member's interface, 1.
 
-A cluster of three members behind one address has about 160. No label has a value that a server or a name server
+A cluster of three members behind one address has about 170. No label has a value that a server or a name server
 chooses, but for the addresses, and for the names of members where the profile names none: then they are labels that
-semscheck gives, or those in a balancer's cookie.
+semscheck gives, or those in a balancer's cookie. A label by a TLS ticket key ("key 3f0") is the same in every run and
+from every place, so that a failover shows as another label; there are 4,096 of them, whatever a server sends. A
+server that was restarted, or that changes its keys every day, has another one.
 
 ## Of the exporter
 
-What the exporter answers `/metrics` with. The number of series does not depend on the number of targets.
+What the exporter answers `/metrics` with, beside `semscheck_rule_info`. The number
+of series does not depend on the number of targets.
 
 {prometheus.table(own.described())}"""
 

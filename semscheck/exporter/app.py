@@ -5,6 +5,7 @@
 | `/probe?target=NAME` | the target's metrics |
 | `/metrics` | the exporter's own |
 | `/` | recent runs |
+| `/report?target=NAME` | the target's last run as a page |
 | `/reports/ID.html`, `/reports/ID.json` | a run's evidence |
 | `/-/healthy`, `/-/ready` | 200 |
 | `/-/reload` (POST) | reads the configuration again, where that is allowed |
@@ -117,6 +118,7 @@ class App:
             "/probe": self._probe,
             "/metrics": self._own,
             "/": self._page,
+            "/report": self._last_report,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
             "/-/reload": self._reload_now,
@@ -162,6 +164,16 @@ class App:
             raise RefusalError(404, "this report is not kept (any more)")
         if named["form"] == "json":
             return Answer(200, evidence, JSON)
+        return await self._painted(evidence)
+
+    async def _last_report(self, request: Request) -> Answer:
+        _only_read(request)
+        evidence = self._history.last_report(_target_name(request.query))
+        if evidence is None:
+            raise RefusalError(404, "no report of this target is kept")
+        return await self._painted(evidence)
+
+    async def _painted(self, evidence: bytes) -> Answer:
         async with self._painting:
             return _page(await asyncio.to_thread(self._html, evidence))
 

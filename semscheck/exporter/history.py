@@ -13,6 +13,7 @@ import msgspec
 from semscheck.model.findings import Status
 from semscheck.model.report import Report
 from semscheck.report import json
+from semscheck.report.story import StoryLine
 
 # Level 1 shrinks a report to about a tenth in 2 ms; level 6 takes four times as long for a fifth less.
 LEVEL = 1
@@ -20,7 +21,9 @@ LEVEL = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run. status: None where it failed without a report. id: of the run; None where no evidence was kept."""
+    """One run. status: None where it failed without a report. id: of the run; None where no evidence was kept.
+
+    headline: what users notice. more: the other first lines of the report."""
 
     target: str
     fqdn: str
@@ -29,6 +32,7 @@ class Entry:
     status: Status | None
     headline: str
     id: str | None = None
+    more: tuple[StoryLine, ...] = ()
 
 
 _Dumped = tuple[dict[str, Entry], tuple[Entry, ...], dict[str, bytes]]
@@ -84,6 +88,11 @@ class History:
     def last(self, names: Iterable[str]) -> tuple[tuple[str, Entry | None], ...]:
         """The last run of each of these targets, None where there was none yet."""
         return tuple((name, self._last.get(name)) for name in names)
+
+    def last_report(self, name: str) -> bytes | None:
+        """The report of a target's last run as JSON, None if it is not kept."""
+        last = self._last.get(name)
+        return None if last is None or last.id is None else self.evidence(last.id)
 
     def has(self, run_id: str | None) -> bool:
         return run_id in self._evidence

@@ -10,17 +10,30 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from semscheck import __version__
-from semscheck.report.prometheus import Metric
+from semscheck.model.findings import Card
+from semscheck.report.prometheus import Metric, exposition, rule_info
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0)
-ROUTES = ("/probe", "/metrics", "/", "/reports", "/-/healthy", "/-/ready", "/-/reload", "other", "gate")
+ROUTES = (
+    "/probe",
+    "/metrics",
+    "/",
+    "/report",
+    "/reports",
+    "/-/healthy",
+    "/-/ready",
+    "/-/reload",
+    "other",
+    "gate",
+)
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the time at which a counter began, a series more for each
 
 
 class OwnMetrics:
     """Every metric, in a registry of its own. What is known elsewhere (runs under way) is asked for when written."""
 
-    def __init__(self) -> None:
+    def __init__(self, cards: Iterable[Card] = ()) -> None:
+        self._rules = exposition([rule_info(cards)]).encode()
         self.registry = CollectorRegistry()
         python = ".".join(map(str, sys.version_info[:3]))
         self._gauge("info", "The exporter that runs; always 1.", "version", "python").labels(
@@ -91,7 +104,7 @@ class OwnMetrics:
 
     def text(self) -> bytes:
         """Everything in the text format 0.0.4."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) + self._rules
 
     def value(self, name: str, **labels: str) -> float | None:
         """The value of a series; None where there is none, as of memory on a system that does not tell."""

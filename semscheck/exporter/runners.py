@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from semscheck.model.events import Listener
+from semscheck.model.findings import Card
 from semscheck.model.report import Report, Snapshot
 from semscheck.model.target import Target
 
@@ -21,7 +22,7 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runners:
-    """check: one run. judge: a report of what was seen so far. html: a report as a page.
+    """check: one run. judge: a report of what was seen so far. html: a report as a page. cards: all rules.
 
     read_target: a profile's target with these name servers ("IP[:PORT]"; none: the system's), and so many
     connections (None: as the profile says); raises ValueError with one line for what cannot be used.
@@ -31,5 +32,6 @@ class Runners:
     check: Check
     judge: Callable[[Snapshot], Report]
     html: Callable[[Report], str]
+    cards: Callable[[], Iterable[Card]]
     read_target: Callable[[Path, tuple[str, ...], int | None], Target]
     say: Callable[[str], None]

@@ -26,6 +26,7 @@ from semscheck.model.report import Report
 from semscheck.model.target import Target
 from semscheck.report import json
 from semscheck.report import wording as words
+from semscheck.report.story import story
 
 WATCH_S = 1.0  # how often the web configuration's files, and this process's memory, are looked at
 LEAST_RUNS = (
@@ -49,7 +50,7 @@ class Exporter:
         self._listen = listen
         self._before = before or HandedOver()
         self._one_reload = asyncio.Lock()
-        self.metrics = OwnMetrics()
+        self.metrics = OwnMetrics(doors.cards())
 
     async def __aenter__(self) -> Self:
         raise_descriptor_limit()
@@ -284,5 +285,6 @@ def _entry(name: str, target: Target, outcome: Outcome, took_s: float) -> Entry:
     if report is None:
         headline = outcome.error or "The run failed."
         return Entry(name, shown, datetime.fromtimestamp(time.time() - took_s, UTC), took_s, None, headline)
-    summary = report.summary
-    return Entry(name, shown, report.run.started, took_s, summary.verdict, summary.headline, report.run.id)
+    first, *more = story(report)
+    verdict, began = report.summary.verdict, report.run.started
+    return Entry(name, shown, began, took_s, verdict, first.text, report.run.id, tuple(more))

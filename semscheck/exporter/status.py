@@ -67,7 +67,7 @@ def _recent(history: History, now: datetime) -> str:
 _COLUMNS = (
     Column("Target", 18, names=True),
     Column("Verdict", 12),
-    Column("Headline"),
+    Column("What users notice"),
     Column("When", 12),
     Column("Took", 6, "num"),
     Column("Evidence", 12),
@@ -86,11 +86,20 @@ def _line(name: str, fqdn: str, entry: Entry | None, history: History, now: date
     return (
         who,
         state(_MARKS[entry.status] if entry.status is not None else Mark.UNKNOWN),
-        esc(entry.headline, 300),
+        _told(entry),
         f'<time datetime="{entry.at:%Y-%m-%dT%H:%M:%SZ}">{_ago(entry.at, now)}</time>',
         f"{entry.took_s:.1f} s",
         _links(entry, history),
     )
+
+
+def _told(entry: Entry) -> str:
+    """What users notice; the other first lines of the report unfold."""
+    said = esc(entry.headline, 300)
+    if not entry.more:
+        return said
+    lines = "".join(f"<p><b>{esc(line.label)}</b> {esc(line.text, 600)}</p>" for line in entry.more)
+    return f"<details><summary>{said}</summary>{lines}</details>"
 
 
 def _links(entry: Entry, history: History) -> str:

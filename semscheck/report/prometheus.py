@@ -8,7 +8,7 @@ family), by the members, and by the catalogue's codes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -20,14 +20,16 @@ from semscheck.model.analysis import (
     Persistence,
     Reach,
     Rotation,
+    Share,
     Termination,
 )
-from semscheck.model.findings import State, Status
+from semscheck.model.findings import Card, ImpactKind, State, Status
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import DEFAULT_PORT, Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import label_value, visible
+from semscheck.report.story import lead
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -79,6 +81,14 @@ DURATION = Metric("semscheck_run_duration_seconds", "gauge", "seconds", "How lon
 VERDICT = Metric(
     "semscheck_verdict", "gauge", "", "The verdict on the target: 1 for the one that holds.", ("verdict",)
 )
+IMPACT = Metric("semscheck_impact", "gauge", "", "What users notice: 1 for the kind that holds.", ("kind",))
+CAUSE = Metric(
+    "semscheck_cause",
+    "gauge",
+    "",
+    "The finding that the report's first lines tell of, and who acts first (1); no sample where nothing is wrong.",
+    ("code", "owner"),
+)
 FINDINGS = Metric(
     "semscheck_findings", "gauge", "", "Findings by severity, consequences included.", ("severity",)
 )
@@ -88,6 +98,13 @@ FINDING = Metric(
     "",
     "Whether the rule found something (1) or passed (0); no sample where it was not observed.",
     ("code",),
+)
+RULE_INFO = Metric(
+    "semscheck_rule_info",
+    "gauge",
+    "",
+    "A rule of the catalogue, its usual owner and severity; always 1. The exporter has it among its own metrics.",
+    ("code", "name", "owner", "severity"),
 )
 RULES = Metric("semscheck_rules", "gauge", "", "Rules of the catalogue by what they answered.", ("state",))
 DNS_ADDRESSES = Metric("semscheck_dns_addresses", "gauge", "", "Addresses that the FQDN resolved to.")
@@ -154,7 +171,8 @@ SHARE = Metric(
     "semscheck_balancing_share_ratio",
     "gauge",
     "ratio",
-    "A member's share of the fresh connections.",
+    "A member's share of the fresh connections: who answered. Where no name is known, a server is called after the "
+    "first three digits of its TLS ticket key's hash.",
     (*_PLACE, "member"),
 )
 SHARE_LOW = Metric(
@@ -177,8 +195,11 @@ METRICS: tuple[Metric, ...] = (
     LAST_RUN,
     DURATION,
     VERDICT,
+    IMPACT,
+    CAUSE,
     FINDINGS,
     FINDING,
+    RULE_INFO,
     RULES,
     DNS_ADDRESSES,
     DNS_TTL,
@@ -199,11 +220,21 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def render(report: Report) -> str:
+def render(report: Report, cards: Iterable[Card] = ()) -> str:
     """A file for the textfile collector; the label `target` keeps the files of several targets apart."""
     target = report.target
     name = target.fqdn if target.port == DEFAULT_PORT else f"{target.fqdn}:{target.port}"
-    return exposition(families(report, {"target": name}))
+    label = {"target": name}
+    return exposition([*families(report, label), rule_info(cards, label)])
+
+
+def rule_info(cards: Iterable[Card], labels: Mapping[str, str] | None = None) -> Family:
+    """The catalogue, to join with by code."""
+    constant = tuple((labels or {}).items())
+    values = ((card.code, card.name, card.owner.value, card.severity.value) for card in cards)
+    return Family(
+        RULE_INFO, tuple(Point(1, (*constant, *zip(RULE_INFO.labels, row, strict=True))) for row in values)
+    )
 
 
 def families(report: Report, labels: Mapping[str, str] | None = None) -> list[Family]:
@@ -233,6 +264,8 @@ def exposition(families: Iterable[Family]) -> str:
         together.setdefault(family.metric.name, []).append(family)
     lines: list[str] = []
     for name, parts in together.items():
+        if not any(part.points for part in parts):
+            continue
         metric = parts[0].metric
         lines += [f"# HELP {name} {_help(metric.help)}", f"# TYPE {name} {metric.type}"]
         lines += [
@@ -300,6 +333,18 @@ def _some(value: float | None, labels: Labels = ()) -> list[Point]:
 
 def _verdict(report: Report) -> list[Point]:
     return _states(Status, report.summary.verdict, "verdict")
+
+
+def _impact(report: Report) -> list[Point]:
+    impact = report.summary.impact
+    return [] if impact is None else _states(ImpactKind, impact.kind, "kind")
+
+
+def _cause(report: Report) -> list[Point]:
+    told, owners = lead(report), report.summary.owners
+    if told is None:
+        return []
+    return [Point(1, (("code", told.code), ("owner", (owners[0] if owners else told.owner).value)))]
 
 
 def _findings(report: Report) -> list[Point]:
@@ -375,6 +420,15 @@ def _expiry(report: Report) -> list[Point]:
     ]
 
 
+def _answering(report: Report, path: BalancingPath, share: Share) -> str:
+    """The same name in every run: letters are given anew in each, TLS ticket keys stay until a restart."""
+    named = {member.name for member in report.target.members}
+    if share.name in named or path.identified_by == "balancer-cookie":
+        return share.name
+    keys = share.keys or (path.ticket_keys if len(path.members) == len(path.ticket_keys) == 1 else ())
+    return f"key {keys[0][:3]}" if keys else share.name
+
+
 def _over_paths(measure: Callable[[BalancingPath], Iterable[Point]]) -> Callable[[Report], list[Point]]:
     def measured(report: Report) -> list[Point]:
         return [point for path in report.analysis.paths for point in measure(path)]
@@ -405,9 +459,13 @@ def _terminated(path: BalancingPath) -> list[Point]:
     return [Point(float(path.termination is Termination.TERMINATED), _at(path))]
 
 
-def _shares(field: str) -> Callable[[BalancingPath], Sequence[Point]]:
-    def measured(path: BalancingPath) -> list[Point]:
-        return [Point(getattr(share, field), (*_at(path), ("member", share.name))) for share in path.members]
+def _shares(field: str) -> Callable[[Report], list[Point]]:
+    def measured(report: Report) -> list[Point]:
+        return [
+            Point(getattr(share, field), (*_at(path), ("member", _answering(report, path, share))))
+            for path in report.analysis.paths
+            for share in path.members
+        ]
 
     return measured
 
@@ -422,6 +480,8 @@ _MEASURES: tuple[tuple[Metric, Callable[[Report], list[Point]]], ...] = (
     (LAST_RUN, _last_run),
     (DURATION, _duration),
     (VERDICT, _verdict),
+    (IMPACT, _impact),
+    (CAUSE, _cause),
     (FINDINGS, _findings),
     (FINDING, _finding),
     (RULES, _rules),
@@ -437,8 +497,8 @@ _MEASURES: tuple[tuple[Metric, Callable[[Report], list[Point]]], ...] = (
     (METHOD, _over_paths(_method)),
     (PERSISTENCE, _over_paths(_persistence)),
     (TERMINATED, _over_paths(_terminated)),
-    (SHARE, _over_paths(_shares("share"))),
-    (SHARE_LOW, _over_paths(_shares("share_low"))),
-    (SHARE_HIGH, _over_paths(_shares("share_high"))),
+    (SHARE, _shares("share")),
+    (SHARE_LOW, _shares("share_low")),
+    (SHARE_HIGH, _shares("share_high")),
     (OTHER_SHARE, _over_paths(_other_share)),
 )

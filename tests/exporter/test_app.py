@@ -93,8 +93,12 @@ async def test_the_status_page_shows_the_last_run_with_its_evidence(tmp_path: Pa
         evidence = await client.get("/reports/0001.json")
         html = await client.get("/reports/0001.html")
         gone = await client.get("/reports/0002.json")
+        latest = await client.get("/report?target=keys")
+        never = await client.get("/report?target=quiet")
     assert "no run yet" in before.text
     assert play.report.summary.headline[:40] in page.text.replace("&#39;", "'")
+    assert latest.text == html.text
+    assert never.status == 404
     assert 'href="reports/0001.html"' in page.text
     assert page.text.index(">keys<") < page.text.index(">quiet<")  # the worst comes first
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
@@ -165,6 +169,8 @@ async def test_the_exporters_own_metrics_count(tmp_path: Path) -> None:
     assert metrics.value("semscheck_exporter_kept_reports") == 2
     assert metrics.value('semscheck_exporter_http_requests_total{code="404",route="/probe"}') == 1
     assert (metrics.value("process_cpu_seconds_total") or 0) > 0
+    rule = 'semscheck_rule_info{code="BAL001",name="round-robin",owner="balancer",severity="critical"}'
+    assert metrics.value(rule) == 1
 
 
 async def test_while_it_ends_it_is_not_ready_and_takes_no_probe(tmp_path: Path) -> None:

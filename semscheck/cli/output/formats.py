@@ -104,8 +104,9 @@ def _nagios(report: Report) -> bytes:
 
 def _prometheus(report: Report) -> bytes:
     from semscheck.report import prometheus
+    from semscheck.rules.printed import cards
 
-    return prometheus.render(report).encode()
+    return prometheus.render(report, cards()).encode()
 
 
 def _junit(report: Report) -> bytes:
