@@ -17,6 +17,7 @@ from semscheck.model.analysis import (
 )
 from semscheck.model.comparison import Change, Direction
 from semscheck.model.findings import Finding, State, Status
+from semscheck.model.names import host_and_port
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
 
@@ -246,7 +247,7 @@ def method_words(path: BalancingPath) -> str:
 
 def where(place: EndpointStatus) -> str:
     """What a place is called: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
-    spot = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
+    spot = host_and_port(place.address, place.port)
     if place.client_of:
         return f"{' and '.join(place.client_of)} Interface 2 ({spot})"
     if place.replication_of:

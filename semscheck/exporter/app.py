@@ -29,6 +29,7 @@ from semscheck.exporter.history import History
 from semscheck.exporter.metrics import OwnMetrics
 from semscheck.exporter.runs import Cause, Outcome, Runs
 from semscheck.exporter.settings import Settings
+from semscheck.model.names import is_address
 from semscheck.report.escape import one_line, terminal
 from semscheck.report.html.style import policy
 
@@ -225,22 +226,14 @@ def _check_host(request: Request, server: tuple[str, int] | None, hosts: Iterabl
     given = request.headers.get(b"host", b"").decode("latin-1").lower()
     name = re.sub(r":\d*$", "", given).strip("[].") or "localhost"
     ours = {host.lower().rstrip(".") for host in hosts}
-    if "." in name and name not in ours and not name.endswith(".localhost") and not _is_address(name):
+    if "." in name and name not in ours and not name.endswith(".localhost") and not is_address(name):
         raise RefusalError(
             421, f'"{one_line(name, 128)}" is no name of this exporter; web.hosts lists its names'
         )
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_loopback(text: str) -> bool:
-    return _is_address(text) and ip_address(text).is_loopback
+    return is_address(text) and ip_address(text).is_loopback
 
 
 def _only_read(request: Request) -> None:

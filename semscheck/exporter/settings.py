@@ -17,6 +17,7 @@ import msgspec
 from msgspec import field
 
 from semscheck import toml
+from semscheck.model.names import host_and_port
 from semscheck.model.target import MAX_CONNECTIONS, Target
 
 MAX_BYTES = 1024 * 1024
@@ -103,7 +104,7 @@ class Listen:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     @property
     def is_loopback(self) -> bool:

@@ -91,6 +91,11 @@ def is_address(name: str) -> bool:
     return _address(name) is not None
 
 
+def host_and_port(host: str, port: int) -> str:
+    """ "192.0.2.1:443", "[2001:db8::1]:443" (RFC 3986 section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_wildcard(presented: str) -> bool:
     """Is there a wildcard in it, in whatever place?"""
     return WILDCARD in presented

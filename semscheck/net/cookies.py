@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
+
+from semscheck.model.names import is_address
 
 MAX_COOKIES = 50
 MAX_VALUE = 4096
@@ -165,12 +166,4 @@ def _is_for(domain: str, host: str) -> bool:
     """
     if not domain or domain == host:
         return True
-    return "." in domain and host.endswith("." + domain) and not _is_address(host)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return "." in domain and host.endswith("." + domain) and not is_address(host)

@@ -6,11 +6,10 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import NO_SECURE_RENEGOTIATION, Cause, Failure, Phase
+from semscheck.model.names import is_address
 from semscheck.model.observations import Connection, Exchange, Handshake, Trust
 from semscheck.net.backend import NetworkBackend, Stream
 from semscheck.net.concurrency import gather_or_cancel
@@ -59,7 +58,7 @@ class Destination:
     @property
     def server_name(self) -> str | None:
         """SNI carries no IP addresses (RFC 6066 section 3)."""
-        return None if _is_address(self.host) else self.host
+        return None if is_address(self.host) else self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +93,6 @@ class EndpointResult:
     handshake_s: float | None = None
     exchanges: tuple[Exchange, ...] = ()
     leaf: bytes | None = None
-
-
-@lru_cache(maxsize=256)
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def connect(probe: ProbeContext, destination: Destination) -> tuple[Connection, Stream | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.names import host_and_port, is_address
 from semscheck.model.target import Target
 from semscheck.net.backend import Desktop
 from semscheck.net.errors import failure_from
@@ -29,7 +29,7 @@ class Place:
 
     @property
     def shown(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return host_and_port(self.address, self.port)
 
 
 def place_of(shown: str) -> Place:
@@ -76,7 +76,7 @@ def parse_resolv_conf(text: str) -> Configuration:
         if not words or words[0][0] in "#;":
             continue
         keyword, values = words[0], words[1:]
-        if keyword == "nameserver" and values and _is_address(values[0]):
+        if keyword == "nameserver" and values and is_address(values[0]):
             servers.append(Place(values[0]))
         elif keyword in ("search", "domain") and values:
             search = tuple(value.strip(".").lower() for value in values if value.strip("."))
@@ -90,14 +90,6 @@ def parse_resolv_conf(text: str) -> Configuration:
         ndots,
         left_out=max(0, len(distinct) - _SYSTEM_RESOLVERS),
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)  # takes a scope too: fe80::1%eth0
-    except ValueError:
-        return False
-    return True
 
 
 def _ndots(options: list[str], otherwise: int) -> int:
@@ -115,7 +107,7 @@ def _windows() -> Configuration:
     servers = [
         Place(str(address))
         for address in info.nameservers
-        if _is_address(str(address)) and str(address) not in _WINDOWS_PLACEHOLDERS
+        if is_address(str(address)) and str(address) not in _WINDOWS_PLACEHOLDERS
     ]
     distinct = tuple(dict.fromkeys(servers))
     search = [suffix.to_text(omit_final_dot=True).lower() for suffix in info.search]

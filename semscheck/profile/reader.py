@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semscheck.model.names import host_and_port
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.profile import values
 from semscheck.profile.settings import SETTINGS, Setting
@@ -315,4 +316,4 @@ def _family(address: str) -> int:
 def _endpoint_text(end: str | Endpoint) -> str:
     if isinstance(end, str) or end.port is None:
         return end if isinstance(end, str) else end.address
-    return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
+    return host_and_port(end.address, end.port)

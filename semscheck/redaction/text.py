@@ -9,12 +9,12 @@ first, own text is cleaned after.
 from __future__ import annotations
 
 import html
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from semscheck.model import names
 from semscheck.redaction.pseudonyms import Pseudonyms
 from semscheck.redaction.words import KEPT, RESERVED_LAST, TOP_LEVEL
 
@@ -57,11 +57,8 @@ _WORD_FROM = 3  # a label of one or two letters is no word to look for in senten
 
 
 def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    """An address, with a scope or without."""
+    return names.is_address(text.partition("%")[0])
 
 
 def _in_shape_of(original: str, pseudonym: str) -> str:

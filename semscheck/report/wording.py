@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from semscheck.model.findings import Confidence, Owner, State, Status
+from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
 
 if TYPE_CHECKING:  # `semscheck explain` needs none of these, and they cost a fifth of its start
@@ -81,9 +82,7 @@ def listed(items: tuple[str, ...] | list[str], at_most: int = 6) -> str:
 
 def place(address: str, port: int | None = None) -> str:
     """ "192.0.2.1:443", "[2001:db8::1]:443" (RFC 3986 section 3.2.2)."""
-    if port is None:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return address if port is None else host_and_port(address, port)
 
 
 # --- numbers -----------------------------------------------------------------------------------------------

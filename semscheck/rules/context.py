@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from semscheck.model.analysis import Analysis, Contrast, EndpointStatus, Reach, Separation
 from semscheck.model.findings import Subject
+from semscheck.model.names import host_and_port
 from semscheck.model.observations import Certificate, Observation
 from semscheck.model.report import Snapshot
 from semscheck.model.target import Severity, Target
@@ -99,7 +101,7 @@ def by_subject(place: EndpointStatus) -> Severity:
 
 def place_name(place: EndpointStatus, target: Target) -> str:
     """What a place is called in a sentence: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
-    where = f"[{place.address}]:{place.port}" if ":" in place.address else f"{place.address}:{place.port}"
+    where = host_and_port(place.address, place.port)
     if place.client_of:
         return f"{' and '.join(place.client_of)} Interface 2 ({where})"
     if place.replication_of and not place.balancer:
@@ -111,6 +113,14 @@ def place_name(place: EndpointStatus, target: Target) -> str:
     if place.balancer and target.fqdn_is_address:
         return f"the address {where}"  # with no member known, nothing says that it is a balancer's
     return f"{target.fqdn_shown or target.fqdn} at {where}"
+
+
+def listed(words: Iterable[str], at_most: int = 5) -> str:
+    """Words as in a sentence, each once; what is over `at_most` is counted: "a, b and 3 more"."""
+    every = list(dict.fromkeys(words))
+    if len(every) > at_most:
+        every[at_most:] = [f"{len(every) - at_most} more"]
+    return " and ".join(filter(None, (", ".join(every[:-1]), *every[-1:]))) or "none"
 
 
 def sentence_start(text: str) -> str:

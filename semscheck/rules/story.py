@@ -16,9 +16,9 @@ from semscheck.model.findings import Finding, ImpactKind, Owner, Status
 from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
+from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.causes import RANK
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.impact import ORDER, felt, impact_of
 
 FOUND = (Severity.CRITICAL, Severity.WARNING)

@@ -27,14 +27,13 @@ from semscheck.rules.catalogue.presented import (
     at_clients,
     at_interfaces_1,
     described,
-    listed,
     presented,
     subject,
     title,
     unseen,
     where,
 )
-from semscheck.rules.context import RuleContext, sentence_start
+from semscheck.rules.context import RuleContext, listed, sentence_start
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 

@@ -52,7 +52,6 @@ from semscheck.rules.catalogue.presented import (
     described,
     everywhere,
     issuer,
-    listed,
     once,
     presented,
     refusals,
@@ -62,7 +61,7 @@ from semscheck.rules.catalogue.presented import (
     unseen,
     where,
 )
-from semscheck.rules.context import RuleContext, place_name, sentence_start
+from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 

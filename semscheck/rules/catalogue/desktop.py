@@ -22,10 +22,9 @@ from semscheck.rules.catalogue.dns_facts import (
     fqdn_shown,
     fqdn_subject,
     ids,
-    listed,
     resolver_answers,
 )
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 KB_STAMP = Reference(

@@ -25,13 +25,12 @@ from semscheck.rules.catalogue.dns_facts import (
     fqdn_shown,
     fqdn_subject,
     ids,
-    listed,
     resolver_answers,
     servers_here,
     told,
     untold,
 )
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
 from semscheck.rules.routing import apart, in_words, led_to
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule

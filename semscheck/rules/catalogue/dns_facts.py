@@ -43,7 +43,6 @@ AN_ADDRESS = NotObserved("an IP address was given, so there is no name to look u
 NO_ANSWER = NotObserved("no name server answered")
 TRUTH = ("NOERROR", "NXDOMAIN")
 MAX_EVIDENCE = 24
-SHOWN = 4
 
 
 def fqdn_shown(target: Target) -> str:
@@ -66,14 +65,6 @@ def told(context: RuleContext) -> tuple[DnsAnswer, ...]:
 
 def ids(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
     return tuple(answer.id for answer in answers)[:MAX_EVIDENCE]
-
-
-def listed(words: Iterable[str]) -> str:
-    """The first few, and how many more: "a, b and 3 more"."""
-    every = list(dict.fromkeys(words))
-    if len(every) <= SHOWN:
-        return " and ".join(filter(None, (", ".join(every[:-1]), every[-1]))) if every else "none"
-    return f"{', '.join(every[:SHOWN])} and {len(every) - SHOWN} more"
 
 
 def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:

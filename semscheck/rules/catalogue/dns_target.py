@@ -24,14 +24,13 @@ from semscheck.rules.catalogue.dns_facts import (
     fqdn_shown,
     fqdn_subject,
     ids,
-    listed,
     pinned_addresses,
     resolver_answers,
     told,
     untold,
 )
 from semscheck.rules.catalogue.dns_zone import synthesised
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 NO_ADDRESS = NotObserved("the name has no address")

@@ -19,13 +19,12 @@ from semscheck.rules.catalogue.dns_facts import (
     fqdn_shown,
     fqdn_subject,
     ids,
-    listed,
     pinned_addresses,
     resolver_answers,
     told,
     untold,
 )
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_8767 = Reference("RFC 8767: serving stale data", "https://www.rfc-editor.org/rfc/rfc8767")

@@ -28,10 +28,9 @@ from semscheck.rules.catalogue.presented import (
     covers,
     everywhere,
     issuer,
-    listed,
     where,
 )
-from semscheck.rules.context import RuleContext
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 

@@ -9,9 +9,9 @@ from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Refere
 from semscheck.model.observations import ProxySettings
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.cluster import KB_156803
-from semscheck.rules.catalogue.dns_facts import fqdn_shown, listed
+from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.net import unless_tried
-from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, rule
 
 RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")

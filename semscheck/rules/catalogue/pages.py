@@ -13,9 +13,9 @@ from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Refere
 from semscheck.model.observations import Certificate, Connection, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.cluster import KB_156803, exchanges, is_product
-from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids, listed
+from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
-from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_9110_LOCATION = Reference(

@@ -18,7 +18,7 @@ from semscheck.model.findings import Reference, Subject
 from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
-from semscheck.rules.context import RuleContext, place_name, place_subject
+from semscheck.rules.context import RuleContext, listed, place_name, place_subject
 from semscheck.rules.rule import Hit, NotObserved
 
 APPLE = Reference(
@@ -378,14 +378,6 @@ def where(places: Sequence[EndpointStatus], context: RuleContext) -> str:
     if len(others) > 1:
         return f"{named_first} and {len(others)} other places"
     return listed([named_first, *(place_name(place, context.target) for place in others)])
-
-
-def listed(words: Sequence[str], at_most: int = 5) -> str:
-    """Words joined as in a sentence; what is over `at_most` is counted."""
-    shown = list(words[:at_most])
-    if len(words) > at_most:
-        shown.append(f"{len(words) - at_most} more")
-    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]
 
 
 def short(text: str) -> str:

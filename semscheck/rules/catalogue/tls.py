@@ -13,7 +13,6 @@ from semscheck.model.target import Severity
 from semscheck.rules.catalogue.presented import (
     all_handshakes,
     handshakes,
-    listed,
     named,
     refusals,
     sampled_at,
@@ -22,7 +21,7 @@ from semscheck.rules.catalogue.presented import (
     title,
     where,
 )
-from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
 RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
