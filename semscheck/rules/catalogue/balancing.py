@@ -7,28 +7,15 @@ from collections.abc import Iterator
 from math import comb
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.model.vendors import GENERAL
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import kept, say, steps, vendor_words
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-KB_156803 = Reference(
-    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
-KB_190220 = Reference(
-    "Broadcom KB 190220: Web Email Protection behind a load balancer",
-    "https://knowledge.broadcom.com/external/article/190220",
-)
-RFC_8446_RESUMPTION = Reference(
-    "RFC 8446: TLS 1.3, section 2.2 (resumption)", "https://www.rfc-editor.org/rfc/rfc8446#section-2.2"
-)
-RFC_6265 = Reference("RFC 6265: HTTP state management (cookies)", "https://www.rfc-editor.org/rfc/rfc6265")
-F5_COOKIES = Reference("F5 K6917: the BIG-IP persistence cookie", "https://my.f5.com/manage/s/article/K6917")
 
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
 KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
@@ -221,7 +208,7 @@ def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[Balancing
             "where its chance under random choice is below 1 %. Other people's traffic breaks the cycle for an "
             "observer; the finding is then BAL002, which is the same misconfiguration."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def round_robin(context: RuleContext) -> Answers:
@@ -263,7 +250,7 @@ def round_robin(context: RuleContext) -> Answers:
             "Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From "
             "one desktop a round robin that is mixed with other traffic cannot be determined from random choice."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def spread_unsticky(context: RuleContext) -> Answers:
@@ -304,7 +291,7 @@ def spread_unsticky(context: RuleContext) -> Answers:
             "Several members answered and equal shares are rejected at 1 % (exact test), or the cycle has unequal "
             "counts. Weights of 10 to 1 need 32 connections to show with 95 %."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def weighted_unsticky(context: RuleContext) -> Answers:
@@ -355,7 +342,7 @@ def _by_what(path: BalancingPath) -> str:
             "Fresh connections reach several members in equal shares, while connections that present what an "
             "earlier one was given all come back, which chance would do in under 1 %."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def round_robin_sticky(context: RuleContext) -> Answers:
@@ -407,7 +394,7 @@ def round_robin_sticky(context: RuleContext) -> Answers:
         why="The main member serves most clients and the others take over when it is gone; sessions hold.",
         remedy="Nothing has to change.",
         seen_by="Equal shares are rejected at 1 %, and connections that present what they were given come back.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def weighted_sticky(context: RuleContext) -> Answers:
@@ -456,7 +443,7 @@ def weighted_sticky(context: RuleContext) -> Answers:
             "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to "
             "BAL003 say so instead."
         ),
-        references=(KB_156803, RFC_6265),
+        references=(refs.KB_156803, refs.RFC_6265),
     )
 )
 def persistence_lost(context: RuleContext) -> Answers:
@@ -503,7 +490,7 @@ def persistence_lost(context: RuleContext) -> Answers:
             "On one kept connection, a session cookie that was just given is not recognized by the next answer, "
             "though each member recognizes its own. Only possible where TLS ends in front of the members."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def per_request(context: RuleContext) -> Answers:
@@ -567,7 +554,7 @@ SUPPLY = {
             "and no other's. They fail where session resumption is off, where members share their keys, and where "
             "TLS ends in front and the pages set no session cookie."
         ),
-        references=(RFC_8446_RESUMPTION,),
+        references=(refs.RFC_8446_RESUMPTION,),
     )
 )
 def indistinguishable(context: RuleContext) -> Answers:
@@ -647,7 +634,7 @@ def _counted(rest: int) -> str:
             "by (1-p)^n = 5 %; connections that failed or were not identified count as if they had gone elsewhere "
             "(Clopper and Pearson, 1934)."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def steady(context: RuleContext) -> Answers:
@@ -707,7 +694,7 @@ def steady(context: RuleContext) -> Answers:
             "By a cookie that only a load balancer can have set, by a certificate that no member presents, or by TLS "
             "sessions that the FQDN's address recognizes and no member does."
         ),
-        references=(KB_190220, KB_156803),
+        references=(refs.KB_190220, refs.KB_156803),
     )
 )
 def tls_terminated(context: RuleContext) -> Answers:
@@ -745,7 +732,7 @@ def tls_terminated(context: RuleContext) -> Answers:
         why="Anybody who opens the page learns the addresses and ports of the servers behind the load balancer.",
         remedy="Turn on encryption of the persistence cookie, or use one with an opaque value.",
         seen_by="The cookie's value decodes to an address and a port by the vendor's published encoding.",
-        references=(F5_COOKIES,),
+        references=(refs.F5_COOKIES,),
     )
 )
 def cookie_discloses(context: RuleContext) -> Answers:
@@ -786,7 +773,7 @@ def cookie_discloses(context: RuleContext) -> Answers:
         ),
         seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
         severity_note="Critical where more than half of the connections end so.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def balancer_error(context: RuleContext) -> Answers:
@@ -846,7 +833,7 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
             "Connections that offer an earlier TLS session all come back to its member, while fresh ones are "
             "spread, and no cookie keeps them."
         ),
-        references=(KB_156803, RFC_8446_RESUMPTION),
+        references=(refs.KB_156803, refs.RFC_8446_RESUMPTION),
     )
 )
 def tls_session_sticky(context: RuleContext) -> Answers:
@@ -886,7 +873,7 @@ def tls_session_sticky(context: RuleContext) -> Answers:
         ),
         remedy=ADVICE,
         seen_by="Only `semscheck compare` can tell, from reports of several desktops made at the same time.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def sites_differ(context: RuleContext) -> Answers:
@@ -908,7 +895,7 @@ def sites_differ(context: RuleContext) -> Answers:
             "The member's own client interface serves, other members share the connections evenly, and the chance "
             "of never meeting a member with an equal share is below 1 %."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def not_in_pool(context: RuleContext) -> Answers:

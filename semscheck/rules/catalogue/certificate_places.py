@@ -11,16 +11,8 @@ from semscheck.model.names import (
 )
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.certificates import (
-    AT_MOST_WARNING,
-    KB_154069,
-    KB_156803,
-    KB_157246,
-    covering,
-    fails_name,
-    names_of,
-    shown,
-)
+from semscheck.rules import references as refs
+from semscheck.rules.catalogue.certificates import AT_MOST_WARNING, covering, fails_name, names_of, shown
 from semscheck.rules.catalogue.presented import (
     Presented,
     at,
@@ -65,7 +57,7 @@ def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> A
         "own name. With a shared one, members and administrators cannot tell which member answered.",
         remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
         seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
-        references=(KB_156803, KB_154069),
+        references=(refs.KB_156803, refs.KB_154069),
     )
 )
 def replication_not_unique(context: RuleContext) -> Answers:
@@ -97,7 +89,7 @@ def replication_not_unique(context: RuleContext) -> Answers:
         "correct the member's name in the profile.",
         seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the "
         "member's name in the profile.",
-        references=(KB_156803, KB_157246, KB_154069),
+        references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
     )
 )
 def replication_name_mismatch(context: RuleContext) -> Answers:
@@ -137,7 +129,7 @@ def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: Rule
         remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' "
         "certificate; use two addresses.",
         seen_by="The fingerprints of what the member presents on both interfaces.",
-        references=(KB_156803, KB_157246, KB_154069),
+        references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
     )
 )
 def interfaces_share(context: RuleContext) -> Answers:
@@ -189,7 +181,7 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
         remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
         "2. Check that the FQDN and the load balancer lead to Interface 2.",
         seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
-        references=(KB_156803, KB_154069),
+        references=(refs.KB_156803, refs.KB_154069),
     )
 )
 def interfaces_swapped(context: RuleContext) -> Answers:
@@ -242,7 +234,7 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
         "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
         "addresses.",
         seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def balancer_differs(context: RuleContext) -> Answers:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.names import (
     is_wildcard,
     matches_alternative_names,
@@ -20,6 +20,7 @@ from semscheck.model.names import (
 )
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.chains import (
     BAD_SIGNATURE,
     CRITICAL_EXTENSION,
@@ -40,7 +41,6 @@ from semscheck.rules.catalogue.chains import (
     wrong_purpose,
 )
 from semscheck.rules.catalogue.presented import (
-    APPLE,
     NO_CERTIFICATE,
     Chain,
     Presented,
@@ -64,49 +64,6 @@ from semscheck.rules.catalogue.presented import (
 from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
-
-KB_156803 = Reference(
-    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
-KB_157246 = Reference(
-    "Broadcom KB 157246: one certificate with several subject alternative names",
-    "https://knowledge.broadcom.com/external/article/157246",
-)
-KB_154069 = Reference(
-    "Broadcom KB 154069: clustering Encryption Management Servers",
-    "https://knowledge.broadcom.com/external/article/154069",
-)
-RFC_9525 = Reference(
-    "RFC 9525: Service Identity in TLS, section 6.3", "https://www.rfc-editor.org/rfc/rfc9525#section-6.3"
-)
-RFC_5280_VALIDITY = Reference(
-    "RFC 5280: X.509 certificates, section 4.1.2.5 (validity)",
-    "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5",
-)
-RFC_5280_PATH = Reference(
-    "RFC 5280: X.509 certificates, section 6 (path validation)",
-    "https://www.rfc-editor.org/rfc/rfc5280#section-6",
-)
-RFC_5280_USAGE = Reference(
-    "RFC 5280: X.509 certificates, section 4.2.1.12 (extended key usage)",
-    "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12",
-)
-CHROME_USAGE = Reference(
-    "Chrome Enterprise: check of the RSA key usage, always on since Chrome 124",
-    "https://chromeenterprise.google/policies/#RSAKeyUsageForLocalAnchorsEnabled",
-)
-RFC_8446_CHAIN = Reference(
-    "RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)",
-    "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2",
-)
-RFC_9155 = Reference(
-    "RFC 9155: MD5 and SHA-1 signatures deprecated in TLS 1.2", "https://www.rfc-editor.org/rfc/rfc9155"
-)
-SP_800_57 = Reference(
-    "NIST SP 800-57 Part 1 Rev. 5, table 2: 112 bits of strength are RSA 2048 or EC 224",
-    "https://doi.org/10.6028/NIST.SP.800-57pt1r5",
-)
 
 AT_MOST_WARNING = (
     "at most a warning where clients do not go today: a replication interface, a server that stands by"
@@ -203,7 +160,7 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
         "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
         "nothing. Where an address was given instead of a name, only entries of type IP address count (section 6.4).",
-        references=(KB_156803, KB_157246, RFC_9525),
+        references=(refs.KB_156803, refs.KB_157246, refs.RFC_9525),
     )
 )
 def name_mismatch(context: RuleContext) -> Answers:
@@ -268,7 +225,7 @@ def _spoiled(certificate: Certificate, context: RuleContext) -> str:
         remedy="At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the "
         "subject alternative names.",
         seen_by="Common Name and subject alternative names of the certificates on what serves clients.",
-        references=(KB_156803, KB_157246),
+        references=(refs.KB_156803, refs.KB_157246),
     )
 )
 def common_name_differs(context: RuleContext) -> Answers:
@@ -309,7 +266,7 @@ def common_name_differs(context: RuleContext) -> Answers:
         "DNS) as well as in the Common Name.",
         seen_by="The certificate has no subjectAltName at all, or one that does not cover the FQDN, while "
         "the Common Name does.",
-        references=(RFC_9525, KB_157246),
+        references=(refs.RFC_9525, refs.KB_157246),
     )
 )
 def no_alternative_name(context: RuleContext) -> Answers:
@@ -372,7 +329,7 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
         remedy=f"1. Renew the certificate.\n2. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
         f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
-        references=(RFC_5280_VALIDITY,),
+        references=(refs.RFC_5280_VALIDITY,),
     )
 )
 def has_expired(context: RuleContext) -> Answers:
@@ -464,7 +421,7 @@ def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
         remedy="1. Compare this desktop's clock with a reliable one.\n"
         f"2. If it is right, have the certificate issued again with a validity that has begun.\n3. {INSTALL}",
         seen_by="The beginning of validity against this desktop's clock at the start of the run.",
-        references=(RFC_5280_VALIDITY,),
+        references=(refs.RFC_5280_VALIDITY,),
     )
 )
 def is_not_yet_valid(context: RuleContext) -> Answers:
@@ -500,7 +457,7 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
         remedy=f"1. Renew the certificate before that date.\n2. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; of the server's "
         "certificate and of the authorities on the path that was verified.",
-        references=(RFC_5280_VALIDITY,),
+        references=(refs.RFC_5280_VALIDITY,),
     )
 )
 def expires_soon(context: RuleContext) -> Answers:
@@ -552,7 +509,7 @@ def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
         remedy=f"1. Decide which certificate is the right one.\n2. {INSTALL}",
         seen_by="The certificates' fingerprints. The same key in both means a renewal that did not reach "
         "every member. Where no member is known, the FQDN's own addresses are compared.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def members_differ(context: RuleContext) -> Answers:
@@ -719,7 +676,7 @@ def _why_untrusted(chain: Chain, context: RuleContext) -> str:
         "2. Otherwise install a certificate of an authority that the desktops trust.",
         seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
         f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
-        references=(RFC_5280_PATH, KB_156803),
+        references=(refs.RFC_5280_PATH, refs.KB_156803),
     )
 )
 def untrusted_issuer(context: RuleContext) -> Answers:
@@ -766,7 +723,7 @@ def _chain_args(chain: Chain, context: RuleContext) -> dict[str, str]:
         remedy=f"1. Have a certificate issued by an authority that the desktops trust.\n2. {INSTALL}",
         seen_by="Issuer and subject are the same and its own key verifies the signature, and the store does "
         "not trust it.",
-        references=(KB_156803, RFC_5280_PATH),
+        references=(refs.KB_156803, refs.RFC_5280_PATH),
     )
 )
 def self_signed(context: RuleContext) -> Answers:
@@ -804,7 +761,7 @@ def self_signed(context: RuleContext) -> Answers:
         "another server of the run sends it. Likely if the issuer is unknown here and the certificate says "
         "where to fetch it, or was sent alone. The missing one is named from the issuer field; it is never "
         "fetched.",
-        references=(RFC_8446_CHAIN, RFC_5280_PATH),
+        references=(refs.RFC_8446_CHAIN, refs.RFC_5280_PATH),
     )
 )
 def incomplete_chain(context: RuleContext) -> Answers:
@@ -892,7 +849,7 @@ def _sent(context: RuleContext) -> tuple[Presented, ...]:
         f"SHA-256 signature.\n2. {INSTALL}",
         seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The "
         "signature of a self-signed certificate is not looked at.",
-        references=(SP_800_57, RFC_9155),
+        references=(refs.SP_800_57, refs.RFC_9155),
     )
 )
 def weak(context: RuleContext) -> Answers:
@@ -926,7 +883,7 @@ def weak(context: RuleContext) -> Answers:
         "Common Name that equals the clients' FQDN.",
         remedy="Nothing has to be done. At the next renewal consider a certificate for the clients' FQDN itself.",
         seen_by="Every name in the certificate that covers the FQDN contains a wildcard.",
-        references=(KB_156803, RFC_9525),
+        references=(refs.KB_156803, refs.RFC_9525),
     )
 )
 def wildcard(context: RuleContext) -> Answers:
@@ -959,7 +916,7 @@ def wildcard(context: RuleContext) -> Answers:
         remedy="Have a certificate issued from a template for web servers (key usage: digital signature and, for an "
         f"RSA key, key encipherment; extended key usage: server authentication; not an authority). {INSTALL}",
         seen_by="The extensions keyUsage (absent means any use), extendedKeyUsage and basicConstraints.",
-        references=(RFC_5280_USAGE, CHROME_USAGE, APPLE),
+        references=(refs.RFC_5280_USAGE, refs.CHROME_USAGE, refs.APPLE),
     )
 )
 def wrong_usage(context: RuleContext) -> Answers:

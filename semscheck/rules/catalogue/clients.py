@@ -9,26 +9,11 @@ from collections.abc import Iterator
 
 from semscheck.model.findings import Card, ImpactKind, Owner, Reference
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.presented import APPLE, at_clients, cannot_connect, refusals, unseen
+from semscheck.rules import references as refs
+from semscheck.rules.catalogue.presented import at_clients, cannot_connect, refusals, unseen
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, rule
 
-APPLE_398 = Reference(
-    "Apple: about upcoming limits on trusted certificates", "https://support.apple.com/en-us/102028"
-)
-WINDOWS_CURVES = Reference(
-    "Microsoft: TLS elliptic curves in Windows 10 version 1607 and later",
-    "https://learn.microsoft.com/en-us/windows/win32/secauthn/tls-elliptic-curves-in-windows-10-1607-and-later",
-)
-RFC_8422_KEYS = Reference(
-    "RFC 8422: elliptic-curve cipher suites, section 5.3",
-    "https://www.rfc-editor.org/rfc/rfc8422#section-5.3",
-)
-RFC_4055 = Reference("RFC 4055: RSASSA-PSS in certificates", "https://www.rfc-editor.org/rfc/rfc4055")
-RFC_8446_CHAIN = Reference(
-    "RFC 8446: TLS 1.3, section 4.4.2 (what a server sends)",
-    "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2",
-)
 SEEN_BY_TABLE = "What each class of client refuses is in the table of client classes (--verbose shows it)."
 
 Answers = Iterator[Answer]
@@ -58,7 +43,7 @@ def _refused(context: RuleContext, kind: str) -> Answers:
         "P-384, and install it on the client interface (Interface 2) of every member.",
         seen_by="The key's type and curve (Ed25519, Ed448, DSA, or a curve other than P-256 and P-384). "
         + SEEN_BY_TABLE,
-        references=(WINDOWS_CURVES, RFC_8422_KEYS),
+        references=(refs.WINDOWS_CURVES, refs.RFC_8422_KEYS),
     )
 )
 def unusual_key(context: RuleContext) -> Answers:
@@ -80,7 +65,7 @@ def unusual_key(context: RuleContext) -> Answers:
         "it on the client interface (Interface 2) of every member.",
         seen_by="The two dates of the certificate; 825 days for those issued since 2019-07-01, 398 days for "
         "those issued since 2020-09-01 that lead to a root of Mozilla's public list. " + SEEN_BY_TABLE,
-        references=(APPLE, APPLE_398),
+        references=(refs.APPLE, refs.APPLE_398),
     )
 )
 def valid_too_long(context: RuleContext) -> Answers:
@@ -107,7 +92,7 @@ def valid_too_long(context: RuleContext) -> Answers:
             Reference(
                 "PKI Solutions: PKCS#1 v2.1 RSASSA-PSS", "https://pkisolutions.com/pkcs1v2-1rsassa-pss/"
             ),
-            RFC_4055,
+            refs.RFC_4055,
         ),
     )
 )
@@ -130,7 +115,7 @@ def signed_with_pss(context: RuleContext) -> Answers:
         "the load balancer, if TLS ends there). The server's own certificate need not be renewed.",
         seen_by="The dates of every certificate that was sent, where this desktop's verifier found a path without "
         "the expired one. " + SEEN_BY_TABLE,
-        references=(RFC_8446_CHAIN,),
+        references=(refs.RFC_8446_CHAIN,),
     )
 )
 def expired_sent_along(context: RuleContext) -> Answers:

@@ -6,28 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus, Reach
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
+from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
-KB_156803 = Reference(
-    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
-KB_153721 = Reference(
-    "Broadcom KB 153721: the cluster does not redirect clients by itself",
-    "https://knowledge.broadcom.com/external/article/153721",
-)
-KB_153476 = Reference(
-    "Broadcom KB 153476: how many members a cluster may have, and their versions",
-    "https://knowledge.broadcom.com/external/article/153476",
-)
-NMAP = Reference(
-    "nmap service probes: what PGP Universal answers",
-    "https://github.com/nmap/nmap/blob/master/nmap-service-probes",
-)
 BY_SUBJECT = (
     "Critical where the FQDN leads there, a warning for another client interface, "
     "info for a replication interface."
@@ -75,7 +60,7 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
             "balancer in front, with failover and persistence."
         ),
         seen_by="The one address that the FQDN has is a member's client interface by the profile.",
-        references=(KB_156803, KB_153721),
+        references=(refs.KB_156803, refs.KB_153721),
     )
 )
 def manual_failover(context: RuleContext) -> Answers:
@@ -124,7 +109,7 @@ def _serves(place: EndpointStatus) -> bool:
             "The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
             "as down; where no member can be asked directly, that is one remark (NET010)."
         ),
-        references=(KB_153721,),
+        references=(refs.KB_153721,),
     )
 )
 def redundancy_lost(context: RuleContext) -> Answers:
@@ -165,7 +150,7 @@ def redundancy_lost(context: RuleContext) -> Answers:
         why="Replication goes from server to server in a ring; the vendor supports at most six.",
         remedy="Take servers out of the cluster until six are left.",
         seen_by="Counted in the profile; a member that the profile does not name is not counted.",
-        references=(KB_153476,),
+        references=(refs.KB_153476,),
     )
 )
 def too_many_members(context: RuleContext) -> Answers:
@@ -192,7 +177,7 @@ def too_many_members(context: RuleContext) -> Answers:
         why="All members must run one version; between versions replication may fail in ways that users see first.",
         remedy="Finish the upgrade: bring every member to the same version, in the order that the vendor gives.",
         seen_by="The directory entry cn=PGPServerInfo of each member, asked anonymously, only with --services.",
-        references=(KB_153476,),
+        references=(refs.KB_153476,),
     )
 )
 def versions_differ(context: RuleContext) -> Answers:
@@ -229,7 +214,7 @@ def versions_differ(context: RuleContext) -> Answers:
         why="No client in this network reaches the service.",
         remedy="Fix what stops the first address; the finding for that address has the steps.",
         seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def service_down(context: RuleContext) -> Answers:
@@ -291,7 +276,7 @@ def is_product(exchanges: Sequence[Exchange]) -> bool:
             "and on the same host only. Pages that were rebranded are not recognized: hence likely, not certain. "
             "Status alone is no measure: the product sends its own “not found” page with status 200."
         ),
-        references=(NMAP,),
+        references=(refs.NMAP,),
     )
 )
 def not_this_product(context: RuleContext) -> Answers:
@@ -337,7 +322,7 @@ def _what_it_shows(seen: Exchange) -> str:
         why="The web service has stopped while TLS still works: clients connect and then hang.",
         remedy="1. Restart the server's services.\n2. Give the load balancer's health check a page to ask for.",
         seen_by="A request was sent after a good handshake, and no complete answer came within the timeout.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
     )
 )
 def no_answer(context: RuleContext) -> Answers:
@@ -382,7 +367,7 @@ def no_answer(context: RuleContext) -> Answers:
             "The quickest of the pages that were asked for at the address, of two at least, took longer than "
             "`page_slow_s`; connecting and the handshake are not counted."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
         title="Slow pages",
         impact=ImpactKind.SLOW,
     )

@@ -16,30 +16,10 @@ from semscheck.model.observations import (
     ProxySettings,
 )
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.dns_facts import (
-    AN_ADDRESS,
-    KB_BALANCING,
-    fqdn_shown,
-    fqdn_subject,
-    ids,
-    resolver_answers,
-)
+from semscheck.rules import references as refs
+from semscheck.rules.catalogue.dns_facts import AN_ADDRESS, fqdn_shown, fqdn_subject, ids, resolver_answers
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-KB_STAMP = Reference(
-    "Broadcom KB 153414: where Encryption Desktop keeps its server and its settings",
-    "https://knowledge.broadcom.com/external/article/153414",
-)
-KB_PREFERENCES = Reference(
-    "Broadcom KB 153321: PGPprefs.xml and PGPdefault.xml",
-    "https://knowledge.broadcom.com/external/article/153321",
-)
-RFC_DATE = Reference("RFC 9110 section 6.6.1: Date", "https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1")
-RFC_VALIDITY = Reference(
-    "RFC 5280 section 4.1.2.5: validity", "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5"
-)
-HOSTS = Reference("hosts(5): static table look-up for host names")
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
 
@@ -71,7 +51,7 @@ def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
             "The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without "
             "members in the profile it cannot be determined."
         ),
-        references=(KB_BALANCING, KB_STAMP),
+        references=(refs.KB_156803, refs.KB_STAMP),
     )
 )
 def bound_to_member(context: RuleContext) -> Iterator[Answer]:
@@ -120,7 +100,7 @@ def bound_to_member(context: RuleContext) -> Iterator[Answer]:
             "of PGP Desktop. Their inner format is not documented, so that names are looked for tolerantly; a "
             "desktop without the product has none."
         ),
-        references=(KB_STAMP, KB_PREFERENCES),
+        references=(refs.KB_STAMP, refs.KB_PREFERENCES),
     )
 )
 def enrolled_elsewhere(context: RuleContext) -> Iterator[Answer]:
@@ -163,7 +143,7 @@ def _is_unread(one: Enrolment) -> bool:
             "The hosts file has a line with the FQDN. Reported also where the address is the one that DNS "
             "gives, since it will not follow a change."
         ),
-        references=(HOSTS,),
+        references=(refs.HOSTS,),
     )
 )
 def hosts_override(context: RuleContext) -> Iterator[Answer]:
@@ -223,7 +203,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
             "whose clock is wrong; some answers of this product carry no `Date`."
         ),
         severity_note="critical where the difference changes whether a certificate is valid",
-        references=(RFC_DATE, RFC_VALIDITY),
+        references=(refs.RFC_DATE, refs.RFC_5280_VALIDITY),
     )
 )
 def clock_skew(context: RuleContext) -> Iterator[Answer]:

@@ -9,17 +9,9 @@ from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
-    KB_BALANCING,
-    KB_ROUND_ROBIN,
-    RFC_1034,
-    RFC_1035,
-    RFC_2308,
-    RFC_4074,
-    RFC_6724,
-    RFC_8020,
-    RFC_8305,
     TRUTH,
     found_by_suffix,
     fqdn_shown,
@@ -70,7 +62,7 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
             "name (DNS003). A name found with a search suffix is DNS011, an alias to nowhere DNS012."
         ),
         severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
-        references=(RFC_2308, RFC_1034),
+        references=(refs.RFC_2308, refs.RFC_1034),
     )
 )
 def no_such_name(context: RuleContext) -> Iterator[Answer]:
@@ -127,7 +119,7 @@ def _configured(context: RuleContext) -> dict[str, int]:
             "asked for (-4, -6) count. Not judged where a query for one of the types got no answer."
         ),
         severity_note="warning where this desktop found an address by other means",
-        references=(RFC_2308,),
+        references=(refs.RFC_2308,),
     )
 )
 def no_address(context: RuleContext) -> Iterator[Answer]:
@@ -187,7 +179,7 @@ _SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone,
             "packet is not; and where NXDOMAIN came for one type and records for the other (RFC 4074 section 4.2)."
         ),
         severity_note="critical where no resolver gave an answer while something else did",
-        references=(RFC_1035, RFC_4074, RFC_8020),
+        references=(refs.RFC_1035, refs.RFC_4074, refs.RFC_8020),
     )
 )
 def resolver_failed(context: RuleContext) -> Iterator[Answer]:
@@ -387,7 +379,7 @@ def _server_name(one: ResolverAnalysis) -> str:
             "The order that the system shows can be fixed all the same, since it sorts addresses (RFC 6724)."
         ),
         severity_note="warning where the profile names all addresses as balancers and they lead to the same member",
-        references=(KB_ROUND_ROBIN, KB_BALANCING, RFC_6724),
+        references=(refs.KB_ROUND_ROBIN, refs.KB_156803, refs.RFC_6724),
     )
 )
 def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
@@ -447,7 +439,7 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
             "A server that prefers addresses near the one who asks (netmask ordering) looks fixed from here "
             "and not from elsewhere."
         ),
-        references=(KB_BALANCING, KB_ROUND_ROBIN, RFC_8305),
+        references=(refs.KB_156803, refs.KB_ROUND_ROBIN, refs.RFC_8305),
     )
 )
 def several_addresses(context: RuleContext) -> Iterator[Answer]:
@@ -535,7 +527,7 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
             "of two servers are never compared for this, and a cached answer that ran out and was replaced "
             "once does not count: that may be a change made by hand at that moment."
         ),
-        references=(KB_ROUND_ROBIN, KB_BALANCING),
+        references=(refs.KB_ROUND_ROBIN, refs.KB_156803),
     )
 )
 def answer_flips(context: RuleContext) -> Iterator[Answer]:
@@ -585,7 +577,7 @@ def answer_flips(context: RuleContext) -> Iterator[Answer]:
             "zone's own servers; never the ones with the others, since caches may lag behind. Not judged where "
             "every server changes its set from answer to answer (DNS004)."
         ),
-        references=(RFC_1034,),
+        references=(refs.RFC_1034,),
     )
 )
 def resolvers_disagree(context: RuleContext) -> Iterator[Answer]:
@@ -658,7 +650,7 @@ def _disagreement(
             "zone's own servers tell the full time to live; a resolver's cache tells what is left of it, which "
             "proves a long one and never a short one."
         ),
-        references=(KB_BALANCING, RFC_1035),
+        references=(refs.KB_156803, refs.RFC_1035),
     )
 )
 def ttl_delays_failover(context: RuleContext) -> Iterator[Answer]:

@@ -5,39 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from semscheck.model.analysis import ResolverAnalysis
-from semscheck.model.findings import Reference, Subject
+from semscheck.model.findings import Subject
 from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.model.target import Target
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import NotObserved
-
-KB_BALANCING = Reference(
-    "Broadcom KB 156803: load balancing a cluster of Encryption Management Servers",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
-KB_ROUND_ROBIN = Reference(
-    "Broadcom KB 162371: DNS round robin is not supported",
-    "https://knowledge.broadcom.com/external/article/162371",
-)
-RFC_1034 = Reference("RFC 1034: domain names, concepts", "https://www.rfc-editor.org/rfc/rfc1034")
-RFC_1035 = Reference("RFC 1035: domain names, implementation", "https://www.rfc-editor.org/rfc/rfc1035")
-RFC_4074 = Reference(
-    "RFC 4074: common misbehaviour against DNS queries for IPv6 addresses",
-    "https://www.rfc-editor.org/rfc/rfc4074",
-)
-RFC_4291 = Reference(
-    "RFC 4291: IPv6 addressing, section 2.5.5.2 (IPv4-mapped addresses)",
-    "https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2",
-)
-RFC_5156 = Reference(
-    "RFC 5156: special-use IPv6 addresses, section 2.2", "https://www.rfc-editor.org/rfc/rfc5156#section-2.2"
-)
-RFC_2308 = Reference("RFC 2308: negative caching of DNS answers", "https://www.rfc-editor.org/rfc/rfc2308")
-RFC_8020 = Reference(
-    "RFC 8020: NXDOMAIN says that nothing is there", "https://www.rfc-editor.org/rfc/rfc8020"
-)
-RFC_6724 = Reference("RFC 6724: default address selection", "https://www.rfc-editor.org/rfc/rfc6724")
-RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
 
 AN_ADDRESS = NotObserved("an IP address was given, so there is no name to look up")
 NO_ANSWER = NotObserved("no name server answered")

@@ -10,15 +10,9 @@ from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
-    KB_BALANCING,
-    RFC_1034,
-    RFC_1035,
-    RFC_4291,
-    RFC_5156,
-    RFC_6724,
-    RFC_8305,
     TRUTH,
     found_by_suffix,
     fqdn_shown,
@@ -79,7 +73,7 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
             "An address of the FQDN is one that the profile lists under `replication` and nobody's `client` "
             "(an address that is both is CRT014). Without members in the profile it cannot be determined."
         ),
-        references=(KB_BALANCING,),
+        references=(refs.KB_156803,),
     )
 )
 def points_to_replication(context: RuleContext) -> Iterator[Answer]:
@@ -134,7 +128,7 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
             "profile there is nothing to compare with. An IPv4-mapped address (::ffff:192.0.2.1) in an AAAA record "
             "is reported whatever the profile says: it stands for IPv4 inside a program and does not belong in DNS."
         ),
-        references=(KB_BALANCING, RFC_4291, RFC_5156),
+        references=(refs.KB_156803, refs.RFC_4291, refs.RFC_5156),
     )
 )
 def points_to_stranger(context: RuleContext) -> Iterator[Answer]:
@@ -227,7 +221,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
             "wildcard answers for every name there."
         ),
         severity_note="critical where a wildcard below the suffix answers for every name",
-        references=(RFC_1034, KB_BALANCING),
+        references=(refs.RFC_1034, refs.KB_156803),
     )
 )
 def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
@@ -295,7 +289,7 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
             "A resolver followed the alias to its end and found NXDOMAIN, or no A and no AAAA record there. A "
             "server that does not follow aliases into other zones proves nothing, and is left out."
         ),
-        references=(RFC_1034,),
+        references=(refs.RFC_1034,),
     )
 )
 def dangling_cname(context: RuleContext) -> Iterator[Answer]:
@@ -346,7 +340,7 @@ def dangling_cname(context: RuleContext) -> Iterator[Answer]:
             "that the hosts file gives is CLT003. With `--resolver` other servers than the system's were asked, "
             "so that the two cannot be compared. Where the name rotates, another answer is to be expected."
         ),
-        references=(RFC_6724,),
+        references=(refs.RFC_6724,),
     )
 )
 def system_differs(context: RuleContext) -> Iterator[Answer]:
@@ -406,7 +400,7 @@ def system_differs(context: RuleContext) -> Iterator[Answer]:
             "where the profile gives no address of the member."
         ),
         severity_note="info where the name does not resolve from here, which is normal in split horizon",
-        references=(KB_BALANCING,),
+        references=(refs.KB_156803,),
     )
 )
 def member_name_differs(context: RuleContext) -> Iterator[Answer]:
@@ -470,7 +464,7 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
             "address, and only that is reported."
         ),
         severity_note="info where this desktop has no IPv6 of its own, so that the address could not be tried",
-        references=(RFC_8305, RFC_6724, RFC_1035),
+        references=(refs.RFC_8305, refs.RFC_6724, refs.RFC_1035),
     )
 )
 def dead_ipv6(context: RuleContext) -> Iterator[Answer]:

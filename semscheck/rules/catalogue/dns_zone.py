@@ -10,12 +10,12 @@ from statistics import median
 from semscheck.model.addresses import is_contacted, is_private, no_server
 from semscheck.model.analysis import Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import Delegation, DnsAnswer, Handshake, SystemResolution
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
-    RFC_1034,
     fqdn_shown,
     fqdn_subject,
     ids,
@@ -26,21 +26,6 @@ from semscheck.rules.catalogue.dns_facts import (
 )
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-RFC_8767 = Reference("RFC 8767: serving stale data", "https://www.rfc-editor.org/rfc/rfc8767")
-RFC_6052 = Reference("RFC 6052: IPv6 addressing of translators", "https://www.rfc-editor.org/rfc/rfc6052")
-RFC_6147 = Reference("RFC 6147: DNS64", "https://www.rfc-editor.org/rfc/rfc6147")
-RFC_1122 = Reference(
-    "RFC 1122: requirements for hosts, section 3.2.1.3 (addressing)",
-    "https://www.rfc-editor.org/rfc/rfc1122#section-3.2.1.3",
-)
-REBINDING = Reference(
-    "unbound.conf(5): private-address", "https://nlnetlabs.nl/documentation/unbound/unbound.conf/"
-)
-RESOLV_CONF = Reference(
-    "resolv.conf(5): timeout, attempts, single-request-reopen",
-    "https://man7.org/linux/man-pages/man5/resolv.conf.5.html",
-)
 
 DNS64 = ip_network("64:ff9b::/96")  # RFC 6052 section 2.1
 LAME = ("REFUSED", "SERVFAIL", "NOTAUTH")
@@ -139,7 +124,7 @@ def _old_from_system(context: RuleContext) -> Iterator[_Old]:
             "time to live is longer than the zone's, or nothing serves at what it gives, or the old answer came "
             "first and the new one after it. Where port 53 of the zone's servers is closed it cannot be seen."
         ),
-        references=(RFC_8767, RFC_1034),
+        references=(refs.RFC_8767, refs.RFC_1034),
         title="A resolver is out of date",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -199,7 +184,7 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
             "The zone's own servers give private addresses (RFC 1918, RFC 4193) of a kind of which the resolver, "
             "which answers, gives none."
         ),
-        references=(REBINDING,),
+        references=(refs.REBINDING,),
         title="A resolver leaves private addresses out",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -250,7 +235,7 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
             "from here. A server that answers only certain networks looks the same."
         ),
         confidence=Confidence.LIKELY,
-        references=(RFC_1034,),
+        references=(refs.RFC_1034,),
         title="A name server does not serve the zone",
     )
 )
@@ -301,7 +286,7 @@ def lame_name_server(context: RuleContext) -> Answers:
             "is contacted. Loopback counts where neither the profile nor the command line names such an address. "
             "IPv4-mapped addresses are DNS010."
         ),
-        references=(RFC_1122,),
+        references=(refs.RFC_1122_ADDRESSING,),
         title="DNS gives no server's address",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -396,7 +381,7 @@ def synthesised(context: RuleContext) -> dict[str, str]:
             "The AAAA record lies in 64:ff9b::/96, or ends in the name's own IPv4 address, and the zone's own "
             "servers have no such record."
         ),
-        references=(RFC_6147, RFC_6052),
+        references=(refs.RFC_6147, refs.RFC_6052),
         title="IPv6 address made up by DNS64",
         impact=ImpactKind.SLOW,
     )
@@ -452,7 +437,7 @@ def _system(context: RuleContext) -> SystemResolution | None:
             "getaddrinfo failed, while a resolver that this desktop is set to use gave an address. A look-up that "
             "was not finished within twice the step's timeout is DNS022."
         ),
-        references=(RESOLV_CONF,),
+        references=(refs.RESOLV_CONF,),
         title="This desktop's own look-up fails",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -495,7 +480,7 @@ def system_lookup_fails(context: RuleContext) -> Answers:
             "The median time of a resolver's answers; and the time of the system's own look-up, where that is twice "
             "the slowest answer of any resolver, so that a cold cache is not blamed. The limit is `lookup_slow_s`."
         ),
-        references=(RESOLV_CONF,),
+        references=(refs.RESOLV_CONF,),
         title="Slow look-ups",
         impact=ImpactKind.SLOW,
     )

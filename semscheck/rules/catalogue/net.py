@@ -8,24 +8,12 @@ from statistics import median
 
 from semscheck.model.analysis import EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-RFC_9293 = Reference(
-    "RFC 9293: TCP, section 3.5 (establishing a connection)",
-    "https://www.rfc-editor.org/rfc/rfc9293#section-3.5",
-)
-RFC_1122 = Reference(
-    "RFC 1122: requirements for hosts, section 3.2.2.1 (destination unreachable)",
-    "https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2.1",
-)
-KB_154069 = Reference(
-    "Broadcom KB 154069: clustering Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/154069",
-)
 
 BY_SUBJECT = (
     "critical where the FQDN leads there, a warning for another client interface, "
@@ -101,7 +89,7 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
             "2. If they do, look for a firewall that rejects this desktop's network."
         ),
         seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
     )
 )
 def refused(context: RuleContext) -> Answers:
@@ -127,7 +115,7 @@ def refused(context: RuleContext) -> Answers:
             "2. If none does, check that the host is up and has this address."
         ),
         seen_by=f"No packet came back within the timeout: filtered, or the host is down. {NOT_DOWN}",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
     )
 )
 def timed_out(context: RuleContext) -> Answers:
@@ -153,7 +141,7 @@ def timed_out(context: RuleContext) -> Answers:
         why="Clients in this network fail at once; no retry helps.",
         remedy="Check the route and the firewalls between this desktop's network and the address.",
         seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
-        references=(RFC_1122,),
+        references=(refs.RFC_1122_UNREACHABLE,),
     )
 )
 def no_route(context: RuleContext) -> Answers:
@@ -193,7 +181,7 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
             "2. Look for a firewall or an intrusion prevention system that ends connections from this network."
         ),
         seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
     )
 )
 def reset(context: RuleContext) -> Answers:
@@ -231,7 +219,7 @@ def reset(context: RuleContext) -> Answers:
         remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
         seen_by="The median time of the connections that this run made to the address, of three at least: one "
         "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`.",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
         title="Slow connections",
         impact=ImpactKind.SLOW,
     )
@@ -258,7 +246,7 @@ def slow(context: RuleContext) -> Answers:
         ),
         seen_by="The median time of the handshakes with the address, of three at least. The limit is "
         "`handshake_slow_s`.",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
         title="Slow TLS handshakes",
         impact=ImpactKind.SLOW,
     )
@@ -354,7 +342,7 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
         seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. "
         "Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no "
         "packet was lost. Attempts from another address of this desktop do not count.",
-        references=(RFC_9293,),
+        references=(refs.RFC_9293,),
     )
 )
 def flaky(context: RuleContext) -> Answers:
@@ -409,7 +397,7 @@ def flaky(context: RuleContext) -> Answers:
         why="Clients need neither; both are worth protecting, and a wider reach than needed is a risk.",
         remedy="Let only the servers reach port 444 of each other, and only administrators reach port 9000.",
         seen_by="Asked only with --services: the port accepts a connection from here.",
-        references=(KB_154069,),
+        references=(refs.KB_154069,),
     )
 )
 def management_exposed(context: RuleContext) -> Answers:

@@ -8,21 +8,12 @@ from semscheck.model.analysis import Contrast, Reach, Separation
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import ProxySettings
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.cluster import KB_156803
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.net import unless_tried
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, rule
 
-RFC_8305 = Reference("RFC 8305: Happy Eyeballs", "https://www.rfc-editor.org/rfc/rfc8305")
-RFC_1122_HOME = Reference(
-    "RFC 1122: requirements for hosts, section 3.3.4 (local multihoming)",
-    "https://www.rfc-editor.org/rfc/rfc1122#section-3.3.4",
-)
-RFC_9110_CONNECT = Reference(
-    "RFC 9110: HTTP semantics, section 9.3.6 (CONNECT)",
-    "https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6",
-)
 Answers = Iterator[Answer]
 
 
@@ -57,7 +48,7 @@ def _args(found: Contrast, **more: str) -> dict[str, str]:
             "At least one name server answered; every connection to at least two addresses ended in silence, or "
             "with “no route”, and none was refused. All servers being down at once looks the same."
         ),
-        references=(RFC_1122_HOME,),
+        references=(refs.RFC_1122_HOME,),
         title="No way to the servers",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -99,7 +90,7 @@ def nothing_reachable(context: RuleContext) -> Answers:
             "At least two addresses of one family were tried and no packet of theirs came back; every address of the "
             "other family was connected to."
         ),
-        references=(RFC_8305,),
+        references=(refs.RFC_8305,),
         title="One of IPv4 and IPv6 does not get through",
         impact=ImpactKind.SLOW,
     )
@@ -143,7 +134,7 @@ def family_unreachable(context: RuleContext) -> Answers:
             "address that serves. A refusal is an answer. That all members are down and something else serves looks "
             "the same from here."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
         title="Members out of reach from here",
     )
 )
@@ -186,7 +177,7 @@ def members_out_of_reach(context: RuleContext) -> Answers:
             "The source address that this desktop chose for the address that fails is used for no address that "
             "works. It does not say which of the two ways is meant."
         ),
-        references=(RFC_1122_HOME,),
+        references=(refs.RFC_1122_HOME,),
         title="A network of this desktop overlaps",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -234,7 +225,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
             "At least six connections in a row worked, and all that followed, three at least, to the end of the run "
             "failed, while other addresses still answered. That the address went down at that moment looks the same."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
         title="This desktop was shut out",
     )
 )
@@ -279,7 +270,7 @@ def _port(context: RuleContext, address: str) -> int:
             "No connection to any address was answered, and the proxy settings of this desktop cover the FQDN, or a "
             "PAC file decides it. This check never uses a proxy."
         ),
-        references=(RFC_9110_CONNECT,),
+        references=(refs.RFC_9110_CONNECT,),
         title="Only the proxy gets out",
     )
 )

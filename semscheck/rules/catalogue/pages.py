@@ -9,32 +9,15 @@ from urllib.parse import urlsplit
 
 from semscheck.model.analysis import BALANCER_COOKIE, EndpointStatus, Persistence, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import Certificate, Connection, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.cluster import KB_156803, exchanges, is_product
+from semscheck.rules import references as refs
+from semscheck.rules.catalogue.cluster import exchanges, is_product
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-RFC_9110_LOCATION = Reference(
-    "RFC 9110: HTTP semantics, section 10.2.2 (Location)",
-    "https://www.rfc-editor.org/rfc/rfc9110#section-10.2.2",
-)
-RFC_6265 = Reference(
-    "RFC 6265: HTTP state management, section 5.1.4 (paths and path-match)",
-    "https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4",
-)
-RFC_8446_CERTIFICATE = Reference(
-    "RFC 8446: TLS 1.3, section 4.3.2 (certificate request)",
-    "https://www.rfc-editor.org/rfc/rfc8446#section-4.3.2",
-)
-RFC_6585 = Reference(
-    "RFC 6585: additional HTTP status codes, section 6 (511, network authentication required)",
-    "https://www.rfc-editor.org/rfc/rfc6585#section-6",
-)
-RFC_8952 = Reference("RFC 8952: captive portal architecture", "https://www.rfc-editor.org/rfc/rfc8952")
 
 REDIRECTS = (301, 302, 303, 307, 308)
 CLIENT_PATH = "/pgpuniversaldesktop"  # where Encryption Desktop sends its requests
@@ -134,7 +117,7 @@ _MEND = {
             "The Location of the answer to the first request (RFC 9110). It is not followed away from the FQDN, so "
             "that what is there is not known."
         ),
-        references=(RFC_9110_LOCATION,),
+        references=(refs.RFC_9110_LOCATION,),
         severity_note="critical where the FQDN's first page leads to plain HTTP",
         title="Browsers are sent elsewhere",
         impact=ImpactKind.SOME_CLIENTS_CANNOT,
@@ -188,7 +171,7 @@ def redirects_away(context: RuleContext) -> Answers:
         ),
         seen_by="The page's title speaks of maintenance, and it is not one of the product's; or no member serves "
         "when asked directly, at least one refuses, and what answers at the load balancer is not the product.",
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
         title="A maintenance page answers",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -260,7 +243,7 @@ def _is_refusal(seen: Connection) -> bool:
             "The page's title is one that such products show (“Request Rejected”, “Web Page Blocked”). Whether "
             "clients meet it as well is not seen: this check sends its own User-Agent."
         ),
-        references=(KB_156803,),
+        references=(refs.KB_156803,),
         title="A firewall rejects this check",
     )
 )
@@ -311,7 +294,7 @@ def firewall_page(context: RuleContext) -> Answers:
             "A CertificateRequest came in the handshake, and after it an alert, a close, or status 400 that says so, "
             "in place of a page (RFC 8446: the alert certificate_required)."
         ),
-        references=(RFC_8446_CERTIFICATE,),
+        references=(refs.RFC_8446_CERTIFICATE,),
         title="Client certificate demanded",
         impact=ImpactKind.NOBODY_CONNECTS,
     )
@@ -377,7 +360,7 @@ def _turned_away(asking: Handshake, pages: tuple[Exchange, ...]) -> str | None:
         ),
         remedy="Set the Path of the persistence cookie to / on the load balancer.",
         seen_by="The Path of the cookie by which the load balancer keeps clients, in its own Set-Cookie headers.",
-        references=(RFC_6265,),
+        references=(refs.RFC_6265_PATHS,),
         title="The persistence cookie has a Path",
         impact=ImpactKind.SESSIONS_LOST,
     )
@@ -454,7 +437,7 @@ def _matches(path: str, limit: str) -> bool:
             "shown at all addresses, Interface 1 and Interface 2; or the FQDN's address shows a certificate of "
             "another domain and sends browsers there."
         ),
-        references=(RFC_6585, RFC_8952),
+        references=(refs.RFC_6585, refs.RFC_8952),
         title="A portal answers in place of the servers",
         impact=ImpactKind.NOBODY_CONNECTS,
     )

@@ -14,17 +14,13 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, client_names
-from semscheck.model.findings import Reference, Subject
+from semscheck.model.findings import Subject
 from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext, listed, place_name, place_subject
 from semscheck.rules.rule import Hit, NotObserved
 
-APPLE = Reference(
-    "Apple: requirements for trusted certificates in iOS 13 and macOS 10.15",
-    "https://support.apple.com/en-us/103769",
-)
 SHOWN = 60  # characters of a certificate's name in a sentence
 Made = TypeVar("Made")
 Key = tuple[str, int, str | None]

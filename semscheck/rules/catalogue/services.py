@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import ServiceProbe
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
-KB_180146 = Reference(
-    "Broadcom KB 180146: Verified Directory and keyserver are off by default",
-    "https://knowledge.broadcom.com/external/article/180146",
-)
 MANAGEMENT = frozenset({444, 9000})
 NOT_ASKED = "asked only with --services, or where the profile lists services"
 
@@ -63,7 +60,7 @@ def _listed(names: list[str]) -> str:
             "through to its port."
         ),
         seen_by="A connection to the port was refused, or nothing came back. Which of the two is said.",
-        references=(KB_180146,),
+        references=(refs.KB_180146,),
     )
 )
 def service_closed(context: RuleContext) -> Answers:
@@ -125,7 +122,7 @@ def _how(shut: list[ServiceProbe]) -> str:
         why="After a failover users of that service lose it, though everything else goes on.",
         remedy="Switch the service on, on every member, or let the network through to each of them alike.",
         seen_by="The same port was asked on the client interface of at least two members.",
-        references=(KB_180146,),
+        references=(refs.KB_180146,),
     )
 )
 def service_differs(context: RuleContext) -> Answers:

@@ -10,6 +10,7 @@ from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.presented import (
     all_handshakes,
     handshakes,
@@ -23,26 +24,6 @@ from semscheck.rules.catalogue.presented import (
 )
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
-
-RFC_8446 = Reference("RFC 8446: TLS 1.3", "https://www.rfc-editor.org/rfc/rfc8446")
-RFC_8446_ALERTS = Reference(
-    "RFC 8446: TLS 1.3, section 6 (alerts)", "https://www.rfc-editor.org/rfc/rfc8446#section-6"
-)
-RFC_8996 = Reference("RFC 8996: deprecating TLS 1.0 and TLS 1.1", "https://www.rfc-editor.org/rfc/rfc8996")
-RFC_9325 = Reference(
-    "RFC 9325: recommendations for secure use of TLS", "https://www.rfc-editor.org/rfc/rfc9325"
-)
-RFC_6066 = Reference(
-    "RFC 6066: TLS extensions, section 3 (server name indication)",
-    "https://www.rfc-editor.org/rfc/rfc6066#section-3",
-)
-RFC_8899 = Reference(
-    "RFC 8899: packetization layer path MTU discovery", "https://www.rfc-editor.org/rfc/rfc8899"
-)
-KB_156803 = Reference(
-    "Broadcom KB 156803: DNS round robin and load balancers with Encryption Management Server",
-    "https://knowledge.broadcom.com/external/article/156803",
-)
 
 BY_SUBJECT = (
     "critical where the FQDN leads there, a warning for another client interface, "
@@ -131,7 +112,7 @@ def _said(failure: Failure) -> str:
         "2. On a load balancer, check the servers' port in the pool, and that it passes TLS through.",
         seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what "
         "they say is in the evidence.",
-        references=(RFC_8446,),
+        references=(refs.RFC_8446,),
     )
 )
 def not_tls(context: RuleContext) -> Answers:
@@ -166,7 +147,7 @@ def not_tls(context: RuleContext) -> Answers:
         seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, "
         "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
         "versions) is never reported as this.",
-        references=(RFC_8446_ALERTS,),
+        references=(refs.RFC_8446_ALERTS,),
     )
 )
 def handshake_refused(context: RuleContext) -> Answers:
@@ -211,7 +192,7 @@ _RESTART = (
         "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
         seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
         "the step's timeout.",
-        references=(RFC_8899,),
+        references=(refs.RFC_8899,),
     )
 )
 def handshake_stalled(context: RuleContext) -> Answers:
@@ -283,7 +264,7 @@ def _shown(version: str) -> str:
         "balancer that ends TLS, enable TLS 1.2 and 1.3 there.",
         seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, "
         "and the version that the server chose.",
-        references=(RFC_8996,),
+        references=(refs.RFC_8996,),
     )
 )
 def legacy_protocol(context: RuleContext) -> Answers:
@@ -329,7 +310,7 @@ def legacy_protocol(context: RuleContext) -> Answers:
         "policy (small Diffie-Hellman groups, old ciphers) succeeds with TLS 1.2, and the certificate's own key is "
         "not the reason (that is CRT011). An address that leads to several servers, some of which take the default "
         "policy, is left to what is said of each server.",
-        references=(RFC_9325,),
+        references=(refs.RFC_9325,),
     )
 )
 def legacy_cryptography(context: RuleContext) -> Answers:
@@ -401,7 +382,7 @@ def _about_certificate(shake: Handshake) -> bool:
                 "Microsoft: TLS protocol version support",
                 "https://learn.microsoft.com/en-us/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
             ),
-            RFC_9325,
+            refs.RFC_9325,
         ),
     )
 )
@@ -468,7 +449,7 @@ def _for_clients(context: RuleContext, kind: str) -> Answers:
         remedy="Bring all members to the same version and TLS settings, and give them the same certificate.",
         seen_by="One handshake with the same offer to each client interface: the newest version, the key "
         "exchange and the type of the certificate's key that came out.",
-        references=(KB_156803, RFC_9325),
+        references=(refs.KB_156803, refs.RFC_9325),
     )
 )
 def members_differ(context: RuleContext) -> Answers:
@@ -546,7 +527,7 @@ def _members_hit(
         remedy="If clients are not meant to identify themselves by certificate, turn the request off on the "
         "server or the load balancer.",
         seen_by="A CertificateRequest message during the handshake. One that a server sends only later is not seen.",
-        references=(RFC_8446,),
+        references=(refs.RFC_8446,),
     )
 )
 def client_certificate_requested(context: RuleContext) -> Answers:
@@ -586,7 +567,7 @@ def client_certificate_requested(context: RuleContext) -> Answers:
         seen_by="A second handshake without the server name extension, compared with the one that sent the name. A "
         "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses "
         "with a name, too.",
-        references=(RFC_6066,),
+        references=(refs.RFC_6066,),
     )
 )
 def needs_sni(context: RuleContext) -> Answers:
