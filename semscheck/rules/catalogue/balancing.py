@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from math import comb
+from typing import Any
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
@@ -15,7 +17,7 @@ from semscheck.rules import references as refs
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import kept, say, steps, vendor_words
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answer, Hit, Logic, NotObserved, rule
 
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
 KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
@@ -25,6 +27,7 @@ STEADY_MEMBERS_MISSED = 0.01  # chance of not seeing a member with an even share
 ADVICE = steps(say(GENERAL.failover), say(GENERAL.source))
 
 Answers = Iterator[Answer]
+PathLogic = Callable[[RuleContext, BalancingPath], Answers]
 
 
 # --- what the rules share ----------------------------------------------------------------------------------
@@ -39,10 +42,6 @@ def _tested(context: RuleContext) -> str | None:
     if not context.analysis.paths:
         return "no repeated connections were made"
     return None
-
-
-def _paths(context: RuleContext) -> tuple[BalancingPath, ...]:
-    return context.analysis.paths
 
 
 def _subject(context: RuleContext, path: BalancingPath) -> Subject:
@@ -172,17 +171,45 @@ def _args(path: BalancingPath) -> dict[str, str]:
     }
 
 
-def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[BalancingPath | NotObserved]:
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
+def _each_path(judge: PathLogic) -> Logic:
+    """A rule about every path by itself, where anything was sampled."""
+
+    @wraps(judge)
+    def logic(context: RuleContext) -> Answers:
+        why = _tested(context)
+        if why is not None:
+            yield NotObserved(why)
+            return
+        for path in context.analysis.paths:
+            yield from judge(context, path)
+
+    return logic
+
+
+def _each_settled_path(judge: PathLogic) -> Logic:
+    """The same, where who answered is known, and whether there is persistence."""
+
+    @wraps(judge)
+    def settled(context: RuleContext, path: BalancingPath) -> Answers:
         unsettled = _unsettled(path)
         if unsettled is not None:
             yield unsettled
-        elif path.method is method and path.persistence is Persistence.NONE and not path.persistence_lost:
-            yield path
+        else:
+            yield from judge(context, path)
+
+    return _each_path(settled)
+
+
+def _hit(
+    context: RuleContext, path: BalancingPath, summary: str, args: dict[str, str] | None = None, **fields: Any
+) -> Hit:
+    """A finding about a path, with the facts that all of them carry."""
+    fields = {"evidence": path.evidence, **fields}
+    return Hit(subject=_subject(context, path), summary=summary, args=_args(path) | (args or {}), **fields)
+
+
+def _is_unsticky(path: BalancingPath, method: Method) -> bool:
+    return path.method is method and path.persistence is Persistence.NONE and not path.persistence_lost
 
 
 # --- spread, and nothing keeps a client --------------------------------------------------------------------
@@ -211,24 +238,24 @@ def _spread_unsticky(context: RuleContext, method: Method) -> Iterator[Balancing
         references=(refs.KB_156803,),
     )
 )
-def round_robin(context: RuleContext) -> Answers:
+@_each_settled_path
+def round_robin(context: RuleContext, path: BalancingPath) -> Answers:
     """A cycle through the members with no persistence."""
-    for path in _spread_unsticky(context, Method.ROTATING):
-        if isinstance(path, NotObserved):
-            yield path
-            continue
-        count = len(path.cycle) or path.members_seen
-        yield Hit(
-            subject=_subject(context, path),
-            summary=(
-                f"{_where(context, path)} sends every new connection to the next server (round robin, {count} servers"
-                f"{_gaps(path)}) and has no persistence: users get logged out{_told_from_pairs(path)}."
-            ),
-            remedy=_remedy(context, path),
-            confidence=_sure(path),
-            evidence=path.evidence,
-            args=_args(path) | {"cycle": " → ".join(path.cycle), "chance": f"{path.chance or 0:.2g}"},
-        )
+    if not _is_unsticky(path, Method.ROTATING):
+        return
+    count = len(path.cycle) or path.members_seen
+    said = (
+        f"{_where(context, path)} sends every new connection to the next server (round robin, {count} servers"
+        f"{_gaps(path)}) and has no persistence: users get logged out{_told_from_pairs(path)}."
+    )
+    yield _hit(
+        context,
+        path,
+        said,
+        {"cycle": " → ".join(path.cycle), "chance": f"{path.chance or 0:.2g}"},
+        remedy=_remedy(context, path),
+        confidence=_sure(path),
+    )
 
 
 @rule(
@@ -253,24 +280,17 @@ def round_robin(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def spread_unsticky(context: RuleContext) -> Answers:
+@_each_settled_path
+def spread_unsticky(context: RuleContext, path: BalancingPath) -> Answers:
     """Even shares without a cycle and without persistence."""
-    for path in _spread_unsticky(context, Method.EVEN):
-        if isinstance(path, NotObserved):
-            yield path
-            continue
-        told = f" ({_shares(path)})" if path.members else ""
-        yield Hit(
-            subject=_subject(context, path),
-            summary=(
-                f"{_where(context, path)} spreads new connections {_evenly(path)}{told}{_in_blocks(path)} and has no "
-                f"persistence: users get logged out{_told_from_pairs(path)}."
-            ),
-            remedy=_remedy(context, path),
-            confidence=_sure(path),
-            evidence=path.evidence,
-            args=_args(path),
-        )
+    if not _is_unsticky(path, Method.EVEN):
+        return
+    told = f" ({_shares(path)})" if path.members else ""
+    said = (
+        f"{_where(context, path)} spreads new connections {_evenly(path)}{told}{_in_blocks(path)} and has no "
+        f"persistence: users get logged out{_told_from_pairs(path)}."
+    )
+    yield _hit(context, path, said, remedy=_remedy(context, path), confidence=_sure(path))
 
 
 @rule(
@@ -294,24 +314,24 @@ def spread_unsticky(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def weighted_unsticky(context: RuleContext) -> Answers:
+@_each_settled_path
+def weighted_unsticky(context: RuleContext, path: BalancingPath) -> Answers:
     """Unequal shares without persistence."""
-    for path in _spread_unsticky(context, Method.WEIGHTED):
-        if isinstance(path, NotObserved):
-            yield path
-            continue
-        told = f" ({_shares(path, intervals=True)})" if path.members else ""
-        yield Hit(
-            subject=_subject(context, path),
-            summary=(
-                f"{_where(context, path)} spreads new connections by weight{told}{_in_blocks(path)} and has no "
-                f"persistence: users get logged out now and then{_told_from_pairs(path)}."
-            ),
-            remedy=_keep(context, path),
-            confidence=_sure(path),
-            evidence=path.evidence,
-            args=_args(path) | {"shares": _shares(path, intervals=True)},
-        )
+    if not _is_unsticky(path, Method.WEIGHTED):
+        return
+    told = f" ({_shares(path, intervals=True)})" if path.members else ""
+    said = (
+        f"{_where(context, path)} spreads new connections by weight{told}{_in_blocks(path)} and has no "
+        f"persistence: users get logged out now and then{_told_from_pairs(path)}."
+    )
+    yield _hit(
+        context,
+        path,
+        said,
+        {"shares": _shares(path, intervals=True)},
+        remedy=_keep(context, path),
+        confidence=_sure(path),
+    )
 
 
 # --- spread, and something keeps clients -------------------------------------------------------------------
@@ -345,42 +365,40 @@ def _by_what(path: BalancingPath) -> str:
         references=(refs.KB_156803,),
     )
 )
-def round_robin_sticky(context: RuleContext) -> Answers:
+@_each_path
+def round_robin_sticky(context: RuleContext, path: BalancingPath) -> Answers:
     """Even spreading with working persistence."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        unsettled = _unsettled(path)
-        served = _clients(context, path)
-        if unsettled is not None:
-            yield unsettled
-        elif path.method is Method.SINGLE and served and _not_by_weight(served):
-            clients = sum(len(addresses) for addresses in served.values())
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"{_where(context, path)} keeps clients by source IP and spreads them over the servers "
-                    f"({clients} addresses of this desktop met {len(served)}), which the vendor does not support."
-                ),
-                remedy=_remedy(context, path),
-                confidence=Confidence.LIKELY,
-                evidence=path.evidence,
-                args=_args(path) | {"kept_by": _by_what(path), "clients": str(clients)},
-            )
-        elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"{_where(context, path)} spreads new clients evenly over the servers and keeps each by "
-                    f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor does not support this method."
-                ),
-                remedy=_remedy(context, path),
-                confidence=_sure(path),
-                evidence=path.evidence,
-                args=_args(path) | {"kept_by": _by_what(path)},
-            )
+    unsettled = _unsettled(path)
+    served = _clients(context, path)
+    if unsettled is not None:
+        yield unsettled
+    elif path.method is Method.SINGLE and served and _not_by_weight(served):
+        clients = sum(len(addresses) for addresses in served.values())
+        said = (
+            f"{_where(context, path)} keeps clients by source IP and spreads them over the servers "
+            f"({clients} addresses of this desktop met {len(served)}), which the vendor does not support."
+        )
+        yield _hit(
+            context,
+            path,
+            said,
+            {"kept_by": _by_what(path), "clients": str(clients)},
+            remedy=_remedy(context, path),
+            confidence=Confidence.LIKELY,
+        )
+    elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
+        said = (
+            f"{_where(context, path)} spreads new clients evenly over the servers and keeps each by "
+            f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor does not support this method."
+        )
+        yield _hit(
+            context,
+            path,
+            said,
+            {"kept_by": _by_what(path)},
+            remedy=_remedy(context, path),
+            confidence=_sure(path),
+        )
 
 
 @rule(
@@ -397,27 +415,15 @@ def round_robin_sticky(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def weighted_sticky(context: RuleContext) -> Answers:
+@_each_settled_path
+def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
     """Weights with persistence."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        unsettled = _unsettled(path)
-        if unsettled is not None:
-            yield unsettled
-        elif path.method is Method.WEIGHTED and path.persistence in KEEPS:
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"{_where(context, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
-                    f"{_by_what(path)} keeps each on its server{_held(path)}, as the vendor accepts."
-                ),
-                confidence=_sure(path),
-                evidence=path.evidence,
-                args=_args(path) | {"kept_by": _by_what(path)},
-            )
+    if path.method is Method.WEIGHTED and path.persistence in KEEPS:
+        said = (
+            f"{_where(context, path)} spreads new clients by weight ({_shares(path, intervals=True)}), and "
+            f"{_by_what(path)} keeps each on its server{_held(path)}, as the vendor accepts."
+        )
+        yield _hit(context, path, said, {"kept_by": _by_what(path)}, confidence=_sure(path))
 
 
 @rule(
@@ -446,31 +452,28 @@ def weighted_sticky(context: RuleContext) -> Answers:
         references=(refs.KB_156803, refs.RFC_6265),
     )
 )
-def persistence_lost(context: RuleContext) -> Answers:
+@_each_path
+def persistence_lost(context: RuleContext, path: BalancingPath) -> Answers:
     """Persistence that was seen, and broken."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        if path.method is Method.SINGLE:
-            continue  # nobody was moved, since every connection came to one member
-        unsettled = _unsettled(path)
-        if unsettled is not None:
-            yield unsettled
-        elif path.persistence_lost:
-            moved = path.cookie_offered - path.cookie_returned
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"Persistence is broken at {_where(context, path)}: {moved} of {path.cookie_offered} connections "
-                    f"that sent {_by_what(path)} landed on a different server."
-                ),
-                remedy=_remedy(context, path) if path.cookie_returned == 0 else None,
-                confidence=_sure(path),
-                evidence=path.evidence,
-                args=_args(path) | {"offered": str(path.cookie_offered), "moved": str(moved)},
-            )
+    if path.method is Method.SINGLE:
+        return  # nobody was moved, since every connection came to one member
+    unsettled = _unsettled(path)
+    if unsettled is not None:
+        yield unsettled
+    elif path.persistence_lost:
+        moved = path.cookie_offered - path.cookie_returned
+        said = (
+            f"Persistence is broken at {_where(context, path)}: {moved} of {path.cookie_offered} connections "
+            f"that sent {_by_what(path)} landed on a different server."
+        )
+        yield _hit(
+            context,
+            path,
+            said,
+            {"offered": str(path.cookie_offered), "moved": str(moved)},
+            remedy=_remedy(context, path) if path.cookie_returned == 0 else None,
+            confidence=_sure(path),
+        )
 
 
 @rule(
@@ -493,28 +496,25 @@ def persistence_lost(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def per_request(context: RuleContext) -> Answers:
+@_each_path
+def per_request(context: RuleContext, path: BalancingPath) -> Answers:
     """A session that moves between the requests of one connection."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        if path.requests_moved:
-            now_and_then = path.method is Method.WEIGHTED and path.requests_moved * 4 <= path.requests
-            yield Hit(
-                subject=_subject(context, path),
-                severity=Severity.WARNING if now_and_then else None,
-                summary=(
-                    f"{_where(context, path)} sends the requests of one connection to different servers: "
-                    f"{path.requests_moved} of {path.requests} lost their session."
-                ),
-                remedy=_keep(context, path),
-                evidence=path.evidence,
-                args=_args(path) | {"requests": str(path.requests), "moved": str(path.requests_moved)},
-            )
-        elif path.requests == 0 and path.termination is Termination.UNKNOWN and path.method in SPREAD:
-            yield NotObserved("no session could be followed over the requests of one connection")
+    if path.requests_moved:
+        now_and_then = path.method is Method.WEIGHTED and path.requests_moved * 4 <= path.requests
+        said = (
+            f"{_where(context, path)} sends the requests of one connection to different servers: "
+            f"{path.requests_moved} of {path.requests} lost their session."
+        )
+        yield _hit(
+            context,
+            path,
+            said,
+            {"requests": str(path.requests), "moved": str(path.requests_moved)},
+            severity=Severity.WARNING if now_and_then else None,
+            remedy=_keep(context, path),
+        )
+    elif path.requests == 0 and path.termination is Termination.UNKNOWN and path.method in SPREAD:
+        yield NotObserved("no session could be followed over the requests of one connection")
 
 
 # --- what could not be determined, and what is steady ------------------------------------------------------------
@@ -565,7 +565,7 @@ def indistinguishable(context: RuleContext) -> Answers:
     if why is not None:
         yield NotObserved(why)
         return
-    for path in _paths(context):
+    for path in context.analysis.paths:
         known = any(member.client for member in context.target.members)
         remedy = SUPPLY["shared"] if known else steps(PROFILE, DRILL)
         if path.unlisted_or_terminated:
@@ -574,39 +574,24 @@ def indistinguishable(context: RuleContext) -> Answers:
             yield NotObserved("all that was answered was identified, and the rest failed (BAL012)")
         elif path.method is Method.UNKNOWN and path.samples > max(path.failed, path.errors):
             because = path.why_unknown or "the members look the same"
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"Cannot tell which server answers {_where(context, path)}, so the load-balancing method is "
-                    f"unknown: {because.split('; ')[0]}."
-                ),
-                remedy=remedy,
-                evidence=path.evidence,
-                args=_args(path) | {"because": because},
+            said = (
+                f"Cannot tell which server answers {_where(context, path)}, so the load-balancing method is "
+                f"unknown: {because.split('; ')[0]}."
             )
+            yield _hit(context, path, said, {"because": because}, remedy=remedy)
         elif (served := _clients(context, path)) and not _not_by_weight(served):
             clients = sum(len(addresses) for addresses in served.values())
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"{_where(context, path)} keeps clients by source IP ({clients} addresses of this desktop met "
-                    f"{len(served)} servers); whether it spreads them evenly or by weight takes more addresses."
-                ),
-                remedy=SUPPLY["shared"],
-                evidence=path.evidence,
-                args=_args(path) | {"clients": str(clients)},
+            said = (
+                f"{_where(context, path)} keeps clients by source IP ({clients} addresses of this desktop met "
+                f"{len(served)} servers); whether it spreads them evenly or by weight takes more addresses."
             )
+            yield _hit(context, path, said, {"clients": str(clients)}, remedy=SUPPLY["shared"])
         elif path.method in SPREAD and path.persistence is Persistence.UNKNOWN:
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"{_where(context, path)} spreads new connections over several servers; whether it has "
-                    "persistence could not be determined."
-                ),
-                remedy=remedy,
-                evidence=path.evidence,
-                args=_args(path),
+            said = (
+                f"{_where(context, path)} spreads new connections over several servers; whether it has "
+                "persistence could not be determined."
             )
+            yield _hit(context, path, said, remedy=remedy)
 
 
 def _counted(rest: int) -> str:
@@ -637,37 +622,28 @@ def _counted(rest: int) -> str:
         references=(refs.KB_156803,),
     )
 )
-def steady(context: RuleContext) -> Answers:
+@_each_path
+def steady(context: RuleContext, path: BalancingPath) -> Answers:
     """Always the same member."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
+    if path.persistence is Persistence.SOURCE_ADDRESS:
+        return  # another address of this desktop is served by another member
+    if path.method is not Method.SINGLE or path.other_share_at_most is None:
+        unsettled = _unsettled(path)
+        if unsettled is not None:
+            yield unsettled
         return
-    for path in _paths(context):
-        if path.persistence is Persistence.SOURCE_ADDRESS:
-            continue  # another address of this desktop is served by another member
-        if path.method is not Method.SINGLE or path.other_share_at_most is None:
-            unsettled = _unsettled(path)
-            if unsettled is not None:
-                yield unsettled
-            continue
-        one = path.members[0].name if path.members else "one server"
-        bound = f"{100 * path.other_share_at_most:.1f} %"
-        rest = path.samples - path.identified
-        every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
-        others = f"; the {_counted(rest)} failed or could not be identified" if rest else ""
-        sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
-        ending = "" if path.is_one_application else ": failover or source-IP persistence"
-        yield Hit(
-            subject=_subject(context, path),
-            summary=(
-                f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; at most {bound} "
-                f"go elsewhere (95 % confidence){ending}."
-            ),
-            confidence=_sure(path),
-            evidence=path.evidence,
-            args=_args(path) | {"member": one, "other_share_at_most": bound},
-        )
+    one = path.members[0].name if path.members else "one server"
+    bound = f"{100 * path.other_share_at_most:.1f} %"
+    rest = path.samples - path.identified
+    every = f"All {path.identified}" if not rest else f"{path.identified} of {path.samples}"
+    others = f"; the {_counted(rest)} failed or could not be identified" if rest else ""
+    sources = f" from {path.sources} addresses of this desktop" if path.sources > 1 else ""
+    ending = "" if path.is_one_application else ": failover or source-IP persistence"
+    said = (
+        f"{every} new connections to {_where(context, path)}{sources} went to {one}{others}; at most {bound} "
+        f"go elsewhere (95 % confidence){ending}."
+    )
+    yield _hit(context, path, said, {"member": one, "other_share_at_most": bound}, confidence=_sure(path))
 
 
 # --- what stands in front ----------------------------------------------------------------------------------
@@ -697,28 +673,25 @@ def steady(context: RuleContext) -> Answers:
         references=(refs.KB_190220, refs.KB_156803),
     )
 )
-def tls_terminated(context: RuleContext) -> Answers:
+@_each_path
+def tls_terminated(context: RuleContext, path: BalancingPath) -> Answers:
     """Evidence of something that ends TLS."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        if path.termination is Termination.TERMINATED:
-            vendor = f" (looks like {path.vendor})" if path.vendor else ""
-            sole = path.unlisted_or_terminated
-            ends = "probably ends" if sole else "ends"
-            else_ = ", or a server that the profile does not name answers" if sole else ""
-            yield Hit(
-                subject=_subject(context, path),
-                confidence=Confidence.LIKELY if sole else None,
-                summary=f"TLS for {_where(context, path)} {ends} in front of the servers{vendor}{else_}.",
-                evidence=path.evidence[:3],
-                args=_args(path)
-                | {"vendor": path.vendor or "", "because": "; ".join(path.termination_evidence)},
-            )
-        elif path.termination is Termination.UNKNOWN:
-            yield NotObserved("nothing showed where TLS ends")
+    if path.termination is Termination.TERMINATED:
+        vendor = f" (looks like {path.vendor})" if path.vendor else ""
+        sole = path.unlisted_or_terminated
+        ends = "probably ends" if sole else "ends"
+        else_ = ", or a server that the profile does not name answers" if sole else ""
+        said = f"TLS for {_where(context, path)} {ends} in front of the servers{vendor}{else_}."
+        yield _hit(
+            context,
+            path,
+            said,
+            {"vendor": path.vendor or "", "because": "; ".join(path.termination_evidence)},
+            confidence=Confidence.LIKELY if sole else None,
+            evidence=path.evidence[:3],
+        )
+    elif path.termination is Termination.UNKNOWN:
+        yield NotObserved("nothing showed where TLS ends")
 
 
 @rule(
@@ -735,23 +708,15 @@ def tls_terminated(context: RuleContext) -> Answers:
         references=(refs.F5_COOKIES,),
     )
 )
-def cookie_discloses(context: RuleContext) -> Answers:
+@_each_path
+def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
     """A cookie whose value is an address."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        if path.discloses:
-            shown = ", ".join(path.discloses[:4])
-            yield Hit(
-                subject=_subject(context, path),
-                summary=f"The load balancer's cookie at {_where(context, path)} reveals internal addresses: {shown}.",
-                evidence=path.evidence[:3],
-                args=_args(path) | {"cookies": shown},
-            )
-        elif not path.cookies and path.termination is not Termination.PASS_THROUGH:
-            yield NotObserved("no cookies were seen")
+    if path.discloses:
+        shown = ", ".join(path.discloses[:4])
+        said = f"The load balancer's cookie at {_where(context, path)} reveals internal addresses: {shown}."
+        yield _hit(context, path, said, {"cookies": shown}, evidence=path.evidence[:3])
+    elif not path.cookies and path.termination is not Termination.PASS_THROUGH:
+        yield NotObserved("no cookies were seen")
 
 
 @rule(
@@ -776,26 +741,22 @@ def cookie_discloses(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def balancer_error(context: RuleContext) -> Answers:
+@_each_path
+def balancer_error(context: RuleContext, path: BalancingPath) -> Answers:
     """Errors on part of the repeated connections."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
+    if not path.errors or path.samples < PRESENTED_LEAST:
         return
-    for path in _paths(context):
-        if not path.errors or path.samples < PRESENTED_LEAST:
-            continue
-        if context.separated(Separation.ORDER, path.address):
-            continue  # from one moment on all fail, which says nothing of one server in the pool (NET012)
-        over_half = path.errors * 2 > path.samples
-        yield Hit(
-            subject=_subject(context, path),
-            severity=Severity.CRITICAL if over_half else None,
-            summary=_erring(context, path),
-            remedy=_pool_remedy(context, path),
-            evidence=path.evidence,
-            args=_args(path) | {"errors": str(path.errors)},
-        )
+    if context.separated(Separation.ORDER, path.address):
+        return  # from one moment on all fail, which says nothing of one server in the pool (NET012)
+    over_half = path.errors * 2 > path.samples
+    yield _hit(
+        context,
+        path,
+        _erring(context, path),
+        {"errors": str(path.errors)},
+        severity=Severity.CRITICAL if over_half else None,
+        remedy=_pool_remedy(context, path),
+    )
 
 
 def _pool_remedy(context: RuleContext, path: BalancingPath) -> str:
@@ -836,27 +797,15 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
         references=(refs.KB_156803, refs.RFC_8446_RESUMPTION),
     )
 )
-def tls_session_sticky(context: RuleContext) -> Answers:
+@_each_settled_path
+def tls_session_sticky(context: RuleContext, path: BalancingPath) -> Answers:
     """Persistence by TLS session alone."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
-    for path in _paths(context):
-        unsettled = _unsettled(path)
-        if unsettled is not None:
-            yield unsettled
-        elif path.persistence is Persistence.TLS_SESSION:
-            yield Hit(
-                subject=_subject(context, path),
-                summary=(
-                    f"Persistence at {_where(context, path)} rests on {path.kept_by or 'the TLS session'} alone: a "
-                    "client that makes a full handshake is moved to another server."
-                ),
-                remedy=_keep(context, path),
-                evidence=path.evidence,
-                args=_args(path),
-            )
+    if path.persistence is Persistence.TLS_SESSION:
+        said = (
+            f"Persistence at {_where(context, path)} rests on {path.kept_by or 'the TLS session'} alone: a "
+            "client that makes a full handshake is moved to another server."
+        )
+        yield _hit(context, path, said, remedy=_keep(context, path))
 
 
 @rule(
@@ -898,39 +847,35 @@ def sites_differ(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
     )
 )
-def not_in_pool(context: RuleContext) -> Answers:
+@_each_path
+def not_in_pool(context: RuleContext, path: BalancingPath) -> Answers:
     """A serving member that an even balancer never used."""
-    why = _tested(context)
-    if why is not None:
-        yield NotObserved(why)
-        return
     serving = {
         name for place in context.client_places if place.reach is Reach.SERVES for name in place.client_of
     }
-    for path in _paths(context):
-        unsettled = _unsettled(path)
-        if path.method is Method.UNKNOWN and unsettled is not None:
-            yield unsettled
-            continue
-        if path.method not in (Method.ROTATING, Method.EVEN):
-            continue
-        seen = {share.name for share in path.members}
-        if path.identified < path.samples:
-            yield NotObserved(
-                "not every connection was answered and identified, so that any member may have been met"
+    unsettled = _unsettled(path)
+    if path.method is Method.UNKNOWN and unsettled is not None:
+        yield unsettled
+        return
+    if path.method not in (Method.ROTATING, Method.EVEN):
+        return
+    seen = {share.name for share in path.members}
+    if path.identified < path.samples:
+        yield NotObserved(
+            "not every connection was answered and identified, so that any member may have been met"
+        )
+        return
+    if not seen <= {member.name for member in context.target.members}:
+        return  # named otherwise than in the profile, so nobody can be missed by name
+    missed = (1 - 1 / (len(seen) + 1)) ** path.identified
+    for name in sorted(serving - seen):
+        if missed < STEADY_MEMBERS_MISSED or path.method is Method.ROTATING:
+            yield Hit(
+                subject=Subject("member", name),
+                summary=(
+                    f"{name} serves when asked directly, but none of {path.identified} new connections to "
+                    f"{_where(context, path)} went to it."
+                ),
+                evidence=path.evidence,
+                args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},
             )
-            continue
-        if not seen <= {member.name for member in context.target.members}:
-            continue  # named otherwise than in the profile, so nobody can be missed by name
-        missed = (1 - 1 / (len(seen) + 1)) ** path.identified
-        for name in sorted(serving - seen):
-            if missed < STEADY_MEMBERS_MISSED or path.method is Method.ROTATING:
-                yield Hit(
-                    subject=Subject("member", name),
-                    summary=(
-                        f"{name} serves when asked directly, but none of {path.identified} new connections to "
-                        f"{_where(context, path)} went to it."
-                    ),
-                    evidence=path.evidence,
-                    args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},
-                )
