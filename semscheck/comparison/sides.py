@@ -85,13 +85,8 @@ def finding_key(found: Finding) -> FindingKey:
 
 
 def seats(reports: Sequence[Report]) -> tuple[Seat, ...]:
-    return tuple(Seat(_label(index), report) for index, report in enumerate(reports))
-
-
-def _label(index: int) -> str:
-    """A to Z, then A2, B2 and so on."""
-    turn, letter = divmod(index, 26)
-    return chr(65 + letter) + (str(turn + 1) if turn else "")
+    """Each report with its label: letters are servers, so that runs are numbered."""
+    return tuple(Seat(f"run {number}", report) for number, report in enumerate(reports, 1))
 
 
 def measured_nothing(seat: Seat) -> bool:

@@ -12,8 +12,9 @@ from semscheck.model.findings import Status
 from semscheck.model.target import Target
 from semscheck.report import wording as words
 from semscheck.report.escape import html as esc
-from semscheck.report.html.page import Column, state, table
+from semscheck.report.html.page import Column, table
 from semscheck.report.html.style import page as document
+from semscheck.report.html.style import state
 from semscheck.report.wording import Mark
 
 SHOWN_TARGETS = 500

@@ -24,20 +24,18 @@ from semscheck.report.escape import html as esc
 from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Cell, ConnectionStrip, Legend, StripRow, Tag
+from semscheck.report.html.figures import figure
 from semscheck.report.html.page import (
     Column,
     body,
     explanation,
     fold,
-    legend,
     paragraphs,
     reference,
     rows,
-    state,
     table,
 )
-from semscheck.report.html.style import page
-from semscheck.report.html.svg import figure
+from semscheck.report.html.style import page, state
 from semscheck.report.json import dumps
 from semscheck.report.text.lines import COLOURS, Line, Span, ascii_line, to_string, wrap
 from semscheck.report.wording import SYMBOLS, Mark
@@ -118,7 +116,7 @@ def _tidy(value: Any) -> Any:
 def strip(comparison: Comparison) -> ConnectionStrip:
     """Who answered new connections, a run a row; a letter is the same server in every row.
 
-    Names that a run made up get the run's letter before them, since they mean nothing in another.
+    Names that a run made up get the run's label before them, since they mean nothing in another.
     """
     names = {
         name
@@ -319,11 +317,7 @@ def _runs(comparison: Comparison) -> str:
     drawn = ""
     if picture.rows:
         caption = "New connections in the order in which they were made, a run a row."
-        drawn = (
-            '<h3 class="sub">Who answered</h3>'
-            + figure("Who answered", picture, caption)
-            + legend(picture.legend)
-        )
+        drawn = '<h3 class="sub">Who answered</h3>' + figure(picture, caption)
     return f'<div class="card long">{table(columns, lines)}{drawn}</div>'
 
 

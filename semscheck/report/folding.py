@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from semscheck.model.findings import Finding
-from semscheck.report.wording import SEVERITY_ORDER
+from semscheck.report.wording import SEVERITY_ORDER, severity_count
 
 
 def folded(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
@@ -21,6 +21,16 @@ def folded(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
             explained[root].append(findings[index])
     order = sorted(explained, key=lambda index: _rank(findings[index]))
     return [(findings[index], sorted(explained[index], key=_rank)) for index in order]
+
+
+def tally(findings: Sequence[Finding]) -> str:
+    """ "1 critical, 2 warnings; 3 more follow from these": as they are listed, what others explain apart. Empty
+    where nothing was found."""
+    causes = [found for found, _ in folded(findings)]
+    counts = [(level, sum(found.severity is level for found in causes)) for level in SEVERITY_ORDER]
+    told = ", ".join(severity_count(level, number) for level, number in counts if number)
+    more = len(findings) - len(causes)
+    return f"{told}; {more:,} more {'follows' if more == 1 else 'follow'} from these" if more else told
 
 
 @dataclass(frozen=True, slots=True)

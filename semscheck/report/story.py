@@ -142,8 +142,9 @@ def reach(place: EndpointStatus) -> str:
 # --- evidence ------------------------------------------------------------------------------------------------
 
 
-def evidence(report: Report, finding: Finding) -> list[str]:
-    """What a finding rests on, a line each, as an administrator finds it in a log: time, from, to, what came."""
+def proof(report: Report, finding: Finding) -> list[tuple[AnyObservation, str]]:
+    """What a finding rests on, each with a line as an administrator finds it in a log: time, from, to, what came;
+    the line is empty where there is nothing to look for."""
     known = {seen.id: seen for seen in report.observations}
     members = {
         sample: member
@@ -152,8 +153,12 @@ def evidence(report: Report, finding: Finding) -> list[str]:
         for sample, member in zip(arm.evidence, arm.members, strict=False)
     }
     shown = (known.get(name) for name in dict.fromkeys(finding.evidence))
-    lines = (_shown(report, seen, members) for seen in shown if seen is not None)
-    return [line for line in lines if line]
+    return [(seen, _shown(report, seen, members)) for seen in shown if seen is not None]
+
+
+def evidence(report: Report, finding: Finding) -> list[str]:
+    """The lines of `proof` alone."""
+    return [line for _, line in proof(report, finding) if line]
 
 
 def _shown(report: Report, seen: AnyObservation, members: dict[str, str | None]) -> str:

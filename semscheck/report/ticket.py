@@ -109,7 +109,7 @@ def _findings(report: Report) -> list[str]:
 def _group(report: Report, number: int, group: Group) -> list[str]:
     found = group.findings[0]
     owner = "" if found.owner is Owner.SEMSCHECK else f", {words.OWNER[found.owner]}"
-    title = one_line(found.title or found.name.replace("-", " "), 100)
+    title = one_line(words.title(found), 100)
     lines = [f"{number}. {found.severity.value}{owner}: {title} ({one_line(found.code, 20)})"]
     for entry in group.findings:
         lines += _hanging("   ", entry.summary)

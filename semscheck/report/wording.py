@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from semscheck.model.findings import Confidence, Owner, State, Status
+from semscheck.model.findings import Confidence, Finding, Owner, State, Status
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
 
@@ -57,6 +57,11 @@ def worst(*marks: Mark) -> Mark:
 
 def mark_of(value: Severity | Status) -> Mark:
     return Mark(value.value)
+
+
+def title(found: Finding) -> str:
+    """What kind of finding it is; reports of 0.1.0 have a name alone."""
+    return found.title or found.name.replace("-", " ")
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -235,6 +240,28 @@ PERSISTENCE: dict[str, str] = {
     "the same)",
     "unknown": "not determined",
 }
+
+METHOD_IN_BRIEF: dict[str, str] = {
+    "single": "always one server",
+    "rotating": "round robin",
+    "even": "spread evenly",
+    "weighted": "spread by weights",
+}
+PERSISTENCE_IN_BRIEF: dict[str, str] = {
+    "none": "no persistence",
+    "cookie": "persistence by cookie",
+    "tls-session": "persistence by TLS session",
+    "source-address": "persistence by source IP",
+}
+
+
+def method_and_persistence(path: BalancingPath) -> str:
+    """ "round robin, no persistence"; what is not known is left out. Empty where nothing was sampled."""
+    if not path.samples:
+        return ""
+    parts = (METHOD_IN_BRIEF.get(path.method, ""), PERSISTENCE_IN_BRIEF.get(path.persistence, ""))
+    return ", ".join(part for part in parts if part) or "method not determined"
+
 
 TERMINATION: dict[str, str] = {
     "pass-through": "passes through to the servers",

@@ -28,6 +28,8 @@ STYLES: dict[str, str] = {
     "dim": "$state-dim",
     "strong": "bold",
     **{f"chip-{mark.value}": f"bold $on-state on {_CHIP.get(mark, '$state-' + mark.value)}" for mark in Mark},
+    "mark-0": "bold",
+    "mark-1": "bold reverse",
     **{f"member-{index}": f"$ink on $member-{index}" for index in range(COLOURS)},
 }
 

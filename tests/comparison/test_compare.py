@@ -100,7 +100,7 @@ def test_two_runs_that_saw_the_same_are_the_same() -> None:
     assert found.changes == ()
     assert found.contrasts == ()
     assert "nothing that was measured differs" in found.headline
-    assert [side.label for side in found.sides] == ["A", "B"]
+    assert [side.label for side in found.sides] == ["run 1", "run 2"]
 
 
 def test_timings_ids_and_seeds_are_no_change() -> None:
@@ -147,13 +147,13 @@ def test_a_fail_over_is_a_change_and_not_a_worse_one() -> None:
     assert (change.before, change.after) == ("sems1.example.com", "sems2.example.com")
     assert change.direction is Direction.OTHER
     assert "now served by sems2.example.com" in found.headline
-    assert (change.earlier, change.later) == ("A", "B")
+    assert (change.earlier, change.later) == ("run 1", "run 2")
 
 
 def test_the_order_of_time_decides_and_not_the_order_of_giving() -> None:
     found = compare([at(steady(1), later=DAY), at(steady(0))])
     change = only(found.changes, "member")
-    assert (change.earlier, change.later) == ("B", "A")
+    assert (change.earlier, change.later) == ("run 2", "run 1")
     assert change.after == "sems2.example.com"
 
 
@@ -234,8 +234,8 @@ def test_three_times_are_compared_one_after_another() -> None:
     runs = [at(steady(member), later=DAY * day) for day, member in enumerate((0, 1, 0))]
     found = compare(runs)
     assert [(c.earlier, c.later, c.after) for c in found.changes if c.kind == "member"] == [
-        ("A", "B", "sems2.example.com"),
-        ("B", "C", "sems1.example.com"),
+        ("run 1", "run 2", "sems2.example.com"),
+        ("run 2", "run 3", "sems1.example.com"),
     ]
 
 
@@ -273,9 +273,9 @@ def test_two_places_with_two_servers_are_sites_that_differ() -> None:
     assert found.sites.remedy == CARD.remedy
     assert found.sites.references == CARD.references
     assert found.sites.confidence is Confidence.CERTAIN
-    assert "A (desk-17): sems1.example.com; B (desk-18): sems2.example.com" in found.sites.summary
+    assert "run 1 (desk-17): sems1.example.com; run 2 (desk-18): sems2.example.com" in found.sites.summary
     assert found.sites_verdict.state is State.FOUND
-    assert found.sites.args["A"] == "sems1.example.com"
+    assert found.sites.args["run 1"] == "sems1.example.com"
     assert (found.outcome, found.exit_code) == (Outcome.CHANGED, 1)
     assert found.changes == ()
     assert "different servers in different places" in found.headline
@@ -414,7 +414,7 @@ def test_a_blocked_site_is_told_and_is_critical_where_the_fqdn_leads() -> None:
     ok = at(steady())
     found = compare([ok, at(blocked(steady(), reports.BALANCER), "branch-3")])
     (contrast,) = [contrast for contrast in found.contrasts if contrast.kind == "reach"]
-    assert "serves A (desk-17) and not B (branch-3)" in contrast.summary
+    assert "serves run 1 (desk-17) and not run 2 (branch-3)" in contrast.summary
     assert contrast.critical
     assert found.exit_code == 2
     other = compare([ok, at(blocked(steady(), "198.51.100.12"), "branch-3")])
@@ -440,9 +440,9 @@ def test_a_finding_at_one_place_only() -> None:
     other = judged(replace(steady(), findings=(*steady().findings, clock)), Status.WARNING)
     found = compare([at(steady()), at(other, "branch-3")])
     (contrast,) = [contrast for contrast in found.contrasts if contrast.kind == "finding"]
-    assert contrast.summary == "Only at B (branch-3): The clock of branch-3 is 9 minutes late."
+    assert contrast.summary == "Only at run 2 (branch-3): The clock of branch-3 is 9 minutes late."
     assert contrast.code == "CLT004"
-    assert {(seen.label, seen.value) for seen in contrast.seen} == {("A", "not so"), ("B", "warning")}
+    assert {(seen.label, seen.value) for seen in contrast.seen} == {("run 1", "not so"), ("run 2", "warning")}
     assert found.exit_code == 1
 
 
@@ -455,7 +455,7 @@ def test_many_places_are_held_against_each_other_at_once() -> None:
     runs = [at(steady(index % 2), f"desk-{index}") for index in range(30)]
     found = compare(runs, card=CARD)
     assert len(found.gatherings) == 1
-    assert found.sides[26].label == "A2"
+    assert found.sides[26].label == "run 27"
     assert found.sites is not None
 
 
@@ -502,9 +502,9 @@ def test_redacted_and_plain_comparisons_come_to_the_same() -> None:
 def test_a_run_that_measured_nothing() -> None:
     failed = at(steady(), later=DAY)
     nothing = replace(failed, observations=(Cut(id="run-1", at_s=0.0, reason="cancelled"),))
-    assert "B measured nothing" in refused(at(steady()), nothing)
+    assert "run 2 measured nothing" in refused(at(steady()), nothing)
     no_network = reports.finding("SEM003", Severity.UNKNOWN, subject=Subject("run", "run"))
-    assert "B measured nothing" in refused(at(steady()), replace(failed, findings=(no_network,)))
+    assert "run 2 measured nothing" in refused(at(steady()), replace(failed, findings=(no_network,)))
 
 
 def test_a_run_that_was_cut_is_compared_as_far_as_it_went() -> None:

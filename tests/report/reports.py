@@ -477,7 +477,11 @@ def balancing(
             ),
         ),
         arms=(
-            ArmSequence(arm="fresh", members=tuple(member_name(index) for index in answered)),
+            ArmSequence(
+                arm="fresh",
+                members=tuple(member_name(index) for index in answered),
+                evidence=tuple(f"smp-fresh-{index}" for index in range(len(answered))),
+            ),
             ArmSequence(arm="cookie", members=tuple(member_name(index) for index in answered[:20])),
             ArmSequence(arm="resume", members=tuple(member_name(index) for index in answered[:20])),
             ArmSequence(arm="keep-alive", members=tuple(member_name(answered[0]) for _ in answered[:20])),

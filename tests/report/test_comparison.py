@@ -102,10 +102,10 @@ def test_text_says_what_only_several_places_tell() -> None:
     shown = " ".join(rendered.text(sites()).split())
     assert "BAL014 sites-differ" in shown
     assert "split-horizon DNS" in shown
-    assert "A (desk-17): sems1.example.com; B (branch-3): sems2.example.com" in shown
-    assert "From A to C" in shown
-    assert "A, B count as made at the same time: their runs overlap." in shown
-    assert "B branch-3 BBBB" in shown
+    assert "run 1 (desk-17): sems1.example.com; run 2 (branch-3): sems2.example.com" in shown
+    assert "From run 1 to run 3" in shown
+    assert "run 1, run 2 count as made at the same time: their runs overlap." in shown
+    assert "run 2 branch-3 BBBB" in shown
 
 
 def test_what_was_not_tested_says_why() -> None:
@@ -211,7 +211,7 @@ def test_names_that_a_run_made_up_are_kept_apart() -> None:
     path = replace(base.analysis.paths[0], members=(share,), arms=(arm,), identified_by="pairs")
     unnamed = replace(base, analysis=replace(base.analysis, paths=(path,), balancing=path))
     picture = rendered.strip(compare([unnamed, at(unnamed, "desk-18")]))
-    assert [entry.name for entry in picture.legend] == ["A: member A", "B: member A"]
+    assert [entry.name for entry in picture.legend] == ["run 1: member A", "run 2: member A"]
 
 
 def test_large_comparisons_stay_small() -> None:

@@ -9,6 +9,8 @@ from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures.pictures import (
     FAILED,
+    FOUND,
+    FOUND_NOTE,
     UNIDENTIFIED,
     Cell,
     CertificateGrid,
@@ -27,20 +29,22 @@ from semscheck.report.figures.pictures import (
     ShareBars,
     ShareGroup,
     Stage,
+    node_reason,
 )
-from semscheck.report.text.lines import Line, Span, cut, fit, line_width, pad, width, wrap
+from semscheck.report.text.lines import Line, Span, apart, cut, fit, line_width, pad, width, wrap
 from semscheck.report.wording import SYMBOLS, Mark
 
+MAX_NAME = 34  # columns of a server's name beside its interfaces
 MAX_NODES = 12  # of one step; the analysis contacts at most 8 addresses a family
 
 
 def draw(picture: Picture, columns: int) -> list[Line]:
-    """The picture as lines of styled spans, made safe for a terminal, in at most `columns` (40 at least).
+    """The picture as lines of styled spans, made safe for a terminal, in at most `columns` (36 at least).
 
     Symbols are Unicode. Styles are the keys of `lines.SGR`: marks ("ok", "critical", ...), "member-0" to "member-7",
     "dim", "strong".
     """
-    return _DRAW[type(picture)](picture, max(40, columns))
+    return _DRAW[type(picture)](picture, max(36, columns))
 
 
 def _marked(mark: Mark) -> Span:
@@ -48,7 +52,16 @@ def _marked(mark: Mark) -> Span:
 
 
 def _label_columns(labels: Iterable[str], columns: int) -> int:
-    return min(max((width(label) for label in labels), default=0), columns // 3)
+    return min(max((width(label) for label in labels), default=0), columns * 2 // 5)
+
+
+def _names(names: Iterable[str], columns: int) -> list[str]:
+    """Servers' names in a column, each with its mark if nobody told of it, so short that they still differ."""
+    shown = [one_line(name) for name in names]
+    marks = [FOUND if name.endswith(FOUND) else "" for name in shown]
+    room = columns - (len(FOUND) if any(marks) else 0)
+    kept = apart([name.removesuffix(FOUND) for name in shown], room)
+    return [name + mark for name, mark in zip(kept, marks, strict=True)]
 
 
 def _rest(line: Sequence[Span], text: str, columns: int, style: str = "") -> Line:
@@ -59,7 +72,7 @@ def _rest(line: Sequence[Span], text: str, columns: int, style: str = "") -> Lin
 def _draw_path(picture: PathPicture, columns: int) -> list[Line]:
     labels = [stage.title for stage in picture.stages]
     labels += [f"{row.tag.letter} {one_line(row.name)}" for row in picture.members]
-    label_columns = _label_columns(labels, columns)
+    label_columns = min(_label_columns(labels, columns), MAX_NAME)
     lines: list[Line] = []
     for stage in picture.stages:
         lines += _draw_stage(stage, label_columns, columns)
@@ -70,8 +83,11 @@ def _draw_path(picture: PathPicture, columns: int) -> list[Line]:
             lines.append((Span("│", "dim"),))
     if not picture.members:
         return [*lines, _rest((Span(pad("servers", label_columns + 2)),), "· none known", columns, "dim")]
-    for row in picture.members:
-        lines += _draw_member(row, label_columns, columns)
+    names = _names((row.name for row in picture.members), label_columns - 2)
+    for name, row in zip(names, picture.members, strict=True):
+        lines += _draw_member(name, row, label_columns, columns)
+    if any(name.endswith(FOUND) for name in names):
+        lines += [(Span(line, "dim"),) for line in wrap(FOUND_NOTE, columns)]
     return lines
 
 
@@ -87,8 +103,11 @@ def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
         name = pad(_node_name(node), min(wide, max(12, columns // 2))) if node.detail else _node_name(node)
         style = "strong" if stage.kind == "name" else ""
         line: Line = (label, _marked(node.mark), Span(" "), Span(name, style))
-        detail = f"  {_node_words(node, columns - line_width(line) - 2)}" if node.detail else ""
+        room = columns - line_width(line) - 2
+        detail = f"  {_node_words(node, room)}" if node.detail else ""
         lines.append(_rest(cut(line, columns), detail, columns))
+        if node.method and node.method not in detail:
+            lines.append(_rest((_continued(label_columns), Span("  ")), node.method, columns))
     if len(stage.nodes) > MAX_NODES:
         more = f"and {len(stage.nodes) - MAX_NODES:,} more"
         lines.append(_rest((_continued(label_columns),), more, columns, "dim"))
@@ -109,15 +128,17 @@ def _node_name(node: Node) -> str:
 
 
 def _node_words(node: Node, room: int) -> str:
-    """Its state, and what was found there if there is room: "serves, 12 ms: round robin"."""
-    notes = ", ".join(text for _, text in node.notes)
-    text = one_line(f"{node.detail}: {notes}")
-    return text if notes and width(text) <= room else one_line(node.detail)
+    """What there is room for: its state, what was found there, how a balancer spreads and keeps clients. What was
+    found says more than that it serves."""
+    found = ", ".join(text for _, text in node.notes)
+    both = node_reason(node)
+    choices = (f"{both}; {node.method}" if node.method else both, both, found or both)
+    return next((text for text in map(one_line, choices) if width(text) <= room), one_line(choices[-1]))
 
 
-def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]:
+def _draw_member(name: str, row: MemberRow, label_columns: int, columns: int) -> list[Line]:
     letter = Span(row.tag.letter, row.tag.style)
-    label = Span(pad(f" {one_line(row.name)}", label_columns - 1) + "  ")
+    label = Span(pad(f" {name}", label_columns - 1) + "  ")
     nodes = [("Interface 2", node) for node in row.client] + [
         ("Interface 1", node) for node in row.replication
     ]
@@ -128,10 +149,11 @@ def _draw_member(row: MemberRow, label_columns: int, columns: int) -> list[Line]
     lines = []
     for index, (interface, node) in enumerate(nodes):
         start: Line = (letter, label) if index == 0 else (Span(" " * (label_columns + 2)),)
-        name = pad(_node_name(node), min(wide, max(12, columns // 3)))
+        room = columns - line_width(start) - 16
+        name = pad(_node_name(node), wide) if wide + 14 <= room else ""
         head = (*start, _marked(node.mark), Span(f" {interface}  "), Span(name))
         detail = _node_words(node, columns - line_width(head) - 2)
-        lines.append(_rest(cut(head, columns), f"  {detail}", columns))
+        lines.append(_rest(cut(head, columns), f"  {detail}" if name else detail, columns))
     return lines
 
 
@@ -156,7 +178,7 @@ def _draw_row(
 ) -> list[Line]:
     lines: list[Line] = []
     for index, chunk in enumerate(_chunks(cells, columns - label_columns - 2)):
-        head = Span(pad(label if index == 0 else "", label_columns + 2))
+        head = Span(pad(fit(label, label_columns) if index == 0 else "", label_columns + 2))
         lines.append((head, *_cell_spans(chunk)))
     return lines
 
@@ -168,7 +190,8 @@ def _draw_legend(
     lines: list[Line] = []
     current: list[Span] = []
     items = [
-        (entry.tag.letter, entry.tag.style, f"{entry.name}  {entry.detail}".strip()) for entry in entries
+        (entry.tag.letter, entry.tag.style, f"{name}  {entry.detail}".strip())
+        for entry, name in zip(entries, _names((entry.name for entry in entries), columns - 3), strict=True)
     ]
     for letter, style, name in [*items, *extra]:
         spans = [Span(letter, style), Span(fit(f" {one_line(name)}", columns - 1))]
@@ -211,23 +234,49 @@ def _bar(bar: ShareBar, columns: int) -> str:
 def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
     lines: list[Line] = []
     names = [f"  {one_line(bar.name)}" for group in picture.groups for bar in group.bars]
-    label_columns = _label_columns(names, columns)
+    label_columns = max(_label_columns(names, columns), 16)
     for group in picture.groups:
         if len(picture.groups) > 1:
             lines.append((Span(fit(words.place(one_line(group.address), group.port), columns), "strong"),))
-        lines += [_draw_bar(bar, group.identified, label_columns, columns) for bar in group.bars]
+        shown = _names((bar.name for bar in group.bars), label_columns - 2)
+        lines += [
+            _draw_bar(bar, name, group.identified, label_columns, columns)
+            for bar, name in zip(group.bars, shown, strict=True)
+        ]
         if not group.bars:
             lines.append((Span("? not told apart yet, or not at all", "dim"),))
-        lines += _draw_bound(group, columns)
+        lines += _draw_failed(group, label_columns, columns) + _draw_bound(group, columns)
+    sure = next((group.confidence for group in picture.groups if group.bars and group.confidence), None)
+    if sure is not None:
+        told = f"█ at least  ▓ as seen  ░ at most, with {words.percent(sure)} confidence"
+        lines.append((Span(fit(told, columns), "dim"),))
     return lines or [(Span("· not tested", "dim"),)]
 
 
-def _draw_bar(bar: ShareBar, identified: int, label_columns: int, columns: int) -> Line:
-    bar_columns = max(8, min(BAR_COLUMNS, columns - label_columns - 32))
+def _draw_failed(group: ShareGroup, label_columns: int, columns: int) -> list[Line]:
+    """Connections that failed, as a part of all that were tried."""
+    if not group.failed or not group.samples:
+        return []
+    wide = _bar_columns(label_columns, columns)
+    part = min(1.0, group.failed / group.samples)
+    head = (
+        Span(FAILED, Mark.CRITICAL.value),
+        Span(pad(" failed", label_columns - 1) + " "),
+        Span(("▓" * round(part * wide)).ljust(wide), Mark.CRITICAL.value),
+    )
+    return [_rest(head, f" {words.percent(part)}, {group.failed} of {group.samples} tried", columns)]
+
+
+def _bar_columns(label_columns: int, columns: int) -> int:
+    return max(8, min(BAR_COLUMNS, columns - label_columns - 32))
+
+
+def _draw_bar(bar: ShareBar, name: str, identified: int, label_columns: int, columns: int) -> Line:
+    bar_columns = _bar_columns(label_columns, columns)
     interval = words.interval(bar.share, bar.low, bar.high)
     head = (
         Span(bar.tag.letter, bar.tag.style),
-        Span(pad(f" {one_line(bar.name)}", label_columns - 1) + " "),
+        Span(pad(f" {name}", label_columns - 1) + " "),
         Span(_bar(bar, bar_columns)),
     )
     return _rest(head, f" {interval}, {bar.count} of {identified}", columns)
@@ -273,12 +322,14 @@ def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
     )
     head = pad("", label_columns + 2) + pad(titles[0], column) + titles[1]
     lines: list[Line] = [(Span(fit(head, columns), "dim"),)]
+    names = iter(_names((row.name for row in picture.rows if row.kind == "member"), label_columns - 2))
     for row in picture.rows:
+        name = next(names) if row.kind == "member" else one_line(row.name)
         for index in range(max(len(row.client), len(row.replication), 1)):
             letter = row.tag if index == 0 else None
             label = (
                 Span(letter.letter if letter else " ", letter.style if letter else ""),
-                Span(pad(f" {one_line(row.name)}" if index == 0 else "", label_columns - 1) + "  "),
+                Span(pad(f" {name}" if index == 0 else "", label_columns - 1) + "  "),
             )
             client = _grid_cell(row.client, index, column - 2)
             replication = _grid_cell(row.replication, index, column)
@@ -289,10 +340,11 @@ def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
 
 
 def _draw_certificates(legend: Sequence[Legend], columns: int) -> list[Line]:
+    room = max(20, columns - 44)
     return [
         _rest(
             (Span(entry.tag.letter, entry.tag.style),),
-            f" {one_line(entry.name, 60)}  {entry.detail}",
+            f" {apart([one_line(entry.name, 253)], room)[0]}  {entry.detail}",
             columns,
         )
         for entry in legend
@@ -304,7 +356,8 @@ def _grid_cell(cells: Sequence[GridCell], index: int, columns: int) -> Line:
         return () if cells else (Span("·", "dim"),)
     cell = cells[index]
     letter = Span(cell.tag.letter, cell.tag.style) if cell.tag else Span("-", "dim")
-    return _rest((letter, Span(" "), _marked(cell.mark)), f" {one_line(cell.detail)}", columns)
+    said = f"{cell.detail} ({cell.differs})" if cell.differs else cell.detail
+    return _rest((letter, Span(" "), _marked(cell.mark)), f" {one_line(said)}", columns)
 
 
 def _grid_notes(row: GridRow, index: int, label_columns: int, columns: int) -> list[Line]:

@@ -5,15 +5,16 @@ immutable value; `drawing.draw` draws it for a terminal, the HTML report draws i
 the values is raw, as it came: each output makes it safe. Every picture has `alternative`, what it shows in
 a sentence, for those who do not see it.
 
-Letters: members are capitals, certificates small letters, DNS answers digits; a letter and its colour mean
-the same thing in every picture of one analysis.
+Servers have capitals on a colour, the same in every picture of one analysis; certificates are c1, c2, answers of
+name servers digits, and neither has a colour of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from semscheck.model.analysis import (
@@ -33,13 +34,14 @@ from semscheck.report import wording as words
 from semscheck.report.text.lines import COLOURS
 from semscheck.report.wording import Mark
 
+SHOWN_TROUBLE = 6  # of a sentence about a picture
 UNIDENTIFIED = "?"
 FAILED = "✖"
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A letter and the number of its colour, 0 to lines.COLOURS - 1."""
+    """What stands for a server: its letter and the number of its colour, 0 to lines.COLOURS - 1."""
 
     letter: str
     colour: int
@@ -50,10 +52,22 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """What stands for a certificate ("c1") or an answer of DNS ("1"); neighbours in a row differ by their parity."""
+
+    letter: str
+    number: int
+
+    @property
+    def style(self) -> str:
+        return f"mark-{self.number % 2}"
+
+
+@dataclass(frozen=True, slots=True)
 class Legend:
     """What a letter stands for. detail: more about it, may be empty."""
 
-    tag: Tag
+    tag: Tag | Number
     name: str
     detail: str = ""
 
@@ -66,13 +80,15 @@ class Node:
     """One thing on the path. label: what it is; detail: its state in words; address, port: where it has one.
 
     role: "desktop", "resolver", "name", "balancer", "member", "stranger", "client", "replication".
-    notes: what was found about it and stands for itself, as (code, words).
+    notes: what was found about it and stands for itself, as (code, words). method: how a balancer spreads and keeps
+    clients, as far as it is known.
     """
 
     role: str
     label: str
     mark: Mark
     detail: str = ""
+    method: str = ""
     address: str | None = None
     port: int | None = None
     notes: tuple[tuple[str, str], ...] = ()
@@ -90,8 +106,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """A member with its interfaces; tag: its letter. answered: connections through the FQDN that it answered,
-    None if nothing was sampled. Without known addresses both interfaces are empty."""
+    """A member with its interfaces, its name as `called`; tag: its letter. answered: connections through the FQDN
+    that it answered, None if nothing was sampled. Without known addresses both interfaces are empty."""
 
     name: str
     tag: Tag
@@ -133,6 +149,16 @@ def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, T
     return tags
 
 
+FOUND = " (found)"  # behind the name of a server that nobody told of
+FOUND_NOTE = "(found): this server is not in the profile; the check found it by itself."
+
+
+def called(name: str, target: Target | None) -> str:
+    """The name as it is shown: with a mark where the check found the server by itself."""
+    found = target is not None and any(it.name == name and it.found for it in target.members)
+    return name + FOUND if found else name
+
+
 def path_picture(
     analysis: Analysis,
     target: Target,
@@ -149,9 +175,8 @@ def path_picture(
     )
     breaks_at, breaks_why = _break(analysis, stages)
     members = _member_rows(analysis, target, findings)
-    return PathPicture(
-        stages, members, breaks_at, breaks_why, _path_words(target, breaks_at, breaks_why, stages)
-    )
+    said = _path_words(target, breaks_at, breaks_why, stages, members)
+    return PathPicture(stages, members, breaks_at, breaks_why, said)
 
 
 def _desktop_stage(vantage: Vantage | None) -> Stage:
@@ -213,12 +238,19 @@ def _name_stage(analysis: Analysis, target: Target, findings: Sequence[Finding])
     about = [found for found in findings if found.subject.kind == "fqdn" and found.code.startswith("DNS")]
     mark = _raised(mark, about)
     node = Node(role="name", label=target.fqdn_shown or target.fqdn, mark=mark, detail=detail)
-    return Stage("name", "FQDN", (node,), mark)
+    return Stage("name", "name", (node,), mark)
 
 
 def _front_stage(analysis: Analysis, findings: Sequence[Finding]) -> Stage:
     places = [place for place in analysis.places if place.fqdn or place.balancer]
-    nodes = tuple(_place_node(place, _front_role(place), findings) for place in places)
+    methods = {(path.address, path.port): words.method_and_persistence(path) for path in analysis.paths}
+    nodes = tuple(
+        replace(
+            _place_node(place, _front_role(place), findings),
+            method="" if place.client_of else methods.get((place.address, place.port), ""),
+        )
+        for place in places
+    )
     direct = nodes and all(node.role == "member" for node in nodes)
     title = "load balancer" if any(node.role == "balancer" for node in nodes) else "address"
     title = "directly to" if direct else title
@@ -253,11 +285,15 @@ def _place_node(place: EndpointStatus, role: str, findings: Sequence[Finding]) -
 
 
 def _notes(about: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
-    """Codes and names of the findings that are worth a mark, each once."""
-    told = {
-        found.code: found.name.replace("-", " ") for found in about if found.severity is not Severity.INFO
-    }
+    """Codes and titles of the findings that are worth a mark, each once."""
+    told = {found.code: _inside(words.title(found)) for found in about if found.severity is not Severity.INFO}
     return tuple(told.items())
+
+
+def _inside(title: str) -> str:
+    """A title inside of a line; one with names or abbreviations as it is."""
+    rest = title[1:]
+    return title[:1].lower() + rest if rest == rest.lower() else title
 
 
 def reach_words(place: EndpointStatus) -> str:
@@ -325,13 +361,42 @@ def _break(analysis: Analysis, stages: Sequence[Stage]) -> tuple[str | None, str
     return None, None
 
 
-def _path_words(target: Target, breaks_at: str | None, why: str | None, stages: Sequence[Stage]) -> str:
+def _path_words(
+    target: Target,
+    breaks_at: str | None,
+    why: str | None,
+    stages: Sequence[Stage],
+    members: Sequence[MemberRow],
+) -> str:
     name = target.fqdn_shown or target.fqdn
     steps = {"resolvers": "at the name servers", "name": "at the name", "front": "at the address it leads to"}
     if breaks_at:
         return f"The path to {name} breaks {steps[breaks_at]}: {why}."
-    marks = "; ".join(f"{stage.title} {words.LABELS[stage.mark]}" for stage in stages[1:])
-    return f"The path to {name}: {marks}."
+    if stages[-1].mark is Mark.NOT_TESTED:
+        return f"The path to {name} was not tested to its end."
+    seen = [(stage.title, node) for stage in stages[1:] for node in stage.nodes]
+    seen += [(f"{row.name} Interface 2", node) for row in members for node in row.client]
+    seen += [(f"{row.name} Interface 1", node) for row in members for node in row.replication]
+    trouble = dict.fromkeys(f"{title}: {_reason(node)}" for title, node in seen if _is_trouble(node.mark))
+    told = f" But: {'; '.join(list(trouble)[:SHOWN_TROUBLE])}." if trouble else ""
+    return f"Clients get through to {name}.{told}"
+
+
+def _is_trouble(mark: Mark) -> bool:
+    return mark in (Mark.CRITICAL, Mark.WARNING, Mark.UNKNOWN)
+
+
+def node_reason(node: Node) -> str:
+    """Why a node has its mark: its state, and what was found there although it serves."""
+    reason = _reason(node)
+    return reason if reason == node.detail or not node.detail else f"{node.detail}: {reason}"
+
+
+def _reason(node: Node) -> str:
+    """What stops a client there, else what was found."""
+    stops = node.detail and not node.detail.startswith(words.REACH[Reach.SERVES])
+    found = ", ".join(text for _, text in node.notes)
+    return node.detail if stops or not found else found
 
 
 def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]) -> tuple[MemberRow, ...]:
@@ -345,7 +410,7 @@ def _member_rows(analysis: Analysis, target: Target, findings: Sequence[Finding]
         replication = _replication_places(analysis, name)
         rows.append(
             MemberRow(
-                name,
+                called(name, target),
                 tag,
                 _interface(client, member.client, "client", findings, target.port),
                 _interface(replication, member.replication, "replication", findings, target.port),
@@ -444,7 +509,7 @@ def connection_strip(analysis: Analysis, target: Target | None = None) -> Connec
         if _shows_something(arm)
     )
     seen = {cell.member for row in rows for cell in row.cells}
-    legend = tuple(Legend(tag, name) for name, tag in tags.items() if name in seen)
+    legend = tuple(Legend(tag, called(name, target)) for name, tag in tags.items() if name in seen)
     return ConnectionStrip(rows, legend, _strip_words(rows))
 
 
@@ -497,12 +562,14 @@ class ShareBar:
 
 @dataclass(frozen=True, slots=True)
 class ShareGroup:
-    """One address. other_share_at_most: see BalancingPath; confidence: of the intervals, None if none."""
+    """One address. samples: tried; failed: of these. other_share_at_most: see BalancingPath; confidence: of the
+    intervals, None if none."""
 
     address: str
     port: int
     samples: int
     identified: int
+    failed: int
     bars: tuple[ShareBar, ...]
     other_share_at_most: float | None
     confidence: float | None
@@ -517,18 +584,26 @@ class ShareBars:
 def share_bars(analysis: Analysis, target: Target | None = None) -> ShareBars:
     """Each member's share of the new connections with its interval, an address a group."""
     tags = member_tags(analysis, target)
-    groups = tuple(_share_group(path, tags) for path in analysis.paths)
+    groups = tuple(_share_group(path, tags, target) for path in analysis.paths)
     parts = [
         f"{bar.name} {words.percent(bar.share)} ({words.percent(bar.low)} to {words.percent(bar.high)})"
         for group in groups
         for bar in group.bars
     ]
+    parts += [f"{group.failed} of {group.samples} failed" for group in groups if group.failed]
     return ShareBars(groups, "Shares of new connections: " + (", ".join(parts) or words.NOT_MEASURED) + ".")
 
 
-def _share_group(path: BalancingPath, tags: Mapping[str, Tag]) -> ShareGroup:
+def _share_group(path: BalancingPath, tags: Mapping[str, Tag], target: Target | None) -> ShareGroup:
     bars = tuple(
-        ShareBar(share.name, tags[share.name], share.count, share.share, share.share_low, share.share_high)
+        ShareBar(
+            called(share.name, target),
+            tags[share.name],
+            share.count,
+            share.share,
+            share.share_low,
+            share.share_high,
+        )
         for share in path.members
     )
     return ShareGroup(
@@ -536,6 +611,7 @@ def _share_group(path: BalancingPath, tags: Mapping[str, Tag]) -> ShareGroup:
         path.port,
         path.samples,
         path.identified,
+        next((len(arm.failed) for arm in path.arms if arm.arm == "fresh"), path.failed),
         bars,
         path.other_share_at_most,
         path.confidence,
@@ -550,7 +626,7 @@ class DnsCell:
     """One query. letter: of the answer in the legend, "✖" failed. tag: None where it failed."""
 
     letter: str
-    tag: Tag | None = None
+    tag: Number | None = None
     addresses: tuple[str, ...] | None = None
 
 
@@ -579,8 +655,8 @@ _DIGITS = "123456789"
 
 
 def dns_strip(analysis: Analysis) -> DnsStrip:
-    """What each server answered to each repetition; the same answer has the same digit and colour."""
-    answers: dict[tuple[str, ...], Tag] = {}
+    """What each server answered to each repetition; the same answer has the same digit."""
+    answers: dict[tuple[str, ...], Number] = {}
     rows: list[DnsRow] = []
     for resolver in analysis.dns.resolvers:
         for family, known, sequence in (
@@ -598,15 +674,13 @@ def dns_strip(analysis: Analysis) -> DnsStrip:
 
 
 def _dns_cell(
-    sets: Sequence[tuple[str, ...]], index: int | None, answers: dict[tuple[str, ...], Tag]
+    sets: Sequence[tuple[str, ...]], index: int | None, answers: dict[tuple[str, ...], Number]
 ) -> DnsCell:
     if index is None or not 0 <= index < len(sets):
         return DnsCell(FAILED)
     addresses = sets[index]
     number = len(answers)
-    tag = answers.setdefault(
-        addresses, Tag(_DIGITS[number] if number < len(_DIGITS) else "+", number % COLOURS)
-    )
+    tag = answers.setdefault(addresses, Number(_DIGITS[number] if number < len(_DIGITS) else "+", number))
     return DnsCell(tag.letter, tag, addresses)
 
 
@@ -625,18 +699,20 @@ def _dns_words(analysis: Analysis, legend: Sequence[Legend]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridCell:
-    """What one place presents. tag: same certificate, same letter; None if none was seen (detail says why).
+    """What one place presents. tag: of the certificate; None if none was seen (detail says why).
 
-    days_left: in words, None where unknown. notes: what does not match, from the findings, (code, words).
+    notes: what does not match, from the findings, (code, words). differs: from the certificate that clients meet at
+    most places: "older, other key".
     """
 
     address: str
     port: int
     mark: Mark
     detail: str
-    tag: Tag | None = None
+    tag: Number | None = None
     fingerprint: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    differs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -674,7 +750,7 @@ def certificate_grid(
         if isinstance(certificates, Mapping)
         else {certificate.fingerprint: certificate for certificate in certificates}
     )
-    drawer = _GridMaker(known, target, now, findings, _certificate_tags(analysis))
+    drawer = _GridMaker(known, target, now, findings, _certificate_tags(analysis), _usual(analysis))
     fronts = [
         place
         for place in analysis.places
@@ -689,7 +765,7 @@ def certificate_grid(
         client = tuple(drawer.cell(place) for place in analysis.places if name in place.client_of)
         replication = tuple(drawer.cell(place) for place in _replication_places(analysis, name))
         if client or replication:
-            rows.append(GridRow("member", name, client, replication, tag))
+            rows.append(GridRow("member", called(name, target), client, replication, tag))
     legend = drawer.legend()
     return CertificateGrid(tuple(rows), legend, _grid_words(rows, legend))
 
@@ -698,14 +774,18 @@ def _front_name(place: EndpointStatus, *, only: bool) -> str:
     return "load balancer" if place.balancer and only else words.place(place.address, place.port)
 
 
-def _certificate_tags(analysis: Analysis) -> dict[str, Tag]:
-    """What serves clients comes first, so that "a" is the certificate that users meet."""
+def _certificate_tags(analysis: Analysis) -> dict[str, Number]:
+    """What serves clients comes first, so that c1 is the certificate that users meet."""
     ordered = sorted(analysis.places, key=lambda place: (not place.fqdn, not place.serves_clients))
     prints = dict.fromkeys(place.certificate for place in ordered if place.certificate)
-    return {
-        fingerprint: Tag(chr(ord("a") + index) if index < 26 else "#", index % COLOURS)
-        for index, fingerprint in enumerate(prints)
-    }
+    return {fingerprint: Number(f"c{index + 1}", index) for index, fingerprint in enumerate(prints)}
+
+
+def _usual(analysis: Analysis) -> str | None:
+    """The fingerprint that clients meet at most places, None where no one is at more than the next."""
+    seen = Counter(it.certificate for it in analysis.places if it.serves_clients and it.certificate)
+    (first, often), (_, next_often) = [*seen.most_common(2), ("", 0), ("", 0)][:2]
+    return first if often > next_often else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -714,7 +794,8 @@ class _GridMaker:
     target: Target
     now: datetime
     findings: Sequence[Finding]
-    tags: Mapping[str, Tag]
+    tags: Mapping[str, Number]
+    usual: str | None
 
     def cell(self, place: EndpointStatus) -> GridCell:
         about = [
@@ -732,7 +813,18 @@ class _GridMaker:
             tag=self.tags.get(place.certificate) if place.certificate else None,
             fingerprint=place.certificate,
             notes=_notes(about),
+            differs=self._differs(seen) if place.serves_clients else "",
         )
+
+    def _differs(self, seen: Certificate | None) -> str:
+        usual = self.certificates.get(self.usual) if self.usual else None
+        if usual is None or seen is None or seen.fingerprint == usual.fingerprint:
+            return ""
+        parts = []
+        if seen.not_before and usual.not_before and seen.not_before != usual.not_before:
+            parts.append("newer" if seen.not_before > usual.not_before else "older")
+        parts += ["other key"] if seen.spki != usual.spki else ["same key"]
+        return ", ".join(parts)
 
     def _unseen(self, place: EndpointStatus) -> str:
         return "certificate not kept" if place.certificate else reach_words(place)

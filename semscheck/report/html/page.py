@@ -18,18 +18,21 @@ from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, Finding, Owner, Reference, State, Verdict
 from semscheck.model.observations import AnyObservation, Bound, Certificate
 from semscheck.model.report import Report
+from semscheck.model.target import Severity
 from semscheck.report import escape as safe
 from semscheck.report import wording as words
-from semscheck.report.clients import NOTE, client_groups
+from semscheck.report.clients import NOTE, client_groups, some_cannot
 from semscheck.report.escape import html as esc
-from semscheck.report.figures.pictures import Legend, Pictures, pictures_of
-from semscheck.report.folding import folded
-from semscheck.report.html.style import icon, page
-from semscheck.report.html.svg import figure, tag
+from semscheck.report.figures.pictures import Pictures, called, pictures_of
+from semscheck.report.folding import folded, tally
+from semscheck.report.html.figures import figure, place
+from semscheck.report.html.style import page, state
+from semscheck.report.story import evidence_lines, local_and_utc, next_steps, proof, resolved, story
 from semscheck.report.text.page import balancing_facts
 from semscheck.report.wording import LABELS, Mark
 
 SHOWN_ROWS = 128  # of one table
+SHOWN_LINES = 4  # of one finding's evidence, as its owner finds it in a log
 SHOWN_EVIDENCE = 10  # of one finding, in full; the saved report has the rest
 _STATE_MARK = {
     State.PASS: Mark.OK,
@@ -45,12 +48,6 @@ def render(report: Report, cards: Mapping[str, Card] | None = None, *, now: date
     now: the time of writing, for the age of a saved report; None for a run that has just ended.
     """
     return safe.visible(_Document(report, cards or {}, now).whole(), "\n")
-
-
-def state(mark: Mark, text: str | None = None, *, pill: bool = False) -> str:
-    """A state as symbol, word and colour."""
-    style = f"state {mark.value}{' pill' if pill else ''}"
-    return f'<span class="{style}">{icon(mark.value)}{esc(text or LABELS[mark])}</span>'
 
 
 def paragraphs(text: str) -> str:
@@ -134,18 +131,6 @@ def fold(summary: str, inner: str, style: str = "") -> str:
     return f"<details{named}><summary>{summary}</summary>{inner}</details>"
 
 
-def legend(entries: Sequence[Legend]) -> str:
-    if not entries:
-        return ""
-    items = "".join(
-        f"<li>{tag(entry.tag)}<span>{esc(entry.name, 300)}"
-        + (f' <span class="soft">{esc(entry.detail, 300)}</span>' if entry.detail else "")
-        + "</span></li>"
-        for entry in entries
-    )
-    return f'<ul class="legend">{items}</ul>'
-
-
 def body(what: str, head: str, sections: Iterable[tuple[str, str, str]], foot: str) -> str:
     """The body of a document. what: "report" or "comparison"; sections: id, title and HTML, left out if empty."""
     present = [section for section in sections if section[2]]
@@ -191,14 +176,14 @@ class _Document:
         self._all_cards = cards
         self._cards = {code: card for code, card in sorted(cards.items()) if code in found}
         self._number = {id(finding): index for index, finding in enumerate(report.findings, 1)}
-        self._observations = {seen.id: seen for seen in report.observations}
         self._shown: dict[str, int] = {}  # observation id to the number of its block
 
     def whole(self) -> str:
         report = self._report
         sections = (
-            ("path", "The path", self.path()),
             ("findings", "Findings", self.findings()),
+            ("next", "Next", self.next()),
+            ("path", "The path", self.path()),
             ("connections", "Who answered", self.connections()),
             ("names", "Answers of the name servers", self.names()),
             ("certificates", "Certificates", self.certificates()),
@@ -221,40 +206,38 @@ class _Document:
     def head(self) -> str:
         report = self._report
         mark = words.mark_of(report.summary.verdict)
-        counts = " · ".join(
-            words.count(report.summary.counts.get(level.value, 0), level.value, level.value)
-            for level in words.SEVERITY_ORDER
-            if report.summary.counts.get(level.value)
+        vantage = report.run.vantage
+        sources = words.listed(vantage.source_addresses, 4)
+        taken = f", took {words.duration(report.run.duration_s)}" if report.run.duration_s is not None else ""
+        facts = (
+            ("Checked", f"{words.target_name(report.target)}, port {report.target.port}"),
+            ("Resolves to", resolved(report)),
+            ("When", local_and_utc(report.run.started) + self._age() + taken),
+            ("From", f"{vantage.host or words.NOT_MEASURED}{f' ({sources})' if sources else ''}"),
+            ("Found", tally(report.findings) or "nothing"),
         )
-        taken = (
-            words.duration(report.run.duration_s) if report.run.duration_s is not None else words.NOT_MEASURED
+        shown = "".join(
+            f"<div><dt>{name}</dt><dd>{esc(safe.one_line(value, 520))}</dd></div>" for name, value in facts
         )
-        facts = [
-            ("Checked", f"{safe.one_line(words.target_name(report.target), 520)}, port {report.target.port}"),
-            ("When", words.stamp(report.run.started) + self._age()),
-            ("From", safe.one_line(report.run.vantage.host, 253) or words.NOT_MEASURED),
-            ("Took", taken),
-            ("Found", counts or "nothing"),
-        ]
-        shown = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts)
         return (
             '<header><p class="top"><span><b>semscheck</b> report</span>'
             f"<span>{esc(words.stamp(report.run.started))}</span></p>"
-            f'<div class="head {mark.value}">{state(mark)}<h1>{esc(report.summary.headline, 700)}</h1>'
-            f'{self.who_acts()}<dl class="facts">{shown}</dl></div>{self.notes()}</header>'
+            f'<div class="head {mark.value}">{state(mark)}{self.story()}<dl class="facts">{shown}</dl></div>'
+            f"{self.notes()}</header>"
         )
+
+    def story(self) -> str:
+        """The first five lines."""
+        first, *rest = story(self._report)
+        lines = "".join(f"<dt>{line.label}</dt><dd>{_spans(line.text)}</dd>" for line in rest)
+        return f"<h1>{esc(first.text, 700)}</h1>" + (f'<dl class="story">{lines}</dl>' if lines else "")
 
     def _age(self) -> str:
         return f" ({words.age(self._report.run.started, self._now)})" if self._now else ""
 
-    def who_acts(self) -> str:
-        """The owners of what stands for itself and clients feel, worst first."""
-        roots = [found for found, _ in folded(self._report.findings) if found.severity.value != "info"]
-        owners = dict.fromkeys(found.owner for found in roots if found.owner is not Owner.SEMSCHECK)
-        if not owners:
-            return ""
-        names = words.listed([words.OWNER[owner] for owner in owners])
-        return f'<p class="act">Who has to act: <b>{esc(names)}</b></p>'
+    def next(self) -> str:
+        steps = "".join(f"<li>{_spans(step)}</li>" for step in next_steps(self._report))
+        return f'<div class="card"><ul class="steps">{steps}</ul></div>' if steps else ""
 
     def notes(self) -> str:
         run = self._report.run
@@ -277,28 +260,29 @@ class _Document:
     # --- pictures ----------------------------------------------------------------------------------------
 
     def path(self) -> str:
-        picture = self._pictures.path
-        return f'<div class="card">{figure("The path", picture, picture.alternative)}</div>'
+        return f'<div class="card long">{figure(self._pictures.path)}</div>'
 
     def connections(self) -> str:
         strip, shares = self._pictures.connections, self._pictures.shares
         parts = []
         if strip.rows:
-            caption = "One block a connection, in the order in which they were made."
-            parts.append(figure("Connections", strip, caption) + legend(strip.legend))
-        if any(group.bars for group in shares.groups):
-            confidence = next((group.confidence for group in shares.groups if group.confidence), None)
-            caption = "Parts of the new connections" + (
-                f"; the line shows where the true part lies, with {words.percent(confidence)} confidence."
-                if confidence
-                else "."
-            )
-            parts.append('<h3 class="sub">Shares of new connections</h3>' + figure("Shares", shares, caption))
+            parts.append(figure(strip, "One block a connection, in the order in which they were made."))
+        if any(group.bars or group.failed for group in shares.groups):
+            parts.append('<h3 class="sub">Shares of new connections</h3>' + figure(shares, self._bars()))
         for path in self._report.analysis.paths:
             where = esc(words.place(safe.one_line(path.address, 60), path.port))
-            facts = ((name, esc(value)) for name, value in balancing_facts(path, verbose=True))
-            parts.append(f'<h3 class="sub">How {where} spreads connections</h3>{rows(facts)}')
+            facts = [(name, esc(value)) for name, value in balancing_facts(path)]
+            seen = [(name, esc(value)) for name, value in balancing_facts(path, verbose=True)]
+            more = fold("Signals", rows(seen[len(facts) :]), "onscreen") if len(seen) > len(facts) else ""
+            parts.append(f'<h3 class="sub">How {where} spreads connections</h3>{rows(facts)}{more}')
         return f'<div class="card long">{"".join(parts)}</div>' if parts else ""
+
+    def _bars(self) -> str:
+        """What the bars mean."""
+        groups = self._pictures.shares.groups
+        confidence = next((group.confidence for group in groups if group.bars and group.confidence), None)
+        sure = f"; the line shows where the true part lies, with {words.percent(confidence)} confidence"
+        return f"The bar is the part that was seen{sure if confidence else ''}."
 
     def names(self) -> str:
         strip, dns = self._pictures.dns, self._report.analysis.dns
@@ -313,15 +297,13 @@ class _Document:
         caption = (
             "One block a query, a row a name server; the same number is the same answer in the same order."
         )
-        drawn = figure("Answers", strip, caption)
-        return f'<div class="card">{drawn}{legend(strip.legend)}<h3 class="sub">Facts</h3>{rows(facts)}</div>'
+        return f'<div class="card">{figure(strip, caption)}<h3 class="sub">Facts</h3>{rows(facts)}</div>'
 
     def certificates(self) -> str:
         grid = self._pictures.certificates
         if not grid.rows:
             return ""
-        drawn = figure("Certificates", grid, "The same letter is the same certificate.")
-        return f'<div class="card long">{drawn}{legend(grid.legend)}{self.certificate_table()}</div>'
+        return f'<div class="card long">{figure(grid)}{self.certificate_table()}</div>'
 
     def certificate_table(self) -> str:
         seen = [one for one in self._report.observations if isinstance(one, Certificate)]
@@ -341,7 +323,7 @@ class _Document:
             Column("Subject", 24, names=True), Column("Names", 22), Column("Issuer", 24), Column("Valid"),
             Column("SHA-256", 18, "mono"),
         )  # fmt: skip
-        return fold(f"{words.count(len(seen), 'certificate')} in full", table(columns, lines))
+        return fold(f"{words.count(len(seen), 'certificate')} in full", table(columns, lines), "onscreen")
 
     def clients(self) -> str:
         groups = client_groups(self._report.analysis)
@@ -359,39 +341,38 @@ class _Document:
             )
             for group in groups[:SHOWN_ROWS]
         )
-        return f'<div class="card long">{"".join(tables)}<p class="soft small">{esc(NOTE)}</p></div>'
+        paper = "" if some_cannot(self._report.analysis) else " offpaper"
+        return f'<div class="card long{paper}">{"".join(tables)}<p class="soft small">{esc(NOTE)}</p></div>'
 
     def addresses(self) -> str:
         places = self._report.analysis.places
         if not places:
             return ""
         columns = (
-            Column("Address", 22, "mono", names=True), Column("What it is", 26),
+            Column("Address", 22, names=True), Column("What it is", 26),
             Column("How far a client gets", 20), Column("TLS", 10), Column("Connecting", 0, "num"),
             Column("Handshake", 0, "num"),
         )  # fmt: skip
-        lines = (self._place(place) for place in places[:SHOWN_ROWS])
+        lines = (self._place(seen) for seen in places[:SHOWN_ROWS])
         drawn = table(columns, lines, caption="Every address that was looked at")
         more = len(places) - SHOWN_ROWS
         rest = f'<p class="soft small">and {more:,} more in the saved report</p>' if more > 0 else ""
         return f'<div class="card long">{drawn}{rest}{self._left_out()}</div>'
 
-    def _place(self, place: EndpointStatus) -> Sequence[str]:
-        what = [
-            name for name, is_it in (("the FQDN", place.fqdn), ("load balancer", place.balancer)) if is_it
-        ]
-        what += [f"{name}, Interface 2" for name in place.client_of]
-        what += [f"{name}, Interface 1" for name in place.replication_of]
-        reach = words.REACH[place.reach]
-        if place.failure_cause:
-            reach += f": {words.failure(place.failure_cause)}"
+    def _place(self, seen: EndpointStatus) -> Sequence[str]:
+        what = [name for name, is_it in (("the name", seen.fqdn), ("load balancer", seen.balancer)) if is_it]
+        what += [f"{name}, Interface 2" for name in seen.client_of]
+        what += [f"{name}, Interface 1" for name in seen.replication_of]
+        reach = words.REACH[seen.reach]
+        if seen.failure_cause:
+            reach += f": {words.failure(seen.failure_cause)}"
         return (
-            esc(words.place(place.address, place.port), 100),
+            place(seen.address, seen.port),
             esc("; ".join(what), 300),
             esc(reach, 200),
-            esc(place.version or words.NOT_MEASURED, 40),
-            esc(words.duration(place.connect_s)),
-            esc(words.duration(place.handshake_s)),
+            esc(seen.version or words.NOT_MEASURED, 40),
+            esc(words.duration(seen.connect_s)),
+            esc(words.duration(seen.handshake_s)),
         )
 
     def _left_out(self) -> str:
@@ -415,10 +396,13 @@ class _Document:
             found.confidence is Confidence.LIKELY
         )
         who = "" if found.owner is Owner.SEMSCHECK else esc(words.OWNER[found.owner])
+        notable = found.severity is not Severity.INFO
+        seen = evidence_lines(self._report, (found,), SHOWN_LINES) if notable else []
         facts = rows(
             (
-                ("Who fixes it", who),
+                ("Owner", who),
                 ("What to do", paragraphs(found.remedy)),
+                ("Seen", "".join(f'<div class="mono">{esc(line, 200)}</div>' for line in seen)),
                 ("Sources", "<br>".join(reference(source) for source in found.references)),
             )
         )
@@ -430,7 +414,7 @@ class _Document:
 
     def code(self, found: Finding) -> str:
         """The code and name, linked to the explanation in this file where there is one."""
-        shown = f"{esc(found.code, 20)} {esc(found.name.replace('-', ' '), 60)}"
+        shown = f"{esc(words.title(found), 100)} ({esc(found.code, 20)})"
         if found.code in self._cards:
             return f'<a href="#explain-{esc(found.code, 20)}">{shown}<span class="soft"> explained</span></a>'
         return shown
@@ -448,12 +432,10 @@ class _Document:
         return fold(title, f'<ul class="effects">{items}</ul>', "printed")
 
     def evidence(self, found: Finding) -> str:
-        known = [
-            self._observations[name] for name in dict.fromkeys(found.evidence) if name in self._observations
-        ]
+        known = proof(self._report, found)
         if not known:
             return ""
-        shown = "".join(self.observation(seen) for seen in known[:SHOWN_EVIDENCE])
+        shown = "".join(self.observation(seen, line) for seen, line in known[:SHOWN_EVIDENCE])
         more = len(known) - SHOWN_EVIDENCE
         rest = (
             f'<p class="soft small">{more:,} more of this kind are in the saved report.</p>'
@@ -462,12 +444,10 @@ class _Document:
         )
         return fold(f"Evidence: {words.count(len(known), 'observation')}", shown + rest, "onscreen")
 
-    def observation(self, seen: AnyObservation) -> str:
-        """One fact as it was saved; in full once, afterwards by a link to it."""
-        line = (
-            f'<span class="mono">{esc(seen.id, 60)}</span><span>{esc(seen.kind, 40)}</span>'
-            f'<span class="soft">after {esc(words.duration(max(0.0, seen.at_s)))}</span>'
-        )
+    def observation(self, seen: AnyObservation, said: str) -> str:
+        """One fact as it was saved; in full once, afterwards by a link to it. said: the same in a line, or empty."""
+        at = said or f"{seen.kind}, after {words.duration(max(0.0, seen.at_s))}"
+        line = f'<span class="mono">{esc(at, 200)}</span><span class="soft">{esc(seen.id, 60)}</span>'
         if seen.id in self._shown:
             link = f'<a href="#seen-{self._shown[seen.id]}">shown above</a>'
             return f'<div class="obs"><div class="line">{line}{link}</div></div>'
@@ -532,7 +512,7 @@ class _Document:
         run, target = self._report.run, self._report.target
         members = "<br>".join(
             esc(
-                f"{member.name}: Interface 2 {_endpoints(member.client)}, "
+                f"{called(member.name, target)}: Interface 2 {_endpoints(member.client)}, "
                 f"Interface 1 {_endpoints(member.replication)}",
                 500,
             )

@@ -11,9 +11,10 @@ import hashlib
 from functools import cache
 
 from semscheck.report import escape as safe
+from semscheck.report.wording import LABELS, Mark
 
 # Light first; the same names again for dark. Text colours have at least 4.5:1 on their background
-# (WCAG 2.2, 1.4.3), lines and symbols 3:1 (1.4.11); tests/render/test_html_style.py computes them.
+# (WCAG 2.2, 1.4.3), lines and symbols 3:1 (1.4.11); a test computes them.
 LIGHT = {
     "bg": "#f6f7f9",
     "card": "#ffffff",
@@ -82,7 +83,7 @@ _SHEET = """
 @media (prefers-color-scheme:dark){:root{%(dark)s}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%%;text-size-adjust:100%%;scroll-padding-top:16px}
-body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 var(--sans);overflow-wrap:anywhere}
+body{margin:0;background:var(--bg);color:var(--ink);font:1rem/1.55 var(--sans);overflow-wrap:anywhere}
 .wrap{max-width:1080px;margin:0 auto;padding:0 24px 48px}
 a{color:var(--link);text-underline-offset:2px}
 a:focus-visible,summary:focus-visible,pre:focus-visible{outline:3px solid var(--link);outline-offset:2px;
@@ -116,8 +117,7 @@ color:var(--soft);font-size:.9rem}
 .top b{color:var(--ink);font-weight:650}
 .head{border:1px solid var(--line);border-left:6px solid currentColor;border-radius:12px;padding:24px 28px 22px}
 .head .state{font-size:1rem;margin-bottom:10px}
-.head h1,.head .act,.head dl{color:var(--ink)}
-.head .act{margin:14px 0 0;font-size:1.02rem}
+.head h1,.head dl{color:var(--ink)}
 .facts{display:flex;flex-wrap:wrap;gap:10px 34px;margin:18px 0 0}
 .facts div{min-width:0}
 .facts dt{font-size:.8rem;color:var(--soft)}
@@ -130,8 +130,6 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;padding:0;margin
 svg.defs{position:absolute}
 figure{margin:0}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:12px}
-svg.pic{display:block;width:100%%;height:auto}
-svg.narrow{display:none;max-width:420px}
 .finding{border-left:5px solid var(--line);scroll-margin-top:12px}
 .finding.is-critical{border-left-color:var(--critical)}.finding.is-warning{border-left-color:var(--warning)}
 .finding.is-unknown{border-left-color:var(--unknown)}.finding.is-info{border-left-color:var(--info)}
@@ -141,7 +139,8 @@ svg.narrow{display:none;max-width:420px}
 dl.rows{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:8px 20px;margin:0}
 dl.rows dt{color:var(--soft)}
 dl.rows dd{margin:0}
-dl.rows dd p:last-child,dl.rows dd ol{margin-bottom:0}
+dl.rows dd p:last-child{margin-bottom:0}
+dl.rows ol,.steps{margin:0;padding-left:1.5em}
 details{margin-top:14px}
 details details{margin-top:10px}
 .card>details:first-child{margin-top:0}
@@ -171,47 +170,59 @@ td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:8px 22px;list-style:none;margin:16px 0 0;padding:0;font-size:.9rem}
 .legend li{display:flex;gap:8px;align-items:baseline;min-width:0}
 .tag{display:inline-block;min-width:1.55em;padding:0 .35em;text-align:center;border-radius:4px;font-weight:700;
-font-size:.82rem;color:%(on)s;flex:none;font-family:var(--mono)}
+font-size:.82rem;flex:none;font-family:var(--mono)}
 .explain{scroll-margin-top:12px}
 .explain h3{margin-bottom:8px}
 .explain h3+p{font-size:1.02rem}
 .back{font-size:.85rem;margin:12px 0 0}
 footer{color:var(--soft);font-size:.85rem;border-top:1px solid var(--line);margin-top:48px;padding-top:16px}
 :target{outline:3px solid var(--link);outline-offset:3px}
-svg text{font:13px var(--sans);fill:var(--ink)}
-svg .t-soft{fill:var(--soft)}
-svg .t-small{font-size:12px}
-svg .t-strong{font-weight:650}
-svg .t-mono,svg .t-cell{font-family:var(--mono);font-size:12px}
-svg .t-cell{font-weight:700;fill:%(on)s;text-anchor:middle}
-svg .t-end{text-anchor:end}
-svg .t-mid{text-anchor:middle}
-svg .box{fill:var(--card);stroke:var(--line)}
-svg .box.ok{stroke:var(--line)}
-svg .box.warning{stroke:var(--warning)}
-svg .box.critical{stroke:var(--critical);stroke-width:2}
-svg .box.unknown{stroke:var(--unknown)}
-svg .box.not-tested{stroke-dasharray:4 3;stroke:var(--edge)}
-svg .wire{stroke:var(--edge);stroke-width:1.6;fill:none}
-svg .wire.used{stroke:var(--ink)}
-svg .wire.idle{stroke-dasharray:3 4}
-svg .wire.broken{stroke:var(--critical);stroke-width:2.2;stroke-dasharray:6 5}
-svg .head-arrow{fill:var(--edge)}
+.unseen{position:absolute;clip-path:inset(50%%);width:1px;height:1px;overflow:hidden}
+.addr{font-family:var(--mono);font-size:.875em;white-space:nowrap}
+.chain{display:flex;align-items:stretch;gap:30px;list-style:none;margin:0 0 18px;padding:0}
+.chain>li{flex:1 1 0;min-width:0;position:relative;display:flex;flex-direction:column}
+.chain>li+li::before{content:"";position:absolute;left:-27px;top:50%%;width:24px;border-top:2px solid var(--edge)}
+.chain>.broken+li::before{border-top:2px dashed var(--critical)}
+.chain p{margin:0 0 6px}
+.node{flex:1 0 auto;border:1px solid var(--line);border-radius:8px;padding:8px 10px;display:flex;gap:8px;
+font-size:.88rem;line-height:1.45;margin-bottom:6px;align-items:flex-start}
+.node.warning{border-color:var(--warning)}.node.critical{border:2px solid var(--critical)}
+.node.unknown{border-color:var(--unknown)}.node.not-tested{border:1px dashed var(--edge)}
+.node,.node .addr,.node>span:last-child{color:var(--ink)}
+.breaks{margin:0 0 14px}.breaks .state{white-space:normal}
+.at{display:flex;gap:2px 8px;align-items:baseline;flex-wrap:wrap}
+.at+.at{margin-top:4px}
+.at>span:last-child{flex:1 1 8rem}
+table.servers{margin-bottom:12px}
+.servers th[scope=row]{width:26%%}
+table.strip th{width:15.5rem;font-weight:600}
+table.strip td,table.strip th{border:0;padding:4px 14px 4px 0;vertical-align:middle}
+td.figure{width:14rem;white-space:nowrap;font-variant-numeric:tabular-nums}
+.cells{display:inline-flex;flex-wrap:wrap;gap:2px}
+.cells b{width:1.35em;height:1.6em;line-height:1.6em;text-align:center;font:700 .8rem/1.6em var(--mono);
+border-radius:2px}
+.cells b.void{color:var(--soft);box-shadow:inset 0 0 0 1px var(--edge)}
+.cells b.lost{color:var(--critical);background:var(--critical-bg);box-shadow:inset 0 0 0 1px var(--critical)}
+.mark-0,.mark-1{color:var(--ink);box-shadow:inset 0 0 0 1.5px var(--edge)}
+.mark-1{background:var(--code)}
+svg.bar{display:block;width:100%%;height:18px;min-width:7rem}
 svg .track{fill:var(--code)}
 svg .range{stroke:var(--ink);stroke-width:1.6;fill:none}
-svg .bar{stroke:var(--edge);stroke-width:.6}
-svg .void{fill:var(--card);stroke:var(--edge)}
-svg .lost{fill:var(--critical-bg);stroke:var(--critical);stroke-width:1.4}
-svg .t-void,svg .t-lost{font-weight:700;text-anchor:middle;font-size:12px}
-svg .t-lost{fill:var(--critical)}
-svg .i-ok{stroke:var(--ok)}svg .i-info{stroke:var(--info)}svg .i-warning{stroke:var(--warning)}
-svg .i-critical{stroke:var(--critical)}
-svg .i-unknown{stroke:var(--unknown)}svg .i-not-tested{stroke:var(--not-tested)}
+svg .failed{fill:var(--critical)}
+.story{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:6px 20px;margin:14px 0 0;font-size:1.02rem}
+.story dt{font-weight:650}.story dd{margin:0}
 %(members)s
 .worse{color:var(--critical);font-weight:600}.better{color:var(--ok);font-weight:600}.other{font-weight:600}
 @media screen and (max-width:760px){.wrap{padding:0 14px 36px}.head{padding:18px 16px}.card{padding:16px 14px}
 h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows dd{margin-bottom:10px}}
-@media screen and (max-width:760px){svg.wide{display:none}svg.narrow{display:block}
+@media screen and (max-width:900px){.chain{display:block}.chain>li{margin-bottom:26px}
+.chain>li+li::before{left:1.4rem;top:-22px;width:0;height:18px;border-top:0;border-left:2px solid var(--edge)}
+.chain>.broken+li::before{border-top:0;border-left:2px dashed var(--critical)}}
+@media screen and (max-width:760px){
+.strip th,.strip td,.servers th,.servers td{
+display:block;width:auto!important;border:0;padding:2px 0}
+.servers thead{position:absolute;left:-9999px}.servers tr,.strip tr{display:block;padding:8px 0}
+.servers tr{border-bottom:1px solid var(--line)}
 .stack,.stack tbody,.stack caption{display:block}.stack colgroup{display:none}
 .stack thead{position:absolute;left:-9999px}
 .stack tr{display:block;padding:10px 0;border-bottom:1px solid var(--line)}
@@ -219,12 +230,21 @@ h2{margin-top:34px}dl.rows{grid-template-columns:minmax(0,1fr);gap:2px}dl.rows d
 .stack td.num{text-align:left}.stack td[data-title]{display:grid;grid-template-columns:6.8rem minmax(0,1fr);
 gap:10px}
 .stack td[data-title]::before{content:attr(data-title);color:var(--soft);font:400 .9rem var(--sans)}}
-@media print{@page{margin:14mm}:root{color-scheme:light;%(light)s}html{font-size:85%%}body{background:#fff}
+@media print{@page{margin:11mm}:root{color-scheme:light;%(light)s}html{font-size:68%%}
+body{background:#fff;line-height:1.4}
 .wrap{max-width:none;padding:0}nav,.skip,.back,.no-print{display:none}
 .card,.head,.note{break-inside:avoid;box-shadow:none}.card.long{break-inside:auto}h2,h3,thead{break-after:avoid}tr{break-inside:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 details.printed::details-content{content-visibility:visible;display:block;block-size:auto;height:auto}
-details.onscreen:not([open]){display:none}
+details.onscreen:not([open]),#names,#addresses,#rules,#explanations,#run,.tagline .soft{display:none}
+section:has(>.offpaper),.is-info dl.rows,.legend .soft{display:none}
+.effects>li{padding:4px 0}details{margin-top:6px}.legend{margin-top:8px}
+#path{break-before:page}#path>h2{margin-top:0}h2{margin:14px 0 7px}.card{padding:9px 14px;margin-bottom:8px}
+.head{padding:12px 18px}.top{padding:0 0 8px}.facts{margin-top:10px;gap:6px 26px}
+.note{padding:5px 12px;margin-top:8px}
+.finding>h3,.finding>header,figcaption,.chain{margin-bottom:6px}dl.rows{gap:3px 16px}h3.sub{margin:10px 0 4px}
+td,th,table.strip td,table.strip th{padding-top:2px;padding-bottom:2px}footer{margin-top:8px;padding-top:4px}
+.chain{gap:14px}.chain>li+li::before{left:-13px;width:12px}.node{padding:4px 8px}.at>span:last-child{flex-basis:5rem}
 a{color:inherit;text-decoration:none}pre{max-height:none}}
 @media (forced-colors:active){.tag,.pill,.head{border:1px solid}}
 """
@@ -249,7 +269,7 @@ def _variables(palette: dict[str, str]) -> str:
 def sheet() -> str:
     """The style sheet, the same for every document."""
     members = "".join(
-        f".tag.member-{index}{{background:{colour}}}svg .member-{index}{{fill:{colour}}}"
+        f".member-{index}{{background:{colour};fill:{colour};color:{ON_MEMBER}}}"
         for index, colour in enumerate(MEMBERS)
     )
     widths = "".join(f"col.w{share}{{width:{share}%}}" for share in WIDTHS)
@@ -258,7 +278,6 @@ def sheet() -> str:
         "light": _variables(LIGHT),
         "dark": _variables(DARK),
         "members": members,
-        "on": ON_MEMBER,
     }
 
 
@@ -280,14 +299,15 @@ def symbols() -> str:
     return f'<svg class="defs" width="0" height="0" aria-hidden="true" focusable="false">{drawn}</svg>'
 
 
-def shape(mark: str) -> str:
-    """A symbol's strokes, to be placed inside a picture."""
-    return _SHAPES[mark]
-
-
 def icon(mark: str) -> str:
     """A state's symbol for running text; always beside its word."""
     return f'<svg class="ic" aria-hidden="true" focusable="false"><use href="#i-{mark}"/></svg>'
+
+
+def state(mark: Mark, text: str | None = None, *, pill: bool = False) -> str:
+    """A state as symbol, word and colour. text: raw, in place of the state's name."""
+    style = f"state {mark.value}{' pill' if pill else ''}"
+    return f'<span class="{style}">{icon(mark.value)}{safe.html(text or LABELS[mark])}</span>'
 
 
 def page(title: str, body: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from semscheck.report.escape import visible
@@ -30,6 +30,8 @@ SGR: dict[str, str] = {
         f"member-{index}": f"38;5;16;48;5;{colour}"
         for index, colour in enumerate((74, 214, 36, 227, 175, 166, 250, 111))
     },
+    "mark-0": "1",
+    "mark-1": "7",
 }
 
 
@@ -67,6 +69,30 @@ def fit(text: str, columns: int) -> str:
         return text
     head, _ = _split_at(text, max(0, columns - 1))
     return head + "…" if columns > 0 else ""
+
+
+def apart(names: Sequence[str], columns: int) -> list[str]:
+    """Names in at most `columns` each, so that they still differ: what all end in goes first, from a dot on, then
+    the middle of what is left."""
+    if all(width(name) <= columns for name in names):
+        return list(names)
+    tail = next((end for end in _ends(names[0]) if all(name.endswith(end) for name in names)), "")
+    heads = [name.removesuffix(tail) for name in names]
+    end = "…" if tail else ""
+    return [_without_middle(head, columns - len(end)) + end for head in heads]
+
+
+def _ends(name: str) -> Iterator[str]:
+    """What a name ends in, from each dot on, the longest first."""
+    return (name[at:] for at, character in enumerate(name) if at and character == ".")
+
+
+def _without_middle(text: str, columns: int) -> str:
+    """The text in at most `columns`; what stands in the middle makes room, more of the end is kept."""
+    if width(text) <= columns:
+        return text
+    kept = max(0, columns - 1)
+    return fit(text[: kept // 3] + "…" + text[len(text) - (kept - kept // 3) :], columns)
 
 
 def pad(text: str, columns: int) -> str:

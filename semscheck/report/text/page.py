@@ -309,7 +309,7 @@ class _Writer:
 
 
 def _title(found: Finding) -> str:
-    return one_line(found.title or found.name.replace("-", " "), 100)
+    return one_line(words.title(found), 100)
 
 
 def _folded(findings: Sequence[Finding]) -> list[str]:

@@ -214,6 +214,71 @@ def test_share_bars_have_numbers_and_the_bound() -> None:
     assert "With 95 % confidence fewer than 8.9 % of new connections go elsewhere." in text
 
 
+def test_failures_have_a_bar_of_their_own_and_the_bars_a_legend() -> None:
+    path = reports.healthy().analysis.paths[0]
+    arm = replace(
+        path.arms[0], members=(*path.arms[0].members[:24], *[None] * 8), failed=tuple(range(24, 32))
+    )
+    text = _text(share_bars(Analysis(paths=(replace(path, samples=32, identified=24, arms=(arm,)),))))
+    assert "25 %, 8 of 32 tried" in text
+    assert "█ at least  ▓ as seen  ░ at most, with 95 % confidence" in text
+    assert "tried" not in _text(pictures_of(reports.healthy()).shares)
+
+
+def test_a_balancer_says_how_it_spreads_and_keeps_clients() -> None:
+    picture = pictures_of(reports.round_robin()).path
+    assert picture.stages[3].nodes[0].method == "round robin, no persistence"
+    assert "round robin, no persistence" in _text(picture)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_long_names_still_differ(columns: int) -> None:
+    report = reports.healthy(6)
+    long = {
+        member.name: f"encryption-gateway-production-{at}.frankfurt.internal.keys.example.com"
+        for at, member in enumerate(report.target.members, 1)
+    }
+    members = tuple(replace(member, name=long[member.name], found=True) for member in report.target.members)
+    target = replace(report.target, members=members)
+    rows = as_text(path_picture(Analysis(), target), columns)
+    shown = [row.split(" ")[1] for row in rows if row[:2] in {f"{letter} " for letter in "ABCDEF"}]
+    assert len(set(shown)) == 6
+    assert sum("(found)" in row for row in rows) == 7  # and the line that says what it means
+
+
+def test_the_path_never_says_ok_of_what_is_marked() -> None:
+    said = pictures_of(reports.round_robin()).path.alternative
+    assert said.startswith("Clients get through to keys.example.com. But: ")
+    assert "load balancer: round robin" in said
+    assert "connection refused" in said
+    assert pictures_of(reports.healthy()).path.alternative == "Clients get through to keys.example.com."
+
+
+def test_a_label_and_its_row_do_not_touch() -> None:
+    resolver = replace(
+        reports.dns_analysis().resolvers[0], server="resolver-with-a-long-name.example.com:5353"
+    )
+    strip = dns_strip(Analysis(dns=DnsAnalysis(resolvers=(replace(resolver, server_name=None),))))
+    assert "…  1111" in as_text(strip, 40)[0]
+
+
+def test_a_certificate_that_differs_says_how() -> None:
+    report = reports.healthy()
+    old = replace(
+        reports.certificate(0, reports.FQDN, fingerprint="9" * 64),
+        not_before=reports.STARTED - timedelta(days=700),
+        spki="8" * 64,
+    )
+    places = tuple(
+        replace(place, certificate=old.fingerprint) if place.client_of == ("sems2.example.com",) else place
+        for place in report.analysis.places
+    )
+    seen = [it for it in report.observations if isinstance(it, Certificate)]
+    analysis = replace(report.analysis, places=places)
+    grid = certificate_grid(analysis, [*seen, old], report.target, reports.STARTED)
+    assert [cell.differs for row in grid.rows for cell in row.client] == ["", "", "older, other key", ""]
+
+
 def test_a_rotation_is_seen_in_the_dns_strip() -> None:
     addresses = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
     strip = dns_strip(Analysis(dns=reports.dns_analysis(Rotation.ORDER, addresses)))
@@ -235,9 +300,9 @@ def test_the_same_certificate_has_the_same_letter() -> None:
     own = [cell.tag for row in grid.rows for cell in row.replication]
     assert len(set(clients)) == 1
     assert clients[0] is not None
-    assert clients[0].letter == "a"
+    assert clients[0].letter == "c1"
     assert len(set(own)) == 3
-    assert "a keys.example.com  until 2026-09-17, SHA-256 " in _text(grid)
+    assert "c1 keys.example.com  until 2026-09-17, SHA-256 " in _text(grid)
 
 
 def test_what_does_not_match_is_named() -> None:

@@ -15,9 +15,12 @@ from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.redaction.report import redact
 from semscheck.report.escape import url
+from semscheck.report.html.figures import place
 from semscheck.report.html.page import render
 from semscheck.report.html.style import policy
+from semscheck.report.story import story
 from tests.report import reports
+from tests.report.test_story import told
 
 VOID = {"meta", "br", "col", "link", "img", "input", "hr"}
 SVG_VOID = {"path", "rect", "circle", "use"}
@@ -142,10 +145,10 @@ def test_ids_are_unique_and_links_lead_somewhere(document: Reader) -> None:
 
 
 def test_every_picture_says_what_it_shows(document: Reader) -> None:
-    pictures = [one for one in document.all("svg") if "pic" in one.get("class", "")]
-    assert pictures
-    assert all(one["role"] == "img" and one["aria-labelledby"] for one in pictures)
-    assert all(one.get("aria-hidden") == "true" for one in document.all("svg") if one not in pictures)
+    blocks = [one for one in document.all("span") if "cells" in one.get("class", "").split()]
+    assert blocks
+    assert all(one["role"] == "img" and one["aria-label"] for one in blocks)
+    assert all(one.get("aria-hidden") == "true" for one in document.all("svg"))
 
 
 def test_hostile_text_is_only_text() -> None:
@@ -184,14 +187,38 @@ def test_a_name_that_closes_elements_closes_none(field: str) -> None:
 
 
 def test_the_verdict_and_its_sentence_come_first() -> None:
+    reader = Reader(render(told(), CARDS))
+    lines = [line.text for line in story(told())]
+    places = [reader.text.index(line) for line in ("critical", *lines)]
+    assert places == sorted(places)
+    assert len(lines) == 5
+    ids = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
+    assert ids.index("main") < ids.index("findings") < ids.index("finding-1") < ids.index("path")
+
+
+def test_a_report_without_the_five_lines_has_its_headline() -> None:
     base = reports.round_robin()
-    reader = Reader(render(base, CARDS))
-    headline, findings = (
-        reader.text.index(base.summary.headline),
-        reader.text.index(base.findings[0].remedy.split("\n")[0]),
-    )
-    assert reader.text.index("critical") < headline < findings
-    assert "Who has to act: load balancer administrator" in reader.text
+    assert base.summary.headline in Reader(render(base, CARDS)).text
+
+
+def test_an_address_stays_with_its_port() -> None:
+    assert place("192.0.2.100", 8443) == '<span class="addr">192.0.2.100:8443</span>'
+    long = place("2001:db8:1111:2222:3333:4444:5555:6666", 443)
+    assert long.endswith('<span class="addr">:6666]:443</span></span>')
+
+
+def test_evidence_has_time_both_ends_and_who_answered() -> None:
+    text = Reader(render(reports.round_robin(), CARDS)).text
+    assert re.search(r"\d\d:\d\d:\d\d\.\d{3} UTC .*192\.0\.2\.100:443 → sems1\.example\.com", text)
+
+
+def test_a_server_that_nobody_told_of_is_marked() -> None:
+    base = reports.round_robin()
+    members = tuple(replace(member, found=True) for member in base.target.members)
+    text = Reader(render(replace(base, target=replace(base.target, members=members)), CARDS)).text
+    assert "sems1.example.com (found)" in text
+    assert "the check found it by itself" in text
+    assert "(found)" not in Reader(render(base, CARDS)).text
 
 
 def test_each_finding_leads_to_its_explanation_and_back() -> None:
