@@ -171,28 +171,27 @@ def equal_shares_rejected(counts: Sequence[int], members: int | None = None, alp
 
     The statistic is the sum of squared counts (Pearson's chi-square, up to constants), its distribution under
     equal shares exact. It is two-sided: one member with too many connections and one with too few both
-    raise it. It was chosen over the largest count (`largest_share_p_value`) by power at 1 %, members
-    seen, computed by enumeration (tests/analysis/test_statistics.py repeats it):
+    raise it. Power at 1 %, members seen, computed by enumeration (tests/analysis/test_statistics.py repeats it):
 
-    ======  ==========  =======  =======
-    n       weights     squares  largest
-    ======  ==========  =======  =======
-    32      10:1        95.1 %   95.1 %
-    32      10:1:1      99.7 %   99.7 %
-    32      3:2:1       26.8 %   18.9 %
-    32      2:1         21.1 %   21.1 %
-    32      3:1:1:1     51.8 %   56.7 %
-    64      3:2:1       67.5 %   45.2 %
-    64      2:1         52.4 %   52.4 %
-    ======  ==========  =======  =======
+    ======  ==========  =======
+    n       weights     squares
+    ======  ==========  =======
+    32      10:1        95.1 %
+    32      10:1:1      99.7 %
+    32      3:2:1       26.8 %
+    32      2:1         21.1 %
+    32      3:1:1:1     51.8 %
+    64      3:2:1       67.5 %
+    64      2:1         52.4 %
+    ======  ==========  =======
 
     (10:1 lacks 5 % because the second member is not seen at all then: that is "always one member".) False
     alarms: 0.7 % and 0.9 % for two and three members. Mild weights need more connections than 32, or
-    their cycle (`cycle`), which 32 show plainly. With more than 6 members the largest count is used.
+    their cycle (`cycle`), which 32 show plainly.
 
-    With 5 or 6 members and more than 64 connections the distribution of the sum of squares takes too long to
-    compute; the largest and the smallest count together take its place (`_extremes_p_value`), as exact, and
-    about as able to tell weights. Power at 1 %, 6 members, estimated from 4,000 runs (within 2 %):
+    With more than 6 members, or with 5 or 6 and more than 64 connections, the distribution of the sum of squares
+    takes too long to compute; the largest and the smallest count together take its place (`_extremes_p_value`), as
+    exact, and about as able to tell weights. Power at 1 %, 6 members, estimated from 4,000 runs (within 2 %):
 
     ======  =============  =======  ========
     n       weights        squares  extremes
@@ -214,24 +213,9 @@ def equal_shares_p_value(counts: Sequence[int], members: int | None = None) -> f
     seen, cells, least = _cells(counts, members)
     if cells < 2 or not seen:
         return 1.0
-    if cells > _SQUARES_MEMBERS:
-        return largest_share_p_value(counts, members)
-    if cells > _CHEAP_MEMBERS and sum(seen) > _CHEAP_CONNECTIONS:
+    if cells > _SQUARES_MEMBERS or (cells > _CHEAP_MEMBERS and sum(seen) > _CHEAP_CONNECTIONS):
         return _extremes_p_value(sum(seen), cells, least, max(seen), min(seen) if len(seen) == cells else 0)
     return _squares_p_value(sum(seen), cells, least, sum(c * c for c in seen))
-
-
-def largest_share_p_value(counts: Sequence[int], members: int | None = None) -> float:
-    """Probability under equal shares that some member gets as many connections as the busiest one got.
-
-    Exact, by convolution: counts under equal shares are independent Poisson variables given their sum, so
-    the probability is a coefficient of a product of truncated series. Only positive terms are added; the
-    result is accurate to about 1e-12 relatively, however small. ``members`` as in `equal_shares_rejected`.
-    """
-    seen, cells, least = _cells(counts, members)
-    if cells < 2 or not seen:
-        return 1.0
-    return _largest_p_value(sum(seen), cells, least, max(seen))
 
 
 def _cells(counts: Sequence[int], members: int | None) -> tuple[tuple[int, ...], int, int]:
@@ -251,22 +235,6 @@ def _poisson(n: int, cells: int, least: int) -> list[float]:
     rate = n / cells
     weights = [math.exp(c * math.log(rate) - rate - math.lgamma(c + 1)) for c in range(n + 1)]
     return [0.0 if c < least else weight for c, weight in enumerate(weights)]
-
-
-@lru_cache(maxsize=256)
-def _largest_p_value(n: int, cells: int, least: int, largest: int) -> float:
-    weights = _poisson(n, cells, least)
-    # Each pair: (no member of these has `largest` or more, at least one has).
-    one = (
-        [w if c < largest else 0.0 for c, w in enumerate(weights)],
-        [w if c >= largest else 0.0 for c, w in enumerate(weights)],
-    )
-    below, above = one
-    for _ in range(cells - 1):
-        every = [x + y for x, y in zip(*one, strict=True)]
-        above = [x + y for x, y in zip(_convolve(above, every), _convolve(below, one[1]), strict=True)]
-        below = _convolve(below, one[0])
-    return above[n] / (above[n] + below[n])
 
 
 @lru_cache(maxsize=256)

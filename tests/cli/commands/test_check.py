@@ -48,7 +48,8 @@ def running(scenario: str, folder: Path) -> Iterator[Cluster]:
         resolvers = [part for resolver in lab.resolvers for part in ("--resolver", resolver)]
         addresses = {member.client for member in lab.members} | {member.replication for member in lab.members}
         yield Cluster(
-            ("--profile", str(profile), "--timeout", "20", *resolvers),  # patient: the machine may be busy
+            # Patient, since the machine may be busy; and one connection right after another.
+            ("--profile", str(profile), "--timeout", "20", "--spread", "0", *resolvers),
             lab.fqdn,
             tuple(member.name for member in lab.members),
             tuple(sorted(addresses | set(lab.balancer_addresses))),
