@@ -72,12 +72,16 @@ def _own(outcome: Outcome) -> list[Family]:
 
 
 def _unfinished(outcome: Outcome) -> frozenset[Step]:
-    return frozenset(Step) if outcome.report is None else _steps(outcome.report)
+    named = [] if outcome.report is None else _named(outcome.report)
+    return _steps(named) if named or outcome.cut is None else frozenset(Step)
 
 
-def _steps(report: Report) -> frozenset[Step]:
+def _named(report: Report) -> list[str]:
+    return [name for seen in report.observations if isinstance(seen, Cut) for name in seen.unfinished]
+
+
+def _steps(named: list[str]) -> frozenset[Step]:
     """The engine names single places ("keys.example.com at 192.0.2.1:443"); as a label that would have no bound."""
-    named = [name for seen in report.observations if isinstance(seen, Cut) for name in seen.unfinished]
     found = set()
     for name in named:
         if name in _BY_NAME:

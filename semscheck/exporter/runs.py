@@ -1,8 +1,8 @@
 """Runs of targets: one run for all who ask at once, bounded over all targets, and ended in time for the scrape.
 
-The scrape that begins a run decides its deadline, above a floor. Whoever has less time is given, at the end of it,
-what the run has seen until then, judged as it is; whoever has more, and finds it cut, has another run. A run that is
-late itself, on a machine that is too busy, is not waited for.
+A run has as much time as any scrape of its target ever gave, above a floor: whoever has less is given, at the end of
+it, what the run has seen until then, judged as it is, and cuts it for nobody. Whoever has more, and finds a run cut,
+has another one. A run that is late itself, on a machine that is too busy, is not waited for.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Runs:
         self._slots = Slots(probe.max_runs)
         self._flights: dict[str, _Flight] = {}
         self._last: dict[str, _Last] = {}
+        self._longest_s: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._overrun_s = 0.0
 
@@ -110,21 +111,24 @@ class Runs:
         """Other bounds from now on; what is remembered of targets that are gone is forgotten."""
         self._probe = probe
         self._slots.resize(probe.max_runs)
-        for name in self._last.keys() - names:
-            del self._last[name]
+        for known in (self._last, self._longest_s):
+            for name in known.keys() - names:
+                del known[name]
 
     async def probe(self, name: str, target: Target, timeout_s: float | None) -> Outcome:
         """The target's outcome within a scrape's time-out (None: there is none, the profile's deadline holds)."""
         now = asyncio.get_running_loop().time()
         scrape_ends_s = None if timeout_s is None else now + timeout_s
         ends_s = now + self._run_time_s(target, timeout_s)
+        self._longest_s[name] = longest_s = max(ends_s - now, self._longest_s.get(name, 0.0))
         while True:
             flight = self._flights.get(name)
             joined = flight is not None and flight.target == target
             if flight is None or not joined:
                 if (fresh := self._fresh(name, target)) is not None:
                     return fresh
-                flight = self._begin(name, target, ends_s)
+                longest_s = min(longest_s, target.limits.deadline_s)
+                flight = self._begin(name, target, asyncio.get_running_loop().time() + longest_s)
             outcome = await self._wait(flight, scrape_ends_s)
             too_short = outcome.cut in (Cause.DEADLINE, Cause.QUEUE) and flight.done.done()
             if not (joined and too_short and ends_s > asyncio.get_running_loop().time() + MORE_S):

@@ -19,7 +19,7 @@ async def test_two_scrapes_at_once_share_one_run(tmp_path: Path) -> None:
         first = asyncio.create_task(client.probe(timeout_s=15))
         await until(lambda: play.runs)
         others = [asyncio.create_task(client.probe(timeout_s=15)) for _ in range(5)]
-        await until(lambda: exporter._server.connections == 6)
+        await until(lambda: sum(guard._busy for guard in exporter._server._guards) == 6)
         play.go.set()
         answers = [await first, *[await other for other in others]]
     assert len(play.runs) == 1
@@ -219,6 +219,23 @@ async def test_a_client_with_a_short_time_out_does_not_spoil_the_scrape_of_anoth
         answer = await patient
     assert answer.value('semscheck_run_cut{cause="deadline"}') == 0
     assert play.runs[1].limits.deadline_s > 10
+
+
+async def test_impatient_clients_without_end_do_not_keep_a_scrape_from_a_whole_run(tmp_path: Path) -> None:
+    play = Play(hold=True)
+    async with serving(write_config(tmp_path), play) as (_, client):
+        await client.probe(timeout_s=0.1)
+        patient = asyncio.create_task(client.probe(timeout_s=15))
+        await until(lambda: any(run.limits.deadline_s > 10 for run in play.runs))
+        hasty = [await client.probe(timeout_s=0.1) for _ in range(8)]
+        play.go.set()
+        answer = await patient
+        play.go.clear()
+        hasty.append(await client.probe(timeout_s=0.1))
+        await until(lambda: play.runs[-1].limits.deadline_s > 10)  # whoever begins it next
+    assert answer.value('semscheck_run_cut{cause="deadline"}') == 0
+    assert {one.value('semscheck_run_cut{cause="deadline"}') for one in hasty} == {1}
+    assert {one.value('semscheck_run_unfinished{step="connections"}') for one in hasty} == {1}
 
 
 async def test_no_patience_at_all_decides_nothing(tmp_path: Path) -> None:
