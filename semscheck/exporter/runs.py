@@ -8,6 +8,7 @@ has another one. A run that is late itself, on a machine that is too busy, is no
 from __future__ import annotations
 
 import asyncio
+import math
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -120,15 +121,16 @@ class Runs:
         now = asyncio.get_running_loop().time()
         scrape_ends_s = None if timeout_s is None else now + timeout_s
         ends_s = now + self._run_time_s(target, timeout_s)
-        self._longest_s[name] = longest_s = max(ends_s - now, self._longest_s.get(name, 0.0))
+        longest_s = max(self._longest_s.get(name, 0.0), math.inf if timeout_s is None else timeout_s)
+        self._longest_s[name] = longest_s
         while True:
             flight = self._flights.get(name)
             joined = flight is not None and flight.target == target
             if flight is None or not joined:
                 if (fresh := self._fresh(name, target)) is not None:
                     return fresh
-                longest_s = min(longest_s, target.limits.deadline_s)
-                flight = self._begin(name, target, asyncio.get_running_loop().time() + longest_s)
+                run_time_s = self._run_time_s(target, longest_s)
+                flight = self._begin(name, target, asyncio.get_running_loop().time() + run_time_s)
             outcome = await self._wait(flight, scrape_ends_s)
             too_short = outcome.cut in (Cause.DEADLINE, Cause.QUEUE) and flight.done.done()
             if not (joined and too_short and ends_s > asyncio.get_running_loop().time() + MORE_S):
