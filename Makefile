@@ -7,7 +7,7 @@ SCENARIO ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint docs docs-check figures bench accuracy fuzz soak clean
+.PHONY: help demo test quick lint docs docs-check figures mutants bench accuracy fuzz soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -66,6 +66,10 @@ docs-check: $(VENV)/.for-work ## says which generated pages are stale
 
 figures: $(VENV)/.for-work ## about the code: lines, functions, folders, circles; SINCE=REVISION for what changed
 	@$(BIN)/python -m tests.figures $(SINCE)
+
+COUNT ?= 60
+mutants: $(VENV)/.for-work ## whether faults are noticed: COUNT changes at random (SEED), each with the quick tests near it
+	@$(BIN)/python -m tests.mutation --count $(COUNT) --seed $(or $(SEED),1)
 
 bench: $(VENV)/.for-work ## the figures, as ratios in one run
 	@$(BIN)/python -m tests.bench

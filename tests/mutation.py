@@ -4,8 +4,8 @@
 
 A mutant is one small change in `analysis/`, `rules/`, `probes/`, `sampling/` or `scheduler.py`: a comparison or a
 condition turned round, `and` for `or`, a number one higher, a statement left out. It is made in a copy of the
-project. Noticed is one with which a test fails that passes without it; what is not noticed is printed, and is either
-a missing test or code that nothing needs. Tests that are slow or want real servers are not run.
+project. Noticed is one with which a test fails that passes without it; what is not noticed is either a missing test
+or code that nothing needs. Tests that are slow or want real servers are not run.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _OPPOSITES: dict[type[ast.cmpop], ast.cmpop] = {
     ast.Lt: ast.LtE(), ast.LtE: ast.Lt(), ast.Gt: ast.GtE(), ast.GtE: ast.Gt(), ast.Eq: ast.NotEq(),
     ast.NotEq: ast.Eq(), ast.Is: ast.IsNot(), ast.IsNot: ast.Is(), ast.In: ast.NotIn(), ast.NotIn: ast.In(),
 }  # fmt: skip
+_WORDS = {True: "noticed", False: "NOT NOTICED", None: "took too long"}
 _SKIPPED = (ast.Import, ast.ImportFrom, ast.JoinedStr)
 
 
@@ -132,15 +133,14 @@ def chosen(count: int, seed: int, only: str | None) -> list[Mutant]:
     return random.Random(seed).sample(every, min(count, len(every)))
 
 
-def tests_near(path: Path) -> list[str]:
-    """Paths of tests, the nearest first."""
+def tests_near(path: Path) -> list[list[str]]:
+    """Paths of tests, the nearest first: those of the module, of its folder, and of what builds on it."""
     inside = path.relative_to(ROOT / "semscheck")
     folder = ROOT / "tests" / inside.parent
     own = sorted(folder.glob(f"test_{inside.stem}*.py"))
-    family = ROOT / "tests" / inside.parts[0]
+    beside = [folder, ROOT / "tests" / inside.parts[0]] if len(inside.parts) > 1 else []
     behind = [ROOT / "tests" / each for each in BEHIND[inside.parts[0]]]
-    wanted = [*own, *([folder, family] if len(inside.parts) > 1 else []), *behind]
-    return [str(each.relative_to(ROOT)) for each in dict.fromkeys(wanted) if each.exists()]
+    return [[str(each.relative_to(ROOT)) for each in group] for group in (own, beside, behind) if group]
 
 
 def _failed(copy: Path, tests: list[str]) -> str | None:
@@ -166,7 +166,9 @@ def noticed(mutant: Mutant, copy: Path) -> bool | None:
     whole = place.read_bytes()
     place.write_bytes(whole[: mutant.start] + mutant.new.encode() + whole[mutant.end :])
     try:
-        failed = _failed(copy, tests_near(mutant.path))
+        failed = next(
+            (test for group in tests_near(mutant.path) if (test := _failed(copy, group)) is not None), None
+        )
     except subprocess.TimeoutExpired:
         return None
     finally:
@@ -188,11 +190,10 @@ def main() -> None:
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         for part in ("pyproject.toml", "README.md", "Makefile"):
             shutil.copy(ROOT / part, copy)
-        for mutant in chosen(given.count, given.seed, given.only):
+        for number, mutant in enumerate(chosen(given.count, given.seed, given.only), 1):
             found = noticed(mutant, copy)
             results[found] += 1
-            if not found:
-                print("NOT NOTICED" if found is False else "TOO LONG", mutant.shown, flush=True)
+            print(number, _WORDS[found], mutant.shown, flush=True)
     tried = results[True] + results[False]
     print(
         f"{results[True]} of {tried} were noticed"
