@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from semscheck.ber import Part, part, parts
+
 TLS_FEATURES = "1.3.6.1.5.5.7.1.24"
 STATUS_REQUEST = 5  # RFC 7633, with the numbers of TLS extensions
-MAX_PARTS = 5000  # elements looked at within one container
 _INTEGER, _BITS, _OCTETS, _OID, _SEQUENCE, _SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _UTC_TIME = 0x17
@@ -63,15 +63,6 @@ _SIGNATURES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One element: its tag byte, its content, and itself with tag and length."""
-
-    tag: int
-    content: bytes
-    whole: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Name:
     """A distinguished name: as RFC 4514 writes it, its Common Names, and its encoding, for comparison."""
 
@@ -101,48 +92,6 @@ class Body:
     subject: Part
     key: Part
     extensions: Part | None
-
-
-def part(data: bytes, at: int = 0) -> Part:
-    """The element that begins at an offset. Raises ValueError where it does not fit."""
-    if at + 2 > len(data):
-        raise ValueError("an element is cut off")
-    tag, size, start = data[at], data[at + 1], at + 2
-    if tag & 0x1F == 0x1F:
-        raise ValueError("a tag of several bytes")
-    if size & 0x80:
-        count = size & 0x7F
-        if not 0 < count <= 4 or start + count > len(data):
-            raise ValueError("an indefinite or oversized length")
-        size = int.from_bytes(data[start : start + count])
-        start += count
-    if start + size > len(data):
-        raise ValueError("an element is longer than its container")
-    return Part(tag, data[start : start + size], data[at : start + size])
-
-
-def parts(data: bytes) -> Iterator[Part]:
-    """The elements one after another. Raises ValueError where one does not fit, or there are too many."""
-    at = 0
-    for _ in range(MAX_PARTS):
-        if at >= len(data):
-            return
-        one = part(data, at)
-        yield one
-        at += len(one.whole)
-    raise ValueError("too many elements")
-
-
-def whole_parts(data: bytes) -> Iterator[Part]:
-    """The elements that have come whole, up to the first that has not. Never raises."""
-    at = 0
-    while at < len(data):
-        try:
-            one = part(data, at)
-        except ValueError:
-            return
-        yield one
-        at += len(one.whole)
 
 
 def _expect(one: Part, tag: int) -> Part:

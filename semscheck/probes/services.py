@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
+from semscheck.ber import Part, whole_parts
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import DnsAnswer, ServiceProbe, SystemResolution
 from semscheck.model.target import Target
 from semscheck.net.backend import Stream
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import OPEN_TO_ONE_ADDRESS, Dialled, dial
-from semscheck.net.der import Part, whole_parts
 from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls
 from semscheck.probes.endpoint import Destination, ProbeContext

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from semscheck import ber
 from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
 from semscheck.net import der, public_roots
@@ -333,8 +334,8 @@ def test_a_huge_key_is_measured_and_not_used() -> None:
     with_key = issued.certificate.tbs_certificate_bytes
     own = issued.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert len(own) == len(small)
-    inner = der.part(with_key).content.replace(own, spki)
-    rest = b"".join(one.whole for one in list(der.parts(der.part(issued.der).content))[1:])
+    inner = ber.part(with_key).content.replace(own, spki)
+    rest = b"".join(one.whole for one in list(ber.parts(ber.part(issued.der).content))[1:])
     found = read(wrap(0x30, wrap(0x30, inner) + rest))
     assert (found.key_type, found.key_bits) == ("RSA", 32768)
 
@@ -435,7 +436,7 @@ def test_no_bytes_crash_the_probe(raw: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_element_is_longer_than_its_container(raw: bytes) -> None:
     with suppress(ValueError):
-        assert b"".join(one.whole for one in der.parts(raw)) == raw
+        assert b"".join(one.whole for one in ber.parts(raw)) == raw
 
 
 def test_an_interrupt_is_not_swallowed() -> None:

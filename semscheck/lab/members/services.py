@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator
 from contextlib import suppress
 
+from semscheck.ber import Part, element, parts, whole_parts
 from semscheck.lab.members import http
 from semscheck.lab.members.tls import TlsStream
 from semscheck.lab.world import Member, Service, ServiceKind
@@ -70,15 +70,15 @@ async def _redirect(stream: http.Stream, fqdn: str) -> None:
 async def _ldap(stream: http.Stream, member: Member) -> None:
     buffer = b""
     while True:
-        while (size := _message_size(buffer)) is None or len(buffer) < size:
+        while (message := next(whole_parts(buffer), None)) is None:
             data = await stream.read()
             if not data:
                 return
             buffer += data
             if len(buffer) > MESSAGE_LIMIT or buffer[0] != _SEQUENCE:
                 return
-        message, buffer = buffer[:size], buffer[size:]
-        answer = ldap_answer(message, member.version)
+        buffer = buffer[len(message.whole) :]
+        answer = ldap_answer(message.whole, member.version)
         if not answer:
             return
         await stream.write(answer)
@@ -87,20 +87,20 @@ async def _ldap(stream: http.Stream, member: Member) -> None:
 def ldap_answer(message: bytes, version: str) -> bytes:
     """Return the answers to one LDAP message; b"" where the connection ends. Unreadable: b"" too."""
     with suppress(ValueError):
-        ((_, content),) = _elements(message)
-        (_, number), (operation, body), *_ = _elements(content)
-        if operation == _BIND:
+        (whole,) = parts(message)
+        number, operation, *_ = parts(whole.content)
+        if operation.tag == _BIND:
             return _message(number, _BIND_DONE, _result(_SUCCESS))
-        if operation == _SEARCH:
-            return _search(number, body, version)
-        if operation != _UNBIND:
+        if operation.tag == _SEARCH:
+            return _search(number, operation.content, version)
+        if operation.tag != _UNBIND:
             return _message(number, _SEARCH_DONE, _result(_PROTOCOL_ERROR))
     return b""
 
 
-def _search(number: bytes, body: bytes, version: str) -> bytes:
-    (_, base), *_ = _elements(body)
-    name = base.decode("utf-8", "replace")
+def _search(number: Part, body: bytes, version: str) -> bytes:
+    base, *_ = parts(body)
+    name = base.content.decode("utf-8", "replace")
     attributes: tuple[tuple[str, tuple[str, ...]], ...]
     if not name:
         attributes = (("namingContexts", _CONTEXTS),)
@@ -108,59 +108,21 @@ def _search(number: bytes, body: bytes, version: str) -> bytes:
         attributes = (("pgpSoftware", ("PGP Universal Server",)), ("pgpVersion", (version,)))
     else:
         return _message(number, _SEARCH_DONE, _result(_NO_SUCH_OBJECT))
-    listed = b"".join(
-        _tlv(
+    listed = (
+        element(
             _SEQUENCE,
-            _tlv(_OCTETS, key.encode()) + _tlv(_SET, b"".join(_tlv(_OCTETS, v.encode()) for v in values)),
+            element(_OCTETS, key.encode()),
+            element(_SET, *(element(_OCTETS, value.encode()) for value in values)),
         )
         for key, values in attributes
     )
-    entry = _message(number, _ENTRY, _tlv(_OCTETS, base) + _tlv(_SEQUENCE, listed))
+    entry = _message(number, _ENTRY, element(_OCTETS, base.content), element(_SEQUENCE, *listed))
     return entry + _message(number, _SEARCH_DONE, _result(_SUCCESS))
 
 
 def _result(code: int) -> bytes:
-    return _tlv(_ENUMERATED, bytes([code])) + _tlv(_OCTETS, b"") + _tlv(_OCTETS, b"")
+    return element(_ENUMERATED, bytes([code])) + element(_OCTETS) + element(_OCTETS)
 
 
-def _message(number: bytes, operation: int, body: bytes) -> bytes:
-    return _tlv(_SEQUENCE, _tlv(_INTEGER, number) + _tlv(operation, body))
-
-
-def _tlv(tag: int, value: bytes) -> bytes:
-    size = len(value)
-    if size < 0x80:
-        return bytes([tag, size]) + value
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + value
-
-
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the BER elements of `data`. Raises ValueError where it is none."""
-    at = 0
-    while at < len(data):
-        header, size = _lengths(data[at:])
-        if at + header + size > len(data):
-            raise ValueError("cut off")
-        yield data[at], data[at + header : at + header + size]
-        at += header + size
-
-
-def _message_size(data: bytes) -> int | None:
-    """Return how long the first element is, or None where that is not known yet."""
-    try:
-        return sum(_lengths(data))
-    except ValueError:
-        return None
-
-
-def _lengths(data: bytes) -> tuple[int, int]:
-    """Return the sizes of the first element's header and content."""
-    if len(data) < 2:
-        raise ValueError("cut off")
-    if data[1] < 0x80:
-        return 2, data[1]
-    count = data[1] & 0x7F
-    if not 1 <= count <= 4 or len(data) < 2 + count:
-        raise ValueError("cut off, or a length that is not definite")
-    return 2 + count, int.from_bytes(data[2 : 2 + count], "big")
+def _message(number: Part, operation: int, *contents: bytes) -> bytes:
+    return element(_SEQUENCE, element(_INTEGER, number.content), element(operation, *contents))
