@@ -1,0 +1,261 @@
+"""What stands in the first lines for troubles of every kind: real servers, name servers and packet filters.
+
+A row of `docs/domain.md` section 7 or of the catalogue each; the leader, its owner, and words of the sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from semscheck.model.report import Report
+from semscheck.model.target import Endpoint, Limits, Member, Target
+from semscheck.report.text.page import render
+from tests.balancers.stand import FQDN, NAMES, Checked, Stand
+from tests.rig.balancers import Backend, HAProxy
+from tests.rig.certs import Issued
+from tests.rig.members import LOGIN_PATH, Interface, NginxMember, Page, titled
+from tests.rig.rig import open_rig
+from tests.words import complaints
+
+pytestmark = pytest.mark.real
+LIMITS = Limits(timeout_s=1.5, deadline_s=40.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the first lines have to say: the leading code, who acts, the kind of impact, and words of the cause."""
+
+    code: str
+    owner: str
+    impact: str
+    says: str = ""
+
+
+def holds(report: Report, told: Told) -> None:
+    summary = report.summary
+    text = render(report)
+    assert summary.lead is not None, text
+    lead = report.findings[summary.lead]
+    assert (lead.code, summary.impact.kind.value) == (told.code, told.impact), text
+    assert [owner.value for owner in summary.owners][:1] == [told.owner], text
+    assert re.search(told.says, f"{summary.cause} {lead.remedy}"), text
+    assert summary.first_step, text
+    assert [complaint for f in report.findings for complaint in complaints(f.summary)] == [], text
+    assert len(text.splitlines()) <= 75, text
+
+
+class Cluster(Stand):
+    """Three members with both interfaces, and a balancer of the test's own at the FQDN's address."""
+
+    def __init__(self, rig: object) -> None:
+        super().__init__(rig)  # type: ignore[arg-type]
+        self.clients = [self.rig.address(f"198.51.100.{n}") for n in (11, 12, 13)]
+        self.replications = [self.rig.address(f"203.0.113.{n}") for n in (11, 12, 13)]
+        self.backends = tuple(Backend(n, a, self.port) for n, a in zip(NAMES, self.clients, strict=True))
+
+    @contextmanager
+    def serving(
+        self, certificate: Issued | None = None, own: Issued | None = None, **member: object
+    ) -> Iterator[None]:
+        """All members. certificate: on Interface 2; own: on Interface 1, else each its own."""
+        started = []
+        for name, client, replication in zip(NAMES, self.clients, self.replications, strict=True):
+            one = own or self.rig.authority.issue(f"{name}.example.test")
+            both = (
+                Interface(client, self.port, certificate or self.certificate),
+                Interface(replication, self.port, one),
+            )
+            started.append(self.rig.start(NginxMember(name, both, **member)))  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            for server in started:
+                server.stop()
+            self.rig.network.clear()
+
+    def aim(self, **changes: object) -> Target:
+        known = tuple(
+            Member(f"{n}.example.test", (Endpoint(r, self.port),), (Endpoint(c, self.port),))
+            for n, c, r in zip(NAMES, self.clients, self.replications, strict=True)
+        )
+        return replace(self.target(), **{"members": known, "limits": LIMITS, **changes})  # type: ignore[arg-type]
+
+    def see(self, told: Told, **changes: object) -> Checked:
+        before = changes.pop("before", None)
+        checked = self.check(self.aim(**changes), before=before)  # type: ignore[arg-type]
+        holds(checked.report, told)
+        return checked
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with open_rig(tmp_path_factory.mktemp("causes"), namespaces_only=True) as rig:
+        yield Cluster(rig)
+
+
+# --- the way there ------------------------------------------------------------------------------------------------
+
+
+def test_no_way_to_anything(cluster: Cluster) -> None:
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends)):
+        for address in (cluster.vip, *cluster.clients, *cluster.replications):
+            cluster.rig.network.blackhole(address)
+        cluster.see(Told("NET008", "desktop", "nobody-connects", "VPN"))
+
+
+def test_only_the_way_to_the_balancer_is_closed(cluster: Cluster) -> None:
+    with cluster.serving():
+        cluster.rig.network.blackhole(cluster.vip)
+        cluster.see(Told("NET002", "balancer", "nobody-connects", "SNAT"))
+
+
+def test_one_member_is_silent_and_its_neighbours_answer(cluster: Cluster) -> None:
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        cluster.rig.network.blackhole(cluster.clients[1])
+        cluster.see(Told("CLU002", "server", "no-redundancy", "sems2"))
+
+
+def test_members_out_of_reach_are_one_remark(cluster: Cluster) -> None:
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        for address in (*cluster.clients, *cluster.replications):
+            cluster.rig.network.blackhole(address, from_client_only=True)
+        report = cluster.check(cluster.aim()).report
+    severities = {finding.severity.value for finding in report.findings}
+    assert not severities & {"warning", "critical"}, render(report)
+    assert "NET010" in {finding.code for finding in report.findings}
+
+
+def test_banned_in_the_middle(cluster: Cluster) -> None:
+    def ban() -> None:
+        cluster.rig.network.blackhole(cluster.vip)
+
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        cluster.see(
+            Told("NET012", "network", "some-fail", "limit on connections"),
+            before={(cluster.vip, 14): ban},
+        )
+
+
+def test_only_the_proxy_gets_out(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://192.0.2.90:3128")
+    with cluster.serving():
+        for address in (cluster.vip, *cluster.clients, *cluster.replications):
+            cluster.rig.network.blackhole(address)
+        cluster.see(Told("NET013", "network", "not-tested", "proxy"))
+
+
+def drops_large(cluster: Cluster) -> None:
+    """A path that carries packets of 600 bytes at most, and tells nobody (RFC 2923 section 2.1)."""
+    rule = "table inet mtu { chain c { type filter hook input priority 0; tcp sport 443 meta length > 600 drop; }; }"
+    done = cluster.rig.client.run("nft", "-f", "-", stdin=rule)
+    assert done.returncode == 0, done.stderr
+
+
+def test_large_packets_are_lost_on_the_way(cluster: Cluster) -> None:
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        drops_large(cluster)
+        try:
+            cluster.see(Told("TLS003", "network", "nobody-connects", "MTU"))
+        finally:
+            cluster.rig.client.run("nft", "delete", "table", "inet", "mtu")
+
+
+def test_the_proxy_protocol_towards_servers_that_do_not_know_it(cluster: Cluster) -> None:
+    class Announcing(HAProxy):
+        def _server(self, member: Backend) -> str:
+            return f"{HAProxy._server(self, member)} send-proxy"
+
+    with cluster.serving(), cluster.running(Announcing(cluster.listen, cluster.backends)):
+        cluster.see(Told("TLS001", "balancer", "nobody-connects", "PROXY"))
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+def test_a_portal_that_shows_its_certificate_everywhere(cluster: Cluster) -> None:
+    portal = cluster.rig.authority.issue("wifi.hotel.example", ["wifi.hotel.example"])
+    with cluster.serving(portal, portal), cluster.running(HAProxy(cluster.listen, cluster.backends)):
+        cluster.see(Told("NET016", "network", "nobody-connects", "captive portal"))
+
+
+def test_a_portal_by_name_only(cluster: Cluster) -> None:
+    portal = cluster.rig.authority.issue("wifi.hotel.example", ["wifi.hotel.example"])
+    pages = {"/": Page(status=302, location="https://wifi.hotel.example/login")}
+    with cluster.serving(portal, pages=pages), cluster.running(HAProxy(cluster.listen, cluster.backends)):
+        cluster.see(
+            Told("NET016", "network", "nobody-connects", "wifi.hotel.example"), members=(), balancers=()
+        )
+
+
+def test_the_wrong_certificate_everywhere_for_clients_is_no_portal(cluster: Cluster) -> None:
+    other = cluster.rig.authority.issue("old.example.test", ["old.example.test"])
+    with cluster.serving(other), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        cluster.see(Told("CRT001", "server", "nobody-connects", "old.example.test"))
+
+
+def test_the_balancers_own_page_while_no_server_is_up(cluster: Cluster) -> None:
+    balancer = HAProxy(cluster.listen, cluster.backends, certificate=cluster.certificate, check=True)
+    with cluster.running(balancer):
+        cluster.see(Told("CLU010", "server", "nobody-connects", "none of the servers answers"))
+
+
+def test_a_client_certificate_is_demanded_after_the_handshake(cluster: Cluster) -> None:
+    interface = Interface(cluster.vip, cluster.port, cluster.certificate, client_certificate="required")
+    with cluster.running(NginxMember("demanding", (interface,))):
+        cluster.see(
+            Told("CLU011", "server", "nobody-connects", "client certificate"), members=(), balancers=()
+        )
+
+
+def test_a_firewall_rejects_the_request(cluster: Cluster) -> None:
+    page = Page(titled("Request Rejected"))
+    with (
+        cluster.serving(pages={"/": page, LOGIN_PATH: page}),
+        cluster.running(HAProxy(cluster.listen, cluster.backends[:1])),
+    ):
+        cluster.see(Told("CLU012", "network", "nothing-noticed", "User-Agent"), members=())
+
+
+@pytest.mark.parametrize(
+    ("location", "impact", "says"),
+    [
+        (f"http://{FQDN}{LOGIN_PATH}", "some-clients-cannot", "plain HTTP"),
+        (f"https://sems1.example.test{LOGIN_PATH}", "some-clients-cannot", "past the load balancer"),
+    ],
+)
+def test_where_the_first_page_sends(cluster: Cluster, location: str, impact: str, says: str) -> None:
+    pages = {"/": Page(status=302, location=location), LOGIN_PATH: Page(titled("PGP Universal"))}
+    with cluster.serving(pages=pages), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        cluster.see(Told("CLU008", "server", impact, says))
+
+
+def test_the_path_of_the_balancers_cookie(cluster: Cluster) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Narrow(HAProxy):
+        def _cookies(self) -> list[str]:
+            return ['  cookie SRV insert indirect nocache attr "Path=/b"']
+
+        def _server(self, member: Backend) -> str:
+            return f"{HAProxy._server(self, member)} cookie {member.name}"
+
+    with (
+        cluster.serving(),
+        cluster.running(Narrow(cluster.listen, cluster.backends, certificate=cluster.certificate)),
+    ):
+        checked = cluster.check(cluster.aim())
+    assert "CLU013" in checked.codes, checked.said
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def test_the_hosts_file_leads_elsewhere(cluster: Cluster) -> None:
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        cluster.rig.network.hosts(f"127.0.0.1 localhost\n{cluster.clients[2]} {FQDN}\n")
+        checked = cluster.check(cluster.aim())
+    assert checked.codes
