@@ -7,7 +7,7 @@ are laid into one table; each function below looks for one property in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from ipaddress import ip_network
 from itertools import groupby
@@ -56,7 +56,8 @@ class Attempt:
     """One thing that was tried, and what it has in common with others.
 
     fails: why it did not work, None if it did. source: the address of this desktop that it left from. fqdn: the FQDN
-    leads there. client_of, replication_of: the members whose interface it is.
+    leads there. client_of, replication_of: the members whose interface it is. hurried: kept away by a limit on this
+    desktop's haste, as far as the sampling saw.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Attempt:
     fqdn: bool = False
     client_of: tuple[str, ...] = ()
     replication_of: tuple[str, ...] = ()
+    hurried: bool = False
 
     @property
     def family(self) -> int:
@@ -116,9 +118,9 @@ def table(snapshot: Snapshot, places: tuple[EndpointStatus, ...]) -> Table:
     routes = {r.address: r.source_address for r in snapshot.observations if isinstance(r, Route)}
     limited = {each for o in snapshot.observations if isinstance(o, Bound) for each in o.samples}
     found = (
-        attempt
+        replace(attempt, hurried=seen.id in limited)
         for seen in snapshot.observations
-        if seen.id not in limited and (attempt := _attempt(seen, known, routes)) is not None
+        if (attempt := _attempt(seen, known, routes)) is not None
     )
     proxies = (p for p in snapshot.observations if isinstance(p, ProxySettings))
     return Table(
@@ -352,7 +354,7 @@ def _dark(others: Sequence[Attempt]) -> bool:
 def blocks(rows: Table) -> Iterator[Contrast]:
     """Connections to an address fail in blocks, longer ones than chance would leave."""
     for address in rows.by_address:
-        outcomes = [one.fails is None for one in _series(rows, address)]
+        outcomes = [one.fails is None for one in _series(rows, address) if not one.hurried]
         good, bad = outcomes.count(True), outcomes.count(False)
         runs = sum(1 for _ in groupby(outcomes))
         if len(outcomes) < BLOCKS_LEAST or not good or not bad or runs < 3:

@@ -14,9 +14,15 @@ from semscheck.model.report import Impact
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
 
-ORDER = {kind: rank for rank, kind in enumerate(ImpactKind)}
+# The worst first; what could not be told comes before what is known to be noticed by nobody.
+_RANKED = (
+    *(kind for kind in ImpactKind if kind is not ImpactKind.NOTHING_NOTICED),
+    ImpactKind.NOTHING_NOTICED,
+)
+ORDER = {kind: rank for rank, kind in enumerate(_RANKED)}
 BREAKS = (ImpactKind.NOBODY_CONNECTS, ImpactKind.SOME_FAIL)
 OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
+_OF_TODAY = (ImpactKind.UNTIL_DATE, ImpactKind.SLOW, ImpactKind.NOT_TESTED)  # no hindrance to take over
 A_FEW = 0.04
 DAY_S = 86_400
 
@@ -27,6 +33,7 @@ SENTENCES = {
     ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
     ImpactKind.NO_REDUNDANCY: "Users work, but failover is missing or too slow.",
     ImpactKind.SLOW: "Users connect, but slowly.",
+    ImpactKind.NOT_TESTED: "This check was turned away; whether users are is not known.",
     ImpactKind.NOTHING_NOTICED: "Users notice nothing today.",
 }
 
@@ -50,8 +57,13 @@ def impact_of(context: RuleContext, findings: Sequence[Finding]) -> Impact:
 
 
 def _is_uncertain(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """It follows from what could not be told: an address that is silent because only the proxy gets out."""
-    return finding.caused_by is not None and findings[finding.caused_by].severity is Severity.UNKNOWN
+    """It follows from what could not be told: an address that is silent because only the proxy gets out, or because
+    this check was turned away.
+    """
+    cause = findings[finding.caused_by] if finding.caused_by is not None else finding
+    return cause is not finding and (
+        cause.severity is Severity.UNKNOWN or cause.impact is ImpactKind.NOT_TESTED
+    )
 
 
 def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
@@ -62,7 +74,7 @@ def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
     places = _places(context, finding)
     if not places or any(place.fqdn for place in places):
         return _met(context, kind, finding, places)
-    if any(place.client_of for place in places) and kind not in (ImpactKind.UNTIL_DATE, ImpactKind.SLOW):
+    if any(place.client_of for place in places) and kind not in _OF_TODAY:
         return ImpactKind.NO_REDUNDANCY
     return None
 
@@ -122,6 +134,8 @@ class _Tally:
 
 
 def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
+    if any(_keeps_desktop_out(finding) for finding in findings):
+        return _nobody(refused=False, other_site=False)
     bad = _bad_certificates(findings)
     sites = {f.subject.address for f in findings if f.code == OTHER_SITE and f.impact is not None}
     used = _used(context)
@@ -144,6 +158,12 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         failed=failed,
         connections=made,
     )
+
+
+def _keeps_desktop_out(finding: Finding) -> bool:
+    """Programs of this desktop get nowhere, wherever the check itself got by asking DNS."""
+    nobody = finding.impact is ImpactKind.NOBODY_CONNECTS and finding.severity is Severity.CRITICAL
+    return nobody and finding.subject.kind == "desktop" and not finding.code.startswith("CRT")
 
 
 def _unseen_here(findings: Sequence[Finding]) -> Impact:

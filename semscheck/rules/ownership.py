@@ -52,18 +52,16 @@ def _members_serve(context: RuleContext) -> bool:
     return any(p.client_of and not p.fqdn and p.reach is Reach.SERVES for p in context.places)
 
 
-def _ends_tls(place: EndpointStatus, context: RuleContext) -> bool:
-    return any(
-        (path.address, path.port) == (place.address, place.port)
-        and path.termination is Termination.TERMINATED
-        for path in context.analysis.paths
-    )
+def _termination(place: EndpointStatus, context: RuleContext) -> Termination:
+    paths = (p for p in context.analysis.paths if (p.address, p.port) == (place.address, place.port))
+    return next((path.termination for path in paths), Termination.UNKNOWN)
 
 
 def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
     """The owner and the remedy of a finding, from those that its rule gave.
 
-    A certificate is the balancer's only where TLS is known to end there: passed through, it is a member's.
+    What TLS carries is the load balancer's only where TLS ends there: passed through, it is a member's. A certificate
+    is so only where that is known.
     """
     place = _place(hit, context)
     if place is None or not _members_serve(context):
@@ -74,6 +72,9 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
         return Owner.BALANCER, NO_TLS_IN_FRONT
     if owner is not Owner.SERVER or code == "CLU009":
         return owner, remedy
-    if (code.startswith("CRT") or code == "TLS007") and not _ends_tls(place, context):
-        return owner, remedy
-    return Owner.BALANCER, _at_balancer(context, place) if code in STOPPED else remedy
+    if code in STOPPED:
+        return Owner.BALANCER, _at_balancer(context, place)
+    ends = _termination(place, context)
+    sure = code.startswith("CRT") or code == "TLS007"
+    passed = ends is Termination.PASS_THROUGH or (sure and ends is not Termination.TERMINATED)
+    return (owner if passed else Owner.BALANCER), remedy

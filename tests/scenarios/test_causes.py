@@ -117,7 +117,7 @@ def test_only_the_way_to_the_balancer_is_closed(cluster: Cluster) -> None:
 def test_one_member_is_silent_and_its_neighbours_answer(cluster: Cluster) -> None:
     with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
         cluster.rig.network.blackhole(cluster.clients[1])
-        cluster.see(Told("CLU002", "server", "no-redundancy", "sems2"))
+        cluster.see(Told("NET002", "server", "no-redundancy", "sems2"))
 
 
 def test_members_out_of_reach_are_one_remark(cluster: Cluster) -> None:
@@ -136,7 +136,7 @@ def test_banned_in_the_middle(cluster: Cluster) -> None:
 
     with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
         cluster.see(
-            Told("NET012", "network", "some-fail", "limit on connections"),
+            Told("NET012", "network", "not-tested", "limit on connections"),
             before={(cluster.vip, 14): ban},
         )
 
@@ -218,7 +218,7 @@ def test_a_firewall_rejects_the_request(cluster: Cluster) -> None:
         cluster.serving(pages={"/": page, LOGIN_PATH: page}),
         cluster.running(HAProxy(cluster.listen, cluster.backends[:1])),
     ):
-        cluster.see(Told("CLU012", "network", "nothing-noticed", "User-Agent"), members=())
+        cluster.see(Told("CLU012", "network", "not-tested", "User-Agent"), members=())
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,24 @@ def test_the_path_of_the_balancers_cookie(cluster: Cluster) -> None:
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-def test_the_hosts_file_leads_elsewhere(cluster: Cluster) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.77"])
+def test_the_hosts_file_leads_to_nothing(cluster: Cluster, address: str) -> None:
+    """DNS is right, and what serves there is not what programs of this desktop are led to."""
+    network = cluster.rig.network
     with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
-        cluster.rig.network.hosts(f"127.0.0.1 localhost\n{cluster.clients[2]} {FQDN}\n")
-        checked = cluster.check(cluster.aim())
-    assert checked.codes
+        network.resolvers(cluster.nameserver[0])
+        network.hosts(f"127.0.0.1 localhost\n{address} {FQDN}\n")
+        try:
+            cluster.see(Told("CLT003", "desktop", "nobody-connects", "hosts"), resolvers=())
+        finally:
+            network.hosts("127.0.0.1 localhost\n")
+
+
+def test_the_hosts_file_leads_to_a_server(cluster: Cluster) -> None:
+    network = cluster.rig.network
+    with cluster.serving(), cluster.running(HAProxy(cluster.listen, cluster.backends[:1])):
+        network.hosts(f"127.0.0.1 localhost\n{cluster.clients[2]} {FQDN}\n")
+        try:
+            cluster.see(Told("CLT003", "desktop", "nothing-noticed", "hosts"))
+        finally:
+            network.hosts("127.0.0.1 localhost\n")

@@ -260,8 +260,8 @@ class TicketFacts:
         if self.names.short(given):
             return "all TLS tickets begin alike in a few bytes, which may be a constant"
         return (
-            "all TLS tickets are of one key: one server, something in front that ends TLS, or servers that share "
-            "their keys look the same"
+            "all TLS tickets are of one key (one server, something in front that ends TLS, or servers that share "
+            "their keys)"
         )
 
     def _labelled(self, names: Mapping[str, str], sharing: tuple[str, ...] = ()) -> KeyLabels:

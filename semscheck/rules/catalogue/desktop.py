@@ -17,7 +17,14 @@ from semscheck.model.observations import (
 )
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.dns_facts import AN_ADDRESS, fqdn_shown, fqdn_subject, ids, resolver_answers
+from semscheck.rules.catalogue.dns_facts import (
+    AN_ADDRESS,
+    fqdn_shown,
+    fqdn_subject,
+    ids,
+    resolver_answers,
+    serve_nobody,
+)
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answer, Hit, NotObserved, rule
 
@@ -132,6 +139,7 @@ def _is_unread(one: Enrolment) -> bool:
         name="hosts-override",
         title="Hosts file overrides DNS",
         severity=Severity.WARNING,
+        severity_note="critical where nothing serves at that address",
         owner=Owner.DESKTOP,
         summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
         why=(
@@ -166,14 +174,18 @@ def hosts_override(context: RuleContext) -> Iterator[Answer]:
 def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) -> Hit:
     addresses = listed(one.address for one in lines)
     numbers = listed(str(one.line) for one in lines)
+    dead = serve_nobody(context, (one.address for one in lines))
+    where = ", where nothing serves" if dead else ""
     return Hit(
         subject=this_desktop(context, lines[0].address),
+        severity=Severity.CRITICAL if dead else None,
+        impact=ImpactKind.NOBODY_CONNECTS if dead else None,
         summary=(
             f"The hosts file of this desktop fixes {fqdn_shown(context.target)} to {addresses} "
-            f"({file.path}, line {numbers}); DNS is not asked."
+            f"({file.path}, line {numbers}){where}; DNS is not asked."
         ),
         evidence=(file.id,),
-        args={"addresses": addresses, "path": file.path, "lines": numbers},
+        args={"addresses": addresses, "path": file.path, "lines": numbers, "fails": ", ".join(dead)},
     )
 
 

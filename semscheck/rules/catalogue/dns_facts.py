@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from semscheck.model.analysis import ResolverAnalysis
+from semscheck.model.addresses import is_contacted
+from semscheck.model.analysis import Reach, ResolverAnalysis
 from semscheck.model.findings import Subject
 from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.model.target import Target
@@ -69,3 +70,15 @@ def pinned_addresses(context: RuleContext) -> set[str]:
         for entry in one.entries
         if not names.isdisjoint(name.lower().rstrip(".") for name in entry.names)
     }
+
+
+def serve_nobody(context: RuleContext, addresses: Iterable[str]) -> tuple[str, ...]:
+    """The addresses that programs of this desktop get in place of DNS's, if nothing serves there; else none."""
+    own = tuple(dict.fromkeys(addresses))
+    by_dns = {address for answer in context.of(DnsAnswer) for address in answer.records}
+    alive = {place.address for place in context.fqdn_places if place.reach in (Reach.SERVES, Reach.NOT_TRIED)}
+    tried = {place.address for place in context.fqdn_places}
+    dead = all(
+        one not in by_dns | alive and (one in tried or not is_contacted(one, context.target)) for one in own
+    )
+    return own if dead else ()

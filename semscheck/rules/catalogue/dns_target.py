@@ -20,6 +20,7 @@ from semscheck.rules.catalogue.dns_facts import (
     ids,
     pinned_addresses,
     resolver_answers,
+    serve_nobody,
     told,
     untold,
 )
@@ -323,6 +324,7 @@ def dangling_cname(context: RuleContext) -> Iterator[Answer]:
         name="system-differs",
         title="This desktop resolves otherwise than DNS",
         severity=Severity.WARNING,
+        severity_note="critical where nothing serves at that address",
         owner=Owner.DESKTOP,
         summary="The system uses an address for the FQDN that no name server gave.",
         why=(
@@ -367,14 +369,18 @@ def system_differs(context: RuleContext) -> Iterator[Answer]:
         if address not in by_dns | by_hosts and asked[6 if ":" in address else 4] in kinds
     ]
     if strange:
+        dead = serve_nobody(context, context.analysis.dns.system)
+        there = ", and nothing serves there" if dead else ""
         yield Hit(
             subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop", strange[0]),
+            severity=Severity.CRITICAL if dead else None,
+            impact=ImpactKind.NOBODY_CONNECTS if dead else None,
             summary=(
                 f"This desktop uses {listed(strange)} for {fqdn_shown(context.target)}, "
-                f"which no name server gave (DNS: {listed(sorted(by_dns))})."
+                f"which no name server gave (DNS: {listed(sorted(by_dns))}){there}."
             ),
             evidence=tuple(one.id for one in context.of(SystemResolution) if one.purpose == "fqdn"),
-            args={"system": listed(strange), "dns": listed(sorted(by_dns))},
+            args={"system": listed(strange), "dns": listed(sorted(by_dns)), "fails": ", ".join(dead)},
         )
 
 

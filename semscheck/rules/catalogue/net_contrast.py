@@ -61,7 +61,7 @@ def nothing_reachable(context: RuleContext) -> Answers:
             subject=_desktop(context),
             summary=(
                 f"None of the {len(found.fails)} addresses of {fqdn_shown(context.target)} and its servers answers "
-                "this desktop, although names are looked up: this desktop has no way to them (is its VPN "
+                "this desktop, although names are looked up: it has no way to them (is its VPN "
                 "connected?), or a firewall drops its traffic."
             ),
             evidence=found.evidence,
@@ -227,6 +227,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
         ),
         references=(refs.KB_156803,),
         title="This desktop was shut out",
+        impact=ImpactKind.NOT_TESTED,
     )
 )
 def shut_out(context: RuleContext) -> Answers:
@@ -284,8 +285,7 @@ def proxy_is_the_way(context: RuleContext) -> Answers:
             subject=_desktop(context),
             summary=(
                 f"The direct way to {fqdn_shown(context.target)} is closed from this desktop, and a proxy is set "
-                f"({through}), which this check does not use: whether clients reach the server through the proxy is "
-                "not known."
+                f"({through}), which this check does not use: whether clients get through it is not known."
             ),
             evidence=found.evidence,
             args=_args(found, proxy=through),

@@ -245,6 +245,7 @@ def _is_refusal(seen: Connection) -> bool:
         ),
         references=(refs.KB_156803,),
         title="A firewall rejects this check",
+        impact=ImpactKind.NOT_TESTED,
     )
 )
 def firewall_page(context: RuleContext) -> Answers:
@@ -428,7 +429,8 @@ def _matches(path: str, limit: str) -> bool:
         remedy=(
             "1. Open any page in a browser on this desktop and accept the network's terms, or sign in; then run the "
             "check again.\n"
-            "2. If no such page comes, see which name server this desktop uses and why it answers all names alike.\n"
+            "2. If no such page comes, compare the address that the name leads to with the load balancer's, and see "
+            "which name server gave it.\n"
             "3. Do not accept the certificate."
         ),
         seen_by=(
@@ -462,7 +464,7 @@ def captive_portal(context: RuleContext) -> Answers:
             subject=fqdn_subject(context),
             summary=(
                 f"Every name leads to {listed(given)}, which is none of the servers: {fqdn_shown(context.target)} "
-                f"and {listed(sorted(names - {context.target.fqdn}))} alike. A captive portal, or hijacked DNS."
+                f"and {listed(sorted(names - {context.target.fqdn}))} alike: a captive portal, or hijacked DNS."
             ),
             evidence=ids(asked),
             args={"address": listed(given), "names": ", ".join(sorted(names))},
@@ -488,8 +490,8 @@ def _strange_certificate(context: RuleContext) -> Hit | None:
     there = f", and sends browsers to {sent.where}" if sent is not None else ""
     return Hit(
         subject=fqdn_subject(context),
-        summary=f"Another site answers at {where}: it shows one certificate, {title(one.certificate)}, for none of "
-        f"the servers{there}. A captive portal, or a wrong address.",
+        summary=f"Another site answers at {where} with its own certificate, {title(one.certificate)}{there}: "
+        "a captive portal, or a wrong address.",
         evidence=one.evidence,
         args={"address": listed(addresses), "certificate": title(one.certificate)},
     )

@@ -167,6 +167,14 @@ def handshake_refused(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
 
 
+STALLED_EVERYWHERE = 3  # addresses; several servers do not freeze at the same moment
+_ON_THE_WAY = (
+    "1. Send pings of several sizes to the address: Windows `ping -f -l 1400 ADDRESS`, Linux `ping -M do -s 1400 "
+    "ADDRESS`.\n"
+    "2. If large ones are lost (1472 pass on a usual network), let the VPN, tunnel or firewall on the way clamp "
+    "TCP's segment size (MSS), or let ICMP “fragmentation needed” through.\n"
+    "3. If large packets pass, look for TLS inspection on the way."
+)
 _RESTART = (
     "1. Restart the services of the server.\n"
     "2. Let the load balancer's health check make a TLS handshake or an HTTP request."
@@ -197,14 +205,23 @@ _RESTART = (
 )
 def handshake_stalled(context: RuleContext) -> Answers:
     shaken = [place for place in context.client_places if _answered(handshakes(context, place))]
-    for place, shake, failure in _failed_at(context, _SILENCE):
+    stalled = sorted(_failed_at(context, _SILENCE), key=lambda each: not each[0].fqdn)
+    addresses = {place.address for place, _, _ in stalled}
+    everywhere = len(addresses) >= STALLED_EVERYWHERE and not any(
+        _answered(all_handshakes(context, place)) for place in context.places
+    )
+    why = (
+        f", nor do the {len(addresses) - 1} other addresses: large packets are lost on the way (path MTU), or "
+        "something holds TLS"
+    )
+    for place, shake, failure in stalled[:1] if everywhere else stalled:
         yield Hit(
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
             owner=Owner.SERVER if shaken else None,
-            remedy=_RESTART if shaken else None,
+            remedy=_RESTART if shaken else _ON_THE_WAY if everywhere else None,
             subject=place_subject(place, context.target),
             summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
-            "answers the TLS handshake (server frozen or overloaded?).",
+            f"answers the TLS handshake{why if everywhere else ' (server frozen or overloaded?)'}.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
