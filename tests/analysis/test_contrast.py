@@ -256,10 +256,13 @@ def test_a_desktop_that_lost_its_network_is_not_shut_out() -> None:
     assert not separated(Separation.ORDER, *lost)
 
 
-def test_connections_that_a_known_limit_kept_away_are_not_counted() -> None:
-    tried = series("++++++" + "----")
-    limit = Bound(id="b", at_s=20.0, what="", seen=10, used=6, samples=tuple(s.id for s in tried[6:]))
-    assert not separated(Separation.ORDER, tried, limit)
+def test_what_a_known_limit_kept_away_counts_where_it_was_never_let_in_again() -> None:
+    """Given up by the sampling, or let in again after a pause; neither is a server that goes up and down."""
+    for outcomes, count in (("++++++" + "----", 1), ("++++++" + "----" + "++++++++", 0)):
+        tried = series(outcomes)
+        limit = Bound(id="b", at_s=20.0, what="", seen=10, used=6, samples=tuple(s.id for s in tried[6:10]))
+        assert len(separated(Separation.ORDER, tried, limit)) == count
+        assert not separated(Separation.BLOCKS, tried, limit)
 
 
 @pytest.mark.parametrize(
