@@ -332,7 +332,11 @@ class Engine:
         """Each member's client interface, the first address of each, to show tokens to."""
         target = self._target
         return tuple(
-            MemberEndpoint(member.name, Destination(client.address, client.port or target.port, target.fqdn))
+            MemberEndpoint(
+                member.name,
+                Destination(client.address, client.port or target.port, target.fqdn),
+                member.found,
+            )
             for member in target.members
             for client in member.client[:1]
         )

@@ -22,7 +22,7 @@ class VendorWords:
 
 
 GENERAL = VendorWords(
-    failover="set the method to failover (active/passive or ordered list), or weight one server 10 to 1",
+    failover="set the method to failover (active/passive or ordered list)",
     source="turn on persistence by source IP",
     cookie="turn on persistence by cookie",
     health="give the pool a health check that asks for a page over HTTPS, not one that only opens a port",

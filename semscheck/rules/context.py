@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from semscheck.model.analysis import Analysis, Contrast, EndpointStatus, Reach, Separation
@@ -65,6 +66,21 @@ class RuleContext:
     def places(self) -> tuple[EndpointStatus, ...]:
         return self.analysis.places
 
+    @cached_property
+    def without_found(self) -> RuleContext:
+        """The same run without the servers that the check found by itself, for what rests on them alone."""
+
+        def told_of(each: object) -> bool:
+            return getattr(each, "address", None) not in self.found_addresses
+
+        analysis = replace(
+            self.analysis,
+            places=tuple(filter(told_of, self.analysis.places)),
+            clients=tuple(filter(told_of, self.analysis.clients)),
+        )
+        seen = tuple(filter(told_of, self.snapshot.observations))
+        return RuleContext(replace(self.snapshot, target=self.target, observations=seen), analysis)
+
     @property
     def fqdn_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.fqdn)
@@ -112,7 +128,7 @@ def place_name(place: EndpointStatus, target: Target) -> str:
         return f"the load balancer address {where}"
     if place.balancer and target.fqdn_is_address:
         return f"the address {where}"  # with no member known, nothing says that it is a balancer's
-    return f"{target.fqdn_shown or target.fqdn} at {where}"
+    return f"{target.fqdn_shown or target.fqdn} ({where})"
 
 
 def listed(words: Iterable[str], at_most: int = 5) -> str:

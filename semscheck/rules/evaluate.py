@@ -71,10 +71,17 @@ def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
         title=hit.title or card.title or card.name.replace("-", " "),
         impact=hit.impact or card.impact,
     )
-    if hit.subject.address in context.found_addresses:
+    if hit.subject.address in context.found_addresses or _rests_on_found(rule, finding, context):
         return replace(finding, severity=Severity.INFO)
     stands_by = finding.severity is Severity.CRITICAL and felt(context, finding) is ImpactKind.NO_REDUNDANCY
     return replace(finding, severity=Severity.WARNING) if stands_by else finding
+
+
+def _rests_on_found(rule: Rule, finding: Finding, context: RuleContext) -> bool:
+    """Whether there is such a finding only with what the check found by itself, which decides no verdict."""
+    if not context.found_addresses or finding.severity not in (Severity.CRITICAL, Severity.WARNING):
+        return False
+    return not any(isinstance(answer, Hit) for answer in rule.logic(context.without_found))
 
 
 def _wanted(finding: Finding, context: RuleContext) -> Finding:

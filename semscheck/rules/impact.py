@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from semscheck.model.analysis import EndpointStatus, Reach
+from semscheck.model.analysis import Access, Client, EndpointStatus, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Finding, ImpactKind
 from semscheck.model.observations import Connection, Exchange, Handshake, Sample
 from semscheck.model.report import Impact
 from semscheck.model.target import Severity
+from semscheck.rules.catalogue.presented import Refusal
 from semscheck.rules.context import RuleContext
 
 # The worst first; what could not be told comes before what is known to be noticed by nobody.
@@ -31,7 +32,7 @@ SENTENCES = {
     ImpactKind.SOME_FAIL: "Some connections fail.",
     ImpactKind.SESSIONS_LOST: "Users connect, but lose their session.",
     ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
-    ImpactKind.NO_REDUNDANCY: "Users work, but failover is missing or too slow.",
+    ImpactKind.NO_REDUNDANCY: "Users can work, but failover is missing or too slow.",
     ImpactKind.SLOW: "Users connect, but slowly.",
     ImpactKind.NOT_TESTED: "This check was turned away; whether users are is not known.",
     ImpactKind.NOTHING_NOTICED: "Users notice nothing today.",
@@ -53,7 +54,22 @@ def impact_of(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         return _redundancy(context, findings)
     if kinds[0] is ImpactKind.UNTIL_DATE:
         return _until(context, findings)
-    return Impact(kind=kinds[0], sentence=SENTENCES[kinds[0]])
+    who = _refused(context) if kinds[0] is ImpactKind.SOME_CLIENTS_CANNOT else ""
+    return Impact(
+        kind=kinds[0], sentence=f"{who} cannot connect; others can." if who else SENTENCES[kinds[0]]
+    )
+
+
+def _refused(context: RuleContext) -> str:
+    """The classes of client that the name's places refuse; empty where the table names none, or all."""
+    places = {(place.address, place.port) for place in context.fqdn_places}
+    refused = {
+        cell.client
+        for cell in context.analysis.clients
+        if cell.access is Access.REFUSES and (cell.address, cell.port) in places
+    }
+    some = 0 < len(refused) < len(Client)
+    return Refusal("", (), tuple(client for client in Client if client in refused)).whom if some else ""
 
 
 def _is_uncertain(finding: Finding, findings: Sequence[Finding]) -> bool:
@@ -216,14 +232,12 @@ def _fails(sample: Sample) -> bool:
 
 
 def _part(failed: int, made: int, refused: bool) -> str:
-    """ "About 1 in 3 connections fails (11 of 32)"."""
-    base = f"({failed} of {made})"
+    """ "Some connections fail (11 of 32)"."""
     one, many = ("meets a certificate error", "meet a certificate error") if refused else ("fails", "fail")
     if failed / made < A_FEW or failed == 1:
-        return f"Now and then a connection {one} {base}."
-    if failed * 2 > made:
-        return f"Most connections {many} {base}."
-    return f"About 1 in {round(made / failed)} connections {one} {base}."
+        return f"Now and then a connection {one} ({failed} of {made})."
+    most = "Most connections" if failed * 2 > made else "Some connections"
+    return f"{most} {many} ({failed} of {made})."
 
 
 def _with_sessions(impact: Impact) -> Impact:
@@ -251,10 +265,10 @@ def _redundancy(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         kind = ImpactKind.NO_REDUNDANCY
         return Impact(kind=kind, sentence=SENTENCES[kind], servers=len(names) or None)
     serving = len(names) - len(out)
-    only = "no redundancy is left" if serving == 1 else "redundancy is reduced"
+    left = "no redundancy is left: " if serving == 1 else ""
     return Impact(
         kind=ImpactKind.NO_REDUNDANCY,
-        sentence=f"Users work, but {only} ({serving} of {len(names)} servers can serve).",
+        sentence=f"Users can work, but {left}only {serving} of {len(names)} servers can serve.",
         serving=serving,
         servers=len(names),
     )
@@ -267,13 +281,13 @@ def _until(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         if felt(context, finding) is ImpactKind.UNTIL_DATE and "not_after" in finding.args
     ]
     if not ends:
-        return Impact(kind=ImpactKind.UNTIL_DATE, sentence="Works, but not for much longer.")
+        return Impact(kind=ImpactKind.UNTIL_DATE, sentence="Users can connect, but not for much longer.")
     until = min(ends)
     days = int((until - context.now).total_seconds() // DAY_S)
     left = f"{days} more day{'' if days == 1 else 's'}" if days else "less than a day"
     return Impact(
         kind=ImpactKind.UNTIL_DATE,
-        sentence=f"Works until {until:%Y-%m-%d %H:%M} UTC ({left}).",
+        sentence=f"Users can connect until {until:%Y-%m-%d %H:%M} UTC ({left}).",
         until=until,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
 from semscheck.model.findings import Owner
 from semscheck.rules.context import RuleContext
-from semscheck.rules.remedies import say, steps, vendor_words
+from semscheck.rules.remedies import for_name, say, steps, vendor_words
 from semscheck.rules.rule import Hit
 
 SILENT_IN_FRONT = (
@@ -63,6 +63,10 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
     What TLS carries is the load balancer's only where TLS ends there: passed through, it is a member's. A certificate
     is so only where that is known.
     """
+    return _whose(code, owner, for_name(remedy, context.target), hit, context)
+
+
+def _whose(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
     place = _place(hit, context)
     if place is None or not _members_serve(context):
         return owner, remedy

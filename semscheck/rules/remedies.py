@@ -6,9 +6,13 @@ neither is known.
 
 from __future__ import annotations
 
+import re
+
 from semscheck.model.analysis import BalancingPath, Termination
 from semscheck.model.target import Target
 from semscheck.model.vendors import VENDORS, VendorWords, words_for
+
+STEP_WORDS = 30  # of a first step, which stands in the first lines of every output
 
 
 def steps(*texts: str) -> str:
@@ -39,6 +43,13 @@ def kept(words: VendorWords, path: BalancingPath) -> tuple[str, ...]:
     if words.cookie and path.termination is Termination.TERMINATED:
         return (say(words.cookie),)
     return say(words.source), SEVERAL_EXITS
+
+
+def for_name(remedy: str, target: Target) -> str:
+    """With the name itself where a card, which holds for every name, says "the clients' FQDN"."""
+    name = target.fqdn_shown or target.fqdn
+    named = re.sub(r"[Tt]he (?:clients' )?FQDN\b", name, remedy)
+    return re.sub(r"\bthe clients' certificate\b", f"the certificate for {name}", named)
 
 
 def say(step: str) -> str:

@@ -20,10 +20,10 @@ from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.causes import RANK
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.impact import ORDER, felt, impact_of
+from semscheck.rules.remedies import STEP_WORDS
 
 FOUND = (Severity.CRITICAL, Severity.WARNING)
 TITLES = 3  # of other findings, said in one line; the report holds them all
-STEP_WORDS = 30
 CRASH = "SEM001"
 CUT_SHORT = "SEM002"
 STILL_SENDS = "BAL012"  # connections through the balancer that fail
@@ -41,7 +41,9 @@ def tell(context: RuleContext, findings: tuple[Finding, ...], summary: Summary) 
     impact = _cut(context) or impact_of(context, findings)
     explained = consequences(findings, lead)
     told = _told(summary, impact, _cause(first, explained), _also(context, findings, lead, explained))
-    return replace(told, owners=_owners(first, explained), first_step=first_step(first.remedy), lead=lead)
+    owners = _owners(first, explained)
+    step = _with_second(first_step(first.remedy), owners)
+    return replace(told, owners=owners, first_step=step, lead=lead)
 
 
 def _told(summary: Summary, impact: Impact, cause: str, also: str) -> Summary:
@@ -105,6 +107,12 @@ def _owners(first: Finding, explained: Sequence[Finding]) -> tuple[Owner, ...]:
     return tuple(dict.fromkeys((first.owner, *also)))
 
 
+def _with_second(step: str, owners: Sequence[Owner]) -> str:
+    """What the second owner does meanwhile, where a load balancer still sends clients to what has failed."""
+    takes_out = Owner.BALANCER in owners[1:]
+    return f"{step.rstrip('.')}; until then, take it out of the load balancer's pool." if takes_out else step
+
+
 def first_step(remedy: str) -> str:
     """The first step of a remedy; its first sentence where the step has more and is long."""
     step = _STEP.sub("", remedy.strip().split("\n", 1)[0].strip(), count=1)
@@ -144,7 +152,10 @@ def _lower(text: str) -> str:
 def _unseen(context: RuleContext) -> str:
     if context.target.members or not context.fqdn_serves:
         return ""
-    return f"single servers were not checked: `semscheck init {context.target.fqdn}` finds them"
+    return (
+        "the servers behind the name were not checked one by one: "
+        f"run `semscheck init {context.target.fqdn} --save`, then check again"
+    )
 
 
 # --- nothing wrong -------------------------------------------------------------------------------------------

@@ -128,6 +128,10 @@ class Sampler:
             self._tracer.ask_only(await self._answering())
         return bool(self._tracer.doors)
 
+    async def _told_answer(self) -> bool:
+        """Whether any of those can be asked that somebody told of: found ones may not be all there are."""
+        return await self._members_answer() and not all(door.found for door in self._tracer.doors)
+
     async def _still_answer(self) -> bool:
         """Whether the members that answered before, as far as they are known, answer when asked directly."""
         known = {who for who in self._series.history() if who is not None}
@@ -179,7 +183,7 @@ class Sampler:
             await self._kept_at_a_key(page)
         elif page is None or await self._named_by_keys():
             await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
-        elif await self._members_answer():
+        elif await self._told_answer():
             await self._by_cookie(page)
         elif not await self._by_own_cookie(page):
             await self._fresh(self._connect)  # there is no other signal: the rest of what was planned
@@ -256,7 +260,9 @@ class Sampler:
             told = await self._traced(newest)
         except _NewerNeededError:
             told = await self._traced(None, anew=True)
-        if not told and self._plan.page is not None:
+        if not told and not await self._told_answer():
+            await self._without_members()
+        elif not told and self._plan.page is not None:
             await self._by_cookie(self._plan.page)
 
     async def _traced(self, newest: str | None, anew: bool = False) -> bool:

@@ -36,10 +36,12 @@ ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 
 @dataclass(frozen=True, slots=True)
 class MemberEndpoint:
-    """A known member's client interface, where tokens can be shown to it."""
+    """A known member's client interface, where tokens can be shown to it. found: by the check itself, so that
+    there may well be others."""
 
     name: str
     destination: Destination
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

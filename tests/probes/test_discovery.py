@@ -92,6 +92,28 @@ async def test_what_is_wrong_at_a_server_that_was_found_decides_no_verdict() -> 
     assert {finding.severity for finding in there} == {Severity.INFO}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "certificate-unknown-ca",
+        "certificate-expires-soon",
+        "certificate-not-yet-valid",
+        "certificate-weak",
+        "certificate-self-signed",
+        "legacy-tls",
+        "healthy-manual",
+        "dns-slow-failover",
+    ],
+)
+async def test_what_is_found_never_makes_the_verdict_milder_or_unknown(name: str) -> None:
+    """The certificate of the name stands at servers that were found as well: it is the name's all the same."""
+    found = await _only_the_name(_clients_named(name))
+    without = await _only_the_name(_clients_named(name), discovery=False)
+    assert any(member.client for member in found.target.members)
+    assert found.summary.verdict == without.summary.verdict
+
+
 async def test_it_can_be_left_out_and_is_with_a_profile() -> None:
     report = await _only_the_name(SCENARIOS["round-robin"], discovery=False)
     assert report.target.members == ()

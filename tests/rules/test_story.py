@@ -181,7 +181,7 @@ SENTENCES: list[tuple[str, Scene, str]] = [
     (
         "a standby is down",
         Scene(TWO, well(VIP), serves(CLIENT[0]), down(CLIENT[1]), paths=[path()]),
-        "Users work, but no redundancy is left (1 of 2 servers can serve): sems2.example.com Interface 2 "
+        "Users can work, but no redundancy is left: only 1 of 2 servers can serve: sems2.example.com Interface 2 "
         "(198.51.100.12:443) refuses connections from this desktop.",
     ),
     (
@@ -297,7 +297,10 @@ def drawn(address: str, *, failed: int, made: int = 32) -> list[object]:
 
 BALANCER, SERVER = (Owner.BALANCER,), (Owner.SERVER,)
 UP = [serves(address) for address in CLIENT[:2]]
-NAME_ONLY = "single servers were not checked: `semscheck init keys.example.com` finds them"
+NAME_ONLY = (
+    "the servers behind the name were not checked one by one: "
+    "run `semscheck init keys.example.com --save`, then check again"
+)
 KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
     (
         "the name does not exist",
@@ -346,7 +349,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             drawn(VIP, failed=11),
             paths=[path(samples=32, failed=11, errors=11)],
         ),
-        ("some-fail", "About 1 in 3 connections fails (11 of 32).", (Owner.SERVER, Owner.BALANCER), ""),
+        ("some-fail", "Some connections fail (11 of 32).", (Owner.SERVER, Owner.BALANCER), ""),
     ),
     (
         "a server of the pool is down, and nothing keeps clients",
@@ -360,7 +363,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
         ),
         (
             "some-fail",
-            "About 1 in 3 connections fails (11 of 32), and users lose their session.",
+            "Some connections fail (11 of 32), and users lose their session.",
             (Owner.SERVER, Owner.BALANCER),
             "1 critical: round robin without persistence",
         ),
@@ -382,7 +385,12 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
     (
         "a standby is down",
         Scene(TWO, well(VIP), serves(CLIENT[0]), down(CLIENT[1]), paths=[path()]),
-        ("no-redundancy", "Users work, but no redundancy is left (1 of 2 servers can serve).", SERVER, ""),
+        (
+            "no-redundancy",
+            "Users can work, but no redundancy is left: only 1 of 2 servers can serve.",
+            SERVER,
+            "",
+        ),
     ),
     (
         "a standby's certificate has expired",
@@ -395,7 +403,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
         ),
         (
             "no-redundancy",
-            "Users work, but no redundancy is left (1 of 2 servers can serve).",
+            "Users can work, but no redundancy is left: only 1 of 2 servers can serve.",
             SERVER,
             "1 warning: load balancer presents another certificate",
         ),
@@ -408,7 +416,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             *UP,
             paths=[path()],
         ),
-        ("until-date", "Works until 2026-12-01 12:00 UTC (9 more days).", SERVER, ""),
+        ("until-date", "Users can connect until 2026-12-01 12:00 UTC (9 more days).", SERVER, ""),
     ),
     (
         "IPv6 leads nowhere, and clients fall back",
@@ -441,7 +449,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
         ),
         (
             "no-redundancy",
-            "Users work, but no redundancy is left (1 of 2 servers can serve).",
+            "Users can work, but no redundancy is left: only 1 of 2 servers can serve.",
             SERVER,
             "load balancing could not be determined: ",
         ),

@@ -16,7 +16,7 @@ from semscheck.model.vendors import GENERAL
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
-from semscheck.rules.remedies import kept, say, steps, vendor_words
+from semscheck.rules.remedies import STEP_WORDS, kept, say, steps, vendor_words
 from semscheck.rules.rule import Answer, Hit, Logic, NotObserved, rule
 
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
@@ -24,10 +24,17 @@ KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS
 PRESENTED_LEAST = 4
 CLIENTS_CONFIDENCE = 0.95
 STEADY_MEMBERS_MISSED = 0.01  # chance of not seeing a member with an even share, below which it is reported
-ADVICE = steps(say(GENERAL.failover), say(GENERAL.source))
+ADVICE = steps(
+    f"{say(GENERAL.failover)[:-1]}, and {GENERAL.source}.",
+    "If several servers have to serve at once, weight one of them 10 to 1, with persistence all the same.",
+)
 
 Answers = Iterator[Answer]
 PathLogic = Callable[[RuleContext, BalancingPath], Answers]
+
+
+def _take_out(states: str) -> str:
+    return f"Look at {states}, take the one that fails out of the pool, and have the server administrator repair it."
 
 
 # --- what the rules share ----------------------------------------------------------------------------------
@@ -87,7 +94,7 @@ def _told_from_pairs(path: BalancingPath) -> str:
     if path.identified_by == "pairs":
         return " (or one server behind several load-balancer nodes)"
     if path.identified_by == "ticket-key" and any(share.name.startswith("server ") for share in path.members):
-        return " (servers identified by TLS ticket keys, named by letters)"
+        return ""
     return ""
 
 
@@ -109,7 +116,7 @@ def _held(path: BalancingPath) -> str:
     """How long persistence was seen to hold."""
     if path.persistence_held_s is None:
         return ""
-    return f" (seen up to {path.persistence_held_s:g} s after the first connection)"
+    return f" (watched for {path.persistence_held_s:g} s)"
 
 
 def _sure(path: BalancingPath) -> Confidence:
@@ -127,7 +134,14 @@ def _unsettled(path: BalancingPath) -> NotObserved | None:
 def _remedy(context: RuleContext, path: BalancingPath) -> str:
     """Failover and persistence, in the vendor's words."""
     words = vendor_words(context.target, path)
-    return steps(say(words.failover), *kept(words, path))
+    own, more = kept(words, path)[0], kept(words, path)[1:]
+    both = f"{say(words.failover)[:-1]}, and {own[:1].lower()}{own[1:]}"
+    return steps(both, *more) if len(both.split()) <= STEP_WORDS else steps(say(words.failover), own, *more)
+
+
+def _failover(context: RuleContext, path: BalancingPath) -> str:
+    """Where clients are kept already."""
+    return steps(say(vendor_words(context.target, path).failover), "Keep the persistence.")
 
 
 def _keep(context: RuleContext, path: BalancingPath, *first: str) -> str:
@@ -389,14 +403,14 @@ def round_robin_sticky(context: RuleContext, path: BalancingPath) -> Answers:
     elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
         said = (
             f"{_where(context, path)} spreads new clients evenly over the servers and keeps each by "
-            f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor does not support this method."
+            f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor supports failover, not even shares."
         )
         yield _hit(
             context,
             path,
             said,
             {"kept_by": _by_what(path)},
-            remedy=_remedy(context, path),
+            remedy=_failover(context, path),
             confidence=_sure(path),
         )
 
@@ -440,9 +454,9 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
             "promises persistence and breaks it."
         ),
         remedy=steps(
-            "Look for a server of the pool that goes down and up at these times.",
-            "Check that all nodes of the load balancer share one persistence table.",
+            "Check that persistence is on for the whole pool, and that all load-balancer nodes share its table.",
             "Check the timeout and the size of the persistence table, and rules that override it.",
+            "In the load balancer's log, look for servers that went down and up during this check.",
         ),
         seen_by=(
             "A load balancer's own cookie was sent back, or most connections with kept cookies returned to their "
@@ -733,7 +747,7 @@ def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
             "still accepts connections, so a health check that only opens a connection does not notice."
         ),
         remedy=steps(
-            f"Look at {GENERAL.states}, and repair or remove the one that fails.",
+            _take_out(GENERAL.states),
             say(GENERAL.health),
         ),
         seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
@@ -761,7 +775,7 @@ def balancer_error(context: RuleContext, path: BalancingPath) -> Answers:
 
 def _pool_remedy(context: RuleContext, path: BalancingPath) -> str:
     words = vendor_words(context.target, path)
-    return steps(f"Look at {words.states}, and repair or remove the one that fails.", say(words.health))
+    return steps(_take_out(words.states), say(words.health))
 
 
 def _erring(context: RuleContext, path: BalancingPath) -> str:
@@ -771,8 +785,8 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
             "and no server behind it does."
         )
     return (
-        f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed (error, close or "
-        "silence): a dead or frozen server may still be in the pool."
+        f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed: a server that is down "
+        "or frozen may still be in the pool."
     )
 
 

@@ -200,7 +200,7 @@ def interfaces_swapped(context: RuleContext) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"{sentence_start(at(one, context))} presents the own certificate of {owner}, "
+            summary=f"{sentence_start(at(one, context))} presents its own certificate (for {owner}), "
             f"not one for {shown(context)}.",
             evidence=one.evidence,
             args=described(one, context, members=owner, expected=context.target.fqdn),
@@ -226,13 +226,13 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
         severity=Severity.WARNING,
         severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
         owner=Owner.BALANCER,
-        summary="The certificate at the load balancer address is on no member.",
+        summary="The certificate at the load balancer address is on none of the servers.",
         why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
         "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
         "clients, and the load balancer's certificate expires by itself.",
-        remedy="If TLS is meant to end at the load balancer, keep its certificate in step with the members'. "
-        "If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's "
-        "addresses.",
+        remedy="1. Find out whether TLS is meant to end at the load balancer.\n"
+        "2. If so, renew its certificate whenever the servers' is renewed.\n"
+        "3. If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's addresses.",
         seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
         references=(refs.KB_156803,),
     )
@@ -257,7 +257,7 @@ def balancer_differs(context: RuleContext) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on no member"
+            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on none of the servers"
             + (f" (none was seen at {where(absent, context)})." if absent else "."),
             confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
             evidence=one.evidence,

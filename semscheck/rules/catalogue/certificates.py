@@ -62,6 +62,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
+from semscheck.rules.remedies import steps
 from semscheck.rules.rule import Answer as RuleAnswer
 from semscheck.rules.rule import Hit, NotObserved, rule
 
@@ -154,8 +155,8 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         why="A client compares the name it was given with the names in the server's certificate. If they do "
         "not fit it warns or refuses: it cannot know that it reached the right server. The same happens "
         "after a failover to the member concerned, so it is reported for members that stand by too.",
-        remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name).\n"
-        f"2. {INSTALL}",
+        remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and "
+        f"install it there.\n2. {INSTALL}",
         seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
         "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
@@ -179,9 +180,28 @@ def _mismatch(one: Presented, context: RuleContext) -> Hit:
         subject=subject(one.places, context),
         summary=f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
         f"not for {shown(context)}{_spoiled(one.certificate, context)}.",
+        remedy=_from_another(one, context),
         evidence=one.evidence,
         args=described(one, context, expected=context.target.fqdn),
     )
+
+
+def _from_another(one: Presented, context: RuleContext) -> str | None:
+    """Where another server that clients use has a good one, that one is installed here too; else None."""
+    if not one.serves_clients:
+        return None
+    good = (
+        other
+        for other in at_clients(context)
+        if not fails_name(other.certificate, context) and not expired(other.certificate, context)
+    )
+    for other in good:
+        return steps(
+            f"Install here, too, the certificate that {place_name(other.places[0], context.target)} presents"
+            + (f" (valid until {day(other.certificate.not_after)})." if other.certificate.not_after else "."),
+            "Renew it before it expires, on every server: it is not replicated.",
+        )
+    return None
 
 
 def _for_an_address(one: Presented, context: RuleContext) -> Hit:
@@ -326,7 +346,7 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
         why="Clients refuse an expired certificate or warn at every connection. Each member has a "
         "certificate of its own, so one that was forgotten shows only for clients that are sent to that "
         "member.",
-        remedy=f"1. Renew the certificate.\n2. {INSTALL}",
+        remedy=f"1. Renew the certificate, and install it there.\n2. {INSTALL}",
         seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
         f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
         references=(refs.RFC_5280_VALIDITY,),
@@ -342,6 +362,7 @@ def has_expired(context: RuleContext) -> Answers:
                 summary=f"The certificate {title(one.certificate)} at {at(one, context)} "
                 f"expired on {day(one.certificate.not_after)}.",
                 severity=one.severity,
+                remedy=_from_another(one, context),
                 evidence=one.evidence,
                 args=described(one, context, not_after=one.certificate.not_after.isoformat()),
             )
@@ -671,9 +692,11 @@ def _why_untrusted(chain: Chain, context: RuleContext) -> str:
         "way there.",
         why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at "
         "every connection, or refuses.",
-        remedy="1. If the issuer is your own certificate authority, install its root certificate on the desktops "
+        remedy="1. On the server, see whether the issuer's certificate is installed with its own; if it is missing, "
+        "import it.\n"
+        "2. If the issuer is your company's own authority, have its root certificate installed on the desktops "
         "(for this check: `--ca-file`).\n"
-        "2. Otherwise install a certificate of an authority that the desktops trust.",
+        "3. Otherwise install a certificate of an authority that the desktops trust.",
         seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
         f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
         references=(refs.RFC_5280_PATH, refs.KB_156803),
@@ -812,7 +835,7 @@ def _refused_by(certificate: Certificate, context: RuleContext) -> str:
             return (
                 refusal.refused_by
                 if len(refusal.clients) < 3
-                else f"{len(refusal.clients)} kinds of clients refuse it"
+                else f"{refusal.clients[0].words} and {len(refusal.clients) - 1} other kinds of clients refuse it"
             )
     return "modern clients refuse it"
 

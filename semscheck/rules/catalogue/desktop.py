@@ -206,8 +206,8 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
             "directory logins may fail."
         ),
         remedy=(
-            "Set the clock from the network (Windows: `w32tm /resync`; Linux: chrony or systemd-timesyncd). "
-            "If one server alone differs, set that server's clock."
+            "Set this desktop's clock from the network (Windows: `w32tm /resync`; Linux: chrony or "
+            "systemd-timesyncd)."
         ),
         seen_by=(
             "The `Date` of the servers' HTTP answers is compared with this desktop's clock, the median for each "
@@ -249,6 +249,7 @@ def _wrong_server(place: tuple[str, int], skew: float, evidence: list[str]) -> H
         subject=Subject("address", address, address, port),
         summary=f"The clock of the server at {address} is {_in_words(skew)}; other servers' clocks are right.",
         owner=Owner.SERVER,
+        remedy="Set the server's clock from the network (NTP).",
         evidence=tuple(evidence[:4]),
         args={"skew_s": str(round(skew)), "address": address},
     )

@@ -454,7 +454,11 @@ def several_addresses(context: RuleContext) -> Iterator[Answer]:
         if how in (*CHANGING, Rotation.FLIPS) or len(most.records) < 2:
             continue
         split = {address: led[address] for address in most.records if address in led}
-        how_led = f"; they lead to different members: {in_words(split)}" if apart(split) else "; one is right"
+        how_led = (
+            f"; they lead to different members: {in_words(split)}"
+            if apart(split)
+            else "; there should be one"
+        )
         yield Hit(
             subject=fqdn_subject(context),
             summary=(

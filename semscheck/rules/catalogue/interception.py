@@ -270,8 +270,9 @@ def signs(context: RuleContext) -> tuple[_Sign, ...]:
         why="A gateway or a program on this desktop decrypts the traffic and shows certificates that it made "
         "itself. Encryption Desktop may refuse them, and everything that this check says about certificates, "
         "sessions and balancing is then about the gateway, not about the servers.",
-        remedy="Exempt the clients' FQDN and the members' names from TLS inspection, on the gateway or in "
-        "the security program of this desktop, then run the check again.",
+        remedy="1. Exempt the clients' FQDN and the servers' own names from TLS inspection on the gateway, then run "
+        "the check again.\n"
+        "2. If the certificates stay the same, have it exempted in the security program of this desktop.",
         seen_by="An issuer whose name is that of an inspection product, for a certificate that fits the name "
         "asked for; or certificates for different hosts, from one issuer, that share one private key, or "
         "were made within minutes of the run by an issuer that is not trusted; or one machine that answers "

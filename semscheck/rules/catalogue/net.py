@@ -153,7 +153,7 @@ def no_route(context: RuleContext) -> Answers:
 
 
 RESETS = (
-    "1. Restart the services of the server.\n"
+    "1. Restart the services on the server, or the server itself.\n"
     "2. Look for a firewall or an intrusion prevention system that ends connections from this network."
 )
 

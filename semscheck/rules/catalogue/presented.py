@@ -354,21 +354,25 @@ def unseen(context: RuleContext, found: Iterable[Presented]) -> Iterator[NotObse
         yield NotObserved(f"no certificate came from {where(missing, context)}")
 
 
-def lead(places: Sequence[EndpointStatus]) -> EndpointStatus:
-    """The place that a finding about several is filed under: a member's client interface if there is one."""
-    for place in places:
+def _lead(places: Sequence[EndpointStatus], context: RuleContext) -> EndpointStatus:
+    """The place that a finding about several is filed under: a member's client interface if there is one.
+
+    One that was found by itself stands behind all others: what is wrong there alone decides no verdict.
+    """
+    told = [place for place in places if place.address not in context.found_addresses] or places
+    for place in told:
         if place.client_of:
             return place
-    return next((place for place in places if place.serves_clients), places[0])
+    return next((place for place in told if place.serves_clients), told[0])
 
 
 def subject(places: Sequence[EndpointStatus], context: RuleContext) -> Subject:
-    return place_subject(lead(places), context.target)
+    return place_subject(_lead(places, context), context.target)
 
 
 def where(places: Sequence[EndpointStatus], context: RuleContext) -> str:
     """The places in words: up to two by name, of more the leading one and how many others."""
-    first = lead(places)
+    first = _lead(places, context)
     others = [place for place in places if place is not first]
     named_first = place_name(first, context.target)
     if len(others) > 1:

@@ -176,7 +176,7 @@ _ON_THE_WAY = (
     "3. If large packets pass, look for TLS inspection on the way."
 )
 _RESTART = (
-    "1. Restart the services of the server.\n"
+    "1. Restart the services on the server, or the server itself.\n"
     "2. Let the load balancer's health check make a TLS handshake or an HTTP request."
 )
 
@@ -196,7 +196,7 @@ _RESTART = (
         "inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
         remedy="1. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a "
         "smaller MTU or filtered ICMP on the way.\n"
-        "2. If it does not, restart the services of the server.\n"
+        "2. If it does not, restart the services on the server, or the server itself.\n"
         "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
         seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
         "the step's timeout.",
@@ -221,7 +221,7 @@ def handshake_stalled(context: RuleContext) -> Answers:
             remedy=_RESTART if shaken else _ON_THE_WAY if everywhere else None,
             subject=place_subject(place, context.target),
             summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
-            f"answers the TLS handshake{why if everywhere else ' (server frozen or overloaded?)'}.",
+            f"answers the TLS handshake{why if everywhere else ': it may be frozen or overloaded'}.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
@@ -277,8 +277,7 @@ def _shown(version: str) -> str:
         summary="The server speaks nothing newer than TLS 1.1.",
         why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and turned off in current operating systems: clients "
         "there cannot connect at all, old ones still can.",
-        remedy="Update the server to a version that speaks TLS 1.2 or newer, or enable it; on a load "
-        "balancer that ends TLS, enable TLS 1.2 and 1.3 there.",
+        remedy="1. Enable TLS 1.2 and 1.3 there.\n2. If the version in use has neither, update it.",
         seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, "
         "and the version that the server chose.",
         references=(refs.RFC_8996,),

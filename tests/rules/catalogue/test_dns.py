@@ -337,8 +337,8 @@ BY_WEIGHT = {"method": Method.WEIGHTED}
             [steady(FIRST_A, M1), steady(SECOND_A, M2)],
             f"they lead to different members: {FIRST_A} leads to {M1}, {SECOND_A} to {M2}.",
         ),
-        (TWO_A, [steady(FIRST_A, M1), steady(SECOND_A, M1)], "; one is right."),
-        (TWO_A, [steady(FIRST_A, M1)], "; one is right."),
+        (TWO_A, [steady(FIRST_A, M1), steady(SECOND_A, M1)], "; there should be one."),
+        (TWO_A, [steady(FIRST_A, M1)], "; there should be one."),
     ],
 )
 def test_addresses_that_lead_to_different_members(

@@ -233,7 +233,7 @@ def test_what_the_findings_say() -> None:
     assert finding.args == {"address": CLIENT[1], "port": "443"}
     assert set(finding.evidence) <= {seen.id for seen in scene.snapshot.observations}
     flaky = Scene(BARE, serves(VIP), *(sample(VIP, Cause.TIMED_OUT) for _ in range(3))).only("NET006")
-    assert flaky.summary == f"3 of 4 connections to {FQDN} at {VIP}:443 could not be made."
+    assert flaky.summary == f"3 of 4 connections to {FQDN} ({VIP}:443) could not be made."
     assert len(flaky.evidence) == 3
 
 
