@@ -28,7 +28,7 @@ debian:
 demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME for another one
 	@$(BIN)/semscheck demo $(SCENARIO) || case $$? in 1|2) echo "(exit code $$?, as monitoring plugins have it)" ;; *) exit $$? ;; esac
 
-test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, all tests
+test: debian $(VENV)/.for-work lint docs-check site ## everything: style, types, directions, generated pages, links, all tests
 	@$(MAKE) --no-print-directory other-days
 	@$(BIN)/python -m pytest -n 2
 
@@ -70,6 +70,10 @@ figures: $(VENV)/.for-work ## about the code: lines, functions, folders, circles
 COUNT ?= 60
 mutants: $(VENV)/.for-work ## whether faults are noticed: COUNT changes at random (SEED), each with the quick tests near it
 	@$(BIN)/python -m tests.mutation --count $(COUNT) --seed $(or $(SEED),1)
+
+.PHONY: site
+site: $(VENV)/.for-work ## the documentation as a site in build/site; fails where a link or an anchor leads nowhere
+	@echo "site" && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean 2> $(VENV)/site.log || { cat $(VENV)/site.log; exit 1; }
 
 bench: $(VENV)/.for-work ## the figures, as ratios in one run
 	@$(BIN)/python -m tests.bench
