@@ -334,6 +334,12 @@ def test_a_choice_by_name_that_the_servers_do_not_make_is_the_balancers(
     assert ("default pool" in found.remedy) is (owner is Owner.BALANCER)
 
 
+def test_what_connections_with_the_name_are_shown_in_turn_does_not_need_sni() -> None:
+    scene = cluster().shake(BALANCER, bare(OTHER)).sample(BALANCER, OTHER)
+    assert "TLS007" not in scene.codes()
+    assert scene.state("TLS007")[0] is State.PASS
+
+
 def test_needs_sni_everywhere_is_one_finding() -> None:
     other = bare(ISSUING.issue("default.example.com"))
     scene = cluster().shake(BALANCER, other).shake(client(1), other).shake(client(2), other)
