@@ -15,12 +15,17 @@ import ast
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 WHERE = (
@@ -33,7 +38,7 @@ WHERE = (
 # What is run beside the tests of the same folder, and after them.
 BEHIND = {
     "analysis": ("rules", "sampling", "test_pipeline.py"),
-    "rules": ("test_pipeline.py", "report"),
+    "rules": ("test_pipeline.py", "comparison"),
     "probes": ("net", "test_scheduler.py", "test_discovery.py"),
     "sampling": ("test_scheduler.py", "test_pipeline.py"),
     "scheduler.py": ("test_pipeline.py", "test_discovery.py"),
@@ -43,6 +48,16 @@ _OPPOSITES: dict[type[ast.cmpop], ast.cmpop] = {
     ast.Lt: ast.LtE(), ast.LtE: ast.Lt(), ast.Gt: ast.GtE(), ast.GtE: ast.Gt(), ast.Eq: ast.NotEq(),
     ast.NotEq: ast.Eq(), ast.Is: ast.IsNot(), ast.IsNot: ast.Is(), ast.In: ast.NotIn(), ast.NotIn: ast.In(),
 }  # fmt: skip
+# Imported once, for all the processes that are made from this one.
+LIBRARIES = (
+    "cryptography.x509",
+    "dns.message",
+    "hypothesis",
+    "httpx",
+    "jsonschema",
+    "msgspec",
+    "pytest_asyncio",
+)
 _WORDS = {True: "noticed", False: "NOT NOTICED", None: "took too long"}
 _SKIPPED = (ast.Import, ast.ImportFrom, ast.JoinedStr)
 
@@ -144,20 +159,43 @@ def tests_near(path: Path) -> list[list[str]]:
 
 
 def _failed(copy: Path, tests: list[str]) -> str | None:
-    """The first test that fails, "" for what cannot even be collected; None where all pass. Raises TimeoutExpired."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-m", "not slow and not real", *tests]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(copy),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(copy / ".hypothesis"),
-    }
-    ran = subprocess.run(
-        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
-    if ran.returncode == 0:
+    """The first test that fails, "" for what cannot even be collected; None where all pass. Raises TimeoutError."""
+    said = copy / "said.txt"
+    child = os.fork()
+    if child == 0:
+        _become_pytest(copy, said, tests)
+    until_s = time.monotonic() + LIMIT_S
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+        if time.monotonic() > until_s:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise TimeoutError
+        time.sleep(0.05)
+    if ended[1] == 0:
         return None
-    named = (line.split(" ")[1] for line in ran.stdout.splitlines() if line.startswith(("FAILED ", "ERROR ")))
-    return next(named, "")
+    lines = said.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.split(" ")[1] for line in lines if line.startswith(("FAILED ", "ERROR "))), "")
+
+
+def _become_pytest(copy: Path, said: Path, tests: list[str]) -> NoReturn:
+    """In a process of its own, with libraries imported already and nothing of this project."""
+    os.setsid()
+    with said.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(copy)
+    for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "semscheck")]:
+        del sys.modules[name]
+    sys.path[:] = [
+        str(copy),
+        *(entry for entry in sys.path if Path(entry or ".").resolve() not in (ROOT, copy)),
+    ]
+    os.environ["PYTHONPATH"] = str(copy)
+    code = 2
+    try:
+        code = pytest.main(["-p", "no:xdist", "-x", "-m", "not slow and not real", *tests])
+    finally:
+        os._exit(code)
 
 
 def noticed(mutant: Mutant, copy: Path) -> bool | None:
@@ -169,7 +207,7 @@ def noticed(mutant: Mutant, copy: Path) -> bool | None:
         failed = next(
             (test for group in tests_near(mutant.path) if (test := _failed(copy, group)) is not None), None
         )
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         return None
     finally:
         place.write_bytes(whole)
@@ -183,6 +221,8 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", help="a folder or a module, from the project's folder")
     given = options.parse_args()
+    for name in LIBRARIES:
+        import_module(name)
     results = {True: 0, False: 0, None: 0}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
