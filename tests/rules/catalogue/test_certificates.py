@@ -121,6 +121,17 @@ def test_one_certificate_on_many_places_is_one_finding() -> None:
     assert len(finding.evidence) == 5
 
 
+def test_the_certificate_for_clients_of_rsa_is_judged_too() -> None:
+    """Two kinds of keys, two certificates: one was renewed for the right name, the other was not."""
+    other = Shake(ISSUING.issue("old-name.example.com"), more={"offered": "RSA", "policy": "legacy"})
+    scene = cluster().shake(BALANCER, other).shake(client(1), other)
+    found = scene.only("CRT001")
+    assert "is for old-name.example.com" in found.summary
+    assert found.args["places"].count("192.0.2.100:443") == 1
+    same = Shake(KEYS, more={"offered": "RSA", "policy": "legacy"})
+    assert "CRT001" not in cluster().shake(BALANCER, same).codes()
+
+
 @pytest.mark.parametrize(("common", "code"), [(OTHER, "CRT001"), (FQDN, "CRT003")])
 def test_a_trailing_dot_is_said_to_be_what_is_wrong(common: str, code: str) -> None:
     found = everywhere(ISSUING.issue(common, (f"{FQDN}.",))).only(code)
