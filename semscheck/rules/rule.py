@@ -59,6 +59,7 @@ class NotObserved:
 
 
 Answer = Hit | NotObserved
+Answers = Iterator[Answer]
 Logic = Callable[[RuleContext], Iterable[Answer]]
 
 

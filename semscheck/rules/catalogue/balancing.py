@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from math import comb
 from typing import Any
@@ -17,7 +17,7 @@ from semscheck.rules import references as refs
 from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import STEP_WORDS, kept, say, steps, vendor_words
-from semscheck.rules.rule import Answer, Hit, Logic, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, Logic, NotObserved, rule
 
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
 KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
@@ -29,7 +29,6 @@ ADVICE = steps(
     "If several servers have to serve at once, weight one of them 10 to 1, with persistence all the same.",
 )
 
-Answers = Iterator[Answer]
 PathLogic = Callable[[RuleContext, BalancingPath], Answers]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.names import (
@@ -26,11 +24,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed, sentence_start
-from semscheck.rules.rule import Answer as RuleAnswer
-from semscheck.rules.rule import Hit, NotObserved, rule
-
-Answers = Iterator[RuleAnswer]
-
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 # --- which interface presents which ------------------------------------------------------------------------
 

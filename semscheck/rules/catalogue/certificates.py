@@ -6,7 +6,6 @@ then. Names are matched by RFC 9525, the vendor's Common Name rule (Broadcom KB 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -63,8 +62,7 @@ from semscheck.rules.catalogue.presented import (
 )
 from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
 from semscheck.rules.remedies import steps
-from semscheck.rules.rule import Answer as RuleAnswer
-from semscheck.rules.rule import Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 AT_MOST_WARNING = (
     "at most a warning where clients do not go today: a replication interface, a server that stands by"
@@ -76,8 +74,6 @@ INSTALL = (
 MIN_RSA_BITS = 2048
 MIN_EC_BITS = 224
 WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
-
-Answers = Iterator[RuleAnswer]
 
 
 # --- what the rules share ----------------------------------------------------------------------------------

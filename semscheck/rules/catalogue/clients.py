@@ -5,18 +5,14 @@ A rule here judges nothing by itself: it says which obstacle of the table was me
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from semscheck.model.findings import Card, ImpactKind, Owner, Reference
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.presented import at_clients, cannot_connect, refusals, unseen
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import Answer, rule
+from semscheck.rules.rule import Answers, rule
 
 SEEN_BY_TABLE = "What each class of client refuses is in the table of client classes (--verbose shows it)."
-
-Answers = Iterator[Answer]
 
 
 def _refused(context: RuleContext, kind: str) -> Answers:

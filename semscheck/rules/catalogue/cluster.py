@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
@@ -11,7 +11,7 @@ from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
 from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 BY_SUBJECT = (
     "Critical where the FQDN leads there, a warning for another client interface, "
@@ -31,8 +31,6 @@ ERROR_TITLE = re.compile(
     r"\b(error|unavailable|maintenance|forbidden|denied|bad\s+gateway|time-?out|not\s+authori[sz]ed|blocked)\b",
     re.IGNORECASE,
 )
-
-Answers = Iterator[Answer]
 
 
 def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
@@ -26,7 +25,7 @@ from semscheck.rules.catalogue.dns_facts import (
     serve_nobody,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
 
@@ -61,7 +60,7 @@ def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
         references=(refs.KB_156803, refs.KB_STAMP),
     )
 )
-def bound_to_member(context: RuleContext) -> Iterator[Answer]:
+def bound_to_member(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
@@ -110,7 +109,7 @@ def bound_to_member(context: RuleContext) -> Iterator[Answer]:
         references=(refs.KB_STAMP, refs.KB_PREFERENCES),
     )
 )
-def enrolled_elsewhere(context: RuleContext) -> Iterator[Answer]:
+def enrolled_elsewhere(context: RuleContext) -> Answers:
     found = [one for one in context.of(Enrolment) if one.servers]
     if not found:
         unread = [one for one in context.of(Enrolment) if _is_unread(one)]
@@ -154,7 +153,7 @@ def _is_unread(one: Enrolment) -> bool:
         references=(refs.HOSTS,),
     )
 )
-def hosts_override(context: RuleContext) -> Iterator[Answer]:
+def hosts_override(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
@@ -218,7 +217,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
         references=(refs.RFC_DATE, refs.RFC_5280_VALIDITY),
     )
 )
-def clock_skew(context: RuleContext) -> Iterator[Answer]:
+def clock_skew(context: RuleContext) -> Answers:
     skews, evidence = _skews(context)
     if not skews:
         yield NotObserved("no server said what time it is")
@@ -348,7 +347,7 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
         ),
     )
 )
-def proxy_configured(context: RuleContext) -> Iterator[Answer]:
+def proxy_configured(context: RuleContext) -> Answers:
     settings = context.of(ProxySettings)
     if not settings:
         yield NotObserved("proxy settings were not looked at")

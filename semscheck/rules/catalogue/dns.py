@@ -25,7 +25,7 @@ from semscheck.rules.catalogue.dns_facts import (
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
 from semscheck.rules.routing import apart, in_words, led_to
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
 
@@ -65,7 +65,7 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
         references=(refs.RFC_2308, refs.RFC_1034),
     )
 )
-def no_such_name(context: RuleContext) -> Iterator[Answer]:
+def no_such_name(context: RuleContext) -> Answers:
     silence = untold(context)
     if silence is not None:
         yield silence
@@ -122,7 +122,7 @@ def _configured(context: RuleContext) -> dict[str, int]:
         references=(refs.RFC_2308,),
     )
 )
-def no_address(context: RuleContext) -> Iterator[Answer]:
+def no_address(context: RuleContext) -> Answers:
     silence = untold(context)
     if silence is not None:
         yield silence
@@ -182,7 +182,7 @@ _SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone,
         references=(refs.RFC_1035, refs.RFC_4074, refs.RFC_8020),
     )
 )
-def resolver_failed(context: RuleContext) -> Iterator[Answer]:
+def resolver_failed(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
@@ -277,7 +277,7 @@ _FAILS_FOR_ONE_KIND = (
 )
 
 
-def _no_resolver(context: RuleContext) -> Iterator[Answer]:
+def _no_resolver(context: RuleContext) -> Answers:
     for one in context.of(ResolverConfig):
         if not one.servers:
             why = one.failure.detail if one.failure is not None else "none is configured"
@@ -382,7 +382,7 @@ def _server_name(one: ResolverAnalysis) -> str:
         references=(refs.KB_ROUND_ROBIN, refs.KB_156803, refs.RFC_6724),
     )
 )
-def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
+def dns_round_robin(context: RuleContext) -> Answers:
     found = [(kind, how, own) for kind, how, own in _families(context) if how in CHANGING]
     if not found or context.target.fqdn_is_address:
         unchanging = _unchanging(context)
@@ -442,7 +442,7 @@ def dns_round_robin(context: RuleContext) -> Iterator[Answer]:
         references=(refs.KB_156803, refs.KB_ROUND_ROBIN, refs.RFC_8305),
     )
 )
-def several_addresses(context: RuleContext) -> Iterator[Answer]:
+def several_addresses(context: RuleContext) -> Answers:
     silence = untold(context)
     if silence is not None:
         yield silence
@@ -534,7 +534,7 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
         references=(refs.KB_ROUND_ROBIN, refs.KB_156803),
     )
 )
-def answer_flips(context: RuleContext) -> Iterator[Answer]:
+def answer_flips(context: RuleContext) -> Answers:
     found = [own for _, how, own in _families(context) if how is Rotation.FLIPS]
     if not found or context.target.fqdn_is_address:
         unchanging = _unchanging(context)
@@ -584,7 +584,7 @@ def answer_flips(context: RuleContext) -> Iterator[Answer]:
         references=(refs.RFC_1034,),
     )
 )
-def resolvers_disagree(context: RuleContext) -> Iterator[Answer]:
+def resolvers_disagree(context: RuleContext) -> Answers:
     silence = untold(context)
     if silence is not None:
         yield silence
@@ -657,7 +657,7 @@ def _disagreement(
         references=(refs.KB_156803, refs.RFC_1035),
     )
 )
-def ttl_delays_failover(context: RuleContext) -> Iterator[Answer]:
+def ttl_delays_failover(context: RuleContext) -> Answers:
     if context.target.failover is not Failover.DNS:
         yield NotObserved("failover is not by DNS, as far as the profile says")
         return

@@ -26,7 +26,7 @@ from semscheck.rules.catalogue.dns_facts import (
 )
 from semscheck.rules.catalogue.dns_zone import synthesised
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 NO_ADDRESS = NotObserved("the name has no address")
 
@@ -77,7 +77,7 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
         references=(refs.KB_156803,),
     )
 )
-def points_to_replication(context: RuleContext) -> Iterator[Answer]:
+def points_to_replication(context: RuleContext) -> Answers:
     missing = _unled(context)
     if missing is None and not any(member.replication for member in context.target.members):
         missing = NotObserved("no member's Interface 1 is known")
@@ -132,7 +132,7 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
         references=(refs.KB_156803, refs.RFC_4291, refs.RFC_5156),
     )
 )
-def points_to_stranger(context: RuleContext) -> Iterator[Answer]:
+def points_to_stranger(context: RuleContext) -> Answers:
     target = context.target
     known = set(target.balancers)
     for member in target.members:
@@ -225,7 +225,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
         references=(refs.RFC_1034, refs.KB_156803),
     )
 )
-def not_fully_qualified(context: RuleContext) -> Iterator[Answer]:
+def not_fully_qualified(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
@@ -293,7 +293,7 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
         references=(refs.RFC_1034,),
     )
 )
-def dangling_cname(context: RuleContext) -> Iterator[Answer]:
+def dangling_cname(context: RuleContext) -> Answers:
     missing = untold(context)
     if missing is not None:
         yield missing
@@ -345,7 +345,7 @@ def dangling_cname(context: RuleContext) -> Iterator[Answer]:
         references=(refs.RFC_6724,),
     )
 )
-def system_differs(context: RuleContext) -> Iterator[Answer]:
+def system_differs(context: RuleContext) -> Answers:
     missing = untold(context)
     if missing is None and context.target.resolvers:
         missing = NotObserved("other resolvers than the system's were asked (--resolver)")
@@ -409,7 +409,7 @@ def system_differs(context: RuleContext) -> Iterator[Answer]:
         references=(refs.KB_156803,),
     )
 )
-def member_name_differs(context: RuleContext) -> Iterator[Answer]:
+def member_name_differs(context: RuleContext) -> Answers:
     known = [m for m in context.target.members if m.replication or m.client]
     if not known:
         yield NotObserved("no member's address is known")
@@ -473,7 +473,7 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
         references=(refs.RFC_8305, refs.RFC_6724, refs.RFC_1035),
     )
 )
-def dead_ipv6(context: RuleContext) -> Iterator[Answer]:
+def dead_ipv6(context: RuleContext) -> Answers:
     missing = _unled(context)
     if missing is None and 6 not in context.target.families:
         missing = NotObserved("IPv6 was left out (-4)")

@@ -25,13 +25,11 @@ from semscheck.rules.catalogue.dns_facts import (
     untold,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 DNS64 = ip_network("64:ff9b::/96")  # RFC 6052 section 2.1
 LAME = ("REFUSED", "SERVFAIL", "NOTAUTH")
 COLD = 2.0  # so many times the slowest answer of a resolver: no cache that had to be filled
-
-Answers = Iterator[Answer]
 
 
 # --- what the zone's own servers say ---------------------------------------------------------------------------

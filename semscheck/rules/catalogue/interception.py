@@ -31,8 +31,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answer as RuleAnswer
-from semscheck.rules.rule import Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 MADE_NOW = timedelta(minutes=5)  # nobody has a certificate issued and installed on several servers as fast
 CLOCKS_APART = timedelta(minutes=10)
@@ -287,7 +286,7 @@ def signs(context: RuleContext) -> tuple[_Sign, ...]:
         ),
     )
 )
-def tls_intercepted(context: RuleContext) -> Iterator[RuleAnswer]:
+def tls_intercepted(context: RuleContext) -> Answers:
     if not everywhere(context):
         yield NotObserved(NO_CERTIFICATE)
         return

@@ -13,7 +13,7 @@ from semscheck.model.observations import Bound, Connection, Handshake, Sample, S
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 BY_SUBJECT = (
     "critical where the FQDN leads there, a warning for another client interface, "
@@ -27,8 +27,6 @@ ALONE = (
     "its address the one that the profile has? Others in the same network answer, so the network is not to blame."
 )
 NOT_DOWN = "It means: not reachable from this desktop. The server may be fine and reachable from elsewhere."
-
-Answers = Iterator[Answer]
 
 
 def _connections(context: RuleContext, place: EndpointStatus) -> tuple[Connection, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from semscheck.model.analysis import Contrast, Reach, Separation
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
 from semscheck.model.observations import ProxySettings
@@ -12,9 +10,7 @@ from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.net import unless_tried
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, rule
-
-Answers = Iterator[Answer]
+from semscheck.rules.rule import Answers, Hit, rule
 
 
 def _desktop(context: RuleContext) -> Subject:

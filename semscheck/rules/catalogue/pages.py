@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from semscheck.rules.catalogue.cluster import exchanges, is_product
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 REDIRECTS = (301, 302, 303, 307, 308)
 CLIENT_PATH = "/pgpuniversaldesktop"  # where Encryption Desktop sends its requests
@@ -33,8 +33,6 @@ FIREWALL = re.compile(
 NO_CERTIFICATE = ("certificate_required", "bad_certificate", "handshake_failure", "certificate_unknown")
 PORTAL_STATUS = 511
 PORTAL_PLACES = 3  # addresses, Interface 1 among them, at which nobody installs one stranger's certificate
-
-Answers = Iterator[Answer]
 
 
 def _unless_answered(context: RuleContext) -> Answers:

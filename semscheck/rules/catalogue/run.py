@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import Connection, Crash, Cut, DnsAnswer
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
-Answers = Iterator[Answer]
 _PACKET_CAME = (Cause.REFUSED, Cause.RESET)  # an answer all the same
 # "Host unreachable" at once is what a router answered (RFC 1122 section 3.2.2.1); the same after seconds is this
 # desktop's own conclusion from silence on its link, and "network unreachable" is its own routing table.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 MANAGEMENT = frozenset({444, 9000})
 NOT_ASKED = "asked only with --services, or where the profile lists services"
-
-Answers = Iterator[Answer]
 
 
 def _asked(context: RuleContext) -> dict[int, list[ServiceProbe]]:

@@ -23,7 +23,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 BY_SUBJECT = (
     "critical where the FQDN leads there, a warning for another client interface, "
@@ -37,8 +37,6 @@ _GARBAGE = frozenset({Cause.NOT_TLS, Cause.MALFORMED, Cause.TOO_LARGE, Cause.OTH
 _REFUSAL = frozenset({Cause.ALERT, Cause.CLOSED})
 _SILENCE = frozenset({Cause.STALLED, Cause.TIMED_OUT})
 _ENDED = _REFUSAL | _SILENCE | {Cause.RESET, Cause.REFUSED}
-
-Answers = Iterator[Answer]
 
 
 def _spoke(shake: Handshake) -> bool:
