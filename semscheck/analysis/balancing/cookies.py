@@ -138,10 +138,13 @@ _Backend = tuple[IPv4Address | IPv6Address | None, int | None, int | None]  # ad
 
 def _backend(packed: bytes, port: int, domain: int | None = None) -> _Backend | None:
     """An address that a member can have, or None."""
+    address = _member_address(packed)
+    return (address, port, domain) if address is not None and 0 < port <= 0xFFFF else None
+
+
+def _member_address(packed: bytes) -> IPv4Address | IPv6Address | None:
     address = ip_address(packed)
-    if not 0 < port <= 0xFFFF or address.is_unspecified or address.is_multicast:
-        return None
-    return address, port, domain
+    return None if address.is_unspecified or address.is_multicast else address
 
 
 def _persistence(
@@ -285,10 +288,8 @@ _RADWARE_NEW = re.compile(r"[A-Za-z0-9+/_=-]{20,32}\$\$")
 def _radware(name: str, value: str) -> BalancerCookie | None:
     if not name.startswith("AlteonP"):
         return None
-    address = None
-    if match := _RADWARE_OLD.fullmatch(value):
-        backend = _backend(bytes.fromhex(match[1]), 1)
-        address = backend[0] if backend else None
+    match = _RADWARE_OLD.fullmatch(value)
+    address = _member_address(bytes.fromhex(match[1])) if match else None
     # One sample is not enough to call the address exact; that equal values mean one member is.
     known = address is not None or _RADWARE_NEW.fullmatch(value) is not None
     strength = Strength.EQUAL_ONLY if known else Strength.NONE

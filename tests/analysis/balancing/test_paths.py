@@ -449,6 +449,15 @@ def shown(story: Story, fresh: list[Sample], answers: str, orders: str) -> None:
         )
 
 
+def test_a_cookie_of_a_connection_that_is_not_there_says_nothing() -> None:
+    story, fresh = one_application()
+    shown(story, fresh, "y" * 16, "ab" * 8)
+    story.connection(
+        "pairs", index=40, offered="o9999", status=200, cookies_sent=("JSESSIONID",), cookie_recognised=False
+    )
+    assert story.path().method == "single"
+
+
 def one_application(**also: str) -> tuple[Story, list[Sample]]:
     """Every session cookie was known on every connection, when shown alone."""
     story = Story()
