@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 MOST_WORDS = 30
 # What read as foreign English, as a code name, or as a claim that one desktop cannot make; with what stands instead.
@@ -24,6 +27,8 @@ BANNED = {
     r"\b1 (connections|questions|servers|addresses)\b": "singular",
     r"(?<!load )(?<!load-)\bbalancer's administrator\b": "load balancer administrator",
     r"the authors of semscheck": "only for a crash",
+    r"(?<!-)\b(colour|behaviour|honour|favour|neighbour|licence|artefact|whilst)": "American spelling",
+    r"\b(author|organ|recogn|real|summar|normal|priorit|optim|initial)is(e[ds]?|ing|ation)\b": "-ize",
 }
 JARGON = re.compile(
     r"\b(ClientHello|PSK|RST|FIN|ICMP|SYN|ECONN\w+|EHOST\w+|errno|AIA|EKU|SPKI|NXRRSET|seam|means)\b"
@@ -44,3 +49,24 @@ def complaints(text: str) -> list[str]:
 
 def banned(text: str) -> list[str]:
     return [pattern for pattern in BANNED if re.search(pattern, text, re.IGNORECASE)]
+
+
+# Where a world is described, or a shape of trouble is looked for, these are right.
+IN_SOURCES = [pattern for pattern in BANNED if not re.search("healthy|sorry|authors", pattern)]
+
+
+def texts_of(source: Path) -> Iterator[str]:
+    """Every text of a module that may be shown: what has a blank in it, and is no docstring."""
+    tree = ast.parse(source.read_text())
+    kinds = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and node.body]
+    docs = {id(first.value) for first in bodies if isinstance(first, ast.Expr)}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
+        if isinstance(text, str) and " " in text:
+            yield text
+
+
+def prose_of(page: Path) -> str:
+    """A page of the documentation without what is typed, quoted as code, or an address."""
+    return re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)|<[^>\n]*>", " ", page.read_text(), flags=re.DOTALL)

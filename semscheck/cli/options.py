@@ -176,7 +176,7 @@ def _talk_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _colour_option(group: argparse._ArgumentGroup | Parser) -> None:
-    group.add_argument("--no-color", action="store_true", help="no colours (as NO_COLOR in the environment)")
+    group.add_argument("--no-color", action="store_true", help="no colors (as NO_COLOR in the environment)")
 
 
 def _whole(text: str) -> int:

@@ -62,7 +62,7 @@ class OwnMetrics:
             "result",
             ("own", "shared", "queue", "error"),
         )
-        self.late = self._counter("late_scrapes", "Scrapes whose answer was ready only after their time-out.")
+        self.late = self._counter("late_scrapes", "Scrapes whose answer was ready only after their timeout.")
         self.requests = Counter(
             "semscheck_exporter_http_requests",
             "HTTP requests by route and status.",

@@ -302,7 +302,7 @@ def _balancing() -> tuple[Scenario, ...]:
         ),
         _scene(
             "cookie-lost",
-            "The balancer gives a cookie and mostly does not honour it.",
+            "The balancer gives a cookie and mostly does not honor it.",
             "critical BAL006",
             balancer=replace(ended, persistence_honoured=0.3),
         ),

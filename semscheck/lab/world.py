@@ -428,7 +428,7 @@ def _check_balancer(world: str, balancer: Balancer, members: tuple[str, ...]) ->
         raise ValueError(f"world {world}: one weight of at least 1 for each member of the pool")
     passed = balancer.tls_end is TlsEnd.PASSED
     if balancer.behaviour in _MEMBERS_ONLY:
-        raise ValueError(f"world {world}: {balancer.behaviour} is a member's behaviour, not a balancer's")
+        raise ValueError(f"world {world}: {balancer.behaviour} is a member's behavior, not a balancer's")
     if passed and balancer.behaviour in _AFTER_TLS:
         raise ValueError(f"world {world}: {balancer.behaviour} needs TLS to end at the balancer")
     if passed and (balancer.persistence is Persistence.COOKIE or balancer.per_request):

@@ -822,7 +822,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'severity': 'warning',
         'owner': 'server',
         'summary': "A subject alternative name covers the clients' FQDN, the Common Name does not.",
-        'why': "The vendor asks for a Common Name that equals the clients' FQDN. Clients also honour subject alternative names, so this works with current versions; old ones and other tools that read only the Common Name may refuse.",
+        'why': "The vendor asks for a Common Name that equals the clients' FQDN. Clients also honor subject alternative names, so this works with current versions; old ones and other tools that read only the Common Name may refuse.",
         'remedy': "At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the subject alternative names.",
         'seen_by': 'Common Name and subject alternative names of the certificates on what serves clients.',
         'confidence': 'certain',

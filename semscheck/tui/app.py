@@ -302,10 +302,8 @@ class SemscheckApp(App[int]):
         if isinstance(screen, BaseScreen):
             yield from _commands_of(screen)
         for name, title in themes.TITLES.items():
-            yield SystemCommand(
-                f"Colours: {title}", "Change the colours", lambda it=name: self._set_theme(it)
-            )
-        yield SystemCommand("Settings", "Colours, time-outs, redaction", self.action_settings)
+            yield SystemCommand(f"Colors: {title}", "Change the colors", lambda it=name: self._set_theme(it))
+        yield SystemCommand("Settings", "Colors, timeouts, redaction", self.action_settings)
         yield SystemCommand("Help", "Keys and signs of this screen", self.action_help)
         for card in self.cards.values():
             words = f"Explain {card.code} {card.name.replace('-', ' ')}"

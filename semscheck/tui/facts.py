@@ -88,7 +88,7 @@ _TITLES = {
     "dns.system": "Name resolution by the system",
     "dns.delegation": "Name servers of the zone",
     "desktop.hosts": "Hosts file",
-    "desktop.enrolment": "Enrolment of this desktop",
+    "desktop.enrolment": "Enrollment of this desktop",
     "desktop.proxy": "Proxy settings",
     "desktop.route": "Route",
     "tcp.connect": "Connection",
@@ -155,7 +155,7 @@ def _sample(it: Sample) -> str:
 
 
 def _recognised(value: bool | None) -> str:
-    return {True: "recognised", False: "not recognised", None: "could not be determined"}[value]
+    return {True: "recognized", False: "not recognized", None: "could not be determined"}[value]
 
 
 _SAY: dict[type, Callable[[Any], str]] = {

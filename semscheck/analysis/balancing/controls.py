@@ -78,4 +78,4 @@ def _no_own(own: Sequence[Control], token: str) -> str:
         return "no member's client interface could be reached"
     if token == "tls":
         return "the members do not resume TLS sessions that they gave themselves"
-    return "the members do not recognise session cookies that they gave themselves"
+    return "the members do not recognize session cookies that they gave themselves"

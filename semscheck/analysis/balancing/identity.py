@@ -80,11 +80,11 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
         if strangers or _nobody_knew_earlier(facts, token):
             sure = next(value.groups for value in values.values() if value.usable)
             own = (
-                "each recognises"
+                "each recognizes"
                 if set(facts.members) <= set(sure)
-                else f"{' and '.join(sure)} would recognise"
+                else f"{' and '.join(sure)} would recognize"
             )
-            return {}, f"no member recognises what the FQDN's address gives, though {own} its own"
+            return {}, f"no member recognizes what the FQDN's address gives, though {own} its own"
         return {}, "nothing was traced"
     labels.update(dict.fromkeys(strangers, UNLISTED))
     return labels, ""

@@ -95,7 +95,7 @@ def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
     return found
 
 
-ONE_APPLICATION = "one application behind several ends of TLS"
+ONE_APPLICATION = "one application behind several servers that end TLS"
 
 
 def _as_one(labels: Sequence[str | None]) -> tuple[str | None, ...]:
@@ -131,7 +131,7 @@ def _no_single_server(facts: Facts) -> str | None:
         for trace in facts.traces.get(sample.id, ()):
             apart = values.groups.get(trace.member, trace.member) == trace.member
             if trace.recognised and trace.token == "tls" and trace.member != facts.direct and apart:
-                return f"{trace.member} recognises TLS sessions that it gave"
+                return f"{trace.member} recognizes TLS sessions that it gave"
     return None
 
 
@@ -261,7 +261,7 @@ def _single(
     unknown = sum(succeeded(s) and label is None for s, label in zip(fresh, labels, strict=True))
     failed = len(fresh) - answered
     if " or " in known[0]:
-        why = f"{known[0]} cannot be distinguished (they recognise each other's tokens)"
+        why = f"{known[0]} cannot be distinguished (they recognize each other's tokens)"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     if unknown > (0 if hidden else max(1, len(fresh) // ONE_UNIDENTIFIED_IN)):
         why = f"{unknown} of {answered} connections could not be identified"
@@ -353,7 +353,7 @@ def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
             return found
     if not read:
         return MethodEstimate(
-            Method.UNKNOWN, why="no session cookie was ever recognised on another connection"
+            Method.UNKNOWN, why="no session cookie was ever recognized on another connection"
         )
     if chosen_anew or len(read) < 2 or sum(map(len, read)) < LEAST * 2:
         why = "every session cookie was accepted again (one server, or persistence by cookie)"

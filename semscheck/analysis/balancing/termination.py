@@ -15,7 +15,7 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
     known = [trace for traces in facts.traces.values() for trace in traces if trace.token == "tls"]
     controls = facts.tls_controls
     if facts.members and controls.usable and any(trace.recognised for trace in known):
-        return Termination.PASS_THROUGH, ("a member recognises TLS sessions that the FQDN's address gave",)
+        return Termination.PASS_THROUGH, ("a member recognizes TLS sessions that the FQDN's address gave",)
     if facts.keys.of_members:
         return Termination.PASS_THROUGH, ("TLS tickets that the FQDN's address gave are of a member's key",)
     evidence: list[str] = []
@@ -25,8 +25,8 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
     asked_all = facts.members and facts.complete and controls.usable
     if asked_all and again and refused and facts.direct is None:
         evidence.append(
-            "TLS sessions from the FQDN's address are recognised there and by no member of the profile, "
-            "though each member recognises its own"
+            "TLS sessions from the FQDN's address are recognized there and by no member of the profile, "
+            "though each member recognizes its own"
         )
     if facts.direct is None:
         if facts.keys.foreign:

@@ -235,7 +235,7 @@ def _spoiled(certificate: Certificate, context: RuleContext) -> str:
         severity=Severity.WARNING,
         owner=Owner.SERVER,
         summary="A subject alternative name covers the clients' FQDN, the Common Name does not.",
-        why="The vendor asks for a Common Name that equals the clients' FQDN. Clients also honour subject "
+        why="The vendor asks for a Common Name that equals the clients' FQDN. Clients also honor subject "
         "alternative names, so this works with current versions; old ones and other tools that read only the "
         "Common Name may refuse.",
         remedy="At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the "

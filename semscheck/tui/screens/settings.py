@@ -25,7 +25,7 @@ _YES_NO = ((False, "no"), (True, "yes"))
 
 class SettingsScreen(Window[None]):
     HELP = (
-        "The colours change at once, the rest with Save. An empty number leaves it to the profile. Redacted "
+        "The colors change at once, the rest with Save. An empty number leaves it to the profile. Redacted "
         "exports carry pseudonyms in place of names and addresses."
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back without saving")]
@@ -44,7 +44,7 @@ class SettingsScreen(Window[None]):
         now = self.house.settings
         with Vertical():
             yield Label("Settings", markup=False, classes="heading")
-            yield Chooser("Colours                ", _themes(), value=now.theme, always=True, id="theme")
+            yield Chooser("Colors                ", _themes(), value=now.theme, always=True, id="theme")
             yield Chooser("ASCII characters only  ", _YES_NO, value=now.ascii, always=True, id="ascii")
             with Vertical(id="numbers"):
                 for name, title, default in NUMBERS:

@@ -154,7 +154,7 @@ class PathView(VerticalScroll):
 
 class ConnectionsView(VerticalScroll):
     HELP = (
-        "One block a connection, lettered and coloured by the server that answered, in order. A stripe is "
+        "One block a connection, lettered and colored by the server that answered, in order. A stripe is "
         "round robin, a solid bar one server, a break in a kept row a lost persistence. Below, each server's "
         "share of the new connections with its interval."
     )
