@@ -730,7 +730,7 @@ async def test_settings_are_saved_and_used(play):
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "enrolled")
         await pilot.press("p")
-        await shows(pilot, "Settings", "Colours")
+        await shows(pilot, "Settings", "Colors")
         await pilot.press("right")
         await until(pilot, lambda: app.theme == "light", "theme")
         await pilot.press("tab", "tab", *"2.5", "enter")
