@@ -242,7 +242,7 @@ class Share:
 class ArmSequence:
     """Who answered, in order, in one arm.
 
-    members: None where a connection could not be identified or failed; a label such as "member A" stands for
+    members: None where a connection could not be identified or failed; a label such as "server A" stands for
     one that was found without a profile. failed: indexes of the connections that failed.
     """
 

@@ -35,7 +35,7 @@ class Part(StrEnum):
     ADDRESSES = "addresses"  # a sorted list; sorted again
     ENDPOINT = "endpoint"  # "address:port", IPv6 in brackets
     NAME = "name"
-    MEMBER = "member"  # a member's name, or a label of ours such as "member A"
+    MEMBER = "member"  # a member's name, or a label of ours such as "server A"
     HOST = "host"  # this desktop's own name
     COMMON_NAME = "common-name"
     SUBJECT = "subject"  # a distinguished name as text

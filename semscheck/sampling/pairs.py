@@ -173,7 +173,7 @@ class Pairs:
         return len(self._found) < MAX_FOUND
 
     def _name(self, issued: Issued, cookie: Cookie) -> None:
-        label = f"member {chr(ord('A') + len(self._found))}"
+        label = f"server {chr(ord('A') + len(self._found))}"
         self._found[label] = cookie
         now, door = self._line.probe.record.now(), MemberEndpoint(label, self._line.destination)
         self._tracer.write_down(now, issued.sample, door, "cookie", True, None, cookie.name)

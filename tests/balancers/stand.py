@@ -214,7 +214,7 @@ class Checked:
     def assert_attributed_rightly(self, least: int) -> None:
         """No connection was attributed to the wrong member, and at least so many were to the right one.
 
-        Names of the check's own making ("member A") must stand for one member each.
+        Names of the check's own making ("server A") must stand for one member each.
         """
         judged = self.attributed()
         names: dict[str, set[str]] = {}

@@ -131,22 +131,17 @@ class PathPicture:
 
 
 def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, Tag]:
-    """A letter for each member, in the profile's order, then as found. "member B" keeps its B if free."""
+    """A letter for each server: "server B" has B, the others in the profile's order, then as found."""
     names = [member.name for member in target.members] if target else []
     names += [member.name for member in analysis.members]
     for path in analysis.paths:
         names += [share.name for share in path.members]
         names += [name for arm in path.arms for name in arm.members if name]
-    tags: dict[str, Tag] = {}
-    taken: set[str] = set()
-    free = [chr(code) for code in range(ord("A"), ord("Z") + 1)]
-    for name in dict.fromkeys(names):
-        labelled = re.fullmatch(r"member ([A-Z])", name)
-        letter = labelled.group(1) if labelled and labelled.group(1) not in taken else ""
-        letter = letter or next((letter for letter in free if letter not in taken), "#")
-        taken.add(letter)
-        tags[name] = Tag(letter, len(tags) % COLOURS)
-    return tags
+    # Evidence of 0.1.0 says "member B".
+    labels = {name: name[-1] for name in names if re.fullmatch(r"(?:server|member) [A-Z]", name)}
+    free = (chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in labels.values())
+    letters = {name: labels.get(name) or next(free, "#") for name in dict.fromkeys(names)}
+    return {name: Tag(letter, at % COLOURS) for at, (name, letter) in enumerate(letters.items())}
 
 
 FOUND = " (found)"  # behind the name of a server that nobody told of

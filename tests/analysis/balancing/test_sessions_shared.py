@@ -11,7 +11,7 @@ from semscheck.model.observations import Sample, Trace
 
 
 def facts(known: tuple[str, ...], members: tuple[str, ...] = ()) -> Facts:
-    """Fresh connections, each of which knew the session of this "member A" or "member B"."""
+    """Fresh connections, each of which knew the session of this "server A" or "server B"."""
     samples, traces = [], {}
     for at, label in enumerate(known):
         sample = Sample(
@@ -38,10 +38,10 @@ def facts(known: tuple[str, ...], members: tuple[str, ...] = ()) -> Facts:
 @pytest.mark.parametrize(
     ("known", "routes", "shared"),
     [
-        (("member A", "member A", "member A"), ("node1", "node2", "node1"), True),
-        (("member A", "member B", "member A"), ("node1", "node2", "node1"), False),
-        (("member A", "member A"), ("node1", "node1"), False),
-        (("member A", "member A"), ("node1", None), False),  # who answered the other one is not known
+        (("server A", "server A", "server A"), ("node1", "node2", "node1"), True),
+        (("server A", "server B", "server A"), ("node1", "node2", "node1"), False),
+        (("server A", "server A"), ("node1", "node1"), False),
+        (("server A", "server A"), ("node1", None), False),  # who answered the other one is not known
     ],
 )
 def test_by_another_sign_other_members_answered(
