@@ -9,6 +9,7 @@ import socket
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from semscheck import __version__
@@ -20,9 +21,11 @@ from semscheck.model.target import Target
 
 if TYPE_CHECKING:
     from semscheck.net.backend import NetworkBackend
+    from semscheck.sampling.watch import Marks
 
 AGENT = f"semscheck/{__version__}"
 INFER_EVERY_S = 0.3
+WATCH_SPARES = 60  # interim analyses of a watch take no more than a sixtieth of the time
 ANALYSIS = "analysis"  # where a crash of the analysis is said to have happened
 
 
@@ -50,14 +53,7 @@ async def check(
 
     chosen = secrets.randbits(32) if seed is None else seed
     through = backend if backend is not None else real_backend(chosen)
-    run = Run(
-        id=secrets.token_hex(8),
-        started=through.clock.utc(),
-        vantage=Vantage(host=_host(), platform=f"{platform.system()} {platform.release()}"),
-        options=dict(options or {}),
-        seed=chosen,
-        origin=origin,
-    )
+    run = _begun(through, chosen, origin, options)
     stop = cancel if cancel is not None else asyncio.Event()
     tell = _Teller(target, run, listener, infer, stop)
     tell.event(Started(target, run))
@@ -67,17 +63,71 @@ async def check(
     observations = await engine.run(stop)
     took = engine.record.now()
     tell.event(Progressed("judging", 0, 1, max(0.0, target.limits.deadline_s - took)))
-    finished = replace(
+    return tell.finished(
+        Snapshot(
+            target=engine.target, run=_ended(run, through, took, observations), observations=observations
+        )
+    )
+
+
+async def watch(
+    target: Target,
+    *,
+    every_s: float = 1.0,
+    for_s: float = 900.0,
+    marks: Marks | None = None,
+    listener: Listener | None = None,
+    cancel: asyncio.Event | None = None,
+    origin: str = "live",
+    options: Mapping[str, str] | None = None,
+    backend: NetworkBackend | None = None,
+) -> Report:
+    """Watch a failover: a connection every `every_s` seconds until `for_s` seconds are over, or cancelled.
+
+    marks: what a person writes down meanwhile, with the time (UTC), from any thread. listener: told of everything as
+    it comes, and of the analysis so far. The rest as for `check`.
+    """
+    from queue import SimpleQueue
+
+    from semscheck.analysis.sampling_strategy import SamplingDecisions
+    from semscheck.net.backend import real_backend
+    from semscheck.sampling.watch import Watcher, WatchOrder
+
+    seed = secrets.randbits(32)
+    through = backend if backend is not None else real_backend(seed)
+    run = _begun(through, seed, origin, options)
+    stop = cancel if cancel is not None else asyncio.Event()
+    tell = _Teller(target, run, listener, True, stop, WATCH_SPARES)
+    tell.event(Started(target, run))
+    order = WatchOrder(
+        target, through, SamplingDecisions(target), AGENT, every_s, for_s, marks or SimpleQueue()
+    )
+    watcher = Watcher(order, tell.event if listener else None)
+    tell.clock = watcher.record.now
+    seen = await watcher.run(stop)
+    return tell.finished(
+        Snapshot(target=target, run=_ended(run, through, watcher.record.now(), seen), observations=seen)
+    )
+
+
+def _begun(through: NetworkBackend, seed: int, origin: str, options: Mapping[str, str] | None) -> Run:
+    return Run(
+        id=secrets.token_hex(8),
+        started=through.clock.utc(),
+        vantage=Vantage(host=_host(), platform=f"{platform.system()} {platform.release()}"),
+        options=dict(options or {}),
+        seed=seed,
+        origin=origin,
+    )
+
+
+def _ended(run: Run, through: NetworkBackend, took_s: float, seen: tuple[AnyObservation, ...]) -> Run:
+    return replace(
         run,
         finished=through.clock.utc(),
-        duration_s=round(took, 3),
-        vantage=replace(run.vantage, source_addresses=_sources(observations)),
+        duration_s=round(took_s, 3),
+        vantage=replace(run.vantage, source_addresses=_sources(seen)),
     )
-    report = judge_snapshot(Snapshot(target=engine.target, run=finished, observations=observations))
-    tell.event(Finished(report))
-    if tell.error is not None:
-        raise tell.error
-    return report
 
 
 def judge_snapshot(snapshot: Snapshot) -> Report:
@@ -150,15 +200,23 @@ class _Teller:
     """Passes events on, and the analysis of what there is so far, not more often than is worth it."""
 
     def __init__(
-        self, target: Target, run: Run, listener: Listener | None, infer: bool, stop: asyncio.Event
+        self,
+        target: Target,
+        run: Run,
+        listener: Listener | None,
+        infer: bool,
+        stop: asyncio.Event,
+        spared: float = 0.0,
     ) -> None:
+        """spared: so many times the cost of an interim analysis are left before the next one."""
         self._target = target
         self._run = run
         self._listener = listener
         self._infer = infer
         self._stop = stop
+        self._spared = spared
         self._seen: list[AnyObservation] = []
-        self._last = 0.0
+        self._last = self._cost_s = 0.0
         self.clock: Callable[[], float] = lambda: 0.0
         self.error: Exception | None = None
 
@@ -174,10 +232,20 @@ class _Teller:
             self.error = error
             self._stop.set()
 
+    def finished(self, snapshot: Snapshot) -> Report:
+        """The report of what was seen. Raises what the listener did."""
+        report = judge_snapshot(snapshot)
+        self.event(Finished(report))
+        if self.error is not None:
+            raise self.error
+        return report
+
     def _tell_inferred(self, listener: Listener, observation: AnyObservation) -> None:
         self._seen.append(observation)
-        if self.clock() - self._last < INFER_EVERY_S:
+        if self.clock() - self._last < max(INFER_EVERY_S, self._spared * self._cost_s):
             return
+        began = monotonic()
         snapshot = Snapshot(target=self._target, run=self._run, observations=tuple(self._seen))
         listener(Inferred(_analysed(snapshot)[1]))
+        self._cost_s = monotonic() - began
         self._last = self.clock()  # its own cost is not counted: never more than its share

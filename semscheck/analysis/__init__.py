@@ -18,7 +18,10 @@ def analyse(snapshot: Snapshot) -> Analysis:
     from semscheck.analysis.contrast import contrasts
     from semscheck.analysis.dns import dns_analysis
     from semscheck.analysis.endpoints import interfaces, places
+    from semscheck.analysis.watch import watch_analysis
 
+    if (watched := watch_analysis(snapshot)) is not None:
+        return Analysis(watch=watched)
     dns = dns_analysis(snapshot)
     where = places(snapshot, dns)
     sampled = paths(snapshot, where)

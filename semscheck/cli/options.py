@@ -144,11 +144,11 @@ def _settings(group: argparse._ArgumentGroup, of: str) -> None:
             )
 
 
-def _output_options(parser: Parser) -> None:
+def _output_options(parser: Parser, json_help: str = "short for --format json") -> None:
     group = parser.add_argument_group("what to write")
     form = group.add_mutually_exclusive_group()
     form.add_argument("--format", choices=FORMATS, help="of the report (default text)")
-    form.add_argument("--json", action="store_true", help="short for --format json")
+    form.add_argument("--json", action="store_true", help=json_help)
     group.add_argument("--output", metavar="FILE", help="write the report there and not to standard output")
     group.add_argument("--save", metavar="FILE", help="also save the evidence (JSON), for replay and compare")
     group.add_argument("--redact", action="store_true", help="pseudonyms for names and addresses, everywhere")
@@ -193,6 +193,16 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds") from None
 
 
+def _duration(text: str) -> float:
+    """ "90", "90s", "15m", "1h" as seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    unit = units.get(text[-1:], 0)
+    try:
+        return _seconds(text[:-1] if unit else text) * (unit or 1)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no duration (such as 90s or 15m)") from None
+
+
 # --- commands ----------------------------------------------------------------------------------------------
 
 
@@ -210,6 +220,36 @@ def _check(commands: Commands) -> None:
     _settings(group, LIMITS)
     parser.add_argument("--seed", type=_whole, help=argparse.SUPPRESS)
     _output_options(parser)
+
+
+def _drill(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "drill",
+        "drill:drill",
+        "watches a failover: take a server down meanwhile, and bring it back",
+        " A line of standard input is a mark in the timeline. Ctrl-C ends it with a report. Exit codes: 0 another "
+        "server took over as the profile promises, 2 clients failed for longer than its outage_s, 3 nothing "
+        "happened, or it could not be determined.",
+    )
+    _target_options(parser)
+    group = parser.add_argument_group("how to watch")
+    group.add_argument(
+        "--every",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="a connection so often (default 1, not under 0.5)",
+    )
+    group.add_argument(
+        "--for",
+        dest="for_s",
+        type=_duration,
+        default=900.0,
+        metavar="DURATION",
+        help="such as 90s (default 15m)",
+    )
+    _output_options(parser, "JSON lines, as they come")
 
 
 def _tui(commands: Commands) -> None:
@@ -369,6 +409,7 @@ def _selftest(commands: Commands) -> None:
 
 _COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _check,
+    _drill,
     _tui,
     _replay,
     _compare,

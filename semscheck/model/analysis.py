@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -382,9 +383,92 @@ class Contrast:
     evidence: tuple[str, ...] = ()
 
 
+class OutageKind(StrEnum):
+    """What an interruption of the service was: another server took over, one that was gone is back, the same servers
+    answer as before, it could not be told who does, or it had not ended when the watch did."""
+
+    TAKE_OVER = "take-over"
+    FAIL_BACK = "fail-back"
+    SAME = "same-servers"
+    UNKNOWN = "unknown"
+    LASTING = "lasting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which connections failed, or a moment at which other servers answered with none that failed.
+
+    began: of the first connection that failed; ended: when one was answered again, None where none was (UTC).
+    length_s: from the one to the other, or to the end of the watch. failed, ticks: of the connections of that time,
+    how many failed, and how many were made. before, after: who answered. certain: whether it is beyond doubt that
+    those are different servers; a server that restarts may have a new key. by: "dns" where other addresses answer
+    than before, else "balancer"; None where nobody took over. cause: why connections failed, as most of them did.
+    """
+
+    kind: OutageKind
+    began: datetime
+    ended: datetime | None
+    length_s: float
+    failed: int = 0
+    ticks: int = 0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    certain: bool = True
+    by: str | None = None
+    cause: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who answered, and how many of the connections of a watch."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """The addresses that the name had from then on; none where it could not be resolved."""
+
+    at: datetime
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchMark:
+    """What a person wrote down."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchAnalysis:
+    """A failover that was watched. ticks: connections that were made, one every `every_s` seconds.
+
+    sequence: who answered each, as an index into `answered_by`; None where it failed, or is not known. failed:
+    indexes of the ticks that failed; started_s: when each tick began, in seconds since the run's start. latency_s:
+    the median from connecting to the answer, None where nothing answered. records: what the name resolved to, by its
+    changes.
+    """
+
+    every_s: float
+    ticks: int = 0
+    answered_by: tuple[Answerer, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    marks: tuple[WatchMark, ...] = ()
+    records: tuple[RecordChange, ...] = ()
+    sequence: tuple[int | None, ...] = ()
+    failed: tuple[int, ...] = ()
+    started_s: tuple[float, ...] = ()
+    latency_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled."""
+    """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled. watch: None but
+    in a watch, of which nothing else is inferred."""
 
     dns: DnsAnalysis = DnsAnalysis()
     places: tuple[EndpointStatus, ...] = ()
@@ -393,3 +477,4 @@ class Analysis:
     paths: tuple[BalancingPath, ...] = ()
     balancing: BalancingPath | None = None
     contrasts: tuple[Contrast, ...] = ()
+    watch: WatchAnalysis | None = None

@@ -477,6 +477,24 @@ class Bound(Observation):
     samples: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPlan(Observation):
+    """This run watches a failover: a connection every `every_s` seconds (a sample each), for `for_s` seconds at
+    most."""
+
+    kind: Literal["watch.plan"] = "watch.plan"
+    every_s: float
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark(Observation):
+    """What a person wrote down while watching, such as "sems1 stopped"."""
+
+    kind: Literal["watch.mark"] = "watch.mark"
+    text: str
+
+
 AnyObservation = (
     ResolverConfig
     | DnsAnswer
@@ -497,6 +515,8 @@ AnyObservation = (
     | Crash
     | Cut
     | Bound
+    | WatchPlan
+    | Mark
 )
 
 KINDS: dict[str, type[Observation]] = {
@@ -519,4 +539,6 @@ KINDS: dict[str, type[Observation]] = {
     "run.crash": Crash,
     "run.cut": Cut,
     "run.bound": Bound,
+    "watch.plan": WatchPlan,
+    "watch.mark": Mark,
 }

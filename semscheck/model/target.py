@@ -70,6 +70,7 @@ class Thresholds:
     connect_slow_s: float = 1
     handshake_slow_s: float = 2
     page_slow_s: float = 3
+    outage_s: float = 30
     written: tuple[str, ...] = ()
 
     def expiry_days(self, whole_days: float | None) -> tuple[float, float]:

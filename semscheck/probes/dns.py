@@ -30,7 +30,7 @@ from semscheck.net.backend import NetworkBackend
 from semscheck.net.dns_message import KEPT_RECORDS, Answer, Reading, make_query, read
 from semscheck.net.errors import failure_from
 from semscheck.probes.nameservers import Configuration, Place, configuration
-from semscheck.probes.recorder import Recorder
+from semscheck.probes.recorder import Kind, Recorder
 from semscheck.probes.routes import named_addresses, see_routes
 
 Heard = Callable[[tuple[str, ...]], None]
@@ -547,6 +547,52 @@ class _Look:
         """A name in the same place that nobody has: where it has an address, a wildcard answers for all."""
         suffix = name.removeprefix(f"{self._target.fqdn}.")
         return f"{self._seam.random.getrandbits(48):012x}.{suffix}"
+
+
+class Resolution:
+    """What the name leads to, asked again and again as programs on this desktop ask. Recorded where it changes."""
+
+    def __init__(self, backend: NetworkBackend, record: Recorder, target: Target) -> None:
+        self._target = target
+        self._settings = configuration(target, backend.desktop)
+        self._look = _Look(backend, _Changes(record), target, lambda _: None)
+
+    async def now(self) -> tuple[str, ...]:
+        """The addresses, as the system gives them, or the first name server that answers; empty where none does."""
+        if self._target.fqdn_is_address:
+            return (self._target.fqdn,)
+        given: tuple[str, ...] = ()
+        if self._settings.source == "system":
+            given = (await self._look._ask_system()).addresses
+        for place in self._settings.resolvers:
+            if given:
+                break
+            asked = [self._look._ask(place, self._target.fqdn, kind) for kind in self._look._types]
+            answers = await asyncio.gather(*asked)
+            given = tuple(address for answer in answers for address in answer.records)
+            if any(answer.rcode in _ANSWERED for answer in answers):
+                break
+        return tuple(dict.fromkeys(self._look._usable(given)))
+
+
+class _Changes(Recorder):
+    """Keeps what differs from the last observation of its kind and place; the rest is made and not kept."""
+
+    def __init__(self, inner: Recorder) -> None:
+        self._inner = inner
+        self._last: dict[tuple[object, ...], object] = {}
+
+    def now(self) -> float:
+        return self._inner.now()
+
+    def add(self, kind: type[Kind], began_s: float, *, elapsed_s: float | None = -1.0, **data: Any) -> Kind:
+        place = kind, data.get("server"), data.get("record_type"), data.get("address")
+        cause = getattr(data.get("failure"), "cause", None)
+        said = data.get("rcode"), sorted(data.get("records", data.get("addresses", ()))), cause
+        if self._last.get(place) == said:
+            return kind(id="", at_s=began_s, **data)
+        self._last[place] = said
+        return self._inner.add(kind, began_s, elapsed_s=elapsed_s, **data)
 
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:

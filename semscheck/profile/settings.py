@@ -84,6 +84,8 @@ SETTINGS = (
     Setting("thresholds.connect_slow_s", "float", "timeout", "thresholds.connect_slow_s", note="NET005"),
     Setting("thresholds.handshake_slow_s", "float", "timeout", "thresholds.handshake_slow_s", note="NET015"),
     Setting("thresholds.page_slow_s", "float", "timeout", "thresholds.page_slow_s", note="CLU009"),
+    Setting("thresholds.outage_s", "float", "outage", "thresholds.outage_s",
+            note="WAT001: how long clients may fail in a watch"),
     Setting("services.check", "list[int]", "port", "services.check",
             note="ports of the product that are asked without --services too"),
     Setting("services.require", "list[int]", "port", "services.require", note="ports whose being closed is critical"),

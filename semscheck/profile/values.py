@@ -277,6 +277,11 @@ def deadline(value: float) -> float:
     return _between(value, 0.1, MAX_DEADLINE_S, "seconds")
 
 
+def outage(value: float) -> float:
+    """Seconds that clients may fail in a failover. Raises EntryError."""
+    return _between(value, 0, MAX_DEADLINE_S, "seconds")
+
+
 def days(value: float) -> float:
     """Raises EntryError."""
     return _between(value, 0, MAX_DAYS, "days")

@@ -147,6 +147,11 @@ TABLE: dict[str, dict[str, Part]] = {
     "Crash": {"where": W, "error": Part.DETAIL, "trace": Part.TRACE},
     "Cut": {"reason": K, "unfinished": W},
     "Bound": {"what": W, "samples": W},
+    "Mark": {"text": F},
+    "Outage": {"before": M, "after": M, "by": K, "cause": K, "evidence": W},
+    "Answerer": {"name": M},
+    "RecordChange": {"addresses": A},
+    "WatchMark": {"text": F},
 }  # fmt: skip
 # Every observation has these two, and no observation's kind or id gives anything away by itself.
 OBSERVATION_FIELDS: dict[str, Part] = {"id": W, "kind": K}

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -23,6 +24,9 @@ from semscheck.model.analysis import (
     DnsAnalysis,
     EndpointStatus,
     InterfaceAnalysis,
+    Outage,
+    OutageKind,
+    WatchAnalysis,
 )
 from semscheck.model.findings import Finding, Verdict
 from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation, Sample
@@ -55,6 +59,37 @@ class BalancingShape(BalancingPath):
     paths: tuple[BalancingPath, ...] = ()
 
 
+class OutageShape(msgspec.Struct, kw_only=True, rename={"began": "from", "ended": "to"}):
+    """A time in which connections of a watch failed, or a moment at which other servers answered with none that
+    failed.
+
+    kind: "take-over", "fail-back", "same-servers", "unknown", or "lasting" where it had not ended. from: when the
+    first connection failed; to: when one was answered again, null where none was. before, after: who answered.
+    certain: it is beyond doubt that those are different servers. by: "balancer", or "dns" where other addresses
+    answer since.
+    """
+
+    kind: OutageKind
+    began: datetime
+    ended: datetime | None
+    length_s: float
+    failed: int = 0
+    ticks: int = 0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    certain: bool = True
+    by: str | None = None
+    cause: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchShape(WatchAnalysis):
+    """`analysis.watch` of the contract."""
+
+    outages: tuple[OutageShape, ...] = ()  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisShape:
     """`analysis` of the contract. balancing: null if nothing was sampled."""
@@ -65,6 +100,7 @@ class AnalysisShape:
     members: tuple[InterfaceAnalysis, ...] = ()
     clients: tuple[ClientAccess, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    watch: WatchShape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +196,19 @@ def analysis_shape(analysis: Analysis) -> dict[str, object]:
         "members": analysis.members,
         "clients": analysis.clients,
         "contrasts": analysis.contrasts,
+        "watch": None if analysis.watch is None else _recast(WatchShape, OutageShape, analysis.watch),
     }
+
+
+def _recast(watch_type: Any, outage_type: Any, watch: WatchAnalysis) -> Any:
+    """A watch with its outages as the contract names their fields, or the other way round."""
+
+    outages = tuple(outage_type(**_fields(Outage, each)) for each in watch.outages)
+    return watch_type(**{**_fields(WatchAnalysis, watch), "outages": outages})
+
+
+def _fields(of: Any, value: object) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in of.__dataclass_fields__}
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -314,6 +362,7 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         members=shaped.members,
         clients=shaped.clients,
         contrasts=shaped.contrasts,
+        watch=None if shaped.watch is None else _recast(WatchAnalysis, Outage, shaped.watch),
         paths=balancing.paths if balancing else (),
         balancing=_worst(balancing) if balancing else None,
     )

@@ -133,7 +133,8 @@ def repeat(report: Report) -> str:
     """The command that repeats this run; a lab is played anew, since its addresses and its profile are gone."""
     scenario = report.run.options.get("scenario")
     if scenario is None:
-        return command(report.target)
+        said = command(report.target)
+        return said.replace(" check ", " drill ", 1) if report.analysis.watch is not None else said
     return one_line(f"semscheck demo {shlex.quote(scenario)}", 200)
 
 

@@ -72,6 +72,8 @@ def lead(report: Report) -> Finding | None:
 def next_steps(report: Report) -> tuple[str, ...]:
     """What to run, ask or look at where nothing is wrong or something could not be seen; commands in backticks."""
     said, name = report.summary, report.target.fqdn
+    if report.analysis.watch is not None:
+        return ()
     if said.verdict not in (Status.OK, Status.UNKNOWN):
         return ()
     steps = []

@@ -76,6 +76,12 @@ def severity_count(severity: Severity, number: int) -> str:
     return f"{number:,} {'for information' if severity is Severity.INFO else severity.value}"
 
 
+def elapsed(seconds: float) -> str:
+    """ "0:05", "12:00": minutes and seconds since the start."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
 def listed(items: tuple[str, ...] | list[str], at_most: int = 6) -> str:
     """ "a, b and c"; what is over `at_most` is counted: "a, b and 7 more"."""
     if len(items) > at_most:

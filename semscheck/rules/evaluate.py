@@ -45,6 +45,7 @@ DECIDING = {
     "BAL006": "whether a client stays with its server",
 }
 SAY_OUR_POLICY = frozenset({"CRT011", "TLS004", "TLS008"})  # why a modern client does not even come to trust
+IN_A_WATCH = "a watch looks only at who answers, and when"
 REASONS = 3  # said in one sentence; the verdicts hold them all
 OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
 
@@ -104,6 +105,8 @@ class _Answered:
 
 def _ask(rule: Rule, context: RuleContext) -> _Answered:
     code = rule.card.code
+    if context.analysis.watch is not None and rule.card.family != "WAT" and code != CRASHED:
+        return _Answered((), Verdict(code, State.NOT_OBSERVED, IN_A_WATCH))
     try:
         answers = tuple(rule.logic(context))
     except Exception as error:  # a defect of ours must not silence the other rules
@@ -218,7 +221,7 @@ def evaluate(
     findings = [finding for answer in answers for finding in answer.findings]
     verdicts = [answer.verdict for answer in answers]
     late = _late(CRASHED, _crashes(verdicts), rules, context)
-    if not any(answer.grave for answer in answers):
+    if analysis.watch is None and not any(answer.grave for answer in answers):
         late += _late(NOT_MEASURED, _unmeasured(context, verdicts), rules, context)
     findings += late
     verdicts = _found(verdicts, late)

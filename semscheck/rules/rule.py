@@ -27,6 +27,7 @@ FAMILIES = (
     "semscheck.rules.catalogue.cluster",
     "semscheck.rules.catalogue.pages",
     "semscheck.rules.catalogue.services",
+    "semscheck.rules.catalogue.watch",
     "semscheck.rules.catalogue.run",
 )
 

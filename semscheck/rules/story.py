@@ -17,6 +17,7 @@ from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
 from semscheck.model.target import Severity
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
+from semscheck.rules.catalogue.watch import as_promised, watched
 from semscheck.rules.causes import RANK
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.impact import ORDER, felt, impact_of
@@ -33,12 +34,15 @@ _SENTENCE = re.compile(r"(?<=[a-z)\d\"][.!?]) +(?=[A-Z])")
 
 def tell(context: RuleContext, findings: tuple[Finding, ...], summary: Summary) -> Summary:
     """The summary with its lines. findings: worst first, causes settled."""
+    watch = context.analysis.watch
+    if summary.verdict is Status.OK and watch is not None:
+        return _told(summary, watched(watch), f"{as_promised(watch)}.", also="")
     if summary.verdict is Status.OK:
         impact = Impact(kind=ImpactKind.NOTHING_NOTICED, sentence="No fault found.")
         return _told(summary, impact, _healthy(context, findings), also=_unseen(context))
     lead = _lead(context, findings)
     first = findings[lead]
-    impact = _cut(context) or impact_of(context, findings)
+    impact = watched(watch) if watch is not None else _cut(context) or impact_of(context, findings)
     explained = consequences(findings, lead)
     told = _told(summary, impact, _cause(first, explained), _also(context, findings, lead, explained))
     owners = _owners(first, explained)

@@ -767,4 +767,18 @@ def half_done() -> Analysis:
     return Analysis(dns=whole.dns, places=whole.places[:3], paths=(path,))
 
 
-ALL = (healthy, round_robin, failed, hostile, big)
+def watched() -> Report:
+    """A failover that was watched, with names and marks that do harm where they are not made safe."""
+    from semscheck.pipeline import judge_snapshot
+    from tests.analysis.watches import MEMBERS, OTHER, TARGET, watch_of
+
+    how = {
+        "shown": {MEMBERS[0].name: "A", MEMBERS[1].name: "B"},
+        "marks": ((5.5, f"{MEMBERS[0].name} <b>stopped\x1b[2J"),),
+    }
+    ticks = "A" * 70 + "---" + "B" * 20 + "A" * 10
+    records = ((0.0, ("192.0.2.100",)), (40.0, (OTHER,)))
+    return judge_snapshot(watch_of(ticks, target=replace(TARGET, members=MEMBERS), records=records, **how))
+
+
+ALL = (healthy, round_robin, failed, hostile, big, watched)

@@ -25,6 +25,7 @@ from semscheck.model.analysis import (
     Reach,
     ResolverAnalysis,
     Rotation,
+    WatchAnalysis,
 )
 from semscheck.model.findings import Finding
 from semscheck.model.observations import Certificate
@@ -137,6 +138,10 @@ def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, T
     for path in analysis.paths:
         names += [share.name for share in path.members]
         names += [name for arm in path.arms for name in arm.members if name]
+    return _lettered(names)
+
+
+def _lettered(names: Sequence[str]) -> dict[str, Tag]:
     # Evidence of 0.1.0 says "member B".
     labels = {name: name[-1] for name in names if re.fullmatch(r"(?:server|member) [A-Z]", name)}
     free = (chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in labels.values())
@@ -496,6 +501,8 @@ class ConnectionStrip:
 
 def connection_strip(analysis: Analysis, target: Target | None = None) -> ConnectionStrip:
     """Who answered each connection. target: gives the members' order before they were looked at."""
+    if analysis.watch is not None:
+        return _watch_strip(analysis.watch, target)
     tags = member_tags(analysis, target)
     rows = tuple(
         StripRow(arm.arm, words.arm(arm.arm), path.address, path.port, _cells(arm.members, arm.failed, tags))
@@ -506,6 +513,28 @@ def connection_strip(analysis: Analysis, target: Target | None = None) -> Connec
     seen = {cell.member for row in rows for cell in row.cells}
     legend = tuple(Legend(tag, called(name, target)) for name, tag in tags.items() if name in seen)
     return ConnectionStrip(rows, legend, _strip_words(rows))
+
+
+WATCH_ROW = 60  # connections: a minute, at one a second
+
+
+def _watch_strip(watch: WatchAnalysis, target: Target | None) -> ConnectionStrip:
+    """The ticks of a watch in rows, each labelled by the seconds since its start."""
+    names = [answerer.name for answerer in watch.answered_by]
+    known = [member.name for member in target.members if member.name in names] if target else []
+    tags = _lettered([*known, *names])
+    who = [None if at is None else names[at] for at in watch.sequence]
+    cells = _cells(who, watch.failed, tags)
+    rows = tuple(
+        StripRow("watch", f"{words.elapsed(watch.started_s[at])}", "", 0, cells[at : at + WATCH_ROW])
+        for at in range(0, len(cells), WATCH_ROW)
+    )
+    legend = tuple(Legend(tag, called(name, target)) for name, tag in tags.items() if name in names)
+    counted = [f"{answerer.name} {answerer.count}" for answerer in watch.answered_by]
+    counted += [f"failed {len(watch.failed)}"] if watch.failed else []
+    return ConnectionStrip(
+        rows, legend, f"Connections by the server that answered: {words.listed(counted) or 'none'}."
+    )
 
 
 def _shows_something(arm: ArmSequence) -> bool:

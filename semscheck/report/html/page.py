@@ -29,6 +29,7 @@ from semscheck.report.html.figures import figure, place
 from semscheck.report.html.style import page, state
 from semscheck.report.story import evidence_lines, local_and_utc, next_steps, proof, resolved, story
 from semscheck.report.text.page import balancing_facts
+from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, Mark
 
 SHOWN_ROWS = 128  # of one table
@@ -183,7 +184,8 @@ class _Document:
         sections = (
             ("findings", "Findings", self.findings()),
             ("next", "Next", self.next()),
-            ("path", "The path", self.path()),
+            ("watch", "What happened", self.watched()),
+            ("path", "The path", "" if report.analysis.watch else self.path()),
             ("connections", "Who answered", self.connections()),
             ("names", "Answers of the name servers", self.names()),
             ("certificates", "Certificates", self.certificates()),
@@ -261,6 +263,18 @@ class _Document:
 
     def path(self) -> str:
         return f'<div class="card long">{figure(self._pictures.path)}</div>'
+
+    def watched(self) -> str:
+        """The timeline of a watch."""
+        watch = self._report.analysis.watch
+        if watch is None:
+            return ""
+        columns = (Column("Time (UTC)", 16, "mono"), Column("What happened"))
+        lines = [
+            (esc(clock(change.at)), state(change.mark, safe.one_line(change.text, 400)))
+            for change in changes(watch, self._report.run.started)
+        ]
+        return f'<div class="card long">{table(columns, lines)}</div>'
 
     def connections(self) -> str:
         strip, shares = self._pictures.connections, self._pictures.shares

@@ -25,6 +25,7 @@ FAMILIES: dict[str, str] = {
     "BAL": "Balancing and persistence",
     "CLU": "The cluster",
     "SVC": "Services",
+    "WAT": "A watched failover",
     "SEM": "The check itself",
 }
 

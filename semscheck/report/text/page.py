@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Termination, WatchAnalysis
 from semscheck.model.findings import Confidence, Finding, Owner, Reference, State, Status, Verdict
 from semscheck.model.observations import Bound, Connection, Control, Sample, Trace
 from semscheck.model.report import Report
@@ -24,6 +24,7 @@ from semscheck.report.folding import Group, grouped
 from semscheck.report.story import evidence_lines, next_steps, story
 from semscheck.report.text.lines import Line, Span, ascii_line, cut, to_string, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
+from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
 INDENT = "  "
@@ -80,6 +81,13 @@ class _Writer:
     def report(self, report: Report, now: datetime | None) -> list[Line]:
         pictures = pictures_of(report)
         lines = self.head(report, now)
+        if (watch := report.analysis.watch) is not None:
+            return [
+                *lines,
+                *self.watched(report, watch, pictures),
+                *self.findings(report),
+                *self.ended(report),
+            ]
         lines += self.section("The path", self.picture(pictures.path))
         if pictures.connections.rows:
             lines += self.section(
@@ -93,6 +101,30 @@ class _Writer:
         lines += self.section("Details", self.details(report, pictures)) if self.verbose else []
         lines += self.section("Next", self.listed(next_steps(report)))
         return [*lines, *self.not_said(report)]
+
+    def watched(self, report: Report, watch: WatchAnalysis, pictures: Pictures) -> list[Line]:
+        """The timeline of a watch, then each of its connections."""
+        timeline: list[Line] = []
+        for change in changes(watch, report.run.started):
+            start = f"{INDENT}{clock(change.at)} {SYMBOLS[change.mark]} "
+            first, *rest = wrap(one_line(change.text, 400), self.columns, start)
+            timeline += [
+                (
+                    Span(first[: len(start) - 2]),
+                    Span(SYMBOLS[change.mark], change.mark.value),
+                    Span(first[len(start) - 1 :]),
+                )
+            ]
+            timeline += [(Span(line),) for line in rest]
+        failed = f", {len(watch.failed):,} failed" if watch.failed else ""
+        title = f"{words.count(watch.ticks, 'connection')}, one every {watch.every_s:g} s{failed}"
+        return [
+            *self.section("What happened (UTC)", timeline),
+            *self.section(title, self.picture(pictures.connections)),
+        ]
+
+    def ended(self, report: Report) -> list[Line]:
+        return [(), *self.plain([self.tool(report)])]
 
     def head(self, report: Report, now: datetime | None) -> list[Line]:
         lines = story_lines(report, self.columns)
