@@ -18,8 +18,8 @@ DESCRIPTION = (
 )
 SHELLS = ("bash", "zsh", "fish", "powershell")
 EXIT_CODES = (
-    "exit codes: 0 ok, 1 warning, 2 critical, 3 unknown (it could not be tested, the members could not be determined "
-    "apart, or the command line was wrong)"
+    "exit codes: 0 ok, 1 warning, 2 critical, 3 unknown (it could not be tested, the servers could not be "
+    "distinguished, or the command line was wrong)"
 )
 
 
@@ -363,7 +363,7 @@ def _init(commands: Commands) -> None:
         commands,
         "init",
         "init:init",
-        "finds the enrolled server, members and balancer, and writes a profile to edit",
+        "finds the enrolled server, members and load balancer, and writes a profile to edit",
         " Servers are found by the names in certificates and by the usual pattern (sems1, sems2, ...), within the "
         "name's own domain.",
     )

@@ -105,6 +105,10 @@ class RuleContext:
         return any(place.reach in (Reach.SERVES, Reach.NO_HTTP) for place in self.fqdn_places)
 
 
+# By the place that a finding is about; what a card says beside "critical".
+BY_SUBJECT = "a warning for another client interface than the FQDN's, info for a replication interface"
+
+
 def by_subject(place: EndpointStatus) -> Severity:
     """The catalogue's "by subject": critical where the FQDN leads, warning for another client interface,
     info for a replication interface."""

@@ -288,7 +288,7 @@ def round_robin(context: RuleContext, path: BalancingPath) -> Answers:
         remedy=ADVICE,
         seen_by=(
             "Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From "
-            "one desktop a round robin that is mixed with other traffic cannot be determined from random choice."
+            "one desktop a round robin that is mixed with other traffic cannot be distinguished from random choice."
         ),
         references=(refs.KB_156803,),
     )
@@ -750,7 +750,7 @@ def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
             say(GENERAL.health),
         ),
         seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
-        severity_note="Critical where more than half of the connections end so.",
+        severity_note="critical where more than half of the connections end so",
         references=(refs.KB_156803,),
     )
 )

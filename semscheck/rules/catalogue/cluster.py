@@ -10,13 +10,15 @@ from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subjec
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
 from semscheck.rules import references as refs
-from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
-
-BY_SUBJECT = (
-    "Critical where the FQDN leads there, a warning for another client interface, "
-    "info for a replication interface."
+from semscheck.rules.context import (
+    BY_SUBJECT,
+    RuleContext,
+    by_subject,
+    place_name,
+    place_subject,
+    sentence_start,
 )
+from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 # Titles that public fingerprint collections know (recog html_title.xml, nmap-service-probes, nuclei-templates), and
 # the product's later name. Matched loosely, since the title of the newest releases is in no source.

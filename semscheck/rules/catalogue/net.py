@@ -12,13 +12,16 @@ from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.context import RuleContext, by_subject, place_name, place_subject, sentence_start
+from semscheck.rules.context import (
+    BY_SUBJECT,
+    RuleContext,
+    by_subject,
+    place_name,
+    place_subject,
+    sentence_start,
+)
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
-BY_SUBJECT = (
-    "critical where the FQDN leads there, a warning for another client interface, "
-    "info for a replication interface"
-)
 SLOW_LEAST = 3  # connections, below which one lost packet makes the median
 FLAKY_LEAST = 3  # connections to one address, below which a lost one says little
 MANAGEMENT = {444: "replication", 9000: "administration"}

@@ -44,7 +44,7 @@ def _listed(names: list[str]) -> str:
         title="A service port is closed",
         impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.INFO,
-        severity_note="Critical where the profile's [services] require lists the port.",
+        severity_note="critical where the profile's [services] require lists the port",
         owner=Owner.SERVER,
         summary="A service's port does not answer: it is not enabled, or filtered.",
         why=(

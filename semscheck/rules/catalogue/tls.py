@@ -22,13 +22,17 @@ from semscheck.rules.catalogue.presented import (
     title,
     where,
 )
-from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
+from semscheck.rules.context import (
+    BY_SUBJECT,
+    RuleContext,
+    by_subject,
+    listed,
+    place_name,
+    place_subject,
+    sentence_start,
+)
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
-BY_SUBJECT = (
-    "critical where the FQDN leads there, a warning for another client interface, "
-    "info for a replication interface"
-)
 NO_HANDSHAKE = "no connection got as far as a TLS handshake"
 OLDEST_GOOD = "TLSv1.2"
 _AGE = {version: age for age, version in enumerate(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))}
