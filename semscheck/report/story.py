@@ -5,6 +5,7 @@ Values of the report in words that are raw: each output makes them safe and lays
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.report import Report
+from semscheck.model.target import DEFAULT_PORT, Target
 from semscheck.report import wording as words
 
 COMPARE = "semscheck compare A.json B.json"
@@ -71,22 +73,35 @@ def lead(report: Report) -> Finding | None:
 
 def next_steps(report: Report) -> tuple[str, ...]:
     """What to run, ask or look at where nothing is wrong or something could not be seen; commands in backticks."""
-    said, name = report.summary, report.target.fqdn
+    said, same = report.summary, as_typed(report.target)
     if report.analysis.watch is not None:
         return ()
     if said.verdict not in (Status.OK, Status.UNKNOWN):
         return ()
     steps = []
     if not report.target.members:
-        steps.append(f"Name the servers, so that each is checked: `semscheck init {name}` finds them.")
+        steps.append(f"Name the servers, so that each is checked: `semscheck init {same}` finds them.")
     if said.verdict is Status.OK:
         steps += [
-            f"A user still fails? Run `semscheck check {name} --save A.json` there and here, then `{COMPARE}`.",
+            f"A user still fails? Run `semscheck check {same} --save A.json` here, the same with `B.json` on that "
+            f"user's desktop, then `{COMPARE}`.",
             "In the client: is it enrolled with this name, and does a proxy or another VPN apply to that user?",
         ]
     else:
-        steps.append(f"Run it again, with details: `semscheck check {name} --verbose`.")
+        steps.append(f"Run it again, with details: `semscheck check {same} --verbose`.")
     return tuple(steps)
+
+
+def as_typed(target: Target) -> str:
+    """The arguments with which the same thing is looked at once more."""
+    if target.profile:
+        return f"--profile {shlex.quote(target.profile)}"
+    typed = [target.fqdn]
+    typed += ["--port", str(target.port)] if target.port != DEFAULT_PORT else []
+    typed += ["--ca-file", target.ca_file] if target.ca_file else []
+    for one in target.resolvers:
+        typed += ["--resolver", words.place(one.address, one.port)]
+    return shlex.join(typed)
 
 
 # --- facts for a ticket --------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'owner': 'dns',
         'summary': 'Each answer has one address, and not always the same one.',
         'why': "A name server that picks the address itself (a global load balancer, a script) sends clients now to one member and now to another, as often as the record's time to live runs out. It is round robin that a look at a single answer does not show, and sessions, logins and web mail break at each change.",
-        'remedy': 'Set the name server (global load balancer) to failover, so that it gives one address as long as that one works; or publish one address, of a load balancer with persistence.',
+        'remedy': '1. Set the name server (global load balancer) to failover: one address, as long as that one works.\n2. Or publish one address, of a load balancer with persistence.',
         'seen_by': "One server gave different single addresses within one burst of eight queries. Caching resolvers hide this, so the zone's own name servers are asked directly where they can be reached. Answers of two servers are never compared for this, and a cached answer that ran out and was replaced once does not count: that may be a change made by hand at that moment.",
         'confidence': 'certain',
         'severity_note': '',

@@ -15,7 +15,7 @@ from semscheck.model.analysis import BalancingPath, Method
 from semscheck.model.findings import Finding, ImpactKind, Owner, Status
 from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
-from semscheck.model.target import Severity
+from semscheck.model.target import DEFAULT_PORT, Severity
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.watch import as_promised, watched
 from semscheck.rules.causes import RANK
@@ -156,9 +156,10 @@ def _lower(text: str) -> str:
 def _unseen(context: RuleContext) -> str:
     if context.target.members or not context.fqdn_serves:
         return ""
+    port = f" --port {context.target.port}" if context.target.port != DEFAULT_PORT else ""
     return (
         "the servers behind the name were not checked one by one: "
-        f"run `semscheck init {context.target.fqdn} --save`, then check again"
+        f"run `semscheck init {context.target.fqdn}{port} --save`, then check again"
     )
 
 

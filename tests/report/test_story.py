@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 
+from semscheck.cli.options import build
 from semscheck.model.findings import ImpactKind, Owner, Status, Subject
 from semscheck.model.observations import Connection, DnsAnswer, Enrolment, Sample
 from semscheck.model.report import Impact, Report
+from semscheck.model.target import Endpoint, Target
 from semscheck.report import junit, markdown, nagios, ticket
-from semscheck.report.story import StoryLine, evidence, next_steps, story
+from semscheck.report.story import StoryLine, as_typed, evidence, next_steps, story
 from semscheck.report.text import page as text
 from semscheck.report.text.lines import width
 from tests.report import reports
@@ -74,7 +78,7 @@ def test_they_stand_in_one_column_and_fit() -> None:
 @pytest.mark.parametrize("members", [0, 3])
 def test_next_names_the_command_that_finds_the_servers_where_none_is_known(members: int) -> None:
     steps = next_steps(reports.healthy(members))
-    assert any("semscheck init keys.example.com" in step for step in steps) is (members == 0)
+    assert any("semscheck init " in step for step in steps) is (members == 0)
     assert any("semscheck compare" in step for step in steps)
     assert next_steps(told()) == ()
 
@@ -156,3 +160,23 @@ def test_local_time_and_utc_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.undo()
         time.tzset()
     assert reports.STARTED.astimezone(timezone(timedelta(hours=1))).hour == 13
+
+
+@pytest.mark.parametrize(
+    ("changes", "typed"),
+    [
+        ({}, "keys.example.com"),
+        ({"port": 8443}, "keys.example.com --port 8443"),
+        ({"ca_file": "/tmp/our ca.pem"}, "keys.example.com --ca-file '/tmp/our ca.pem'"),
+        ({"resolvers": (Endpoint("192.0.2.53", 5353),)}, "keys.example.com --resolver 192.0.2.53:5353"),
+        ({"profile": "keys.toml"}, "--profile keys.toml"),
+    ],
+)
+def test_next_looks_at_the_same_thing_again(changes: dict[str, Any], typed: str) -> None:
+    """What is printed is taken by the command line as it stands, and means the same target."""
+    target = replace(Target("keys.example.com"), **changes)
+    assert as_typed(target) == typed
+    options = build().parse_args(["check", *shlex.split(typed)])
+    assert options.profile == target.profile
+    assert options.ca_file == target.ca_file
+    assert str(options.port or 443) == str(target.port)

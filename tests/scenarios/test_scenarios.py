@@ -20,10 +20,12 @@ from semscheck.model.target import Endpoint, Limits
 from semscheck.report import schema
 from semscheck.report.figures.pictures import path_picture
 from semscheck.report.json import decode, encode
+from semscheck.report.text.page import render
 from tests.scenarios.play import playing, said, target
 from tests.words import complaints
 
 DEFECTS = {"SEM001", "SEM002", "SEM004"}
+MOST_LINES = 60  # of the text report, of one screen and a half
 CUT = ("healthy", "round-robin", "member-silent", "indistinguishable")
 
 
@@ -34,6 +36,7 @@ def validator() -> Draft202012Validator:
 
 def holds(report: Report) -> None:
     """What is true of every report, whatever the run met."""
+    assert len(render(report).splitlines()) <= MOST_LINES
     document = encode(report)
     assert [error.message for error in validator().iter_errors(json.loads(document))] == []
     assert decode(document) == report

@@ -93,7 +93,9 @@ class _Writer:
             lines += self.section(
                 "Who answered, connection by connection", self.picture(pictures.connections)
             )
-            lines += self.section("Shares of new connections", self.picture(pictures.shares))
+            groups = pictures.shares.groups
+            if self.verbose or len(groups) == 1 or any(len(group.bars) > 1 for group in groups):
+                lines += self.section("Shares of new connections", self.picture(pictures.shares))
         lines += self.findings(report)
         if self.verbose or some_cannot(report.analysis):
             lines += self.section("Who can connect", self.clients(report))

@@ -522,8 +522,8 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
             "change."
         ),
         remedy=(
-            "Set the name server (global load balancer) to failover, so that it gives one address as long as that "
-            "one works; or publish one address, of a load balancer with persistence."
+            "1. Set the name server (global load balancer) to failover: one address, as long as that one works.\n"
+            "2. Or publish one address, of a load balancer with persistence."
         ),
         seen_by=(
             "One server gave different single addresses within one burst of eight queries. Caching resolvers "
