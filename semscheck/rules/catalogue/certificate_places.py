@@ -194,12 +194,19 @@ def interfaces_swapped(context: RuleContext) -> Answers:
             continue
         yield Hit(
             subject=subject(one.places, context),
-            summary=f"{sentence_start(at(one, context))} presents its own certificate (for {owner}), "
+            summary=f"{sentence_start(at(one, context))} presents {owner}'s own certificate, "
             f"not one for {shown(context)}.",
+            remedy=_POOL if all(place.balancer and not place.client_of for place in one.places) else None,
             evidence=one.evidence,
             args=described(one, context, members=owner, expected=context.target.fqdn),
         )
     yield from unseen(context, found)
+
+
+_POOL = (
+    "1. Point the load balancer's pool at Interface 2 of the servers, not at Interface 1.\n"
+    "2. If it does point there, assign the clients' certificate to Interface 2 on that server."
+)
 
 
 def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
