@@ -159,7 +159,7 @@ def tests_near(path: Path) -> list[list[str]]:
 
 
 def _failed(copy: Path, tests: list[str]) -> str | None:
-    """The first test that fails, "" for what cannot even be collected; None where all pass. Raises TimeoutError."""
+    """The file of the first test that fails, "" where none can be told; None where all pass. Raises TimeoutError."""
     said = copy / "said.txt"
     child = os.fork()
     if child == 0:
@@ -174,7 +174,8 @@ def _failed(copy: Path, tests: list[str]) -> str | None:
     if ended[1] == 0:
         return None
     lines = said.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.split(" ")[1] for line in lines if line.startswith(("FAILED ", "ERROR "))), "")
+    named = (line.partition(" ")[2] for line in lines if line.startswith(("FAILED ", "ERROR ")))
+    return next((name.partition(" - ")[0].partition("::")[0] for name in named), "")
 
 
 def _become_pytest(copy: Path, said: Path, tests: list[str]) -> NoReturn:
@@ -219,6 +220,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--count", type=int, default=60)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--first", type=int, default=1, help="leave out those before")
     options.add_argument("--only", help="a folder or a module, from the project's folder")
     given = options.parse_args()
     for name in LIBRARIES:
@@ -230,7 +232,8 @@ def main() -> None:
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         for part in ("pyproject.toml", "README.md", "Makefile"):
             shutil.copy(ROOT / part, copy)
-        for number, mutant in enumerate(chosen(given.count, given.seed, given.only), 1):
+        mutants_of_run = chosen(given.count, given.seed, given.only)[given.first - 1 :]
+        for number, mutant in enumerate(mutants_of_run, given.first):
             found = noticed(mutant, copy)
             results[found] += 1
             print(number, _WORDS[found], mutant.shown, flush=True)

@@ -57,6 +57,11 @@ def test_the_part_of_a_session_that_stays(form: str) -> None:
     assert set(parts_that_name(values).values()) == {"node0", "node1", "node2"}
 
 
+@pytest.mark.parametrize("form", ["no name {1}~{0:032x}", "{0:032x}.no name {1}"])
+def test_a_part_that_is_no_name_names_nobody(form: str) -> None:
+    assert parts_that_name([form.format(at * 7919, turn) for at, turn in enumerate(TURNS)]) == {}
+
+
 @pytest.mark.parametrize("form", ["eyJhbGciOiJIUzI1NiJ9.{0:x}.{0:032x}", "{0:032x}", "v1.{0:032x}"])
 def test_sessions_without_such_a_part(form: str) -> None:
     assert parts_that_name([form.format(at * 7919 + 1) for at in range(12)]) == {}

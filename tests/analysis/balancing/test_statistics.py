@@ -27,6 +27,7 @@ from semscheck.analysis.balancing.statistics import (
     cycle_with_gaps,
     equal_shares_p_value,
     equal_shares_rejected,
+    in_blocks,
     lag_matches,
     other_share_at_most,
     several_members,
@@ -708,3 +709,26 @@ def test_a_stray_refusal_is_no_second_member() -> None:
     # SciPy 1.17.1: scipy.stats.binom.sf(k - 1, n, p)
     assert binomial_at_least(3, 32, 0.02) == pytest.approx(0.025765005582967196, rel=1e-10)
     assert binomial_at_least(150, 200, 0.5) == pytest.approx(4.1965104378023877e-13, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "blocks"),
+    [
+        ("AAAAAABBBBBB" * 2, True),
+        ("A" * 28 + "BB", True),
+        ("AAAABBBBCCCC" * 3, True),
+        ("AB" * 16, False),
+        ("ABBABAABBABAABAB", False),
+        ("A" * 32, False),
+        ("AAAAABBBBB", False),  # too few to say
+        ("AAAAAAAAAAAB", False),  # as any place of the one would be
+    ],
+)
+def test_servers_that_answer_in_blocks(sequence: str, blocks: bool) -> None:
+    assert in_blocks(sequence) is blocks
+
+
+def test_random_choice_is_rarely_called_blocks() -> None:
+    luck = random.Random("blocks")
+    runs = [luck.choices("ABC", (5, 3, 1), k=32) for _ in range(3000)]
+    assert sum(in_blocks(run) for run in runs) <= 0.006 * 3000  # the claim is 0.002

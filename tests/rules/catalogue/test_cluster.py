@@ -338,3 +338,18 @@ def test_one_slow_page_of_two_is_not_slow() -> None:
     one, other = exchange(VIP), replace(exchange(VIP, path="/b/l.e"), elapsed_s=9.0)
     assert Scene(BARE, connection(VIP), handshake(VIP), one, other).state("CLU009") is State.PASS
     assert Scene(BARE, connection(VIP), handshake(VIP)).state("CLU009") is State.NOT_OBSERVED
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "words"),
+    [
+        (500, "Whatever it says", "an error page (status 500, “Whatever it says”)"),
+        (599, None, "an error page (status 599)"),
+        (200, "Error 42", "an error page (status 200, “Error 42”)"),
+        (200, "It works!", "status 200, title “It works!”"),
+        (404, None, "status 404, a page without a title"),
+    ],
+)
+def test_what_a_page_of_something_else_shows(status: int, title: str | None, words: str) -> None:
+    finding = Scene(BARE, serves(VIP, status=status, title=title)).only("CLU006")
+    assert words in finding.summary
