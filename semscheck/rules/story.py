@@ -28,7 +28,7 @@ TITLES = 3  # of other findings, said in one line; the report holds them all
 CRASH = "SEM001"
 CUT_SHORT = "SEM002"
 STILL_SENDS = "BAL012"  # connections through the balancer that fail
-_STEP = re.compile(r"(?:\d{1,3}\.|-) +")
+_STEP = re.compile(r"^(?:\d{1,3}\.|-) +")
 _SENTENCE = re.compile(r"(?<=[a-z)\d\"][.!?]) +(?=[A-Z])")
 
 
@@ -119,7 +119,7 @@ def _with_second(step: str, owners: Sequence[Owner]) -> str:
 
 def first_step(remedy: str) -> str:
     """The first step of a remedy; its first sentence where the step has more and is long."""
-    step = _STEP.sub("", remedy.strip().split("\n", 1)[0].strip(), count=1)
+    step = _STEP.sub("", remedy.strip().partition("\n")[0].strip())
     return step if len(step.split()) <= STEP_WORDS else _SENTENCE.split(step, maxsplit=1)[0]
 
 

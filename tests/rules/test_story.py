@@ -512,6 +512,7 @@ def test_the_lead_is_the_finding_that_is_told_of() -> None:
         ("Restart it.", "Restart it."),
         ("1. Restart the services.\n2. Take it out of the pool.", "Restart the services."),
         ("- Look.\n- Think.", "Look."),
+        ("1. Do 2. and - 3. again.", "Do 2. and - 3. again."),
         (f"Do this. {'And then that. ' * 15}", "Do this."),
         ("", ""),
     ],

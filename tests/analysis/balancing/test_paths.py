@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from semscheck.analysis import analyse
 from semscheck.analysis.balancing.paths import paths
+from semscheck.model.analysis import BalancingPath
 from semscheck.model.observations import Control, Sample, Trace
 from semscheck.pipeline import judge_snapshot
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, Story, address, set_cookies
@@ -661,3 +663,41 @@ def test_a_cookie_that_is_set_anew_with_every_answer_is_no_lost_session() -> Non
         )
     path = story.path()
     assert (path.persistence, path.cookie_returned) == ("cookie", 8), path
+
+
+# --- with only the name, servers are called by what their cookies say ------------------------------------------
+
+
+def told_by(cookie: str, values: Sequence[str]) -> BalancingPath:
+    """Fresh connections to the name alone, each given this value of a cookie."""
+    story = Story()
+    for value in values:
+        story.connection(status=200, headers=set_cookies(**{cookie: value}))
+    return story.path()
+
+
+@pytest.mark.parametrize(
+    ("cookie", "values", "names", "by"),
+    [
+        ("ROUTEID", (".node1", ".node2", ".node3"), (".node1", ".node2", ".node3"), "balancer-cookie-value"),
+        ("JSESSIONID", ("{0:032X}!n1", "{0:032X}!n2", "{0:032X}!n3"), ("n1", "n2", "n3"), "session-route"),
+        ("JSESSIONID", ("{0:032X}.n1", "{0:032X}.n2", "{0:032X}.n3"), ("n1", "n2", "n3"), "session-route"),
+    ],
+)
+def test_servers_are_called_by_their_values_of_a_cookie(
+    cookie: str, values: tuple[str, ...], names: tuple[str, ...], by: str
+) -> None:
+    path = told_by(cookie, [values[at % 3].format(at * 7919 + 1) for at in range(24)])
+    assert [share.name for share in path.members] == [f"“{name}” in cookie {cookie}" for name in names]
+    assert [share.count for share in path.members] == [8, 8, 8]
+    assert (path.method, path.identified_by) == ("rotating", by)
+
+
+def test_connections_without_the_cookie_are_not_identified() -> None:
+    story = Story()
+    for at in range(24):
+        headers = set_cookies(ROUTEID=f".node{at % 3}") if at % 4 else ()
+        story.connection(status=200, headers=headers)
+    path = story.path()
+    assert (path.identified, path.samples) == (18, 24)
+    assert {share.name for share in path.members} == {f"“.node{n}” in cookie ROUTEID" for n in range(3)}
