@@ -269,6 +269,7 @@ def test_a_lab_that_cannot_start_raises_where_it_is_entered() -> None:
         _ = Lab(HEALTHY).port
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [TlsEnd.PASSED, TlsEnd.RE_ENCRYPTED])
 def test_two_hundred_connections_twenty_at_once(end: TlsEnd) -> None:
     async def one(lab: Lab, tls: ssl.SSLContext, gate: asyncio.Semaphore) -> bytes:

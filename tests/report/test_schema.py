@@ -38,7 +38,9 @@ def test_documents_are_valid(make: Callable[[], Report], validator: Draft202012V
 
 
 def _document() -> dict[str, Any]:
-    return json.loads(encode(reports.round_robin()))  # type: ignore[no-any-return]
+    """A valid one with few observations, since each is held against every kind."""
+    document: dict[str, Any] = json.loads(encode(reports.round_robin()))
+    return document | {"observations": document["observations"][:4]}
 
 
 def _without(*path: str | int) -> Callable[[dict[str, Any]], None]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from semscheck.analysis import analyse
 from semscheck.analysis.balancing.paths import paths
 from semscheck.model.analysis import BalancingPath
-from semscheck.model.observations import Control, Sample, Trace
+from semscheck.model.failure import Cause, Failure, Phase
+from semscheck.model.observations import Connection, Control, Handshake, Sample, Trace
 from semscheck.pipeline import judge_snapshot
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, Story, address, set_cookies
 
@@ -701,3 +702,33 @@ def test_connections_without_the_cookie_are_not_identified() -> None:
     path = story.path()
     assert (path.identified, path.samples) == (18, 24)
     assert {share.name for share in path.members} == {f"“.node{n}” in cookie ROUTEID" for n in range(3)}
+
+
+def handshakes_at_members(
+    story: Story, failure: Failure | None, control: bool | None = None
+) -> BalancingPath:
+    """Members' own interfaces came to this; fresh connections have a cookie that names servers."""
+    for name in story.members:
+        story.add(Connection, address=address(name), port=PORT, failure=failure)
+        if failure is None:
+            story.add(Handshake, address=address(name), port=PORT, sni="keys.example.com", version="TLSv1.3")
+        if control is not None:
+            story.control(name, name, control)
+    for at in range(24):
+        story.connection(status=200, headers=set_cookies(ROUTEID=f".node{at % 3}"))
+    return story.path()
+
+
+@pytest.mark.parametrize(
+    ("failure", "control", "named_in_profile"),
+    [
+        (Failure(Phase.CONNECT, Cause.TIMED_OUT), None, False),
+        (Failure(Phase.CONNECT, Cause.TIMED_OUT), True, True),  # it answered later
+        (None, None, True),
+    ],
+)
+def test_members_that_nobody_here_reaches_are_as_good_as_unknown(
+    failure: Failure | None, control: bool | None, named_in_profile: bool
+) -> None:
+    path = handshakes_at_members(Story(*NAMES), failure, control)
+    assert (path.identified_by == "balancer-cookie-value") is not named_in_profile
