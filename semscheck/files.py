@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PRIVATE = 0o600
+PRIVATE, PUBLIC = 0o600, 0o644
 NO_HOME = Path("/nonexistent")  # Debian's word for the home of a user that has none (policy manual, 9.2.3)
 _making = threading.RLock()  # held while something is made, so that nothing comes after `end`
 _ended = False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from semscheck.files import PUBLIC, AtomicFile
 from semscheck.lab.scenarios import SCENARIOS, Scenario
 
 if TYPE_CHECKING:
@@ -108,12 +109,12 @@ def _write_profile(lab: Lab, directory: Path | None) -> Path:
     """Write the profile, and the root beside it where the directory outlives the lab."""
     if directory is None:
         profile = lab.ca_file.with_name("profile.toml")
-        profile.write_text(lab.profile_toml(ca_file=lab.ca_file.name), encoding="utf-8")
+        AtomicFile(profile, PUBLIC).write(lab.profile_toml(ca_file=lab.ca_file.name).encode())
         return profile
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "ca.pem").write_bytes(lab.ca_file.read_bytes())
+    AtomicFile(directory / "ca.pem", PUBLIC).write(lab.ca_file.read_bytes())
     profile = directory / "profile.toml"
-    profile.write_text(lab.profile_toml(ca_file="ca.pem"), encoding="utf-8")
+    AtomicFile(profile, PUBLIC).write(lab.profile_toml(ca_file="ca.pem").encode())
     return profile
 
 

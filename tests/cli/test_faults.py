@@ -223,6 +223,8 @@ def left_behind(folder: Path, temporary: Path) -> list[str]:
         ("compare", "in/evidence.json", "in/evidence.json", "--json", "--output", "out/compared"),
         ("demo", "round-robin", "--quiet", "--save", "out/saved", "--output", "out/page"),
         ("init", "127.0.0.1", "--timeout", "1", "--deadline", "2", "--output", "out/profile.toml"),
+        ("explain", "--all", "--markdown", "out"),
+        ("drill", "127.0.0.1", "--every", "0.5", "--for", "1s", "--save", "out/saved"),
     ],
     ids=lambda command: command[0],
 )
@@ -256,4 +258,6 @@ def test_a_signal_at_any_moment_leaves_nothing_half_written(
         assert {path.name for path in out.iterdir()} <= names
         for path in out.iterdir():
             assert path.stat().st_size > 100
-            assert path.suffix == ".toml" or path.name == "page" or json.loads(path.read_text())["schema"]
+            text = path.read_text()
+            assert text.endswith("\n")
+            assert path.suffix in (".toml", ".md") or path.name == "page" or json.loads(text)["schema"]

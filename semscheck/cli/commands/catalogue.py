@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output import streams
+from semscheck.files import PUBLIC, AtomicFile
 
 if TYPE_CHECKING:
     from semscheck.model.findings import Card
@@ -86,7 +87,7 @@ def _write_pages(known: Sequence[Card], directory: Path, *, check: bool) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in wanted.items():
-            (directory / name).write_text(text, encoding="utf-8", newline="\n")
+            AtomicFile(directory / name, PUBLIC).write(text.encode())
     except OSError as problem:
         raise CommandError(
             f"--markdown: {directory}: {(problem.strerror or str(problem)).lower()}"
