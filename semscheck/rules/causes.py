@@ -61,11 +61,12 @@ TABLE: tuple[Row, ...] = (
         for row in rows(code, Relation.FAILS, *NET, *TLS, "CLU005", "CLU006", "CLU007", "DNS010")
     ),
     *rows("CLT003", Relation.ANY, "DNS001", "DNS002"),
+    *rows("DNS010", Relation.FAILS, *NET, *TLS, "CLU005", "NET014"),
     # What DNS makes of the name comes before what is met at the addresses that it gives.
     *rows("DNS017", Relation.ANY, "DNS010", "DNS002", "DNS015", "DNS013", "DNS007", "DNS021", "CLU005"),
     *rows("DNS018", Relation.ANY, "DNS002", "DNS007", "DNS021", "CLU005"),
     *rows("DNS019", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
-    *rows("DNS016", Relation.FAILS, *NET, *TLS, "CLU002", "CLU007", "DNS013"),
+    *rows("DNS016", Relation.FAILS, *NET, *TLS, "CLU002", "CLU007", "DNS010", "DNS013"),
     *rows("DNS016", Relation.ANY, "CLU001", "CLU005", "DNS006", "DNS007", "DNS008", "DNS013"),
     *rows("DNS003", Relation.ANY, "DNS021"),
     *rows("DNS011", Relation.ANY, "DNS010", "CRT001", "CRT008", "CRT009", "CLU005", "CLU006", "BAL008"),

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from semscheck.model.analysis import Analysis, Contrast, EndpointStatus, Reach, Separation
+from semscheck.model.failure import Cause
 from semscheck.model.findings import Subject
 from semscheck.model.names import host_and_port
 from semscheck.model.observations import Certificate, Observation
@@ -100,9 +101,22 @@ class RuleContext:
         return tuple(each for each in found if address is None or address in each.fails)
 
     @property
+    def all_down(self) -> bool:
+        """No member that was asked directly serves, and at least one of them refused, which is an answer."""
+        asked = [place for place in self.places if place.client_of and not place.fqdn]
+        down = [place for place in asked if place.reach in (Reach.NO_CONNECTION, Reach.NO_TLS)]
+        return bool(asked) and down == asked and any(place.failure_cause == Cause.REFUSED for place in down)
+
+    @property
     def fqdn_serves(self) -> bool:
         """A client that uses the FQDN reaches something that answers at least the TLS handshake."""
         return any(place.reach in (Reach.SERVES, Reach.NO_HTTP) for place in self.fqdn_places)
+
+
+def and_behind(context: RuleContext, place: EndpointStatus) -> str:
+    """What is known of the servers behind a load balancer's address, where they are why nothing comes from it."""
+    in_front = place.balancer and not place.client_of and not place.replication_of
+    return ", and none of the servers behind it answers directly" if in_front and context.all_down else ""
 
 
 # By the place that a finding is about; what a card says beside "critical".

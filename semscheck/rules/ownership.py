@@ -24,6 +24,12 @@ NO_TLS_IN_FRONT = (
     "2. Check that the pool uses the servers' HTTPS port, and that TLS passes through or ends on purpose."
 )
 
+SERVERS_DOWN = (
+    "1. Start the services on the servers: none of them answers when it is asked directly.\n"
+    "2. If they run, look for what keeps this desktop and the load balancer from them.\n"
+    "3. Give the pool a health check, so that the load balancer knows while no server is up."
+)
+
 # What keeps every client out there: the state of the virtual server and of its pool tells more than any setting.
 STOPPED = ("NET001", "NET004", "TLS001", "TLS002", "TLS003", "CLU005", "CLU006", "CLU007")
 
@@ -68,6 +74,8 @@ def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext
 
 def _whose(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
     place = _place(hit, context)
+    if place is not None and code in ("NET004", "TLS002", "TLS003", "CLU007") and context.all_down:
+        return Owner.SERVER, SERVERS_DOWN
     if place is None or not _members_serve(context):
         return owner, remedy
     if code in ("NET002", "NET003") and context.separated(Separation.BALANCER, place.address):

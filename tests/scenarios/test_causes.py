@@ -165,6 +165,33 @@ def test_large_packets_are_lost_on_the_way(cluster: Cluster) -> None:
             cluster.rig.client.run("nft", "delete", "table", "inet", "mtu")
 
 
+def test_every_address_refuses(cluster: Cluster) -> None:
+    with cluster.serving():
+        for address in (cluster.vip, *cluster.clients, *cluster.replications):
+            cluster.rig.network.reject(address, "tcp-reset")
+        cluster.see(Told("NET001", "server", "nobody-connects", "another network"))
+
+
+@pytest.mark.parametrize("health", [True, False])
+def test_nobody_is_up_behind_a_balancer_that_passes_tls_through(cluster: Cluster, health: bool) -> None:
+    """HAProxy closes, or tries the dead ones until the client gives up."""
+    with cluster.running(HAProxy(cluster.listen, cluster.backends, check=health)):
+        checked = cluster.check(cluster.aim())
+    lead = checked.report.summary.lead
+    assert lead is not None
+    assert checked.report.findings[lead].code in ("TLS002", "TLS003"), checked.said
+    assert [owner.value for owner in checked.report.summary.owners] == ["server"]
+    assert "Start the services" in checked.report.summary.first_step
+
+
+def test_the_name_leads_past_the_balancer_that_serves(cluster: Cluster) -> None:
+    """Another view of the zone, or a record that was not changed: not the load balancer's trouble."""
+    second = ((cluster.second_vip, cluster.port),)
+    with cluster.serving(), cluster.running(HAProxy(second, cluster.backends[:1])):
+        cluster.rig.network.blackhole(cluster.vip)
+        cluster.see(Told("DNS010", "dns", "nobody-connects", "view"), balancers=(cluster.second_vip,))
+
+
 def test_the_proxy_protocol_towards_servers_that_do_not_know_it(cluster: Cluster) -> None:
     class Announcing(HAProxy):
         def _server(self, member: Backend) -> str:

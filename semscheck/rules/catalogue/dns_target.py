@@ -189,15 +189,39 @@ def _mapped_hit(context: RuleContext, address: str, four: str) -> Hit:
 
 
 def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
+    dead = _nothing_there(context, addresses)
+    there = ", and nothing serves there" if dead else ""
     return Hit(
         subject=Subject("fqdn", context.target.fqdn, addresses[0] if len(addresses) == 1 else None),
+        severity=Severity.CRITICAL if dead else None,
+        impact=ImpactKind.NOBODY_CONNECTS if dead else None,
+        remedy=_LEADS_ASTRAY if dead else None,
         summary=(
             f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
-            "load balancer nor as a server."
+            f"load balancer nor as a server{there}."
         ),
         evidence=_evidence(context, set(addresses)),
-        args={"addresses": listed(addresses), "count": str(len(addresses))},
+        args={
+            "addresses": listed(addresses),
+            "count": str(len(addresses)),
+            "fails": ", ".join(addresses) if dead else "",
+        },
     )
+
+
+_LEADS_ASTRAY = (
+    "1. Compare the record with the profile's addresses and correct the one that is wrong.\n"
+    "2. If other networks are given another address (an inner and an outer view of the zone), find out why this "
+    "desktop is given this one: its name servers, its VPN."
+)
+
+
+def _nothing_there(context: RuleContext, addresses: list[str]) -> bool:
+    """The name leads to nothing else, nothing serves there, and the profile's own servers answer this desktop."""
+    led = context.fqdn_places
+    dead = {p.address for p in led if p.reach in (Reach.NO_CONNECTION, Reach.NO_TLS)}
+    own = any(p.reach is Reach.SERVES for p in context.places if p.serves_clients and not p.fqdn)
+    return own and bool(led) and dead == set(addresses) == {place.address for place in led}
 
 
 @rule(

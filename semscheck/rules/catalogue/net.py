@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from semscheck.model.analysis import EndpointStatus, Reach, Separation
@@ -15,6 +15,7 @@ from semscheck.rules import references as refs
 from semscheck.rules.context import (
     BY_SUBJECT,
     RuleContext,
+    and_behind,
     by_subject,
     place_name,
     place_subject,
@@ -96,8 +97,26 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
 def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
     yield from unless_tried(context)
-    for place, seen, _ in _stopped_at(context, Cause.REFUSED):
+    stopped = sorted(_stopped_at(context, Cause.REFUSED), key=lambda each: not each[0].fqdn)
+    addresses = {place.address for place, _, _ in stopped}
+    if len(addresses) >= REFUSED_EVERYWHERE and addresses == {
+        seen.address for seen in context.of(Connection)
+    }:
+        place, seen, _ = stopped[0]
+        words = f"refuses connections from this desktop, as do the {len(addresses) - 1} other addresses"
+        either = ": the services are stopped everywhere, or a firewall rejects this desktop"
+        yield replace(_hit(context, place, seen, words + either), owner=Owner.SERVER, remedy=_WHICH)
+        return
+    for place, seen, _ in stopped:
         yield _hit(context, place, seen, "refuses connections from this desktop")
+
+
+REFUSED_EVERYWHERE = 3  # addresses; which of the two it is, another network tells
+_WHICH = (
+    "1. Run the check from a desktop in another network: does it work there?\n"
+    "2. If not, start the services on every server.\n"
+    "3. If it does, ask the network administrator for the firewall that rejects this network."
+)
 
 
 @rule(
@@ -200,7 +219,8 @@ def reset(context: RuleContext) -> Answers:
             name = place_name(place, context.target)
             yield Hit(
                 subject=place_subject(place, context.target),
-                summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte.",
+                summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte"
+                f"{and_behind(context, place)}.",
                 owner=Owner.SERVER if place.client_of else None,
                 remedy=RESETS if place.client_of else None,
                 severity=by_subject(place),

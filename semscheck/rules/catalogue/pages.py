@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from semscheck.model.analysis import BALANCER_COOKIE, EndpointStatus, Persistence, Reach
+from semscheck.model.analysis import BALANCER_COOKIE, Persistence, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
-from semscheck.model.observations import Certificate, Connection, DnsAnswer, Exchange, Handshake, Sample
+from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.cluster import exchanges, is_product
@@ -182,13 +181,7 @@ def maintenance_page(context: RuleContext) -> Answers:
         seen = [page for page in exchanges(context, place) if page.status is not None]
         page = next((each for each in seen if MAINTENANCE.search(each.title or "")), None)
         what = "a maintenance page"
-        if (
-            page is None
-            and seen
-            and _all_down(context, members)
-            and not place.client_of
-            and not is_product(seen)
-        ):
+        if page is None and seen and context.all_down and not place.client_of and not is_product(seen):
             page, what = seen[-1], "a page that is not a server's"
         if page is None:
             continue
@@ -206,17 +199,6 @@ def maintenance_page(context: RuleContext) -> Answers:
             evidence=(page.id,),
             args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
         )
-
-
-def _all_down(context: RuleContext, members: Sequence[EndpointStatus]) -> bool:
-    """No member serves, and at least one of them said so itself: a refusal is an answer."""
-    refused = {seen.address for seen in context.of(Connection) if _is_refusal(seen)}
-    none_serves = bool(members) and all(p.reach in (Reach.NO_CONNECTION, Reach.NO_TLS) for p in members)
-    return none_serves and any(place.address in refused for place in members)
-
-
-def _is_refusal(seen: Connection) -> bool:
-    return seen.failure is not None and seen.failure.cause is Cause.REFUSED
 
 
 @rule(

@@ -25,6 +25,7 @@ from semscheck.rules.catalogue.presented import (
 from semscheck.rules.context import (
     BY_SUBJECT,
     RuleContext,
+    and_behind,
     by_subject,
     listed,
     place_name,
@@ -161,7 +162,9 @@ def handshake_refused(context: RuleContext) -> Answers:
             how = "a reset, after the server had begun to answer"
         yield Hit(
             subject=place_subject(place, context.target),
-            summary=f"The TLS handshake with {place_name(place, context.target)} ended in {how}.",
+            summary=f"The TLS handshake with {place_name(place, context.target)} ended in {how}"
+            f"{and_behind(context, place)}.",
+            remedy=_CLOSED if failure.cause is Cause.CLOSED else None,
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
@@ -169,6 +172,12 @@ def handshake_refused(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
 
 
+_CLOSED = (
+    "1. If a load balancer answers there, check that its pool has a server that is up.\n"
+    "2. Check that a certificate is assigned to the interface, and restart the services.\n"
+    "3. Look for a firewall that ends TLS connections from this network."
+)
+FROZEN = ": it is frozen or overloaded, or the way there loses large packets"
 STALLED_EVERYWHERE = 3  # addresses; several servers do not freeze at the same moment
 _ON_THE_WAY = (
     "1. Send pings of several sizes to the address: Windows `ping -f -l 1400 ADDRESS`, Linux `ping -M do -s 1400 "
@@ -223,7 +232,7 @@ def handshake_stalled(context: RuleContext) -> Answers:
             remedy=_RESTART if shaken else _ON_THE_WAY if everywhere else None,
             subject=place_subject(place, context.target),
             summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
-            f"answers the TLS handshake{why if everywhere else ': it may be frozen or overloaded'}.",
+            f"answers the TLS handshake{why if everywhere else and_behind(context, place) or FROZEN}.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
