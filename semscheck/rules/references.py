@@ -46,6 +46,11 @@ NMAP = Reference(
     "nmap service probes: what PGP Universal answers",
     "https://github.com/nmap/nmap/blob/master/nmap-service-probes",
 )
+OPENSSL_3 = Reference(
+    "OpenSSL 3 migration guide: secure renegotiation is required by default",
+    "https://docs.openssl.org/3.0/man7/migration_guide/",
+)
+PKI_PSS = Reference("PKI Solutions: PKCS#1 v2.1 RSASSA-PSS", "https://pkisolutions.com/pkcs1v2-1rsassa-pss/")
 REBINDING = Reference(
     "unbound.conf(5): private-address", "https://nlnetlabs.nl/documentation/unbound/unbound.conf/"
 )
@@ -66,6 +71,7 @@ RFC_5156 = _rfc(5156, "special-use IPv6 addresses", "2.2")
 RFC_5280_PATH = _rfc(5280, "X.509 certificates", "6", "path validation")
 RFC_5280_USAGE = _rfc(5280, "X.509 certificates", "4.2.1.12", "extended key usage")
 RFC_5280_VALIDITY = _rfc(5280, "X.509 certificates", "4.1.2.5", "validity")
+RFC_5746 = _rfc(5746, "TLS renegotiation indication", "4.1")
 RFC_6052 = _rfc(6052, "IPv6 addressing of translators")
 RFC_6066 = _rfc(6066, "TLS extensions", "3", "server name indication")
 RFC_6147 = _rfc(6147, "DNS64")
@@ -73,6 +79,9 @@ RFC_6265 = _rfc(6265, "HTTP state management (cookies)")
 RFC_6265_PATHS = _rfc(6265, "HTTP state management", "5.1.4", "paths and path-match")
 RFC_6585 = _rfc(6585, "additional HTTP status codes", "6", "511, network authentication required")
 RFC_6724 = _rfc(6724, "default address selection")
+RFC_7301 = _rfc(7301, "ALPN")
+RFC_7633 = _rfc(7633, "X.509 TLS feature extension", "4.2.3.1")
+RFC_7685 = _rfc(7685, "a TLS ClientHello padding extension")
 RFC_8020 = _rfc(8020, "NXDOMAIN says that nothing is there")
 RFC_8305 = _rfc(8305, "Happy Eyeballs")
 RFC_8422_KEYS = _rfc(8422, "elliptic-curve cipher suites", "5.3")
@@ -80,11 +89,13 @@ RFC_8446 = _rfc(8446, "TLS 1.3")
 RFC_8446_ALERTS = _rfc(8446, "TLS 1.3", "6", "alerts")
 RFC_8446_CERTIFICATE = _rfc(8446, "TLS 1.3", "4.3.2", "certificate request")
 RFC_8446_CHAIN = _rfc(8446, "TLS 1.3", "4.4.2", "what a server sends")
+RFC_8446_INVARIANTS = _rfc(8446, "TLS 1.3", "9.3", "protocol invariants, for middleboxes")
 RFC_8446_RESUMPTION = _rfc(8446, "TLS 1.3", "2.2", "resumption")
 RFC_8767 = _rfc(8767, "serving stale data")
 RFC_8899 = _rfc(8899, "packetization layer path MTU discovery")
 RFC_8952 = _rfc(8952, "captive portal architecture")
 RFC_8996 = _rfc(8996, "deprecating TLS 1.0 and TLS 1.1")
+RFC_9110_CONNECT = _rfc(9110, "HTTP semantics", "9.3.6", "CONNECT")
 RFC_9110_CONNECT = _rfc(9110, "HTTP semantics", "9.3.6", "CONNECT")
 RFC_9110_LOCATION = _rfc(9110, "HTTP semantics", "10.2.2", "Location")
 RFC_9155 = _rfc(9155, "MD5 and SHA-1 signatures deprecated in TLS 1.2")
@@ -99,4 +110,8 @@ SP_800_57 = Reference(
 WINDOWS_CURVES = Reference(
     "Microsoft: TLS elliptic curves in Windows 10 version 1607 and later",
     "https://learn.microsoft.com/en-us/windows/win32/secauthn/tls-elliptic-curves-in-windows-10-1607-and-later",
+)
+WINDOWS_VERSIONS = Reference(
+    "Microsoft: TLS protocol version support",
+    "https://learn.microsoft.com/en-us/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
 )

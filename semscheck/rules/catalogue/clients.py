@@ -5,7 +5,7 @@ A rule here judges nothing by itself: it says which obstacle of the table was me
 
 from __future__ import annotations
 
-from semscheck.model.findings import Card, ImpactKind, Owner, Reference
+from semscheck.model.findings import Card, ImpactKind, Owner
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.presented import at_clients, cannot_connect, refusals, unseen
@@ -85,9 +85,7 @@ def valid_too_long(context: RuleContext) -> Answers:
         seen_by="The signature algorithm of the server's certificate and of the intermediates that were sent. "
         + SEEN_BY_TABLE,
         references=(
-            Reference(
-                "PKI Solutions: PKCS#1 v2.1 RSASSA-PSS", "https://pkisolutions.com/pkcs1v2-1rsassa-pss/"
-            ),
+            refs.PKI_PSS,
             refs.RFC_4055,
         ),
     )
@@ -133,12 +131,7 @@ def expired_sent_along(context: RuleContext) -> Answers:
         "the authority's OCSP responder. If it cannot, have the certificate issued without that extension.",
         seen_by="The TLS feature extension of the certificate; a ClientHello of TLS 1.2 that asks for an OCSP "
         "answer, twice, a second apart. A server that speaks TLS 1.3 only is not asked.",
-        references=(
-            Reference(
-                "RFC 7633: X.509 TLS feature extension, section 4.2.3.1",
-                "https://www.rfc-editor.org/rfc/rfc7633",
-            ),
-        ),
+        references=(refs.RFC_7633,),
     )
 )
 def staple_missing(context: RuleContext) -> Answers:

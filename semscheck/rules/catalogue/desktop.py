@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import (
     Certificate,
     Enrolment,
@@ -340,11 +340,7 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
             "network preferences. A PAC file is named and not evaluated, automatic detection (WPAD) and the "
             "settings of single programs are not seen."
         ),
-        references=(
-            Reference(
-                "RFC 9110 section 9.3.6: CONNECT", "https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6"
-            ),
-        ),
+        references=(refs.RFC_9110_CONNECT,),
     )
 )
 def proxy_configured(context: RuleContext) -> Answers:

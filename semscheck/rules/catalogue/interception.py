@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, Owner, Subject
 from semscheck.model.observations import Certificate, Control, Handshake
 from semscheck.model.target import Severity
+from semscheck.rules import references as refs
 from semscheck.rules.catalogue.chains import Answer, answer, is_self_signed
 from semscheck.rules.catalogue.presented import (
     NO_CERTIFICATE,
@@ -278,12 +279,7 @@ def signs(context: RuleContext) -> tuple[_Sign, ...]:
         "at every address: several members' Interface 1 show the clients' certificate to a client that "
         "sends no name, and all share their TLS sessions or the key of their tickets. A private authority that "
         "issued all of a cluster's certificates is no sign.",
-        references=(
-            Reference(
-                "RFC 8446: TLS 1.3, section 9.3 (protocol invariants, for middleboxes)",
-                "https://www.rfc-editor.org/rfc/rfc8446#section-9.3",
-            ),
-        ),
+        references=(refs.RFC_8446_INVARIANTS,),
     )
 )
 def tls_intercepted(context: RuleContext) -> Answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semscheck.model.analysis import Contrast, Reach, Separation
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import ProxySettings
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -334,11 +334,9 @@ _LOOK_AT = {
             "1.2 and an RSA certificate. Where all of them work, it was a passing trouble and is not reported."
         ),
         references=(
-            Reference(
-                "RFC 7685: a TLS ClientHello padding extension", "https://www.rfc-editor.org/rfc/rfc7685"
-            ),
-            Reference("RFC 7301: ALPN", "https://www.rfc-editor.org/rfc/rfc7301"),
-            Reference("RFC 6066: server name indication", "https://www.rfc-editor.org/rfc/rfc6066#section-3"),
+            refs.RFC_7685,
+            refs.RFC_7301,
+            refs.RFC_6066,
         ),
         title="Some first TLS messages are refused",
         impact=ImpactKind.SOME_CLIENTS_CANNOT,

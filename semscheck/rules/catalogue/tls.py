@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, ImpactKind, Owner, Reference, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
@@ -405,10 +405,7 @@ def _about_certificate(shake: Handshake) -> bool:
         "such client is left.",
         seen_by="A handshake that offers TLS 1.2 alone is refused, one that offers TLS 1.3 succeeds.",
         references=(
-            Reference(
-                "Microsoft: TLS protocol version support",
-                "https://learn.microsoft.com/en-us/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
-            ),
+            refs.WINDOWS_VERSIONS,
             refs.RFC_9325,
         ),
     )
@@ -434,14 +431,8 @@ def newest_protocol_only(context: RuleContext) -> Answers:
         seen_by="OpenSSL 3, which this program uses, refused the handshake for this reason, and it succeeded where "
         "that was allowed.",
         references=(
-            Reference(
-                "RFC 5746: TLS renegotiation indication, section 4.1",
-                "https://www.rfc-editor.org/rfc/rfc5746#section-4.1",
-            ),
-            Reference(
-                "OpenSSL 3 migration guide: secure renegotiation is required by default",
-                "https://docs.openssl.org/3.0/man7/migration_guide/",
-            ),
+            refs.RFC_5746,
+            refs.OPENSSL_3,
         ),
     )
 )
