@@ -732,3 +732,13 @@ def test_members_that_nobody_here_reaches_are_as_good_as_unknown(
 ) -> None:
     path = handshakes_at_members(Story(*NAMES), failure, control)
     assert (path.identified_by == "balancer-cookie-value") is not named_in_profile
+
+
+def test_shares_of_certificates_are_no_shares_of_servers() -> None:
+    """Several servers may present one certificate, so that one in four is no weight, and no cycle of servers."""
+    story = Story()
+    for at in range(32):
+        story.connection(certificate=("b" if at % 4 == 0 else "a") * 64)
+    path = story.path()
+    assert path.identified_by == "certificate"
+    assert (path.method, path.cycle, path.certain) == ("even", (), False)

@@ -188,8 +188,10 @@ def test_a_system_that_finds_nothing_is_this_desktops() -> None:
 
 
 def test_a_slow_resolver() -> None:
-    scene = Scene(BARE, slowly(said(BALANCER), 2.5), said(BALANCER, server=SECOND), timed(2.5, BALANCER))
+    slow = slowly(said(BALANCER), 2.5)
+    scene = Scene(BARE, slow, said(BALANCER, server=SECOND), timed(2.5, BALANCER))
     [one] = scene.every("DNS022")
+    assert one.evidence == tuple(answer.id for answer in slow[:8])
     assert FIRST in one.summary
     assert one.owner is Owner.DNS
     patient = replace(BARE, thresholds=Thresholds(lookup_slow_s=4))
