@@ -87,7 +87,7 @@ In the Prometheus text format 0.0.4. What was not measured has no sample. Genera
 What `--format prometheus` writes, there with the label `target`, and what the exporter answers `/probe` with, where
 the scrape configuration sets `target` and `vantage` ([monitoring.md](monitoring.md)).
 
-{prometheus.table()}
+{prometheus.table(prometheus.METRICS)}
 The exporter adds how the answer came about:
 
 {prometheus.table(answer.METRICS)}

@@ -189,36 +189,6 @@ OTHER_SHARE = Metric(
     _PLACE,
 )
 
-METRICS: tuple[Metric, ...] = (
-    INFO,
-    UP,
-    LAST_RUN,
-    DURATION,
-    VERDICT,
-    IMPACT,
-    CAUSE,
-    FINDINGS,
-    FINDING,
-    RULE_INFO,
-    RULES,
-    DNS_ADDRESSES,
-    DNS_TTL,
-    DNS_ROTATION,
-    SERVES,
-    INTERFACE_SERVES,
-    CONNECT,
-    HANDSHAKE,
-    EXPIRY,
-    CONNECTIONS,
-    METHOD,
-    PERSISTENCE,
-    TERMINATED,
-    SHARE,
-    SHARE_LOW,
-    SHARE_HIGH,
-    OTHER_SHARE,
-)
-
 
 def render(report: Report, cards: Iterable[Card] = ()) -> str:
     """A file for the textfile collector; the label `target` keeps the files of several targets apart."""
@@ -293,7 +263,7 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def table(metrics: Iterable[Metric] = METRICS) -> str:
+def table(metrics: Iterable[Metric]) -> str:
     """Metrics as a Markdown table, for the documentation."""
     lines = ["| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
     for metric in metrics:
@@ -502,3 +472,4 @@ _MEASURES: tuple[tuple[Metric, Callable[[Report], list[Point]]], ...] = (
     (SHARE_HIGH, _shares("share_high")),
     (OTHER_SHARE, _over_paths(_other_share)),
 )
+METRICS = (*(metric for metric, _ in _MEASURES), RULE_INFO)
