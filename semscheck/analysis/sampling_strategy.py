@@ -1,4 +1,4 @@
-"""The decisions that sampling needs on its way, as pure functions; `run.py` hands them to the engine."""
+"""The decisions that sampling needs on its way, as pure functions; `pipeline.py` hands them to the scheduler."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GAP = "?"  # stands for whoever did not answer or could not be told
 
 
 class SamplingDecisions:
-    """What `probes.deciding.Decisions` asks for, for one target. Holds nothing but the members' names."""
+    """What `sampling.strategy.SamplingStrategy` asks for, for one target. Holds nothing but the members' names."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -119,8 +119,6 @@ def _cycles_with_gaps(history: Sequence[str | None]) -> bool:
 def _follower(history: Sequence[str | None]) -> str | None:
     """Who came after the last one the time before; None where that is not known."""
     known = [who for who in history if who is not None]
-    if len(known) < 2:
-        return None
     for at in range(len(known) - 2, -1, -1):
         if known[at] == known[-1]:
             return known[at + 1]
