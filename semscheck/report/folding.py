@@ -24,13 +24,13 @@ def folded(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
 
 
 def tally(findings: Sequence[Finding]) -> str:
-    """ "1 critical, 2 warnings; 3 more follow from these": as they are listed, what others explain apart. Empty
+    """ "1 critical, 2 warnings; 3 more follow": as they are listed, what others explain apart. Empty
     where nothing was found."""
     causes = [found for found, _ in folded(findings)]
     counts = [(level, sum(found.severity is level for found in causes)) for level in SEVERITY_ORDER]
     told = ", ".join(severity_count(level, number) for level, number in counts if number)
     more = len(findings) - len(causes)
-    return f"{told}; {more:,} more {'follows' if more == 1 else 'follow'} from these" if more else told
+    return f"{told}; {more:,} more {'follows' if more == 1 else 'follow'}" if more else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from semscheck.files import write_atomically
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
 from semscheck.report.escape import one_line
+from semscheck.report.text.lines import speaks_unicode
 from semscheck.threads import off_loop
 from semscheck.tui import themes
 from semscheck.tui.painting import Ascii, Visible
@@ -73,6 +74,8 @@ class SemscheckApp(App[int]):
     OptionList:nocolor:blur > .option-list--option-highlighted { text-style: bold; }
     Input { color: $foreground; }
     Input:nocolor:focus { text-style: underline; }
+    Input:nocolor > .input--cursor { text-style: reverse; }
+    Input:nocolor > .input--selection { text-style: reverse; }
     Button:nocolor:focus { text-style: bold reverse; }
     Toast { background: $panel; }
     """
@@ -182,7 +185,7 @@ class SemscheckApp(App[int]):
         try:
             target = await off_loop(lambda: self.doors.target(fqdn, profile))
         except (DoorError, OSError) as error:
-            self.tell(str(error), bad=True)
+            self.complain(str(error))
             return
         from semscheck.tui import job as jobs
 
@@ -195,15 +198,19 @@ class SemscheckApp(App[int]):
         if job is not None:
             await self._show(job=job)
 
-    async def open_report(self, path: Path | None) -> None:
-        if path is None:
-            return
-        try:
-            report = await off_loop(lambda: self.doors.load(path))
-        except (DoorError, OSError) as error:
-            self.tell(str(error), bad=True)
-            return
-        await self._show(report=report, source=path)
+    def open_report(self) -> None:
+        """Lets a saved report be chosen and shows it."""
+        from semscheck.tui.screens.open import OpenScreen
+
+        async def load(path: Path) -> tuple[Report, Path]:
+            return await off_loop(lambda: self.doors.load(path)), path
+
+        self.push_screen(OpenScreen("Open a saved report", load), self._opened)
+
+    async def _opened(self, chosen: tuple[Report, Path] | None) -> None:
+        if chosen is not None:
+            report, source = chosen
+            await self._show(report=report, source=source)
 
     def leave(self, screen: Screen[Any]) -> None:
         """Back to the start."""
@@ -253,7 +260,7 @@ class SemscheckApp(App[int]):
         try:
             report = await off_loop(lambda: recall(path))
         except (DoorError, OSError) as error:
-            self.tell(str(error), bad=True)
+            self.complain(str(error))
             return
         await self._show(report=report, source=path)
 
@@ -279,6 +286,13 @@ class SemscheckApp(App[int]):
         else:
             self.tell(f"{what.capitalize()} copied. If your terminal cannot paste it, it is in {path}")
 
+    def complain(self, text: str) -> None:
+        """What is wrong with something chosen or typed: in its place at the start, where it stays."""
+        if isinstance(self.screen, StartScreen):
+            self.screen.complain(text)
+        else:
+            self.tell(text, bad=True)
+
     def tell(self, text: str, bad: bool = False) -> None:
         severity = "error" if bad else "information"
         self.notify(one_line(text, 400), severity=severity, timeout=10 if bad else 6, markup=False)  # type: ignore[arg-type]
@@ -291,6 +305,10 @@ class SemscheckApp(App[int]):
 
         if not isinstance(self.screen, TextScreen):
             self.push_screen(help_screen(self.screen))
+
+    def action_help_quit(self) -> None:
+        """What Ctrl+C does where there is nothing to copy."""
+        self.tell("Ctrl+Q quits.")
 
     def action_settings(self) -> None:
         from semscheck.tui.screens.settings import SettingsScreen
@@ -354,19 +372,14 @@ def _press(screen: BaseScreen[Any], action: str) -> Callable[[], Any]:
     return lambda: screen.run_worker(screen.run_action(action))
 
 
-def speaks_unicode(environ: Mapping[str, str] = os.environ) -> bool:
-    """Does the terminal show more than ASCII? By its encoding; the Linux console has few characters."""
-    encoding = getattr(sys.__stdout__, "encoding", None) or locale.getpreferredencoding(False)
-    return "utf" in encoding.lower() and environ.get("TERM") not in {"linux", "dumb", "vt100", "vt220"}
-
-
 def open_screens(doors: Runners, opening: Opening | None = None, *, store: Store | None = None) -> int:
     """Runs the application until the person leaves; gives the process's exit code.
 
     0 when left, 3 after a defect of ours (said on standard error, with the place of the log), 128 + n when
     ended by signal n.
     """
-    app = SemscheckApp(doors, opening, store=store, ascii_only=not speaks_unicode())
+    encoding = getattr(sys.__stdout__, "encoding", None) or locale.getpreferredencoding(False)
+    app = SemscheckApp(doors, opening, store=store, ascii_only=not speaks_unicode(encoding, os.environ))
     app.run()
     if app.crash_log is not None:
         print(f"semscheck stopped because of a defect of its own. {app.crash_log}", file=sys.stderr)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from semscheck.model.findings import Card, Finding, Reference
+from semscheck.model.findings import Card, Confidence, Finding, Reference
 from semscheck.model.report import Report
-from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
+from semscheck.report.story import evidence_lines
 from semscheck.report.text.lines import Line, Span
 from semscheck.report.wording import LABELS, SYMBOLS, mark_of
 from semscheck.tui.listing import root_of
 from semscheck.tui.sections import paragraph, section
 
+SHOWN_EVIDENCE = 5  # lines; a finding's own screen has all
 _BLANK: Line = ()
 
 
@@ -26,26 +27,26 @@ def of_finding(report: Report, index: int, cards: Mapping[str, Card], columns: i
     lines: list[Line] = [
         (
             Span(title, mark.value),
-            Span(f"  {found.code} {one_line(found.name, 40)}", "strong"),
-            Span(f"  {words.CONFIDENCE[found.confidence]}", "dim"),
+            Span(f"  {one_line(words.title(found), 60)} ({found.code})", "strong"),
+            Span("" if found.confidence is Confidence.CERTAIN else "  likely", "dim"),
         ),
         *paragraph(found.summary, columns),
         _BLANK,
-        *section(_whose(found), words.OWNER[found.owner], columns, "strong"),
+        *section("Owner", words.OWNER[found.owner], columns, "strong"),
         *section("What to do", found.remedy, columns),
+        *_seen(report, found, columns),
     ]
     if card is not None:
         lines += [_BLANK, *section("Why", card.why, columns), *section("How seen", card.seen_by, columns)]
     lines += [_BLANK, *section("About", _about(found), columns)]
     lines += _kinship(report, index, columns)
-    lines += _references(found.references or (card.references if card else ()), columns)
-    facts = words.count(len(found.evidence), "fact") if found.evidence else "none of its own"
-    return [*lines, *section("Evidence", facts, columns)]
+    return lines + _references(found.references or (card.references if card else ()), columns)
 
 
-def _whose(found: Finding) -> str:
-    """What is only worth knowing has nothing to fix."""
-    return "In charge" if found.severity is Severity.INFO else "Who fixes it"
+def _seen(report: Report, found: Finding, columns: int) -> list[Line]:
+    """What it rests on, as an administrator finds it in a log."""
+    seen = evidence_lines(report, (found,), SHOWN_EVIDENCE)
+    return [line for at, text in enumerate(seen) for line in section("" if at else "Seen", text, columns)]
 
 
 def of_card(card: Card, columns: int) -> list[Line]:
@@ -58,7 +59,7 @@ def of_card(card: Card, columns: int) -> list[Line]:
         _BLANK,
         *section("Severity", f"{SYMBOLS[mark]} {LABELS[mark]}{note}", columns),
         *section("Certainty", words.CONFIDENCE[card.confidence], columns),
-        *section("Who fixes it", words.OWNER[card.owner], columns, "strong"),
+        *section("Owner", words.OWNER[card.owner], columns, "strong"),
         _BLANK,
         *section("Why", card.why, columns),
         _BLANK,

@@ -59,8 +59,9 @@ class Runners:
     ReportError. None: nothing is kept.
     compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
     drill: watches a failover, hands the text to show to its listener as it grows, returns the last of it.
-    None: not offered. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles` and `compare` are called
-    in a thread of their own.
+    None: not offered. save_profile: finds the servers and writes them into the user's own profile for the name; says
+    what became of it; raises DoorError. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles`, `compare` and
+    `save_profile` are called in a thread of their own.
     """
 
     check: Check
@@ -77,3 +78,4 @@ class Runners:
     recall: Callable[[Path], Report] | None = None
     compare: Callable[[Report, Path], str] | None = None
     drill: Drill | None = None
+    save_profile: Callable[[Target], str] | None = None

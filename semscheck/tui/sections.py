@@ -9,7 +9,8 @@ from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
 from semscheck.model.report import Report
 from semscheck.report import wording as words
 from semscheck.report.escape import block, one_line
-from semscheck.report.text.lines import Line, Span, fit, line_width, wrap
+from semscheck.report.text.lines import Line, Span, fit, line_width, width, wrap
+from semscheck.report.text.page import story_lines
 from semscheck.report.wording import LABELS, SYMBOLS, Mark, mark_of
 from semscheck.tui.facts import one
 from semscheck.tui.shown import Shown
@@ -49,32 +50,13 @@ def section(label: str, text: str, columns: int, style: str = "") -> list[Line]:
 # --- the top of the screen ---------------------------------------------------------------------------------
 
 
-def verdict(report: Report, columns: int) -> list[Line]:
-    """State and headline, the headline beside it as far as there is room."""
+def verdict(report: Report, columns: int, at_most: int) -> list[Line]:
+    """The five lines, each in `at_most` lines of the screen; the state as a chip."""
     mark = mark_of(report.summary.verdict)
     chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
-    head = (Span(chip, f"chip-{mark.value}"), Span("  "))
-    indent = line_width(head)
-    parts = _headline(one_line(report.summary.headline, 1000), max(20, columns - indent))
-    return [
-        (*(head if number == 0 else (Span(" " * indent),)), Span(part, "strong"))
-        for number, part in enumerate(parts)
-    ]
-
-
-MAX_HEADLINE_LINES = 5
-
-
-def _headline(text: str, columns: int) -> list[str]:
-    """The headline in a few lines. What is too long loses the end of its first part: the last sentence says
-    who mends it, and stays."""
-    lines = wrap(text, columns)
-    if len(lines) <= MAX_HEADLINE_LINES:
-        return lines
-    first, _, last = text.rpartition(". ")
-    tail = wrap(last, columns)[:2] if first else []
-    head = wrap(first or text, columns)[: MAX_HEADLINE_LINES - len(tail)]
-    return [*head[:-1], fit(head[-1] + " …", columns), *tail]
+    (_, told), *rest = story_lines(report, max(30, columns), at_most)
+    head = (Span(chip, f"chip-{mark.value}"), Span(" " * (LABEL_COLUMNS - width(chip))))
+    return [(*head, Span(told.text.lstrip(), told.style)), *rest]
 
 
 def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:

@@ -255,6 +255,16 @@ def _recent_from(data: dict[str, Any]) -> tuple[Recent, ...]:
     return tuple(entries)
 
 
+def find_folders(directory: Path) -> tuple[Path, ...]:
+    """The folders in this one that are not hidden, by name."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry, _ in zip(entries, range(_MAX_LISTED), strict=False):
+            if not entry.name.startswith(".") and entry.is_dir():
+                found.append(directory / entry.name)
+    return tuple(sorted(found))
+
+
 def find_reports(directory: Path, limit: int = 30) -> tuple[tuple[Path, datetime], ...]:
     """Files *.json of ours, the newest first, with the time of their last change (UTC).
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ async def test_enter_runs_the_server_this_desktop_is_enrolled_with(play):
         assert app.focused is not None
         assert app.focused.id == "run"
         await pilot.press("enter")
-        await shows(pilot, "CRITICAL", "round robin", "load balancer's administrator")
+        await shows(pilot, "CRITICAL", "round robin", "load balancer administrator")
     assert ("target", (reports.FQDN, None)) in play.asked
 
 
@@ -78,6 +79,7 @@ async def test_a_name_that_cannot_be_used_is_said_in_words(play):
         await shows(pilot, "not enrolled")
         await pilot.press("enter", *"a b", "enter")
         await shows(pilot, "is no server name")
+        assert not app._notifications
         assert isinstance(app.screen, StartScreen)
 
 
@@ -222,7 +224,61 @@ async def test_a_file_that_is_no_report_is_said_in_words(play):
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "enrolled")
         await pilot.press("o", *"bad.json", "enter")
-        await shows(pilot, "bad.json: not a report")
+        await shows(pilot, "bad.json: not a report", "Open a saved report")
+        assert not app._notifications
+        await pilot.press("escape")
+        await shows(pilot, "enrolled")
+
+
+async def test_folders_can_be_walked_through(play, tmp_path, monkeypatch):
+    (tmp_path / "cases" / "old").mkdir(parents=True)
+    (tmp_path / "cases" / "one.json").write_text('{"schema": "semscheck/report/1"}')
+    monkeypatch.chdir(tmp_path)
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("o")
+        await shows(pilot, "..", "cases/")
+        await pilot.press("tab", "down", "enter")
+        await shows(pilot, "old/", "one.json")
+        await pilot.press("backspace")
+        await shows(pilot, "cases/")
+        await pilot.press("down", "enter")
+        await shows(pilot, "one.json")
+        await pilot.press("end", "enter")
+        await shows(pilot, "CRITICAL")
+    assert ("load", tmp_path / "cases" / "one.json") in play.asked
+
+
+async def test_the_lists_of_the_start_are_filtered(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled", "healthy", "round-robin")
+        await pilot.press("tab", "slash", *"next server")
+        await until(pilot, lambda: "healthy" not in text(app), "filtered")
+        assert "round-robin" in text(app)
+        await pilot.press("escape")
+        await shows(pilot, "healthy", "round-robin")
+
+
+async def test_control_c_says_how_to_quit(play):
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "enrolled")
+        await pilot.press("ctrl+c")
+        seen = await shows(pilot, "Ctrl+Q quits.")
+        assert "Do you want" not in seen
+
+
+async def test_without_colour_the_cursor_of_a_field_is_seen(play, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    play.enrolled = None
+    app = play.app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "not enrolled")
+        await pilot.press("a")
+        style = app.screen.query_one("#fqdn").get_component_rich_style("input--cursor")
+        assert style.reverse
 
 
 # --- running -----------------------------------------------------------------------------------------------
@@ -341,7 +397,7 @@ async def test_verdict_first_then_path_then_findings(opened):
         rows = lines(opened)
     order = [
         next(number for number, row in enumerate(rows) if wanted in row)
-        for wanted in ("CRITICAL", "load balancer ─", "Findings", "BAL001", "Who fixes it")
+        for wanted in ("CRITICAL", "load balancer ─", "Findings", "BAL001", "Owner")
     ]
     assert order == sorted(order)
 
@@ -363,21 +419,21 @@ async def test_moving_in_the_list_changes_the_detail(opened):
 
 async def test_consequences_are_folded_under_their_cause(opened):
     async with opened.run_test(size=LARGE, notifications=True) as pilot:
-        seen = await shows(pilot, "BAL001", "1 consequence")
+        seen = await shows(pilot, "▸1 round robin", "BAL001")
         assert "└" not in seen
         await pilot.press("space")
-        await shows(pilot, "└ ✖ BAL007")
+        await shows(pilot, "└ ✖ per request")
         await pilot.press("left")
         await until(pilot, lambda: "└" not in text(opened), "folded")
         await pilot.press("right")
-        await shows(pilot, "└ ✖ BAL007")
+        await shows(pilot, "└ ✖ per request")
 
 
 async def test_filtering_by_text_and_clearing(opened):
     async with opened.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "BAL001", "CRT006")
         await pilot.press("slash", *"expires")
-        await shows(pilot, "filtered: 1 shown", "CRT006")
+        await shows(pilot, "filtered: 1 of 7 shown", "CRT006")
         await until(pilot, lambda: "BAL001" not in text(opened), "filtered")
         await pilot.press("enter", "escape")
         await shows(pilot, "BAL001", "CRT006", "NET002")
@@ -387,11 +443,11 @@ async def test_filtering_by_severity_owner_and_member(opened):
     async with opened.run_test(size=LARGE, notifications=True) as pilot:
         await shows(pilot, "BAL001")
         await pilot.press("slash", "shift+tab", "right")
-        await shows(pilot, "member ‹ sems2.example.com ›", "filtered: 1 shown", "CRT006")
+        await shows(pilot, "member ‹ sems2.example.com ›", "filtered: 1 of 7 shown", "CRT006")
         await pilot.press("left", "shift+tab", "right", "right")
-        await shows(pilot, "owner ‹ network ›", "filtered: 1 shown", "NET002")
+        await shows(pilot, "owner ‹ network ›", "filtered: 1 of 7 shown", "NET002")
         await pilot.press("left", "left", "shift+tab", "right")
-        await shows(pilot, "severity ‹ critical ›", "filtered: 2 shown")
+        await shows(pilot, "severity ‹ critical ›", "filtered: 2 of 7 shown")
         await pilot.press("escape")
         await shows(pilot, "NET002", "CRT006")
 
@@ -400,15 +456,13 @@ async def test_nothing_passes_the_filter(opened):
     async with opened.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "BAL001")
         await pilot.press("slash", *"zzz")
-        await shows(pilot, "Nothing passes the filter", "filtered: 0 shown")
+        await shows(pilot, "Nothing passes the filter", "filtered: 0 of 7 shown")
 
 
 async def test_sorting_goes_round(opened):
     def first() -> str:
-        row = next(
-            row for row in lines(opened) if row.lstrip(" ✖▲?i└").startswith(("BAL", "NET", "CRT", "CLU"))
-        )
-        return row.split()[1]
+        found = re.search(r"^ [✖▲i] .*  ((?:BAL|NET|CRT|CLU)\d{3})  ", text(opened), re.MULTILINE)
+        return found[1] if found else ""
 
     async with opened.run_test(size=SMALL, notifications=True) as pilot:
         await shows(pilot, "BAL001")
@@ -428,7 +482,7 @@ async def test_down_to_the_raw_observation(opened):
     async with opened.run_test(size=LARGE, notifications=True) as pilot:
         await shows(pilot, "BAL001")
         await pilot.press("enter")
-        await shows(pilot, "Finding 1 of 5", "Evidence", "2 certificates, trusted")
+        await shows(pilot, "Finding 1 of 5", "Evidence", "192.0.2.100:443 → TLSv1.3")
         await pilot.press("tab", "home", "down", "down", "enter")
         await shows(pilot, "-----BEGIN CERTIFICATE-----", "CN=keys.example.com")
         await pilot.press("escape", "down", "enter")
@@ -472,7 +526,7 @@ async def test_a_click_on_a_view_and_on_a_finding(opened):
         await pilot.click("ViewBar", offset=(4, 0))
         await shows(pilot, "Findings")
         await pilot.click("#findings", offset=(10, 4))
-        await shows(pilot, "expires-soon")
+        await shows(pilot, "expires soon (CRT006)")
         assert isinstance(opened.screen, CheckScreen)
         await pilot.click("#findings", offset=(10, 4))
         await shows(pilot, "Finding 3 of 5")
@@ -543,9 +597,7 @@ async def test_exporting(play, tmp_path, monkeypatch, steps, format_, suffix):
         await shows(pilot, "CRITICAL")
         await pilot.press("e")
         await shows(pilot, "Export this report")
-        await pilot.press(
-            "shift+tab", "shift+tab", "shift+tab", *["right"] * steps, "tab", "tab", "tab", "enter"
-        )
+        await pilot.press(*["shift+tab"] * 4, *["right"] * steps, *["tab"] * 4, "enter")
         await shows(pilot, "Written to")
     name = f"semscheck-keys.example.com-20261122-0930.{suffix}"
     assert (tmp_path / name).read_text().startswith(f"{format_} False ")
@@ -560,7 +612,7 @@ async def test_exporting_over_a_file_asks_and_redacts(play, tmp_path, monkeypatc
         await shows(pilot, "CRITICAL")
         await pilot.press("e")
         await shows(pilot, "Export this report")
-        await pilot.press("shift+tab", "shift+tab", "right", "tab", "tab", "enter")
+        await pilot.press(*["shift+tab"] * 3, "right", *["tab"] * 3, "enter")
         await shows(pilot, "exists")
         assert path.read_text() == "mine"
         button = app.screen.query_one("#export-go")
@@ -601,6 +653,68 @@ async def test_what_cannot_be_run_again_is_not_offered(play, change):
         await pilot.press("r")
         await pilot.pause()
     assert play.asked == []
+
+
+async def test_checks_and_facts_are_filtered(opened):
+    async with opened.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("6")
+        await shows(pilot, "CRT001", "SVC001")
+        await pilot.press("slash", *"not tested")
+        await until(pilot, lambda: "CRT001" not in text(opened), "filtered")
+        assert "SVC001" in text(opened)
+        await pilot.press("escape")
+        await shows(pilot, "CRT001")
+        await pilot.press("7", "slash", *"AAAA keys", "enter")
+        await until(pilot, lambda: "new connection 1" not in text(opened), "filtered")
+        await pilot.press("escape")
+        await shows(pilot, "new connection 1")
+
+
+async def test_what_to_do_next(play):
+    kept = []
+
+    def keep(target):
+        kept.append(target.fqdn)
+        return "Servers: sems4.example.com.\nCompleted /home/user/keys.toml."
+
+    app = play.app(
+        Opening(report=play.report), doors=play.doors(save_profile=keep, compare=lambda *_: "same")
+    )
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("enter")
+        await shows(pilot, "Finding 1 of 5")
+        await pilot.press("N")
+        await shows(pilot, "Find the servers", "Check again", "Compare with another", "look at in the client")
+        await pilot.press("enter")
+        await shows(pilot, "Servers: sems4.example.com.", "r checks again")
+        assert kept == ["keys.example.com"]
+        await pilot.press("escape", "n", "end", "enter")
+        await shows(pilot, "Whose network")
+        await pilot.press("escape", "n", "down", "enter")
+        await until(pilot, lambda: ("check", reports.TARGET) in play.asked, "checked again")
+
+
+async def test_a_profile_that_cannot_be_kept_is_said(play):
+    def keep(target):
+        raise DoorError("--save: this user has no folder for profiles")
+
+    app = play.app(Opening(report=play.report), doors=play.doors(save_profile=keep))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("n", "enter")
+        await shows(pilot, "no folder for profiles")
+
+
+@pytest.mark.parametrize("change", [{"origin": "lab"}, {"redacted": True}])
+async def test_no_profile_is_made_of_what_is_not_real(play, change):
+    report = replace(play.report, run=replace(play.report.run, **change))
+    app = play.app(Opening(report=report), doors=play.doors(save_profile=str))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await shows(pilot, "CRITICAL")
+        await pilot.press("n")
+        assert "Find the servers" not in await shows(pilot, "look at in the client")
 
 
 async def test_compare_and_drill_are_not_offered_without_their_doors(opened):
@@ -797,7 +911,7 @@ async def test_no_color_means_no_colour_and_states_stay_readable(play, monkeypat
     app = play.app(Opening(report=play.report))
     assert app.no_color
     async with app.run_test(size=SMALL, notifications=True) as pilot:
-        await shows(pilot, "✖ CRITICAL", "▲ CRT006")
+        await shows(pilot, "✖ CRITICAL", "▲ expires soon")
         ground = app.screen.background_colors[1]
         for strip in app.screen._compositor.render_strips():
             segments = list(strip)

@@ -46,6 +46,14 @@ def init(options: Namespace) -> int:
 
 def _save(target: Target, options: Namespace) -> int:
     """Into the user's own profile for the name: made, or completed by what it does not have."""
+    found, told = save_profile(target)
+    _tell(options, told)
+    return _code(found)
+
+
+def save_profile(target: Target) -> tuple[Found, str]:
+    """Makes or completes the user's own profile for the name; what was found, and what became of it in a sentence.
+    Raises CommandError."""
     path = users_profile(target.fqdn)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,11 +65,8 @@ def _save(target: Target, options: Namespace) -> int:
     with PromisedFile("--save", str(path)) as file:
         found = _find(target)
         file.write(_new_text(found) if is_new else _merged(path, found))
-    _tell(
-        options,
-        f"{'wrote' if is_new else 'completed'} {path}; semscheck check {target.fqdn} uses it from now on",
-    )
-    return _code(found)
+    done = "wrote" if is_new else "completed"
+    return found, f"{done} {path}; semscheck check {target.fqdn} uses it from now on"
 
 
 def users_profile(fqdn: str) -> Path:

@@ -95,6 +95,7 @@ def doors() -> Runners:
         keep=_keep,
         recall=_recall,
         compare=_compare,
+        save_profile=_save_profile,
     )
 
 
@@ -216,6 +217,18 @@ def _compare(report: Report, path: Path) -> str:
         return text(comparison(both))
     except CommandError as problem:
         raise ReportError(str(problem)) from problem
+
+
+def _save_profile(target: Target) -> str:
+    from semscheck.cli.commands.init import save_profile
+    from semscheck.tui.runners import DoorError
+
+    try:
+        found, told = save_profile(target)
+    except CommandError as problem:
+        raise DoorError(str(problem)) from problem
+    names = ", ".join(member.name for member in found.members)
+    return f"{'Servers: ' + names if names else 'No further server was found'}.\n{told[0].upper()}{told[1:]}."
 
 
 def _profiles() -> tuple[Path, ...]:

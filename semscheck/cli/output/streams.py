@@ -99,15 +99,16 @@ def is_terminal(stream: TextIO | None) -> bool:
 def face_of(stream: TextIO | None, *, no_color: bool, environment: Mapping[str, str] | None = None) -> Face:
     """What this stream can show. A terminal's width is used between 40 and 120 columns; 80 elsewhere."""
     environ = os.environ if environment is None else environment
-    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
-    unicode = "utf" in encoding
+    from semscheck.report.text.lines import speaks_unicode
+
+    unicode = speaks_unicode(getattr(stream, "encoding", None), environ if is_terminal(stream) else {})
     if not is_terminal(stream):
         return Face(unicode=unicode)
     terminal = environ.get("TERM", "")
     columns = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
     return Face(
         width=max(MIN_WIDTH, min(columns, MAX_WIDTH)),
-        unicode=unicode and terminal not in ("linux", "dumb"),
+        unicode=unicode,
         colour=not no_color and not environ.get("NO_COLOR") and _speaks_sgr(terminal, environ),
     )
 

@@ -132,7 +132,7 @@ def _node_words(node: Node, room: int) -> str:
     found says more than that it serves."""
     found = ", ".join(text for _, text in node.notes)
     both = node_reason(node)
-    choices = (f"{both}; {node.method}" if node.method else both, both, found or both)
+    choices = (f"{both}; {node.method}" if node.method else both, both, min(found or both, both, key=width))
     return next((text for text in map(one_line, choices) if width(text) <= room), one_line(choices[-1]))
 
 
@@ -149,8 +149,11 @@ def _draw_member(name: str, row: MemberRow, label_columns: int, columns: int) ->
     lines = []
     for index, (interface, node) in enumerate(nodes):
         start: Line = (letter, label) if index == 0 else (Span(" " * (label_columns + 2)),)
-        room = columns - line_width(start) - 16
-        name = pad(_node_name(node), wide) if wide + 14 <= room else ""
+        room = (
+            columns - line_width(start) - 16
+        )  # where a reason and an address do not fit, the reason stands alone
+        needed = wide + min(room, max(14, 0 if node.mark is Mark.OK else width(_node_words(node, room))))
+        name = pad(_node_name(node), wide) if needed <= room else ""
         head = (*start, _marked(node.mark), Span(f" {interface}  "), Span(name))
         detail = _node_words(node, columns - line_width(head) - 2)
         lines.append(_rest(cut(head, columns), f"  {detail}" if name else detail, columns))

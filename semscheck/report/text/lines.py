@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from semscheck.report.escape import visible
@@ -154,6 +154,14 @@ def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> l
             current = f"{current} {piece}" if current else piece
     lines.append(current)
     return [(first if index == 0 else rest) + line for index, line in enumerate(lines)]
+
+
+def speaks_unicode(encoding: str | None, environ: Mapping[str, str]) -> bool:
+    """Does a terminal show more than ASCII? By its locale, which Python's own encoding no longer follows where that
+    is "C" (PEP 540); a Linux console has few characters."""
+    chosen = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    few = chosen in {"C", "POSIX"} or environ.get("TERM") in {"linux", "dumb", "vt100", "vt220"}
+    return "utf" in (encoding or "").lower() and not few
 
 
 # One column for one column, so that what was laid out stays laid out.

@@ -22,7 +22,7 @@ from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
 from semscheck.report.story import evidence_lines, next_steps, story
-from semscheck.report.text.lines import Line, Span, ascii_line, cut, to_string, width, wrap
+from semscheck.report.text.lines import Line, Span, ascii_line, cut, fit, to_string, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
@@ -361,20 +361,26 @@ def _counts(report: Report) -> str:
     return f"Found: {', '.join(shown)}" if shown else "Found: nothing"
 
 
-def story_lines(report: Report, columns: int) -> list[Line]:
-    """The first five lines; labels in one column, what is long goes on under its beginning."""
+def story_lines(report: Report, columns: int, at_most: int = 20) -> list[Line]:
+    """The first five lines; labels in one column, what is long goes on under its beginning, `at_most` lines each."""
     first, *rest = story(report)
     verdict = state(words.mark_of(report.summary.verdict))
     room = max(LABEL, width(verdict.text) + 2)
-    told = wrap(one_line(first.text, 600), columns, " " * room)
+    told = _shortened(wrap(one_line(first.text, 600), columns, " " * room), at_most, columns)
     start = verdict.text.ljust(room + len(verdict.text) - width(verdict.text))
     lines: list[Line] = [(verdict, Span(start[len(verdict.text) :] + told[0][room:], "strong"))]
     lines += [(Span(line, "strong"),) for line in told[1:]]
     for entry in rest:
         wrapped = wrap(one_line(entry.text, 600), columns, entry.label.ljust(room))
+        wrapped = _shortened(wrapped, at_most, columns)
         lines += [(Span(entry.label.ljust(room), "dim"), Span(wrapped[0][room:]))]
         lines += [(Span(line),) for line in wrapped[1:]]
     return lines
+
+
+def _shortened(lines: list[str], at_most: int, columns: int) -> list[str]:
+    kept = lines[:at_most]
+    return kept if len(lines) <= at_most else [*kept[:-1], fit(f"{kept[-1]} …", columns)]
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> list[str]:

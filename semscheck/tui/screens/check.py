@@ -15,7 +15,9 @@ from textual.widgets import Input, OptionList
 
 from semscheck.model.events import Finished
 from semscheck.model.report import Report
+from semscheck.model.target import Target
 from semscheck.report import wording as words
+from semscheck.report.story import next_steps
 from semscheck.threads import off_loop
 from semscheck.tui import job as jobs
 from semscheck.tui import sections, shown
@@ -29,7 +31,8 @@ from semscheck.tui.widgets.bars import KeyBar, TitleBar, ViewBar
 from semscheck.tui.widgets.drawn import Drawn
 from semscheck.tui.widgets.findings import FilterBar, Findings, FindingsPane
 from semscheck.tui.widgets.lists import LineList
-from semscheck.tui.widgets.views import MAKERS, VIEWS, Checks, Summary, View
+from semscheck.tui.widgets.views import MAKERS, VIEWS, Checks, FactsView, Summary, View
+from semscheck.tui.widgets.words import WordFilter
 
 if TYPE_CHECKING:
     from textual.events import Resize
@@ -46,6 +49,7 @@ class CheckScreen(BaseScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy ticket", tooltip="Copy the text for the ticket"),
         Binding("e", "export", "Export", tooltip="Write the report as HTML, JSON or Markdown"),
+        Binding("n", "next", "Next", tooltip="What to do next: find the servers, check again, compare"),
         Binding("r", "again", "Again", tooltip="Run the same check again"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("s", "sort", "Sort"),
@@ -114,6 +118,7 @@ class CheckScreen(BaseScreen[None]):
 
     def _room(self, columns: int, rows: int) -> None:
         self.set_class(rows < 30, "-low")
+        self._paint_banner()
         self.query_one(Summary).set_room(columns, rows)
 
     @property
@@ -195,7 +200,8 @@ class CheckScreen(BaseScreen[None]):
         now, stopped = self.shown, self.stopped
         if now.report is not None:
             report = now.report
-            draw = lambda columns: sections.verdict(report, columns)  # noqa: E731
+            at_most = 2 if self.has_class("-low") else 5
+            draw = lambda columns: sections.verdict(report, columns, at_most)  # noqa: E731
         elif stopped is not None:
             draw = lambda columns: sections.trouble(stopped, columns)  # noqa: E731
         else:
@@ -247,9 +253,16 @@ class CheckScreen(BaseScreen[None]):
                 return not self.running
             case "copy" | "ticket" | "export":
                 return done
+            case "next":
+                return done
+            case "profile":
+                return done and self._can_keep_a_profile()
             case "again":
                 return not self.running and self._again() is not None
-            case "filter" | "sort":
+            case "filter":
+                lists = {"summary", "checks", "facts"}
+                return done and self.view in lists and not isinstance(self.focused, Input)
+            case "sort":
                 return done and self.view == "summary" and not isinstance(self.focused, Input)
             case "explain":
                 return done and self.view in {"summary", "checks"}
@@ -278,7 +291,11 @@ class CheckScreen(BaseScreen[None]):
 
     def action_back(self) -> None:
         filter_bar = self.query_one(FilterBar)
-        if filter_bar.has_class("-open") or filter_bar.filter:
+        opened = [it for it in self.query(f"#view-{self.view} WordFilter").results(WordFilter) if it.is_open]
+        if opened:
+            opened[0].close()
+            self._focus_view()
+        elif filter_bar.has_class("-open") or filter_bar.filter:
             filter_bar.clear()
             self._focus_view()
         elif self.view != "summary":
@@ -292,7 +309,10 @@ class CheckScreen(BaseScreen[None]):
         self.refresh_bindings()
 
     def action_filter(self) -> None:
-        self.query_one(FilterBar).open()
+        if self.view == "summary":
+            self.query_one(FilterBar).open()
+        else:
+            self.query_one(f"#view-{self.view}").query_one(WordFilter).open()
 
     def action_sort(self) -> None:
         order = self.query_one(FindingsPane).sort()
@@ -316,22 +336,80 @@ class CheckScreen(BaseScreen[None]):
         if self.shown.report is not None:
             self.house.push_screen(ExportScreen(self.shown.report))
 
+    def action_next(self) -> None:
+        from semscheck.tui.screens.next import NextScreen, Step
+
+        report = self.shown.report
+        assert report is not None
+        steps = [("profile", "Find the servers and keep them in a profile"), ("again", "Check again")]
+        steps += [("drill", "Watch a failover"), ("compare", "Compare with another saved run")]
+        offered = [Step(*step) for step in steps if self.check_action(step[0], ())]
+        told = next_steps(report)
+        self.house.push_screen(
+            NextScreen(
+                lambda columns: [line for step in told for line in sections.paragraph(f"- {step}", columns)],
+                (*offered, Step("client", "What to look at in the client")),
+            ),
+            self._do,
+        )
+
+    async def _do(self, action: str | None) -> None:
+        if action is not None:
+            await self.run_action(action)
+
+    def action_client(self) -> None:
+        from semscheck.tui.screens.next import CLIENT
+
+        self.house.push_screen(TextScreen("The client", plain(CLIENT), "\n".join(CLIENT)))
+
+    def _can_keep_a_profile(self) -> bool:
+        """Only for a name that can be reached from here."""
+        report = self.shown.report
+        if report is None or words.of_a_lab(report.run) or report.run.redacted:
+            return False
+        return self.house.doors.save_profile is not None and not report.target.fqdn_is_address
+
+    def action_profile(self) -> None:
+        assert self.shown.report is not None
+        target = self.shown.report.target
+        looking = f"Looking for the servers of {target.fqdn} …"
+        screen = TextScreen("Profile", plain(safe_lines(looking)))
+        self.house.push_screen(screen)
+        self.run_worker(self._keep_profile(target, screen), group="profile")
+
+    async def _keep_profile(self, target: Target, screen: TextScreen) -> None:
+        doors = self.house.doors
+        assert doors.save_profile is not None
+        save_profile = doors.save_profile
+        try:
+            said = await off_loop(lambda: save_profile(target))
+            completed = await off_loop(lambda: doors.target(target.fqdn, None))
+        except (DoorError, OSError) as error:
+            said = str(error)
+        else:
+            said += "\n\nEsc goes back, r checks again with it."
+            self.job = jobs.live(doors, jobs.as_set(completed, self.house.settings))
+        if screen.is_attached:
+            screen.show(plain(safe_lines(said)))
+
     def action_compare(self) -> None:
         from semscheck.tui.screens.open import OpenScreen
 
-        self.house.push_screen(OpenScreen("Compare with a saved report"), self._compare)
-
-    async def _compare(self, path: Path | None) -> None:
         compare, report = self.house.doors.compare, self.shown.report
-        if path is None or compare is None or report is None:
-            return
-        try:
-            text = await off_loop(lambda: compare(report, path))
-        except (DoorError, OSError) as error:
-            self.house.tell(str(error), bad=True)
-        else:
-            lines = safe_lines(text)
-            self.house.push_screen(TextScreen(f"Compared with {path.name}", plain(lines), text, "comparison"))
+        assert compare is not None
+        assert report is not None
+
+        async def take(path: Path) -> tuple[str, str]:
+            return path.name, await off_loop(lambda: compare(report, path))
+
+        self.house.push_screen(OpenScreen("Compare with a saved report", take), self._compared)
+
+    def _compared(self, found: tuple[str, str] | None) -> None:
+        if found is not None:
+            name, text = found
+            self.house.push_screen(
+                TextScreen(f"Compared with {name}", plain(safe_lines(text)), text, "comparison")
+            )
 
     def action_drill(self) -> None:
         from semscheck.tui.screens.drill import DrillScreen
@@ -365,14 +443,14 @@ class CheckScreen(BaseScreen[None]):
                 screen = FindingScreen(
                     self.shown.report, row.index, order, self.house.cards, self.shown.certificates
                 )
-                self.house.push_screen(screen)
+                self.house.push_screen(screen, self._do)
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
         from semscheck.tui.screens.finding import fact_screen
 
-        if self.shown.report is not None and event.index < len(self.shown.report.observations):
-            fact = self.shown.report.observations[event.index]
-            self.house.push_screen(fact_screen(fact, self.shown.certificates))
+        facts = self.query_one(FactsView).facts
+        if event.index < len(facts):
+            self.house.push_screen(fact_screen(facts[event.index], self.shown.certificates))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the filter goes to the list."""

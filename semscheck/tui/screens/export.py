@@ -16,6 +16,7 @@ from semscheck.threads import off_loop
 from semscheck.tui.runners import DoorError
 from semscheck.tui.screens.base import Window
 from semscheck.tui.widgets.chooser import Chooser
+from semscheck.tui.widgets.folder import Folder
 
 FORMATS = (
     ("html", "HTML, to read and print"),
@@ -47,6 +48,7 @@ class ExportScreen(Window[None]):
     ExportScreen > Vertical { width: 76; max-width: 96%; height: auto; background: $surface; padding: 1 2; }
     ExportScreen Chooser { margin-bottom: 1; }
     ExportScreen Input { background: $panel; margin-bottom: 1; }
+    ExportScreen Folder { max-height: 5; margin-bottom: 1; }
     ExportScreen #export-note { width: 1fr; height: auto; margin-top: 1; color: $state-dim; }
     """
 
@@ -68,8 +70,13 @@ class ExportScreen(Window[None]):
                 id="redact",
             )
             yield Input(str(Path.cwd() / self._named), compact=True, id="export-path")
+            yield Folder(Path.cwd(), reports=False)
             yield Button("Export", id="export-go", compact=True)
-            yield Label("Tab goes on, the arrows choose, Esc goes back", id="export-note", markup=False)
+            yield Label(
+                "Tab goes on, the arrows choose, Enter goes into a folder, Esc goes back",
+                id="export-note",
+                markup=False,
+            )
 
     def on_mount(self) -> None:
         self.query_one("#export-go").focus()
@@ -77,6 +84,11 @@ class ExportScreen(Window[None]):
     @property
     def _format(self) -> str:
         return str(self.query_one("#format", Chooser).value)
+
+    def on_folder_entered(self, event: Folder.Entered) -> None:
+        """The file goes into the folder that is shown."""
+        field = self.query_one(Input)
+        field.value = str(event.path / (Path(field.value).name or self._named))
 
     def on_chooser_chosen(self) -> None:
         """The name follows the format until somebody writes another one."""

@@ -15,6 +15,8 @@ from textual.widgets.option_list import Option
 from semscheck.model.findings import Card
 from semscheck.model.observations import AnyObservation, Certificate
 from semscheck.model.report import Report
+from semscheck.report.escape import one_line
+from semscheck.report.story import proof
 from semscheck.report.text.lines import Span
 from semscheck.tui import detail, facts
 from semscheck.tui.screens.base import Window
@@ -38,7 +40,7 @@ class Evidence(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Look")]
 
 
-class FindingScreen(Window[None]):
+class FindingScreen(Window[str | None]):
     HELP = (
         "One finding: what was seen, who fixes it and how, why it matters, and the facts it rests on. "
         "Tab goes between the text and the facts."
@@ -48,6 +50,7 @@ class FindingScreen(Window[None]):
         Binding("tab", "app.focus_next", "Evidence"),
         Binding("n", "next(1)", "Next"),
         Binding("p", "next(-1)", "Previous"),
+        Binding("N", "leave_for('next')", "What next", show=False),
     ]
     DEFAULT_CSS = """
     FindingScreen { background: $background; }
@@ -86,6 +89,10 @@ class FindingScreen(Window[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (action == "next" and len(self._order) < 2)
 
+    def action_leave_for(self, action: str) -> None:
+        """To what can be done next, on the screen below."""
+        self.dismiss(action)
+
     def action_next(self, by: int) -> None:
         at = self._order.index(self._index) if self._index in self._order else 0
         self._index = self._order[(at + by) % len(self._order)]
@@ -93,17 +100,16 @@ class FindingScreen(Window[None]):
 
     def _paint(self) -> None:
         report, index = self._report, self._index
-        found = report.findings[index]
         at = f" {self._order.index(index) + 1} of {len(self._order)}" if index in self._order else ""
         self.query_one(TitleBar).show(f"Finding{at}", "")
         self.query_one("#finding-text", Drawn).show(
             lambda columns: detail.of_finding(report, index, self._cards, columns)
         )
         self.query_one(VerticalScroll).scroll_home(animate=False)
-        by_id = {it.id: it for it in report.observations}
-        self._facts = tuple(by_id[it] for it in found.evidence[:MAX_EVIDENCE] if it in by_id)
+        seen = proof(report, report.findings[index])[:MAX_EVIDENCE]
+        self._facts = tuple(it for it, _ in seen)
         evidence = self.query_one(Evidence)
-        evidence.set_options(Option(Content(facts.one(it))) for it in self._facts)
+        evidence.set_options(Option(Content(one_line(line, 300) or facts.one(it))) for it, line in seen)
         evidence.highlighted = 0 if self._facts else None
         evidence.display = bool(self._facts)
         self.query_one("#evidence-heading").display = bool(self._facts)

@@ -23,6 +23,7 @@ from semscheck.tui.painting import STYLES
 from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.store import Recent
 from semscheck.tui.widgets.bars import KeyBar, TitleBar
+from semscheck.tui.widgets.words import WordFilter
 
 LOOKING = "Looking for the server this desktop is enrolled with …"
 NOT_ENROLLED = "This desktop is not enrolled with a server. Type the name that clients use."
@@ -57,6 +58,8 @@ class StartScreen(BaseScreen[None]):
         Binding("enter", "run", "Run", show=False),
         Binding("o", "open", "Open a saved report"),
         Binding("p", "settings", "Settings"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("escape", "clear", "All again", show=False),
     ]
     DEFAULT_CSS = """
     StartScreen { layout: vertical; }
@@ -68,6 +71,8 @@ class StartScreen(BaseScreen[None]):
                        background: $panel; color: $foreground; content-align: center middle; }
     StartScreen #run:focus { background: $state-info; color: $on-state; text-style: bold; }
     StartScreen #note { margin: 0 2 1 2; padding-left: 9; color: $state-dim; height: auto; width: 1fr; }
+    StartScreen #note.-bad { color: $state-critical; }
+    StartScreen WordFilter { margin: 0 2 1 2; }
     StartScreen Offers { height: 1fr; margin: 0 2; background: $background; text-wrap: nowrap;
                          text-overflow: ellipsis; }
     StartScreen Offers > .option-list--option-disabled { color: $foreground; text-style: bold; }
@@ -89,6 +94,7 @@ class StartScreen(BaseScreen[None]):
             yield Input(self._given or "", placeholder="keys.example.com", id="fqdn")
             yield Button("Run", id="run")
         yield Label(LOOKING if not self._given else "", id="note", markup=False)
+        yield WordFilter()
         yield Offers(markup=False, compact=True)
         yield KeyBar()
 
@@ -137,6 +143,7 @@ class StartScreen(BaseScreen[None]):
 
     def _list(self) -> None:
         offers: list[Offer] = []
+        words_ = self.query_one(WordFilter)
         recent = [self._recent(it) for it in self.house.recent]
         profiles = [self._profile_offer(it) for it in self._profiles]
         scenarios = self.house.doors.scenarios if self.house.doors.check_lab else ()
@@ -148,8 +155,8 @@ class StartScreen(BaseScreen[None]):
             ("Saved reports", opening),
             ("Try the lab, without a network", lab),
         ):
-            if group:
-                offers += [*([Offer(Content(" "))] if offers else []), Offer(Content(title)), *group]
+            if kept := [it for it in group if words_.passes(it.text.plain)]:
+                offers += [*([Offer(Content(" "))] if offers else []), Offer(Content(title)), *kept]
         self._offers = offers
         options = self.query_one(Offers)
         at = options.highlighted
@@ -175,6 +182,22 @@ class StartScreen(BaseScreen[None]):
     def _scenario(self, name: str, sentence: str) -> Offer:
         return Offer(_entry(one_line(name, 40), one_line(sentence)), lambda: self.house.check_lab(name))
 
+    def action_filter(self) -> None:
+        self.query_one(WordFilter).open()
+
+    def action_clear(self) -> None:
+        self.query_one(WordFilter).close()
+        self.query_one(Offers).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "filter":
+            return not isinstance(self.focused, Input)
+        return action != "clear" or self.query_one(WordFilter).is_open
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if isinstance(event.input, WordFilter):
+            self._list()
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         act = self._offers[event.option_index].act
         if act is not None:
@@ -185,8 +208,11 @@ class StartScreen(BaseScreen[None]):
     async def on_button_pressed(self, _: Button.Pressed) -> None:
         await self._run()
 
-    async def on_input_submitted(self, _: Input.Submitted) -> None:
-        await self._run()
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        if isinstance(event.input, WordFilter):
+            self.query_one(Offers).focus()
+        else:
+            await self._run()
 
     async def action_run(self) -> None:
         await self._run()
@@ -209,13 +235,17 @@ class StartScreen(BaseScreen[None]):
             await self.house.forget(recent)
             self._list()
 
-    def _note(self, text: str) -> None:
-        self.query_one("#note", Label).update(text)
+    def _note(self, text: str, bad: bool = False) -> None:
+        note = self.query_one("#note", Label)
+        note.update(text)
+        note.set_class(bad, "-bad")
+
+    def complain(self, text: str) -> None:
+        """What is wrong with what was typed or chosen, below the field."""
+        self._note(one_line(text, 400), bad=True)
 
     def action_open(self) -> None:
-        from semscheck.tui.screens.open import OpenScreen
-
-        self.house.push_screen(OpenScreen("Open a saved report"), self.house.open_report)
+        self.house.open_report()
 
     def action_settings(self) -> None:
         self.house.action_settings()

@@ -18,7 +18,8 @@ from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
-from semscheck.report.text.lines import Line, Span, pad
+from semscheck.report.folding import tally
+from semscheck.report.text.lines import Line, Span
 from semscheck.report.wording import LABELS, SEVERITY_ORDER, SYMBOLS, mark_of
 from semscheck.tui import detail
 from semscheck.tui.listing import Filter, Order, Row, View, member_of, rows
@@ -29,14 +30,10 @@ from semscheck.tui.widgets.drawn import Drawn
 if TYPE_CHECKING:
     from textual.events import Click
 
-_OWNER_COLUMNS = max(len(owner) for owner in Owner) + 1
-
 
 class Findings(OptionList):
-    """One line a finding: state, code, who fixes it, what it is. Consequences are folded under their cause.
-
-    In high windows the sentence has a line of its own.
-    """
+    """A finding's state and kind, its code, owner and place, on one line or two. Consequences are folded under their
+    cause."""
 
     HELP = (
         "The findings, worst first. Enter or a second click opens one with all its evidence. Findings that "
@@ -63,7 +60,7 @@ class Findings(OptionList):
     def __init__(self) -> None:
         super().__init__(id="findings", markup=False, compact=True)
         self.rows: tuple[Row, ...] = ()
-        self.sentences = False
+        self.two_lines = self.beside = False
 
     @property
     def chosen(self) -> Row | None:
@@ -82,28 +79,19 @@ class Findings(OptionList):
         self.highlighted = indexes.index(before.index) if before and before.index in indexes else 0
 
     def _prompt(self, row: Row) -> Content:
+        """Kind and place; the owner where there is room. The sentence stands in the detail."""
         found = row.finding
         mark = mark_of(found.severity)
-        sign = "▸" if row.folded else "▾"
-        head = "└ " if row.depth else ""
-        parts: list[tuple[str, str]] = [
-            (f"{head}{SYMBOLS[mark]} ", STYLES[mark.value]),
-            (f"{found.code} ", "bold"),
-            (pad(found.owner.value, _OWNER_COLUMNS), "$state-dim"),
-        ]
-        summary = one_line(found.summary, 400)
-        some = any(it.consequences for it in self.rows)
-        folded = (
-            (f"{sign}{row.consequences}" if row.consequences else "").ljust(1 if row.depth else 3)
-            if some
-            else ""
+        head = f"{'└ ' if row.depth else ''}{SYMBOLS[mark]} "
+        sign = f"{'▸' if row.folded else '▾'}{row.consequences} " if row.consequences else ""
+        title, about = one_line(words.title(found), 60), one_line(found.subject.name, 253)
+        if self.two_lines:
+            below = f"\n{' ' * len(head)}{found.code}  {found.owner.value}  {about}"
+        else:
+            below = f"  {about}" if self.beside else f"  {found.code}  {found.owner.value}  {about}"
+        return Content.assemble(
+            (head, STYLES[mark.value]), (sign, "$state-info"), (title, "bold"), (below, "$state-dim")
         )
-        if not self.sentences:
-            return Content.assemble(*parts, (folded, "$state-info"), summary)
-        name = one_line(found.name.replace("-", " "), 60)
-        more = f"  {sign}{words.count(row.consequences, 'consequence')}" if row.consequences else ""
-        indent = " " * (len(head) + 2)
-        return Content.assemble(*parts, name, (more, "$state-info"), f"\n{indent}", (summary, "$state-dim"))
 
     def action_fold(self) -> None:
         self._tell(None)
@@ -249,11 +237,11 @@ class FindingsPane(Container):
         self.query_one(FilterBar).offer(report)
         self._list()
 
-    def set_room(self, beside: bool, sentences: bool) -> None:
+    def set_room(self, beside: bool, two_lines: bool) -> None:
         self.set_class(beside, "-beside")
         findings = self.query_one(Findings)
-        if findings.sentences != sentences:
-            findings.sentences = sentences
+        if (findings.beside, findings.two_lines) != (beside, two_lines):
+            findings.beside, findings.two_lines = beside, two_lines
             if self.report is not None:
                 self._list()
 
@@ -300,21 +288,11 @@ class FindingsPane(Container):
 
     def _heading(self, listed: int) -> Line:
         assert self.report is not None
-        counts = self.report.summary.counts
-        parts = [
-            Span(f"{SYMBOLS[mark_of(it)]} {_counted(it, counts[it])}", mark_of(it).value)
-            for it in SEVERITY_ORDER
-            if counts.get(it)
-        ]
         line = [Span("Findings", "strong")]
-        for part in parts:
-            line += [Span("  "), part]
-        if self.view.filter:
-            line.append(Span(f"   filtered: {listed} shown", "info"))
         if self.view.order is not Order.SEVERITY:
-            line.append(Span(f"   sorted by {self.view.order}", "dim"))
+            line.append(Span(f"  sorted by {self.view.order}", "dim"))
+        if self.view.filter:
+            line.append(Span(f"  filtered: {listed} of {len(self.report.findings)} shown", "info"))
+        else:
+            line.append(Span(f"  {tally(self.report.findings)}"))
         return tuple(line)
-
-
-def _counted(severity: Severity, number: int) -> str:
-    return words.count(number, "warning") if severity is Severity.WARNING else f"{number} {severity}"

@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from semscheck.model.analysis import Rotation
 from semscheck.model.findings import Card, State, Verdict
+from semscheck.model.observations import AnyObservation
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures import pictures
@@ -28,6 +29,7 @@ from semscheck.tui.shown import Shown, grid_of, path_of
 from semscheck.tui.widgets.drawn import Drawn, drawing
 from semscheck.tui.widgets.findings import FindingsPane
 from semscheck.tui.widgets.lists import LineList
+from semscheck.tui.widgets.words import WordFilter
 
 Cards = Mapping[str, Card]
 
@@ -102,7 +104,7 @@ class Summary(Vertical):
         self.set_class(columns >= 118, "-wide")
         self.set_class(columns >= 136, "-broad")
         self.set_class(rows >= 34, "-high")
-        self.query_one(FindingsPane).set_room(beside=columns >= 100, sentences=rows >= 34)
+        self.query_one(FindingsPane).set_room(beside=columns >= 100, two_lines=rows >= 34)
 
 
 _CHANGES = frozenset((Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS))
@@ -254,10 +256,20 @@ class ChecksView(Container):
     """
 
     def compose(self) -> ComposeResult:
+        yield WordFilter()
         yield Checks(id="checks", markup=False, compact=True)
 
     def show(self, shown: Shown, cards: Cards) -> None:
-        listed = shown.report.verdicts if shown.report else ()
+        self._shown, self._cards = shown, cards
+        self._list()
+
+    def on_input_changed(self) -> None:
+        self._list()
+
+    def _list(self) -> None:
+        shown, cards, words_ = self._shown, self._cards, self.query_one(WordFilter)
+        made = shown.report.verdicts if shown.report else ()
+        listed = [it for it in made if words_.passes(_searched(it, cards.get(it.code)))]
         options = self.query_one(Checks)
         options.verdicts = tuple(sorted(listed, key=lambda it: (_STATE_ORDER.index(it.state), it.code)))
         found: dict[str, Mark] = {}
@@ -268,7 +280,8 @@ class ChecksView(Container):
         )
         options.highlighted = 0 if listed else None
         if not listed:
-            options.add_option(Option("The checks are made when the run has ended.", disabled=True))
+            nothing = "Nothing passes the filter." if made else "The checks are made when the run has ended."
+            options.add_option(Option(nothing, disabled=True))
 
     def _prompt(self, it: Verdict, card: Card | None, found: Mark | None) -> Content:
         """found: the worst of what the rule found, which says more than that it found something."""
@@ -284,6 +297,10 @@ class ChecksView(Container):
         )
 
 
+def _searched(it: Verdict, card: Card | None) -> str:
+    return f"{it.code} {card.name.replace('-', ' ') if card else ''} {words.STATE[it.state]} {it.why or ''}"
+
+
 class Checks(OptionList):
     HELP = "Every check that semscheck knows, and what it answered this time. Enter explains one."
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Explain")]
@@ -293,15 +310,28 @@ class Checks(OptionList):
 class FactsView(Container):
     """Every observation of the run."""
 
+    facts: tuple[AnyObservation, ...] = ()
+
     def compose(self) -> ComposeResult:
+        yield WordFilter()
         yield LineList(id="facts")
 
     def show(self, shown: Shown, cards: Cards) -> None:
-        facts = shown.report.observations if shown.report else ()
-        empty = "The facts are listed when the run has ended."
+        self._all = shown.report.observations if shown.report else ()
+        self._list()
+
+    def on_input_changed(self) -> None:
+        self._list()
+
+    def _list(self) -> None:
+        words_ = self.query_one(WordFilter)
+        self.facts = tuple(it for it in self._all if words_.passes(one(it))) if words_.value else self._all
+        empty = "Nothing passes the filter." if self._all else "The facts are listed when the run has ended."
         self.query_one(LineList).show(
-            len(facts) or 1,
-            lambda index: f"{facts[index].at_s:7.2f} s  {one(facts[index])}" if facts else empty,
+            len(self.facts) or 1,
+            lambda index: (
+                f"{self.facts[index].at_s:7.2f} s  {one(self.facts[index])}" if self.facts else empty
+            ),
         )
 
 

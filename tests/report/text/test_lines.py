@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semscheck.report.text.lines import Span, fit, pad, to_ascii, to_string, width, wrap
+from semscheck.report.text.lines import Span, fit, pad, speaks_unicode, to_ascii, to_string, width, wrap
 
 visible = st.text(st.characters(exclude_categories=("C", "Z")), max_size=200)
 
@@ -71,3 +71,21 @@ def test_a_figure_keeps_its_unit() -> None:
     assert wrap("at most 8.9 % of new ones", 12) == ["at most", "8.9 % of new", "ones"]
     assert wrap("it has 3 servers", 8) == ["it has 3", "servers"]
     assert wrap("829 ms", 4) == ["829 ", "ms"]  # no room: it is broken as any word is
+
+
+@pytest.mark.parametrize(
+    ("environ", "speaks"),
+    [
+        ({}, True),
+        ({"LANG": "de_DE.UTF-8"}, True),
+        ({"LC_ALL": "C"}, False),
+        ({"LC_ALL": "POSIX", "LANG": "de_DE.UTF-8"}, False),
+        ({"LC_ALL": "C.UTF-8"}, True),
+        ({"LC_ALL": "", "LANG": "C"}, False),
+        ({"TERM": "linux"}, False),
+    ],
+)
+def test_a_terminal_of_the_plain_locale_gets_ascii(environ: dict[str, str], speaks: bool) -> None:
+    assert speaks_unicode("utf-8", environ) is speaks
+    assert not speaks_unicode("iso-8859-1", environ)
+    assert not speaks_unicode(None, environ)
