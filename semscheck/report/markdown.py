@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
 from semscheck.model.analysis import Method
 from semscheck.model.findings import Confidence, Owner
 from semscheck.model.report import Report
-from semscheck.model.target import Endpoint, Member, Severity, Target
+from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line, visible
 from semscheck.report.folding import Group, grouped
-from semscheck.report.story import enrolled, local_and_utc, next_steps, resolved, servers, story
+from semscheck.report.story import as_typed, enrolled, local_and_utc, next_steps, resolved, servers, story
 from semscheck.report.text.prose import paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
@@ -133,44 +132,6 @@ def repeat(report: Report) -> str:
     """The command that repeats this run; a lab is played anew, since its addresses and its profile are gone."""
     scenario = report.run.options.get("scenario")
     if scenario is None:
-        said = command(report.target)
+        said = one_line(f"semscheck check {as_typed(report.target, whole=True)}", 2000)
         return said.replace(" check ", " drill ", 1) if report.analysis.watch is not None else said
     return one_line(f"semscheck demo {shlex.quote(scenario)}", 200)
-
-
-def command(target: Target) -> str:
-    """The command that repeats the check, quoted for a POSIX shell; the profile where there was one."""
-    parts = ["semscheck", "check", target.fqdn]
-    if target.profile is not None:
-        parts += ["--profile", target.profile]
-    else:
-        parts += _options(target)
-    if target.families in ((4,), (6,)):
-        parts.append(f"-{target.families[0]}")
-    if target.connections_given:
-        parts += ["--connections", str(target.connections)]
-    if target.ask_services:
-        parts.append("--services")
-    return one_line(" ".join(shlex.quote(part) for part in parts), 2000)
-
-
-def _options(target: Target) -> list[str]:
-    parts: list[str] = []
-    if target.port != 443:
-        parts += ["--port", str(target.port)]
-    for member in target.members:
-        parts += ["--member", _member(member)]
-    for balancer in target.balancers:
-        parts += ["--balancer", balancer]
-    for resolver in target.resolvers:
-        parts += ["--resolver", words.place(resolver.address, resolver.port)]
-    return [*parts, *(("--ca-file", target.ca_file) if target.ca_file else ())]
-
-
-def _member(member: Member) -> str:
-    """NAME=REPLICATION_IP,CLIENT_IP of the command line, which takes one address of each."""
-    return f"{member.name}={_first(member.replication)},{_first(member.client)}"
-
-
-def _first(endpoints: Sequence[Endpoint]) -> str:
-    return words.place(endpoints[0].address, endpoints[0].port) if endpoints else ""

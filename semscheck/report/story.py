@@ -5,6 +5,7 @@ Values of the report in words that are raw: each output makes them safe and lays
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.report import Report
-from semscheck.model.target import DEFAULT_PORT, Target
+from semscheck.model.target import DEFAULT_PORT, Member, Target
 from semscheck.report import wording as words
 
+NUMBERED = re.compile(r"[a-z-]+\d+\.")  # as servers are called, and seldom what clients use
 COMPARE = "semscheck compare A.json B.json"
 
 
@@ -79,6 +81,8 @@ def next_steps(report: Report) -> tuple[str, ...]:
     if said.verdict not in (Status.OK, Status.UNKNOWN):
         return ()
     steps = []
+    if all(member.found for member in report.target.members) and NUMBERED.match(report.target.fqdn):
+        steps.append("If this is one server's own name, check the name that clients use as well.")
     if not report.target.members:
         steps.append(f"Name the servers, so that each is checked: `semscheck init {same}` finds them.")
     if said.verdict is Status.OK:
@@ -92,16 +96,37 @@ def next_steps(report: Report) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def as_typed(target: Target) -> str:
-    """The arguments with which the same thing is looked at once more."""
-    if target.profile:
-        return f"--profile {shlex.quote(target.profile)}"
-    typed = [target.fqdn]
-    typed += ["--port", str(target.port)] if target.port != DEFAULT_PORT else []
-    typed += ["--ca-file", target.ca_file] if target.ca_file else []
-    for one in target.resolvers:
-        typed += ["--resolver", words.place(one.address, one.port)]
+def as_typed(target: Target, *, whole: bool = False) -> str:
+    """The arguments with which the same thing is looked at once more, quoted for a POSIX shell. whole: and how."""
+    typed = [target.fqdn, *(("--profile", target.profile) if target.profile is not None else _told(target))]
+    if whole and target.families in ((4,), (6,)):
+        typed.append(f"-{target.families[0]}")
+    if whole and target.connections_given:
+        typed += ["--connections", str(target.connections)]
+    if whole and target.ask_services:
+        typed.append("--services")
     return shlex.join(typed)
+
+
+def _told(target: Target) -> list[str]:
+    """What was told on the command line; servers that the check found by itself are found again."""
+    typed = ["--port", str(target.port)] if target.port != DEFAULT_PORT else []
+    for member in target.members:
+        typed += ["--member", _member(member)] if not member.found else []
+    for balancer in target.balancers:
+        typed += ["--balancer", balancer]
+    for resolver in target.resolvers:
+        typed += ["--resolver", words.place(resolver.address, resolver.port)]
+    return [*typed, *(("--ca-file", target.ca_file) if target.ca_file else ())]
+
+
+def _member(member: Member) -> str:
+    """NAME=REPLICATION_IP,CLIENT_IP of the command line, which takes one address of each."""
+    ends = [
+        words.place(each[0].address, each[0].port) if each else ""
+        for each in (member.replication, member.client)
+    ]
+    return f"{member.name}={','.join(ends)}"
 
 
 # --- facts for a ticket --------------------------------------------------------------------------------------

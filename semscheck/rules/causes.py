@@ -61,6 +61,8 @@ TABLE: tuple[Row, ...] = (
         for row in rows(code, Relation.FAILS, *NET, *TLS, "CLU005", "CLU006", "CLU007", "DNS010")
     ),
     *rows("CLT003", Relation.ANY, "DNS001", "DNS002"),
+    # Of a server's own name, other servers' certificates are not.
+    *rows("CLT001", Relation.ANY, "CRT001", "CRT002", "CRT003", "CRT015", "CRT018"),
     *rows("DNS010", Relation.FAILS, *NET, *TLS, "CLU005", "NET014"),
     # What DNS makes of the name comes before what is met at the addresses that it gives.
     *rows("DNS017", Relation.ANY, "DNS010", "DNS002", "DNS015", "DNS013", "DNS007", "DNS021", "CLU005"),

@@ -22,6 +22,9 @@ _RANKED = (
 )
 ORDER = {kind: rank for rank, kind in enumerate(_RANKED)}
 BREAKS = (ImpactKind.NOBODY_CONNECTS, ImpactKind.SOME_FAIL)
+OWN_NAME = (
+    "CLT001"  # one server's name was typed: what the others' certificates say of it is no trouble of clients
+)
 OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
 _OF_TODAY = (ImpactKind.UNTIL_DATE, ImpactKind.SLOW, ImpactKind.NOT_TESTED)  # no hindrance to take over
 A_FEW = 0.04
@@ -77,9 +80,8 @@ def _is_uncertain(finding: Finding, findings: Sequence[Finding]) -> bool:
     this check was turned away.
     """
     cause = findings[finding.caused_by] if finding.caused_by is not None else finding
-    return cause is not finding and (
-        cause.severity is Severity.UNKNOWN or cause.impact is ImpactKind.NOT_TESTED
-    )
+    turned_away = cause.severity is Severity.UNKNOWN or cause.impact is ImpactKind.NOT_TESTED
+    return cause is not finding and (turned_away or cause.code == OWN_NAME)
 
 
 def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:

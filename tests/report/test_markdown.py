@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Severity
 from semscheck.report import markdown
+from semscheck.report.story import as_typed
 from tests.report import reports
 
 
@@ -115,7 +116,7 @@ def test_the_command_repeats_the_check_without_a_profile() -> None:
         connections_given=True,
         ask_services=True,
     )
-    assert shlex.split(markdown.command(target)) == [
+    assert ["semscheck", "check", *shlex.split(as_typed(target, whole=True))] == [
         "semscheck",
         "check",
         "keys.example.com",

@@ -169,7 +169,7 @@ def test_local_time_and_utc_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) 
         ({"port": 8443}, "keys.example.com --port 8443"),
         ({"ca_file": "/tmp/our ca.pem"}, "keys.example.com --ca-file '/tmp/our ca.pem'"),
         ({"resolvers": (Endpoint("192.0.2.53", 5353),)}, "keys.example.com --resolver 192.0.2.53:5353"),
-        ({"profile": "keys.toml"}, "--profile keys.toml"),
+        ({"profile": "keys.toml"}, "keys.example.com --profile keys.toml"),
     ],
 )
 def test_next_looks_at_the_same_thing_again(changes: dict[str, Any], typed: str) -> None:

@@ -148,3 +148,15 @@ async def test_a_members_own_interface_has_nothing_in_front_and_is_shown_once() 
     assert "BAL010" not in {finding.code for finding in report.findings}, said(report)
     [member, *_] = path_picture(report.analysis, report.target).members
     assert len(member.replication) == 1
+
+
+async def test_one_servers_own_name_is_said_to_be_that() -> None:
+    """Typed to look at that server: nothing is to be changed in DNS, and others' certificates are right."""
+    scenario = SCENARIOS["healthy"]
+    async with playing(scenario) as lab:
+        name = lab.members[0].name
+        report = await run.check(target(lab, scenario, fqdn=name, fqdn_shown=name), seed=1, origin="lab")
+    lead = report.findings[report.summary.lead or 0]
+    assert (lead.code, report.summary.impact.kind) == ("CLT001", "no-redundancy"), said(report)  # type: ignore[union-attr]
+    assert "check that one" in report.summary.first_step
+    assert "DNS009" not in {finding.code for finding in report.findings}, said(report)

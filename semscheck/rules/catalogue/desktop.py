@@ -25,6 +25,7 @@ from semscheck.rules.catalogue.dns_facts import (
     serve_nobody,
 )
 from semscheck.rules.context import RuleContext, listed
+from semscheck.rules.remedies import steps
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
@@ -32,6 +33,16 @@ SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 
 
 def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
     return Subject("desktop", context.snapshot.run.vantage.host or "this desktop", address)
+
+
+_NEW_NAME = (
+    "Give the cluster a name of its own (not the server's), that leads to the load balancer.",
+    'Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".',
+    "Give clients the new installer, or enroll them again. Leave the server's own name in DNS as it is.",
+)
+_OWN_NAME = steps(
+    "If clients are enrolled with another name, check that one: this name is one server's.", *_NEW_NAME
+)
 
 
 @rule(
@@ -48,11 +59,7 @@ def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
             "over when this member is down, although the cluster works: no policy, no logs, possibly no mail. "
             "It happens where the client was downloaded from a member without setting another name."
         ),
-        remedy=(
-            "1. Give the cluster a name of its own (not the server's), that leads to the load balancer.\n"
-            '2. Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".\n'
-            "3. Give clients the new installer, or enroll them again. Leave the server's own name in DNS as it is."
-        ),
+        remedy=steps(*_NEW_NAME),
         seen_by=(
             "The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without "
             "members in the profile it cannot be determined."
@@ -81,6 +88,7 @@ def bound_to_member(context: RuleContext) -> Answers:
             for answer in resolver_answers(context)
             if (any(hop.target == alias for hop in answer.cname) if alias else answer.records)
         ),
+        remedy=None if alias else _OWN_NAME,
         args={"member": member, "by": "alias" if alias else "name"},
     )
 

@@ -81,6 +81,8 @@ def points_to_replication(context: RuleContext) -> Answers:
     missing = _unled(context)
     if missing is None and not any(member.replication for member in context.target.members):
         missing = NotObserved("no member's Interface 1 is known")
+    if missing is None and context.target.fqdn in {one.name.lower() for one in context.target.members}:
+        missing = NotObserved("the name is one server's own (CLT001), which leads to its Interface 1")
     if missing is not None:
         yield missing
         return
