@@ -170,7 +170,7 @@ def key(field: Part) -> Key:
     spki = hashlib.sha256(field.whole).hexdigest()
     algorithm, bits = list(parts(_expect(field, _SEQUENCE).content))[:2]
     kinds = list(parts(_expect(algorithm, _SEQUENCE).content))
-    kind = _KEYS.get(oid(_expect(kinds[0], _OID).content))
+    kind = _KEYS.get(oid(_expect(part(algorithm.content), _OID).content))
     if kind == "RSA":
         modulus = part(_expect(part(bits.content[1:]), _SEQUENCE).content)
         size = int.from_bytes(_expect(modulus, _INTEGER).content).bit_length()
