@@ -6,6 +6,7 @@ After the Monitoring Plugins Development Guidelines, "Plugin Output for Nagios" 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
@@ -27,7 +28,9 @@ STATUS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perfdata:
-    """One figure. value: None if it was not measured. warning, critical: ranges of the guidelines, or empty."""
+    """One figure. value: None if it was not measured; beyond what a float holds it is shown as that too.
+
+    warning, critical: ranges of the guidelines, or empty."""
 
     label: str
     value: float | None
@@ -38,7 +41,8 @@ class Perfdata:
     maximum: str = ""
 
     def __str__(self) -> str:
-        value = "U" if self.value is None else f"{_figure(self.value)}{self.unit}"
+        told = self.value is not None and abs(self.value) <= sys.float_info.max
+        value = f"{_figure(self.value or 0)}{self.unit}" if told else "U"
         fields = (value, self.warning, self.critical, self.minimum, self.maximum)
         return f"'{_label(self.label)}'={';'.join(fields).rstrip(';')}"
 

@@ -7,7 +7,7 @@ family), by the members, and by the catalogue's codes.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -222,7 +222,7 @@ def _distinct(points: Iterable[Point]) -> tuple[Point, ...]:
     """The first sample of each series that is a number; a repeated series makes a scrape fail."""
     seen: dict[Labels, Point] = {}
     for point in points:
-        if math.isfinite(point.value):
+        if abs(point.value) <= sys.float_info.max:  # neither infinite nor NaN, nor an integer beyond either
             seen.setdefault(tuple((name, _value(value)) for name, value in point.labels), point)
     return tuple(seen.values())
 

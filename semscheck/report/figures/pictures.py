@@ -523,7 +523,7 @@ def _watch_strip(watch: WatchAnalysis, target: Target | None) -> ConnectionStrip
     names = [answerer.name for answerer in watch.answered_by]
     known = [member.name for member in target.members if member.name in names] if target else []
     tags = _lettered([*known, *names])
-    who = [None if at is None else names[at] for at in watch.sequence]
+    who = [names[at] if at is not None and 0 <= at < len(names) else None for at in watch.sequence]
     cells = _cells(who, watch.failed, tags)
     rows = tuple(
         StripRow("watch", f"{words.elapsed(watch.started_s[at])}", "", 0, cells[at : at + WATCH_ROW])
@@ -547,7 +547,7 @@ def _cells(members: Sequence[str | None], failed: Sequence[int], tags: Mapping[s
     broken = set(failed)
     return tuple(
         Cell(tags[name].letter, "answered", name, tags[name])
-        if name is not None
+        if name is not None and name in tags
         else Cell(FAILED, "failed")
         if index in broken
         else Cell(UNIDENTIFIED, "unidentified")
