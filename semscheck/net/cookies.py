@@ -51,10 +51,10 @@ def set_by(headers: Iterable[tuple[str, str]], now: datetime) -> tuple[Cookie, .
     return tuple(found)
 
 
-def names_set(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The names that an answer's Set-Cookie headers set anew, or take back."""
+def pairs_set(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Name and value of what an answer's Set-Cookie headers set, or take back."""
     pairs = (_pair(header.partition(";")[0]) for header in _set_cookie(headers))
-    return frozenset(pair[0] for pair in pairs if pair is not None)
+    return tuple(pair for pair in pairs if pair is not None)
 
 
 def _set_cookie(headers: Iterable[tuple[str, str]]) -> Iterable[str]:

@@ -1,17 +1,17 @@
 """Members unknown: what earlier connections were given is shown to later ones through the FQDN.
 
 TLS sessions first, which leave nothing behind on the servers; then HTTP session cookies. A balancer may keep clients
-by what is shown, and then every token leads back to its issuer. So a session cookie is also shown beside a made-up
-value of the same name: in one order or the other the balancer reads the made-up one and chooses anew, while a
-server that takes the first value that it knows (as Tomcat does, CoyoteAdapter.parseSessionCookiesId) still finds the
-session if it is its own.
+by what is shown, and then every token leads back to its issuer. So a session cookie is also shown in ways that a
+balancer reads otherwise than an application does: beside a made-up value of the same name, before it or after it (an
+application takes the first, the last, or as Tomcat does the one that it knows, CoyoteAdapter.parseSessionCookiesId);
+in quotes, or with one character encoded, which balancers compare as they are and many applications undo.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from semscheck.model.observations import Arm, Control
@@ -30,18 +30,30 @@ MAX_SESSION_COOKIES = 3
 OWN_ATTEMPTS = 3
 OWN_SHOWN = 3  # times that a connection is shown its own cookie
 MADE_UP = "made up"
+WAYS = ("before", "after", "quoted", "encoded")
+UNREAD_AFTER = (
+    3  # times that a way of showing a session was never recognised: the application does not read it
+)
+ONE_SHOWN = 24  # connections that one session is shown to, where its server may have most of them
+# Each letter and digit for another one of its kind (hexadecimal stays so): a value of the same form that nobody gave.
+_OTHERS = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "9876543210fedcbazyxwvutsrqponmlkjihgFEDCBAZYXWVUTSRQPONMLKJIHG",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCookies:
     """What a connection did with the cookies that it had just given.
 
-    controls: as observed. sessions: cookies of which a made-up value was not accepted, known again or not.
+    controls: as observed. sessions: cookies of which a made-up value was not accepted, known again or not. naming:
+    whether there are others, or parts of these, that may name the server by themselves.
     """
 
     controls: tuple[Control, ...] = ()
     sessions: tuple[str, ...] = ()
     given: bool = False
+    naming: bool = False
 
 
 class Pairs:
@@ -92,6 +104,7 @@ class Pairs:
         """A session cookie should be known on the connection that gave it, and a made-up value should not. Tried
         again where no page came, as from a dead server of a pool."""
         line = self._line
+        elsewhere = await line.connect(Attempt("resume", context, page))
         for _ in range(OWN_ATTEMPTS):
             opened = await open_tls(line.probe, line.destination, context)
             if opened.tls is None:
@@ -100,29 +113,40 @@ class Pairs:
                 talk = line.talk(opened.tls)
                 answer, _failure = await line.ask(talk, page, None)
                 if answer is not None and answer.status < 500:
-                    return await self._judged(
-                        talk, page, set_by(answer.headers, line.probe.backend.clock.utc())
-                    )
+                    given = set_by(answer.headers, line.probe.backend.clock.utc())
+                    return await self._judged(talk, page, given, elsewhere.cookies)
             finally:
                 opened.tls.close()
         return OwnCookies()
 
-    async def _judged(self, talk: Conversation, page: str, given: Sequence[Cookie]) -> OwnCookies:
+    async def _judged(
+        self, talk: Conversation, page: str, given: Sequence[Cookie], elsewhere: Sequence[Cookie]
+    ) -> OwnCookies:
+        """elsewhere: what another connection was given: a session has another value there."""
         live = [cookie for cookie in given if not cookie.dead]
+        same = {(cookie.name, cookie.value) for cookie in elsewhere}
         controls: list[Control] = []
-        names: list[str] = []
-        sessions = [cookie for cookie in live if self._line.decide.may_be_session(cookie.name, cookie.value)]
+        known, unknown = list[str](), list[str]()
+        sessions = [
+            cookie
+            for cookie in live
+            if (cookie.name, cookie.value) not in same
+            and self._line.decide.may_be_session(cookie.name, cookie.value)
+        ]
         for cookie in sessions[:MAX_SESSION_COOKIES]:
             bare = Cookie(cookie.name, bare_values(cookie.value)[0])
             controls.append(await self._show_own(talk, page, _made_up(bare), MADE_UP))
             if controls[-1].recognised is not False:
                 continue
-            names.append(cookie.name)
             for _ in range(OWN_SHOWN):
                 controls.append(await self._show_own(talk, page, bare, bare.name))
                 if not controls[-1].recognised:
                     break
-        return OwnCookies(tuple(controls), tuple(names), bool(live))
+            (known if controls[-1].recognised else unknown).append(cookie.name)
+        # One that its own connection does not know is none, but where requests go each their own way.
+        names = tuple(known or unknown)
+        naming = any(cookie.name not in names or set(cookie.value) & set(".!~") for cookie in live)
+        return OwnCookies(tuple(controls), names, bool(live), naming)
 
     async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
         """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
@@ -140,7 +164,7 @@ class Pairs:
             shown_to="",
             address=line.destination.address,
             port=line.destination.port,
-            recognised=recognised(answer, cookie.name) if answer is not None else None,
+            recognised=recognised(answer, cookie) if answer is not None else None,
             failure=trouble,
         )
 
@@ -165,7 +189,7 @@ class Pairs:
         for label, cookie in tuple(self._found.items()):
             began = line.probe.record.now()
             answer, trouble = await line.ask(talk, page, f"{cookie.name}={cookie.value}")
-            known = recognised(answer, cookie.name) if answer is not None else None
+            known = recognised(answer, cookie) if answer is not None else None
             door = MemberEndpoint(label, line.destination)
             self._tracer.write_down(began, issued.sample, door, "cookie", known, trouble, cookie.name)
             if known or known is None:
@@ -178,32 +202,65 @@ class Pairs:
         now, door = self._line.probe.record.now(), MemberEndpoint(label, self._line.destination)
         self._tracer.write_down(now, issued.sample, door, "cookie", True, None, cookie.name)
 
-    async def by_cookie(self, context: ssl.SSLContext, page: str, name: str, connections: int) -> None:
-        """Each connection shows one session cookie of an earlier one, beside a made-up value, at changing distances
-        and in both orders in turn. It goes on from the fresh arm, whose cookies are the first to be shown."""
-        line = self._line
+    async def by_cookie(self, context: ssl.SSLContext, page: str, name: str, connections: int) -> bool:
+        """Each connection shows one session cookie of an earlier one, at changing distances and in several ways in
+        turn. It goes on from the fresh arm, whose cookies are the first to be shown. Where some are refused, and one
+        server may have most of the connections, one session is shown to many. Returns whether any was known."""
+        line, ways, made = self._line, [_Way(how) for how in WAYS], Attempt("pairs", context, page)
+        given = {at: _named(name, issued.cookies) for at, issued in enumerate(line.issued)}
+        left = {at: _Token(line.issued[at].sample.id, cookie) for at, cookie in given.items() if cookie}
         fresh = len(line.issued)
-        # By connection: the sample and the cookie of its member, a new one or the one that it recognised.
-        left: dict[int, tuple[str, Cookie]] = {}
-        for at, issued in enumerate(line.issued):
-            given = _named(name, issued.cookies)
-            if given is not None:
-                left[at] = (issued.sample.id, given)
-        used = (dict.fromkeys(range(1, LAGS + 1), 0), dict.fromkeys(range(1, LAGS + 1), 0))
         for at in range(fresh, fresh + connections):
-            order = at % 2
-            lag = _next_lag(at, left, used[order])
+            read = [way for way in ways if not way.unread]
+            way = read[at % len(read)] if read else ways[0]
+            lag = _next_lag(at, left, way.lags) if read else 0
             if not lag:
-                return
-            origin, cookie = left[at - lag]
-            sent = _beside_made_up(origin, cookie, order)
-            issued = await line.connect(Attempt("pairs", context, page, cookies=sent, index=at))
-            if issued.sample.failure is not None:
-                continue
-            renewed = _named(name, issued.cookies)
-            if renewed is not None or issued.sample.cookie_recognised:
-                left[at] = (issued.sample.id, renewed or cookie)
-            await line.pause()
+                break
+            issued = await self._show(replace(made, index=at), way, left[at - lag])
+            cookie = _named(name, issued.cookies)
+            if cookie is not None or issued.sample.cookie_recognised:
+                left[at] = _Token(issued.sample.id, cookie or left[at - lag].cookie)
+        for way in [way for way in ways if way.has_most][:1]:
+            for at in range(fresh + connections, fresh + connections + ONE_SHOWN):
+                await self._show(replace(made, index=at), way, way.known[0])
+        return any(way.known for way in ways)
+
+    async def _show(self, attempt: Attempt, way: _Way, token: _Token) -> Issued:
+        """One connection that shows a session cookie in one of the ways."""
+        sent = _shown_as(way.how, token)
+        issued = await self._line.connect(replace(attempt, cookies=sent))
+        if issued.sample.failure is None:
+            (way.known if issued.sample.cookie_recognised else way.refused).append(token)
+        await self._line.pause()
+        return issued
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A session cookie, and the connection that it stands for: one that it was given to, or that knew it."""
+
+    origin: str
+    cookie: Cookie
+
+
+@dataclass(slots=True)
+class _Way:
+    """One way to show a session, and what came of it: tokens that were recognised and that were not, and how often
+    each distance was used."""
+
+    how: str
+    known: list[_Token] = field(default_factory=list)
+    refused: list[_Token] = field(default_factory=list)
+    lags: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, LAGS + 1), 0))
+
+    @property
+    def unread(self) -> bool:
+        return len(self.refused) >= UNREAD_AFTER and not self.known
+
+    @property
+    def has_most(self) -> bool:
+        """Whether several servers answer, of which one may have most of the connections."""
+        return bool(self.refused) and len(self.known) * 3 > len(self.refused) * 2
 
 
 def _named(name: str, cookies: Iterable[Cookie]) -> Cookie | None:
@@ -213,16 +270,21 @@ def _named(name: str, cookies: Iterable[Cookie]) -> Cookie | None:
 
 
 def _made_up(cookie: Cookie) -> Cookie:
-    """A value of the same form that nobody issued."""
-    return Cookie(cookie.name, cookie.value[::-1] + "0")
+    """A value of the same form that nobody issued: what is accepted only for its form names nobody."""
+    return Cookie(cookie.name, cookie.value.translate(_OTHERS)[::-1])
 
 
-def _beside_made_up(origin: str, cookie: Cookie, order: int) -> SentCookies:
-    pair = [(f"{cookie.name}={cookie.value}", cookie.name)]
-    invented = _made_up(cookie)
-    pair.insert(order, (f"{invented.name}={invented.value}", f"{cookie.name} ({MADE_UP})"))
-    header = "; ".join(text for text, _ in pair)
-    return SentCookies(origin, header, tuple(name for _, name in pair), (cookie.name,))
+def _shown_as(how: str, token: _Token) -> SentCookies:
+    """One of the `WAYS` to show a session cookie."""
+    name, value, other = token.cookie.name, token.cookie.value, _made_up(token.cookie).value
+    shown = {
+        "before": (("", value), (f" ({MADE_UP})", other)),
+        "after": ((f" ({MADE_UP})", other), ("", value)),
+        "quoted": ((" (quoted)", f'"{value}"'),),
+        "encoded": ((" (encoded)", f"%{ord(value[:1] or ' '):02X}{value[1:]}"),),
+    }[how]
+    header = "; ".join(f"{name}={each}" for _, each in shown)
+    return SentCookies(token.origin, header, tuple(name + mark for mark, _ in shown), (token.cookie,))
 
 
 def _next_lag(index: int, kept: Container[int], used: dict[int, int]) -> int:

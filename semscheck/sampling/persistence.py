@@ -126,6 +126,8 @@ class Persistence:
         names: the cookies that are sessions here. Returns whether all came back, as far as that could be seen.
         """
         browsers, owners = self._browsers(page)
+        # Where owners are not known, what comes back by chance is not either.
+        wanted = PERSISTENCE_CONNECTIONS if all(owners) else PERSISTENCE_ATTEMPTS
         lot, returned, effort = _Lot(self._line), list[bool | None](), 0
 
         async def come_back() -> int:
@@ -140,7 +142,7 @@ class Persistence:
             return _effort(issued.sample)
 
         while browsers and effort < PERSISTENCE_ATTEMPTS:
-            if len(returned) >= PERSISTENCE_CONNECTIONS and lot.different >= PERSISTENCE_DIFFERENT:
+            if len(returned) >= wanted and lot.different >= PERSISTENCE_DIFFERENT:
                 break
             effort += await come_back()
             await self._line.pause()

@@ -39,9 +39,10 @@ FOREIGN_AFTER = 3  # tokens that no member recognised, before another kind of to
 ONE_KEY_AFTER = (
     8  # connections that one key answered, before a second signal is tried where a key names nobody
 )
+NAMED_AFTER = 8  # pages that do not name the server by themselves, before session cookies are shown
 KEYS_ASKED = 2  # times that members are asked for their keys, beside the look at them
 PAIRS_BEFORE_PAGES = 16
-GUARD_PAIRS = 16  # session cookies shown beside made-up values, where plain ones were always recognised
+GUARD_PAIRS = 20  # session cookies shown in several ways, where plain ones were always recognised
 LEAST_TO_STOP = 4
 CLOSELY_WATCHED = 40  # connections, after which the question whether they are enough is asked now and then
 NOW_AND_THEN = 5
@@ -403,13 +404,25 @@ class Sampler:
         series.seen.extend(own.controls)
         telling = self._decide.telling(own.controls, ("",)) - {"tls"}
         attempt = Attempt("fresh", context, page)
-        await self._fresh(lambda: pairs.exchange(attempt, telling) if telling else series.connect(attempt))
+        # What names the server by itself needs no further requests, which would take turns of their own.
+        named = own.naming and await self._fresh(lambda: series.connect(attempt), self._unnamed)
+        if not named:
+            series.begin_again()
+            await self._fresh(
+                lambda: pairs.exchange(attempt, telling) if telling else series.connect(attempt)
+            )
         if self._decide.spread(series.history()):
             await self._persistence_by_pages(attempt, page, telling)
         elif own.sessions:
-            await pairs.by_cookie(context, page, own.sessions[0], GUARD_PAIRS)
+            for name in own.sessions:
+                if await pairs.by_cookie(context, page, name, GUARD_PAIRS):
+                    break
             await self._persistence.cookies(context, page, frozenset(own.sessions))
         return True
+
+    async def _unnamed(self, index: int, last: bool) -> bool:
+        """Whether nothing in the answers names the servers."""
+        return (index == NAMED_AFTER or last) and not any(self._series.history())
 
     # --- the fresh arm -------------------------------------------------------------------------------------
 

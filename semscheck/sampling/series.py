@@ -72,13 +72,13 @@ class SentCookies:
     origin: str
     header: str | None
     names: tuple[str, ...]
-    judged: tuple[str, ...] = ()
+    judged: tuple[Cookie, ...] = ()
 
     @classmethod
     def of(cls, browser: Issued, page: str, sessions: frozenset[str]) -> SentCookies:
         """All that a browser would return. sessions: the cookies that are sessions here."""
         sent = browser.jar.sent(page)
-        judged = tuple(name for name in sent if name in sessions)
+        judged = tuple(c for c in browser.cookies if c.name in sent and c.name in sessions)
         return cls(browser.sample.id, browser.jar.header(page), sent, judged)
 
     @classmethod
@@ -87,13 +87,13 @@ class SentCookies:
         sent = [cookie for cookie in browser.cookies if cookie.name in sessions]
         names = tuple(cookie.name for cookie in sent)
         header = "; ".join(f"{cookie.name}={cookie.value}" for cookie in sent)
-        return cls(browser.sample.id, header or None, names, names)
+        return cls(browser.sample.id, header or None, names, tuple(sent))
 
     def recognised(self, answer: Answer | None) -> bool | None:
         """Whether the server still knows them; None where that cannot be told."""
         if answer is None or not self.judged:
             return None
-        answers = [recognised(answer, name) for name in self.judged]
+        answers = [recognised(answer, cookie) for cookie in self.judged]
         return None if None in answers else all(answers)
 
 

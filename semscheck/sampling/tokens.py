@@ -16,7 +16,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Control, Handshake
 from semscheck.net.concurrency import gather_or_cancel
 from semscheck.net.connection_limit import dial
-from semscheck.net.cookies import Cookie, names_set, set_by
+from semscheck.net.cookies import Cookie, pairs_set, set_by
 from semscheck.net.errors import failure_from
 from semscheck.net.tls import Tls
 from semscheck.net.tls_contexts import seeing
@@ -170,7 +170,7 @@ async def show_cookie(
     path: str,
     cookie: Cookie,
 ) -> tuple[bool | None, Failure | None]:
-    """Send one cookie: True if the answer does not set that name anew, False if it does."""
+    """Send one cookie: whether it is known, see `recognised`."""
     opened = await open_tls(probe, destination, context)
     if opened.tls is None:
         return None, opened.failure
@@ -180,15 +180,15 @@ async def show_cookie(
         opened.tls.close()
     if answer is None:
         return None, trouble
-    return recognised(answer, cookie.name), None
+    return recognised(answer, cookie), None
 
 
-def recognised(answer: Answer, name: str) -> bool | None:
-    """Whether a session cookie that was sent is known: not set anew. None where the answer is an error of the
-    balancer or the server (5xx), which says nothing of the session."""
+def recognised(answer: Answer, cookie: Cookie) -> bool | None:
+    """Whether a session cookie that was sent is known: not set anew, but for the same value whose time is extended.
+    None where the answer is an error of the balancer or the server (5xx), which says nothing of the session."""
     if answer.status >= 500:
         return None
-    return name not in names_set(answer.headers)
+    return all(value == cookie.value for name, value in pairs_set(answer.headers) if name == cookie.name)
 
 
 async def ask(

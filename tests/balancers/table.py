@@ -94,6 +94,22 @@ and `test_unknown_members.py` to what cannot be determined.
 | Apache httpd, ROUTEID | spread | cookie | the balancer's cookie | BAL004 |
 | Caddy, `lb_policy cookie` | spread | cookie | the balancer's cookie | BAL004 |
 | first alive, pages without sessions (HAProxy) | unknown | unknown | nothing | BAL008 |
+| pen, by turns | round robin | none | ticket keys | BAL001 |
+| pen, by client, pages with sessions | one member | not to be told | session cookies | BAL009 |
+
+TLS ends in front of applications in plain HTTP, which have sessions (`tests/rig/application.py`):
+
+| balancer | method | persistence | findings |
+|---|---|---|---|
+| HAProxy `first`, nginx `ip_hash`, stunnel `prio` | one member | not to be told | BAL009 |
+| nghttpx `affinity=ip`, lighttpd `sticky` | one member | not to be told | BAL009 |
+| Squid `sourcehash`, Traffic Server, first alive | one member | not to be told | BAL009 |
+| by turns: HAProxy, stunnel, nghttpx, lighttpd, Squid, Traffic Server | spread | none | BAL001 or BAL002 |
+| weights 10:1:1: nginx, nghttpx | by weights | none | BAL003 |
+| nghttpx `affinity=cookie` | spread | cookie | BAL004 |
+| nghttpx `affinity=cookie`, no sessions | unknown | unknown | BAL008 |
+
+HAProxy and nghttpx are tested with several cookies as well: a language, two sessions, a token against forgery.
 
 A round robin is found after at most 12 connections, and with the members known as well, by the same keys.
 

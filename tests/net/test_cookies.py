@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semscheck.net.cookies import MAX_COOKIES, MAX_VALUE, Cookie, Jar, _date, names_set, set_by
+from semscheck.net.cookies import MAX_COOKIES, MAX_VALUE, Cookie, Jar, _date, pairs_set, set_by
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 HOST = "keys.example.com"
@@ -53,7 +53,7 @@ def test_what_is_left_out(header: str) -> None:
 def test_the_header_has_any_case_and_other_headers_are_none() -> None:
     headers = [("SET-COOKIE", "a=1"), ("Cookie", "b=2"), ("set-cookie2", "c=3")]
     assert set_by(headers, NOW) == (Cookie("a", "1"),)
-    assert names_set(headers) == {"a"}
+    assert {name for name, _ in pairs_set(headers)} == {"a"}
 
 
 # --- the end of life ---------------------------------------------------------------------------------------
@@ -190,4 +190,6 @@ def test_nothing_breaks_it(headers: list[str], path: str) -> None:
     assert (
         set(jar.sent("/" + path)) <= set(jar.names()) <= {cookie.name for cookie in found if not cookie.dead}
     )
-    assert {cookie.name for cookie in found} <= names_set(("Set-Cookie", value) for value in headers)
+    assert {cookie.name for cookie in found} <= {
+        name for name, _ in pairs_set(("Set-Cookie", value) for value in headers)
+    }

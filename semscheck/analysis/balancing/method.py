@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import factorial, prod
@@ -28,6 +28,9 @@ ALPHA = 0.01
 # Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
 # each time, which makes 0.5 to 0.9 % in all for two to six members (simulated by `test_looks.py`).
 EACH_LOOK = 0.005
+LEAST_SHOWN = (
+    12  # connections that were shown one session: more than half of them know it where one server has most
+)
 LEAST = 4  # identified connections, below which nothing is said of the method
 FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
 ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
@@ -328,34 +331,38 @@ def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
 
 
 def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
-    """Session cookies shown beside made-up values, in two orders. None where none were.
+    """Session cookies shown in several ways (see `sampling.pairs`). None where none were.
 
-    An order in which none was recognised is one that the application does not read, and says nothing. Refusals
-    in an order that it reads are several servers. One server is shown only by both orders, always recognised.
+    A way in which none was recognised is one that the application does not read, and says nothing. Refusals in one
+    that it reads, or of a browser that came back with all its cookies, are several servers.
     """
     index = {s.id: s.index for s in facts.samples if s.arm in ("fresh", "pairs")}
-    labels = facts.repeated_cookies
-    orders: tuple[list[PairTrial], list[PairTrial]] = ([], [])
-    for s in facts.samples:
-        if s.arm != "pairs" or s.cookie_recognised is None or not s.cookies_sent:
-            continue
+    ways: dict[tuple[str, ...], list[PairTrial]] = defaultdict(list)
+    for s in facts.samples_of("pairs"):
         earlier = index.get(s.offered or "", s.index)
-        if earlier < s.index and s.cookies_sent[-1].partition(" ")[0] not in labels:
-            made_up_first = " " in s.cookies_sent[0]
-            orders[made_up_first].append(PairTrial(earlier, s.index, s.cookie_recognised))
-    if not any(orders):
+        if s.cookie_recognised is None or not s.cookies_sent or earlier >= s.index:
+            continue
+        if s.cookies_sent[-1].partition(" ")[0] not in facts.repeated_cookies:
+            how = tuple(name.partition(" ")[2] for name in s.cookies_sent)
+            ways[how].append(PairTrial(earlier, s.index, s.cookie_recognised))
+    if not ways:
         return None
-    read = [trials for trials in orders if any(trial.recognised for trial in trials)]
-    chosen_anew = [trials for trials in read if not all(trial.recognised for trial in trials)]
-    for trials in chosen_anew:
-        found = _from_trials(trials)
-        if found is not None and found.method is not Method.UNKNOWN:
-            return found
+    read = [trials for trials in ways.values() if any(trial.recognised for trial in trials)]
     if not read:
-        return MethodEstimate(
-            Method.UNKNOWN, why="no session cookie was ever recognized on another connection"
-        )
-    if chosen_anew or len(read) < 2 or sum(map(len, read)) < LEAST * 2:
+        why = "no session cookie was ever recognized on another connection"
+        return MethodEstimate(Method.UNKNOWN, why=why)
+    anew = [trial for way in read if not all(trial.recognised for trial in way) for trial in way]
+    shown = Counter(trial.earlier for trial in anew)
+    to_many = [trial for trial in anew if shown[trial.earlier] >= LEAST_SHOWN]
+    found = _from_trials([trial for trial in anew if trial not in to_many])
+    if found is not None:
+        most = to_many and binomial_at_least(sum(t.recognised for t in to_many), len(to_many), 0.5) < ALPHA
+        return replace(found, method=Method.WEIGHTED) if most else found
+    refused = [facts.session_known(s) is False for s in facts.samples_of("cookie")].count(True)
+    tried = sum(map(len, read))
+    if refused and several_members(refused, tried + len(facts.samples_of("cookie"))):
+        return MethodEstimate(Method.EVEN, certain=False)
+    if refused or tried < LEAST * 2:
         why = "every session cookie was accepted again (one server, or persistence by cookie)"
         return MethodEstimate(Method.UNKNOWN, why=why)
     return MethodEstimate(Method.SINGLE)

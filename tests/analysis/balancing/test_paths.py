@@ -438,10 +438,11 @@ def test_pairs_that_follow_a_cycle() -> None:
 
 
 def shown(story: Story, fresh: list[Sample], answers: str, orders: str) -> None:
-    """A session cookie beside a made-up value: "a" the made-up one first, "b" last."""
+    """A session cookie beside a made-up value: "a" the made-up one first, "b" last; "q" in quotes."""
     for at, (answer, order) in enumerate(zip(answers, orders, strict=True)):
-        names = ["JSESSIONID"]
-        names.insert(0 if order == "a" else 1, "JSESSIONID (made up)")
+        names = ["JSESSIONID (quoted)" if order == "q" else "JSESSIONID"]
+        if order != "q":
+            names.insert(0 if order == "a" else 1, "JSESSIONID (made up)")
         story.connection(
             "pairs",
             index=len(fresh) + at,
@@ -477,8 +478,10 @@ def one_application(**also: str) -> tuple[Story, list[Sample]]:
     [
         ("y" * 16, "ab" * 8, "single"),
         ("", "", "unknown"),  # not tried: a balancer may have followed the cookie
-        ("y" * 8, "a" * 8, "unknown"),  # one order only
-        ("yn" * 8, "ab" * 8, "unknown"),  # the application reads the one order only
+        ("y" * 7, "a" * 7, "unknown"),  # too few
+        ("yn" * 8, "ab" * 8, "single"),  # the application reads the one order only
+        ("yyn" * 5, "abq" * 5, "single"),
+        ("yynyyyyynyyyyyn", "abq" * 5, "even"),  # the balancer follows the cookie where it can read it
         ("nynnynyynnynnyny", "a" * 16, "even"),  # where the balancer chooses anew, it chooses others
         ("yyynyyynyyyyynyy", "ab" * 8, "even"),
         ("n" * 16, "ab" * 8, "unknown"),
