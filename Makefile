@@ -50,7 +50,7 @@ endif
 
 quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a minute
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/python -m pytest -n 2 -m 'not real and not slow'
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 -m 'not real and not slow'
 
 lint: $(VENV)/.for-work ## style, types, and who may import whom
 	@echo "ruff" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

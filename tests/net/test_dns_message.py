@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from semscheck.net.backend import NetworkResolver
 from semscheck.net.dns_message import MAX_STEPS, OtherAnswerError, Walk, make_query, parse, read
 from tests.net.dnsbombs import BOMBS, FQDN
+from tests.rig.policy import examples
 
 # --- work --------------------------------------------------------------------------------------------------
 
@@ -92,7 +93,7 @@ records = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.tuples(names, records, st.integers(0, 2**31 - 1)), max_size=8),
     st.lists(st.tuples(names, records, st.integers(0, 2**31 - 1)), max_size=4),
@@ -126,7 +127,7 @@ def _plain(kind: str, data: str) -> str | bytes:
     return ipaddress.ip_address(data).packed if kind in ("A", "AAAA") else _text(dns.name.from_text(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(names, st.sampled_from(["A", "AAAA", "NS"]), st.booleans(), st.integers(0, 300), st.booleans())
 def test_a_query_is_what_dnspython_takes_it_for(
     name: dns.name.Name, kind: str, recurse: bool, repetition: int, edns: bool

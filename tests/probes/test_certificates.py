@@ -28,6 +28,7 @@ from semscheck.probes import certificates
 from semscheck.probes.certificates import MAX_CHAIN, MAX_DER, MAX_KEPT_DER, MAX_NAMES, facts, record_chain
 from semscheck.probes.recorder import Recorder
 from tests.rig.certs import Authority, make_key, self_signed
+from tests.rig.policy import examples
 
 ROOT = Authority.root("Example Root")
 ISSUING = ROOT.intermediate("Example Issuing")
@@ -419,20 +420,20 @@ def _sound(raw: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated())
 def test_no_mutation_crashes_the_probe(raw: bytes) -> None:
     _sound(raw)
     leniently(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_crash_the_probe(raw: bytes) -> None:
     _sound(raw)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=200))
 def test_no_element_is_longer_than_its_container(raw: bytes) -> None:
     with suppress(ValueError):

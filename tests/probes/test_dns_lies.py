@@ -29,6 +29,7 @@ from semscheck.probes.nameservers import Configuration, Place, configuration, pa
 from semscheck.probes.recorder import Recorder
 from tests.probes.dnslook import FQDN, desktop, look
 from tests.rig.hostile import Hostile, Lie
+from tests.rig.policy import examples
 from tests.rig.rig import Rig
 
 Answerer = Callable[[dns.message.Message], bytes | None]
@@ -293,7 +294,7 @@ async def test_an_address_is_not_looked_up() -> None:
 # --- hostile bytes -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_behind_a_right_header_are_read_or_refused(tail: bytes) -> None:
     query = make_query(FQDN, "A", recurse=True)
@@ -307,7 +308,7 @@ def test_any_bytes_behind_a_right_header_are_read_or_refused(tail: bytes) -> Non
     assert len(reading.chain) <= 16
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 5), st.booleans()),

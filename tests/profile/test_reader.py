@@ -25,6 +25,7 @@ from semscheck.model.target import (
     Thresholds,
 )
 from semscheck.profile.reader import MAX_BYTES, ProfileError, read_target
+from tests.rig.policy import examples
 
 CODES = {"CRT016": Severity.INFO, "DNS004": Severity.CRITICAL, "BAL008": Severity.UNKNOWN}
 MINIMAL = '[target]\nfqdn = "keys.example.com"\n'
@@ -307,7 +308,7 @@ def test_a_profile_at_the_bound_is_read(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_no_bytes_crash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     words = ""
     try:

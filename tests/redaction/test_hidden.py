@@ -16,6 +16,7 @@ from semscheck.redaction.pseudonyms import Pseudonyms
 from semscheck.redaction.report import redact
 from semscheck.redaction.text import Scrubber
 from tests.report import reports
+from tests.rig.policy import examples
 
 KEY = b"a key of the tests"
 NAME, ADDRESS = "zeus-17.acmewerke.test", "10.77.31.201"
@@ -175,7 +176,7 @@ def test_a_version_is_numbers(version: str, kept: bool) -> None:
     assert "acmewerke" not in (seen.version or "")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.text(alphabet=st.sampled_from("%25:.-*/&#;x\\u0a1k ٣１Ａ"), max_size=80),
     st.sampled_from([NAME, ADDRESS]),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semscheck.redaction.pseudonyms import _FIXED_V6, Pseudonyms, key_of
+from tests.rig.policy import examples
 
 KEY = b"a key of the tests"
 V4 = st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
@@ -36,7 +37,7 @@ def kind(text: str) -> object:
     return next((network for network in PRIVATE if address in network), "public")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(V4, st.integers(0, 255), st.integers(0, 255))
 def test_addresses_of_one_network_stay_together(base: ipaddress.IPv4Address, one: int, other: int) -> None:
     names = Pseudonyms(KEY)
@@ -48,7 +49,7 @@ def test_addresses_of_one_network_stay_together(base: ipaddress.IPv4Address, one
     assert kind(names.address(first)) == kind(first)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(V6, st.integers(1, 128))
 def test_ipv6_keeps_exactly_the_common_prefix(address: ipaddress.IPv6Address, shared: int) -> None:
     names = Pseudonyms(KEY)
@@ -63,7 +64,7 @@ def test_ipv6_keeps_exactly_the_common_prefix(address: ipaddress.IPv6Address, sh
     assert common_bits(shown, second) == common_bits(str(address), str(other))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sets(V4, min_size=2, max_size=40))
 def test_no_two_addresses_become_one(addresses: set[ipaddress.IPv4Address]) -> None:
     names = Pseudonyms(KEY)

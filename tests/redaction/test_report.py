@@ -47,6 +47,7 @@ from semscheck.redaction.pseudonyms import Pseudonyms
 from semscheck.redaction.report import KEY_OPTION, OBSERVATION_FIELDS, TABLE, redact
 from semscheck.redaction.text import Scrubber
 from tests.report import reports
+from tests.rig.policy import examples
 
 KEY = b"a key of the tests"
 COOKIE = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -271,7 +272,7 @@ def test_cookies_hold_no_original_in_any_encoding() -> None:
     assert "bdnf" not in shown  # "acme" as NetScaler writes it
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.text(max_size=60),
     st.sampled_from(["sems1", "keysvip.acme-keys.de", "192.0.2.11", "2001:db8:aa::7"]),
@@ -287,7 +288,7 @@ def test_no_surrounding_hides_a_name_in_foreign_text(before: str, secret: str, a
         assert secret not in scrubber.token(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=3000))
 def test_no_text_breaks_it(text: str) -> None:
     base = reports.failed()  # a small one

@@ -17,6 +17,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Connection, Control, Handshake, Sample, Trace
 from semscheck.pipeline import judge_snapshot
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, Story, address, set_cookies
+from tests.rig.policy import examples
 
 RANDOM = "312231122313321231121332231213"
 
@@ -607,7 +608,7 @@ controls = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seen=st.lists(st.one_of(samples, samples, traces, controls), max_size=40),
     members=st.sampled_from([(), ("sems1",), ("sems1", "sems2"), NAMES]),

@@ -32,6 +32,7 @@ from semscheck.analysis.balancing.statistics import (
     other_share_at_most,
     several_members,
 )
+from tests.rig.policy import examples
 
 NAMES = "ABCDEF"
 
@@ -191,7 +192,7 @@ def brute_force(counts: Sequence[int], cells: int, least: int) -> float:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(counts=st.lists(st.integers(1, 5), min_size=2, max_size=4), unseen=st.integers(0, 1))
 def test_p_values_are_the_definition(counts: list[int], unseen: int) -> None:
     seen = len(counts)
@@ -273,7 +274,7 @@ def test_power_is_what_the_docstring_says(n: int, weights: tuple[int, ...], squa
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(counts=st.lists(st.integers(1, 5), min_size=2, max_size=4), unseen=st.integers(0, 1))
 def test_the_chance_of_extremes_is_the_definition(counts: list[int], unseen: int) -> None:
     every = (*counts, *(0 for _ in range(unseen)))
@@ -360,7 +361,7 @@ def strict_rotation_chance(counts: Sequence[int], shares: Sequence[float]) -> fl
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     members=st.integers(2, 4),
     extra=st.integers(0, 8),

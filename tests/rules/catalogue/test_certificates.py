@@ -15,6 +15,7 @@ from semscheck.model.findings import Confidence, Owner, State
 from semscheck.model.observations import Certificate, Observation, Trust
 from semscheck.model.target import Endpoint, Member, Severity, Thresholds
 from tests.rig.certs import Authority, Issued, KeyChoice, make_key, self_signed
+from tests.rig.policy import examples
 from tests.rules.netscene import NOW
 from tests.rules.tlsscene import (
     BALANCER,
@@ -856,7 +857,7 @@ TRUSTS = (None, untrusted(20), untrusted(18), untrusted(10), untrusted(None), hi
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(tampered(), min_size=1, max_size=4), st.sampled_from(TRUSTS))
 def test_no_certificate_bytes_crash_a_rule(chain: list[bytes], trust: Trust | None) -> None:
     scene = cluster(clients=[KEYS, None], replications=[OWN[name(1)], None], balancer=None)

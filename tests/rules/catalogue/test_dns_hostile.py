@@ -23,6 +23,7 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.target import Endpoint, Failover, Member, Target
+from tests.rig.policy import examples
 from tests.rules.dnsscene import FQDN, Scene
 
 words = st.sampled_from([FQDN, "sems1.example.com", "", "x", "192.0.2.1", "[::1]:53", "a:b"]) | st.text(
@@ -115,7 +116,9 @@ places = st.lists(
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(250),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     target=targets,
