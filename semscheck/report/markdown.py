@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from semscheck.model.analysis import Method
@@ -108,9 +109,14 @@ def _findings(report: Report) -> list[str]:
     return lines
 
 
+_NUMBER = re.compile(r"\d{1,3}\. ")
+
+
 def _remedy(remedy: str) -> list[str]:
-    """Every step, whole."""
-    return [f"   - {markdown_prose(part.text, None, start=False)}" for part in paragraphs(remedy)]
+    """Every step, whole; its number begins a list, and nothing else of it does."""
+    numbered = ((_NUMBER.match(part.text), part.text) for part in paragraphs(remedy))
+    steps = ((number[0] if number else "", text) for number, text in numbered)
+    return [f"   - {number}{markdown_prose(text[len(number) :], None)}" for number, text in steps]
 
 
 def _group(number: int, group: Group) -> str:

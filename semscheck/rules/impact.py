@@ -31,14 +31,14 @@ A_FEW = 0.04
 DAY_S = 86_400
 
 SENTENCES = {
-    ImpactKind.NOBODY_CONNECTS: "Nobody can connect from this desktop.",
+    ImpactKind.NOBODY_CONNECTS: "Users cannot connect (tested from this desktop).",
     ImpactKind.SOME_FAIL: "Some connections fail.",
     ImpactKind.SESSIONS_LOST: "Users connect, but lose their session.",
     ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
     ImpactKind.NO_REDUNDANCY: "Users can work, but failover is missing or too slow.",
     ImpactKind.SLOW: "Users connect, but slowly.",
-    ImpactKind.NOT_TESTED: "This check was turned away; whether users are is not known.",
-    ImpactKind.NOTHING_NOTICED: "Users notice nothing today.",
+    ImpactKind.NOT_TESTED: "A firewall blocked this check; whether it blocks users is not known.",
+    ImpactKind.NOTHING_NOTICED: "Users notice nothing yet.",
 }
 
 
@@ -195,7 +195,7 @@ def _unseen_here(findings: Sequence[Finding]) -> Impact:
 def _nobody(refused: bool, other_site: bool) -> Impact:
     sentence = SENTENCES[ImpactKind.NOBODY_CONNECTS]
     if refused:
-        sentence = "Every connection meets a certificate error."
+        sentence = "Every connection shows a certificate error."
     elif other_site:
         sentence = "Users do not reach the server: something else answers."
     return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence=sentence)
@@ -220,6 +220,11 @@ def _tally(context: RuleContext, place: EndpointStatus, bad: set[str], other_sit
         if (sample.address, sample.port, sample.arm) == (place.address, place.port, "fresh")
         and not (sample.failure is not None and sample.failure.cause is Cause.CANCELLED)
     ]
+    path = next(
+        (p for p in context.analysis.paths if (p.address, p.port) == (place.address, place.port)), None
+    )
+    if path is not None and path.errors and not other_site:  # as its finding counts them
+        return _Tally(path.errors, path.samples)
     refused = sum(sample.certificate in bad for sample in fresh)
     failed = sum(_fails(sample) or sample.certificate in bad for sample in fresh)
     if other_site or not fresh or (place.reach is Reach.NO_HTTP and failed == 0):
@@ -235,7 +240,7 @@ def _fails(sample: Sample) -> bool:
 
 def _part(failed: int, made: int, refused: bool) -> str:
     """ "Some connections fail (11 of 32)"."""
-    one, many = ("meets a certificate error", "meet a certificate error") if refused else ("fails", "fail")
+    one, many = ("shows a certificate error", "show a certificate error") if refused else ("fails", "fail")
     if failed / made < A_FEW or failed == 1:
         return f"Now and then a connection {one} ({failed} of {made})."
     most = "Most connections" if failed * 2 > made else "Some connections"

@@ -13,14 +13,14 @@ from semscheck.rules.remedies import for_name, say, steps, vendor_words
 from semscheck.rules.rule import Hit
 
 SILENT_IN_FRONT = (
-    "1. Check at the load balancer that the virtual server is up and its pool has a server that is.\n"
+    "1. Check at the load balancer that the virtual server is up, and at least one server of its pool.\n"
     "2. If this desktop and the servers share a network, turn on source NAT (SNAT): a server may answer the client "
     "directly, bypassing the load balancer, and the client discards that.\n"
     "3. Look for a firewall between this network and the load balancer's address."
 )
 NO_TLS_IN_FRONT = (
-    "1. Turn off the PROXY protocol for this pool (HAProxy: `send-proxy`): the servers, which speak TLS when asked "
-    "directly, do not expect it.\n"
+    "1. Turn off the PROXY protocol for this pool (HAProxy: `send-proxy`): servers that do not expect its header "
+    "answer it in plain HTTP; asked directly, they speak TLS.\n"
     "2. Check that the pool uses the servers' HTTPS port, and that TLS passes through or ends on purpose."
 )
 

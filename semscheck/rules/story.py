@@ -158,7 +158,7 @@ def _unseen(context: RuleContext) -> str:
         return ""
     port = f" --port {context.target.port}" if context.target.port != DEFAULT_PORT else ""
     return (
-        "the servers behind the name were not checked one by one: "
+        "only the name was tested, not each server behind it: "
         f"run `semscheck init {context.target.fqdn}{port} --save`, then check again"
     )
 

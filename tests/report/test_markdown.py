@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -97,6 +97,8 @@ def test_a_hostile_report_is_the_same_document() -> None:
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=200))
+@example("#")
+@example("1. #")
 def test_no_text_becomes_markup(hostile: str) -> None:
     report = reports.failed()
     found = tuple(replace(entry, summary=hostile, remedy=hostile) for entry in report.findings)

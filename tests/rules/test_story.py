@@ -129,7 +129,7 @@ SENTENCES: list[tuple[str, Scene, str]] = [
             leads_to=(VIP, V6),
             paths=[path(), path(address=V6, counts={NAMES[1]: 32})],
         ),
-        "Users notice nothing today: keys.example.com leads to sems1.example.com over IPv4 (192.0.2.100) and "
+        "Users notice nothing yet: keys.example.com leads to sems1.example.com over IPv4 (192.0.2.100) and "
         "to sems2.example.com over IPv6 (2001:db8::100), so that clients with both come to different members.",
     ),
     (
@@ -187,8 +187,8 @@ SENTENCES: list[tuple[str, Scene, str]] = [
     (
         "the balancer is silent",
         Scene(TWO, down(VIP, Cause.TIMED_OUT), serves(CLIENT[0]), serves(CLIENT[1])),
-        "Nobody can connect from this desktop: The load balancer address 192.0.2.100:443 does not answer, although "
-        "the servers behind it answer this desktop when they are asked directly.",
+        "Users cannot connect (tested from this desktop): The load balancer address 192.0.2.100:443 does not answer, "
+        "although the servers behind it answer this desktop when they are asked directly.",
     ),
     (
         "a run that was cancelled",
@@ -298,24 +298,24 @@ def drawn(address: str, *, failed: int, made: int = 32) -> list[object]:
 BALANCER, SERVER = (Owner.BALANCER,), (Owner.SERVER,)
 UP = [serves(address) for address in CLIENT[:2]]
 NAME_ONLY = (
-    "the servers behind the name were not checked one by one: "
+    "only the name was tested, not each server behind it: "
     "run `semscheck init keys.example.com --save`, then check again"
 )
 KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
     (
         "the name does not exist",
         Scene(BARE, dns(rcode="NXDOMAIN"), leads_to=()),
-        ("nobody-connects", "Nobody can connect from this desktop.", (Owner.DNS,), ""),
+        ("nobody-connects", "Users cannot connect (tested from this desktop).", (Owner.DNS,), ""),
     ),
     (
         "nothing listens where the name leads",
         Scene(BARE, down(VIP)),
-        ("nobody-connects", "Nobody can connect from this desktop.", SERVER, ""),
+        ("nobody-connects", "Users cannot connect (tested from this desktop).", SERVER, ""),
     ),
     (
         "the certificate that everybody is shown has expired",
         Scene(BARE, presenting(VIP, BARE, ends=EXPIRED), paths=[path()]),
-        ("nobody-connects", "Every connection meets a certificate error.", SERVER, NAME_ONLY),
+        ("nobody-connects", "Every connection shows a certificate error.", SERVER, NAME_ONLY),
     ),
     (
         "another site answers",
@@ -426,7 +426,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
     (
         "seven members",
         Scene(cluster(7), well(VIP), *(serves(each) for each in CLIENT), paths=[path()]),
-        ("nothing-noticed", "Users notice nothing today.", SERVER, ""),
+        ("nothing-noticed", "Users notice nothing yet.", SERVER, ""),
     ),
     (
         "nothing is wrong",
@@ -467,7 +467,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             down(VIP, Cause.TIMED_OUT),
             answers=False,
         ),
-        ("nobody-connects", "Nobody can connect from this desktop.", (Owner.DESKTOP,), ""),
+        ("nobody-connects", "Users cannot connect (tested from this desktop).", (Owner.DESKTOP,), ""),
     ),
 ]
 

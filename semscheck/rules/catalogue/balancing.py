@@ -72,7 +72,8 @@ def _shares(path: BalancingPath, intervals: bool = False) -> str:
         low, high = round(100 * share.share_low), round(100 * share.share_high)
         return f"{share.name} {round(100 * share.share)} % ({low}–{high} %)"
 
-    return ", ".join(one(at) for at in range(len(path.members)))
+    order = sorted(range(len(path.members)), key=lambda at: path.members[at].name)
+    return ", ".join(one(at) for at in order)
 
 
 def _gaps(path: BalancingPath) -> str:
@@ -100,7 +101,7 @@ def _told_from_pairs(path: BalancingPath) -> str:
 def _evenly(path: BalancingPath) -> str:
     """Over how many: where servers are told by what several of them may have, or from pairs, shares are not known."""
     known = path.members and path.identified_by not in ("certificate", "page")
-    return "evenly over the servers" if known else "over several servers"
+    return "over the servers" if known else "over several servers"
 
 
 def _in_blocks(path: BalancingPath) -> str:
@@ -402,7 +403,8 @@ def round_robin_sticky(context: RuleContext, path: BalancingPath) -> Answers:
     elif path.method in (Method.ROTATING, Method.EVEN) and path.persistence in KEEPS:
         said = (
             f"{_where(context, path)} spreads new clients evenly over the servers and keeps each by "
-            f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor supports failover, not even shares."
+            f"{_by_what(path)}{_held(path)}: sessions hold, but the vendor supports only failover, "
+            "not an even spread."
         )
         yield _hit(
             context,
@@ -453,7 +455,7 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
             "promises persistence and breaks it."
         ),
         remedy=steps(
-            "Check that persistence is on for the whole pool, and that all load-balancer nodes share its table.",
+            "Check that persistence is on for the whole pool, and the same on all nodes of the load balancer.",
             "Check the timeout and the size of the persistence table, and rules that override it.",
             "In the load balancer's log, look for servers that went down and up during this check.",
         ),

@@ -39,6 +39,7 @@ from semscheck.rules.catalogue.chains import (
     sent_certificates,
     wrong_purpose,
 )
+from semscheck.rules.catalogue.desktop import SKEW_LIMIT_S, clock_skews
 from semscheck.rules.catalogue.presented import (
     NO_CERTIFICATE,
     Chain,
@@ -375,8 +376,8 @@ _NEW_CHAIN = (
     "balancer that ends TLS). The server's own certificate need not be renewed."
 )
 _NEW_ROOT = (
-    "1. On the desktops, update the trusted roots: what is expired is a root of the store, and its successor is "
-    "missing.\n"
+    "1. On the desktops, install the authority's current root certificate: the old one in their store has "
+    "expired.\n"
     "2. On the server, leave the expired certificates out of the chain that it sends, so that desktops with the new "
     "root do not meet them. The server's own certificate need not be renewed."
 )
@@ -423,6 +424,17 @@ def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
     )
 
 
+_CLOCKS_AGREE = (
+    "1. Install the certificate that was used before, until this one is valid, or have it issued again with a "
+    f"validity that has begun: the servers' clocks agree with this desktop's.\n2. {INSTALL}"
+)
+
+
+def _clocks_agree(context: RuleContext) -> bool:
+    skews, _ = clock_skews(context)
+    return bool(skews) and all(abs(skew) <= SKEW_LIMIT_S for skew in skews.values())
+
+
 @rule(
     Card(
         code="CRT005",
@@ -452,6 +464,7 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
             f"valid only from {day(one.certificate.not_before)} on.",
             severity=one.severity,
             evidence=one.evidence,
+            remedy=_CLOCKS_AGREE if _clocks_agree(context) else None,
             args=described(one, context, not_before=one.certificate.not_before.isoformat()),
         )
     yield from _undated(leaves, context)
@@ -920,6 +933,14 @@ def wildcard(context: RuleContext) -> Answers:
     yield from unseen(context, found)
 
 
+_PURPOSES = {
+    "clientAuth": "client authentication",
+    "serverAuth": "server authentication",
+    "codeSigning": "code signing",
+    "emailProtection": "e-mail protection",
+}
+
+
 @rule(
     Card(
         code="CRT017",
@@ -946,7 +967,8 @@ def wrong_usage(context: RuleContext) -> Answers:
                 yield cannot_connect(one, refusal, context)
         faults = []
         if wrong_purpose(one.certificate):
-            faults.append(f"is issued for {listed(one.certificate.extended_key_usage or ('nothing',))} only")
+            uses = [_PURPOSES.get(use, use) for use in one.certificate.extended_key_usage or ()]
+            faults.append(f"is issued for {listed(uses or ['nothing'])} only")
         if one.certificate.is_ca:
             faults.append("is an authority's (CA:TRUE)")
         if not faults:

@@ -294,7 +294,7 @@ def not_this_product(context: RuleContext) -> Answers:
         name = place_name(place, context.target)
         yield Hit(
             subject=place_subject(place, context.target),
-            summary=f"{sentence_start(name)} is not an Encryption Management Server: {what}.",
+            summary=f"{sentence_start(name)} {what}.",
             evidence=tuple(e.id for e in seen),
             args={"title": last.title or "", "status": str(last.status)},
         )
@@ -305,8 +305,10 @@ def not_this_product(context: RuleContext) -> Answers:
 def _what_it_shows(seen: Exchange) -> str:
     title = (seen.title or "").strip()[:80]
     if (seen.status or 0) >= 500 or ERROR_TITLE.search(title):
-        return f"an error page (status {seen.status}{f', “{title}”' if title else ''})"
-    return f"status {seen.status}, {f'title “{title}”' if title else 'a page without a title'}"
+        named = f", “{title}”" if title else ""
+        return f"shows an error page (status {seen.status}{named}) in place of the product's"
+    shown = f"title “{title}”" if title else "a page without a title"
+    return f"is not an Encryption Management Server: status {seen.status}, {shown}"
 
 
 @rule(

@@ -226,7 +226,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
     )
 )
 def clock_skew(context: RuleContext) -> Answers:
-    skews, evidence = _skews(context)
+    skews, evidence = clock_skews(context)
     if not skews:
         yield NotObserved("no server said what time it is")
         return
@@ -242,7 +242,7 @@ def clock_skew(context: RuleContext) -> Answers:
     also = f"; the certificate of {changed} is valid by one clock and not by the other" if changed else ""
     yield Hit(
         subject=this_desktop(context),
-        summary=f"This desktop's clock is {_in_words(-skew)} compared with the servers{also}.",
+        summary=f"This desktop's clock is {_in_words(-skew)} the servers' clocks{also}.",
         severity=Severity.CRITICAL if changed else None,
         confidence=None if len(skews) > 1 else Confidence.LIKELY,
         evidence=tuple(one for place in wrong for one in evidence[place][:4]),
@@ -254,7 +254,7 @@ def _wrong_server(place: tuple[str, int], skew: float, evidence: list[str]) -> H
     address, port = place
     return Hit(
         subject=Subject("address", address, address, port),
-        summary=f"The clock of the server at {address} is {_in_words(skew)}; other servers' clocks are right.",
+        summary=f"The clock of the server at {address} is {_in_words(skew)} the others and this desktop's.",
         owner=Owner.SERVER,
         remedy="Set the server's clock from the network (NTP).",
         evidence=tuple(evidence[:4]),
@@ -266,11 +266,13 @@ def _in_words(skew_s: float) -> str:
     size = abs(skew_s)
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if size >= 2 * length:
-            return f"{size / length:.0f} {unit} {'fast' if skew_s > 0 else 'slow'}"
-    return f"{size:.0f} seconds {'fast' if skew_s > 0 else 'slow'}"
+            return f"{size / length:.0f} {unit} {'ahead of' if skew_s > 0 else 'behind'}"
+    return f"{size:.0f} seconds {'ahead of' if skew_s > 0 else 'behind'}"
 
 
-def _skews(context: RuleContext) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], list[str]]]:
+def clock_skews(
+    context: RuleContext,
+) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], list[str]]]:
     """Server's time minus ours per place, in seconds, the median; and the exchanges it rests on."""
     differences: dict[tuple[str, int], list[float]] = {}
     evidence: dict[tuple[str, int], list[str]] = {}

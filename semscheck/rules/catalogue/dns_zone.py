@@ -224,7 +224,7 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
             "gets an error now and then."
         ),
         remedy=(
-            "Let the named server serve the zone again (is the zone loaded, has its transfer expired?), or remove "
+            "On the name server in question, load the zone again (has its transfer expired?), or remove "
             "its NS record from the zone and from the delegation."
         ),
         seen_by=(

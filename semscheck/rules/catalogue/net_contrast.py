@@ -164,7 +164,7 @@ def members_out_of_reach(context: RuleContext) -> Answers:
             "its packets never leave towards the server. From every other desktop it works."
         ),
         remedy=(
-            "1. Look which interface has the source address named here (`ip address`, `ipconfig /all`).\n"
+            "1. Find the interface that has the source address named here (`ip address`, `ipconfig /all`).\n"
             "2. Give that virtual network another range (Docker: `bip` and `default-address-pools` in daemon.json), "
             "or end the VPN whose range overlaps.\n"
             "3. If that network is the right way, its administrator has to say why nothing answers there."
@@ -296,7 +296,8 @@ _LACKS = {
     "certificate": "takes an RSA certificate only",
 }
 _LOOK_AT = {
-    "alpn": "1. Let what ends TLS there accept `http/1.1` in ALPN (nginx stream: `ssl_alpn`; HAProxy: `alpn`), or "
+    "alpn": "1. On the load balancer, or whatever ends TLS there, accept `http/1.1` in ALPN "
+    "(nginx stream: `ssl_alpn`; HAProxy: `alpn`), or "
     "ignore ALPN.\n2. Clients that offer no application protocol get through until then.",
     "name": "1. Ask the network administrator for a filter by server name (URL filter, TLS inspection) that ends "
     "connections which name this server, and have the name allowed.\n2. If there is none, let the load balancer "

@@ -161,7 +161,7 @@ def redirects_away(context: RuleContext) -> Answers:
             "monitoring stays green. Nobody can work: clients get no policy and no keys."
         ),
         remedy=(
-            "1. Bring the servers back: are they shut down for maintenance, or have they failed the health check?\n"
+            "1. Find out whether this maintenance is planned; if it is not, start the servers.\n"
             "2. If they serve when asked directly, correct the pool's health check, or end the maintenance mode on "
             "the load balancer.\n"
             "3. Let the page come with status 503 (RFC 9110 section 15.6.4), so that monitoring and programs notice."
@@ -215,7 +215,7 @@ def maintenance_page(context: RuleContext) -> Answers:
         ),
         remedy=(
             "1. Look this request up in the log of the web application firewall (the page names an ID), and allow "
-            "the User-Agent of this check.\n"
+            "the User-Agent that begins with “semscheck/”.\n"
             "2. See that it lets the product's own requests pass: Encryption Desktop's (/pgpuniversaldesktop) and "
             "browsers'."
         ),

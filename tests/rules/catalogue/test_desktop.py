@@ -230,7 +230,7 @@ def test_one_server_alone_is_likely_two_are_certain() -> None:
     alone = Scene(BARE, exchange(3600)).finding("CLT004")
     both = Scene(BARE, exchange(3600), exchange(3600, "192.0.2.2")).finding("CLT004")
     assert (alone.confidence, both.confidence) == (Confidence.LIKELY, Confidence.CERTAIN)
-    assert "60 minutes slow" in alone.summary
+    assert "60 minutes behind" in alone.summary
 
 
 @given(st.text(max_size=60))
