@@ -251,6 +251,16 @@ def test_a_limit_is_seen_by_the_order(outcomes: str, count: int | None) -> None:
     assert told == ([] if count is None else [((VIP,), count)])
 
 
+@pytest.mark.parametrize("cause", [Cause.TIMED_OUT, Cause.REFUSED, Cause.RESET])
+def test_how_it_fails_from_then_on_is_said(cause: Cause) -> None:
+    [told] = [
+        each
+        for each in found(TWO, series("+++++++" + "----------", cause), after(CLIENT[0], 7.0))
+        if each.separates is Separation.ORDER
+    ]
+    assert (told.by, told.count, len(told.evidence)) == (cause.value, 7, 8)
+
+
 def test_a_desktop_that_lost_its_network_is_not_shut_out() -> None:
     lost = [series("+++++++" + "-----"), after(CLIENT[0], 1.0), after(CLIENT[0], 60.0, Cause.TIMED_OUT)]
     assert not separated(Separation.ORDER, *lost)

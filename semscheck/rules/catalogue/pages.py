@@ -240,7 +240,8 @@ def firewall_page(context: RuleContext) -> Answers:
     if not found:
         return
     place, page = found[0]
-    more = f" and {len(found) - 1} more addresses" if len(found) > 1 else ""
+    others = len(found) - 1
+    more = f" and {others} more address{'es' if others > 1 else ''}" if others else ""
     yield Hit(
         subject=place_subject(place, context.target),
         summary=(

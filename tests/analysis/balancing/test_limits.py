@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from semscheck.analysis.balancing.facts import kept_away, without_those
+import pytest
+
+from semscheck.analysis.balancing.facts import balancer_error, kept_away, succeeded, without_those
+from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.observations import Arm, Bound, Sample
 
 
@@ -44,3 +47,38 @@ def test_an_arm_that_began_anew_is_counted_anew() -> None:
 def test_without_a_limit_nothing_changes() -> None:
     samples = [sample("a", 0), sample("b", 1)]
     assert without_those(samples, frozenset(("another",))) == samples
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "error"),
+    [
+        (200, None, False),
+        (404, None, False),
+        (500, None, False),  # the application's own
+        (502, None, True),
+        (503, None, True),
+        (504, None, True),
+        (None, None, False),
+        (None, Cause.CLOSED, True),
+        (None, Cause.TIMED_OUT, True),
+        (None, Cause.REFUSED, True),
+        (None, Cause.NOT_TLS, False),
+        (None, Cause.OTHER, False),
+    ],
+)
+def test_what_a_dead_member_behind_a_balancer_looks_like(
+    status: int | None, cause: Cause | None, error: bool
+) -> None:
+    failure = Failure(Phase.TLS, cause) if cause is not None else None
+    seen = Sample(
+        id="s",
+        at_s=0.0,
+        arm="fresh",
+        index=0,
+        address="192.0.2.100",
+        port=443,
+        status=status,
+        failure=failure,
+    )
+    assert balancer_error(seen) is error
+    assert succeeded(seen) is (failure is None and not error)

@@ -746,3 +746,25 @@ def test_shares_of_certificates_are_no_shares_of_servers() -> None:
     path = story.path()
     assert path.identified_by == "certificate"
     assert (path.method, path.cycle, path.certain) == ("even", (), False)
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests", "moved"),
+    [("yyyy", 4, 0), ("ynyn", 4, 2), ("nnnn", 4, 4), ("y?y", 2, 0), ("", 0, 0)],
+)
+def test_requests_of_one_connection_that_lost_their_session_were_moved(
+    answers: str, requests: int, moved: int
+) -> None:
+    """The first request of a connection has no session yet; "?" is one of which nothing was seen."""
+    story = known()
+    pages = story.pages("123123123123")
+    for number, answer in enumerate(("-", *answers)):
+        cookie = {"-": None, "y": True, "n": False, "?": None}[answer]
+        headers = set_cookies(JSESSIONID=f"{number:032x}") if answer == "n" else ()
+        sent = ("JSESSIONID",) if number else ()
+        story.connection(
+            "keep-alive", request=number, offered=pages[0].id, status=200, headers=headers, cookies_sent=sent,
+            cookie_recognised=cookie,
+        )  # fmt: skip
+    path = story.path()
+    assert (path.requests, path.requests_moved) == (requests, moved)

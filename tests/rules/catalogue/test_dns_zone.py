@@ -11,6 +11,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Owner, State
 from semscheck.model.observations import DnsAnswer, SystemResolution
 from semscheck.model.target import Endpoint, Severity, Thresholds
+from semscheck.rules.catalogue.dns import _duration
 from tests.rules.dnsscene import (
     BALANCER,
     BARE,
@@ -236,3 +237,19 @@ def test_servfail_that_validation_makes_is_named() -> None:
     unchecked = said(BALANCER, purpose="probe", times=1, flags=("RD", "RA", "CD"))
     assert "DNSSEC" in Scene(BARE, failing, unchecked).finding("DNS003").summary
     assert "DNSSEC" not in Scene(BARE, failing).finding("DNS003").summary
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (172_800, "2 days"),
+        (172_799, "47 hours"),
+        (7200, "2 hours"),
+        (7199, "119 minutes"),
+        (120, "2 minutes"),
+        (119, "119 seconds"),
+        (0, "0 seconds"),
+    ],
+)
+def test_a_time_to_live_in_words(seconds: int, words: str) -> None:
+    assert _duration(seconds) == words

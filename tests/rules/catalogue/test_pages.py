@@ -95,6 +95,10 @@ def test_a_firewalls_page_is_one_finding_and_explains_the_rest() -> None:
     scene = Scene(TWO, *(shows(address, "Request Rejected") for address in (VIP, *CLIENT[:2])))
     one = scene.only("CLU012")
     assert (one.severity, one.owner) == (Severity.WARNING, Owner.NETWORK)
+    assert " and 2 more addresses: " in one.summary
+    two = Scene(TWO, *(shows(address, "Request Rejected") for address in (VIP, CLIENT[0])))
+    assert " and 1 more address: " in two.only("CLU012").summary
+    assert "more address" not in Scene(TWO, shows(VIP, "Request Rejected")).only("CLU012").summary
     assert {f.caused_by for f in scene.every("CLU006")} == {scene.findings.index(one)}
 
 
