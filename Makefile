@@ -61,6 +61,10 @@ lint: $(VENV)/.for-work ## style, types, and who may import whom
 docs: $(VENV)/.for-work ## writes the generated pages again
 	@$(BIN)/python docs/generate.py
 
+.PHONY: pictures
+pictures: $(VENV)/.for-work ## draws the pictures of the documentation again
+	@$(BIN)/python docs/pictures.py
+
 docs-check: $(VENV)/.for-work ## says which generated pages are stale
 	@echo "generated pages" && $(BIN)/python docs/generate.py --check
 

@@ -29,14 +29,14 @@ MAX_WAITING = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came since the last look. Of progress and analysis only the newest; None: nothing new.
+    """What came since the last look. Of each step's progress and the analysis only the newest; None: nothing new.
 
     dropped: observations that were left out because nobody looked for too long.
     """
 
     started: Started | None = None
     observations: tuple[AnyObservation, ...] = ()
-    progress: Progressed | None = None
+    progress: tuple[Progressed, ...] = ()
     analysis: Analysis | None = None
     report: Report | None = None
     dropped: int = 0
@@ -53,7 +53,7 @@ class Inbox:
         self._observations: deque[AnyObservation] = deque(maxlen=limit)
         self._dropped = 0
         self._started: Started | None = None
-        self._progress: Progressed | None = None
+        self._progress: dict[str, Progressed] = {}
         self._analysis: Analysis | None = None
         self._report: Report | None = None
 
@@ -64,7 +64,7 @@ class Inbox:
                     self._dropped += len(self._observations) == self._observations.maxlen
                     self._observations.append(observation)
                 case Progressed():
-                    self._progress = event
+                    self._progress[event.step] = event
                 case Inferred(analysis):
                     self._analysis = analysis
                 case Started():
@@ -77,14 +77,15 @@ class Inbox:
             batch = Batch(
                 self._started,
                 tuple(self._observations),
-                self._progress,
+                tuple(self._progress.values()),
                 self._analysis,
                 self._report,
                 self._dropped,
             )
             self._observations.clear()
             self._dropped = 0
-            self._started = self._progress = self._analysis = self._report = None
+            self._started = self._analysis = self._report = None
+            self._progress = {}
         return batch
 
 

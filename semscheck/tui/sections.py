@@ -61,38 +61,42 @@ def verdict(report: Report, columns: int, at_most: int) -> list[Line]:
 
 def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:
     """What is being done, how far it is, how long it can still take, and the newest fact."""
-    at = shown.progress
-    left = "" if left_s is None else f"at most {round(left_s)} s left"
     doing = "Ending, what there is will be judged" if cancelling else "Checking"
     head: list[Span] = [Span(" … RUNNING ", "chip-info"), Span("  "), Span(doing, "strong")]
-    if left and not cancelling:
-        head.append(Span(f"  {left}", "dim"))
-    steps: list[Span] = []
-    current = STEPS.index(at.step) if at and at.step in STEPS else -1
-    for number, step in enumerate(STEPS):
-        if step == "services" and not _asks_services(shown) and number != current:
-            continue
-        steps += _step(step, number, current, shown)
+    if left_s is not None and not cancelling:
+        head.append(Span(f"  {_left(shown, left_s)}", "dim"))
+    steps = [span for step in STEPS for span in _step(step, shown)]
     newest = fit(one(shown.newest), columns) if shown.newest else "waiting for the first answer"
     return [tuple(head), tuple(steps), (Span(newest, "dim"),)]
+
+
+def _left(shown: Shown, left_s: float) -> str:
+    """What the steps under way take at their pace, and what the run can take at most."""
+    estimates = [it for way in shown.progress.values() if (it := way.estimate_s(left_s)) is not None]
+    at_most = f"at most {round(left_s)} s left"
+    return (
+        f"about {min(round(max(estimates)) + 1, round(left_s))} s left, {at_most}" if estimates else at_most
+    )
 
 
 def _asks_services(shown: Shown) -> bool:
     return shown.target is not None and (shown.target.ask_services or bool(shown.target.services.check))
 
 
-def _step(step: str, number: int, current: int, shown: Shown) -> list[Span]:
-    at = shown.progress
-    if number < current:
+def _step(step: str, shown: Shown) -> list[Span]:
+    """A step and how far it is; several are under way at a time."""
+    way = shown.progress.get(step)
+    if way is None:
+        waits = step != "services" or _asks_services(shown)
+        return [Span("· ", "dim"), Span(f"{step}  ", "dim")] if waits else []
+    if way.is_done or (step != STEPS[-1] and STEPS[-1] in shown.progress):
         return [Span("✔ ", "ok"), Span(f"{step}  ")]
-    if number > current or at is None:
-        return [Span("· ", "dim"), Span(f"{step}  ", "dim")]
-    if not at.total:
-        return [Span("▸ ", "info"), Span(step, "strong"), Span("  ")]
-    done = min(at.done, at.total)
-    filled = round(10 * done / at.total)
+    done, total = way.last.done, way.last.total
+    if not total:
+        return [Span("▸ ", "info"), Span(step, "strong"), Span(f" {done}  " if done else "  ")]
+    filled = round(10 * min(done, total) / total)
     bar = [Span("█" * filled, "info"), Span("░" * (10 - filled), "dim")]
-    return [Span("▸ ", "info"), Span(f"{step} ", "strong"), *bar, Span(f" {at.done} of {at.total}  ")]
+    return [Span("▸ ", "info"), Span(f"{step} ", "strong"), *bar, Span(f" {done} of {total}  ")]
 
 
 def trouble(text: str, columns: int) -> list[Line]:

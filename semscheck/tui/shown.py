@@ -16,19 +16,47 @@ from semscheck.report import wording as words
 from semscheck.report.figures import pictures
 from semscheck.tui.bridge import Batch
 
+LEAST_DONE = 3  # parts of a step, before its pace says anything
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How far a step is. first: the first that was told of it, which says when it began."""
+
+    first: Progressed
+    last: Progressed
+
+    @classmethod
+    def on(cls, event: Progressed, before: Mapping[str, Way]) -> Way:
+        known = before.get(event.step)
+        return cls(known.first if known else event, event)
+
+    @property
+    def is_done(self) -> bool:
+        return self.last.total is not None and self.last.done >= self.last.total
+
+    def estimate_s(self, left_s: float) -> float | None:
+        """How long the step takes yet at its pace so far; None while too little of it is done to tell. left_s: until
+        the deadline, now."""
+        total, done = self.last.total, self.last.done - self.first.done
+        if total is None or done < LEAST_DONE or self.is_done:
+            return None
+        return (self.first.left_s - left_s) / done * (total - self.last.done)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """Everything known of one run so far.
 
-    target: None until the run told it (a lab scenario makes its own). facts: how many observations came.
-    newest: the last of them. certificates: seen so far, by fingerprint. report: set when the run has ended.
+    progress: how far each step is that has begun, by its name. target: None until the run told it (a lab scenario
+    makes its own). facts: how many observations came. newest: the last of them. certificates: seen so far, by
+    fingerprint. report: set when the run has ended.
     """
 
     target: Target | None = None
     run: Run | None = None
     analysis: Analysis = field(default_factory=Analysis)
-    progress: Progressed | None = None
+    progress: Mapping[str, Way] = field(default_factory=dict)
     facts: int = 0
     newest: AnyObservation | None = None
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
@@ -60,7 +88,7 @@ def fold(shown: Shown, batch: Batch) -> Shown:
         )
     return replace(
         shown,
-        progress=batch.progress or shown.progress,
+        progress={**shown.progress, **{it.step: Way.on(it, shown.progress) for it in batch.progress}},
         analysis=batch.analysis or shown.analysis,
     )
 

@@ -64,7 +64,7 @@ class Play:
             ticket=lambda report: f"## {report.summary.headline}\nTarget: {report.target.fqdn}\n",
             profiles=lambda: (Path("/etc/semscheck/cluster.toml"),),
             scenarios=(
-                Scenario("healthy", "three servers, fail-over, nothing wrong"),
+                Scenario("healthy", "three servers, failover, nothing wrong"),
                 Scenario("round-robin", "each new connection goes to the next server"),
             ),
             check_lab=in_thread(self.check_lab),

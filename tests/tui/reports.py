@@ -88,7 +88,7 @@ CARDS = {
             summary="Fresh connections cycle through the members and nothing keeps a client on one.",
             why="A client's login belongs to one member. When its next connection reaches another member, "
             "the login is unknown there: policies are not fetched, keys are not found, users are asked again.",
-            remedy="1. Set fail-over or an ordered list as the method.\n2. Switch persistence on.",
+            remedy="1. Set failover or an ordered list as the method.\n2. Switch persistence on.",
             seen_by="The TLS session of each connection was offered to every member.",
             references=(KB,),
         ),
@@ -407,7 +407,7 @@ def broken() -> Report:
             at_balancer,
             "Fresh connections to keys.example.com cycle through sems1 and sems2, "
             "and nothing keeps a client on one.",
-            remedy="1. Set fail-over or an ordered list.\n2. Switch persistence on.",
+            remedy="1. Set failover or an ordered list.\n2. Switch persistence on.",
             evidence=("s0", "s1", "tls-1", "http-1", "dns-1", "crt-shared"),
         ),
         finding(
@@ -491,7 +491,7 @@ def broken() -> Report:
             verdict=Status.CRITICAL,
             exit_code=2,
             headline="keys.example.com sends each new connection to another server (round robin). "
-            "The load balancer's administrator should set fail-over or persistence.",
+            "The load balancer's administrator should set failover or persistence.",
             counts={"info": 1, "warning": 4, "critical": 2, "unknown": 0},
         ),
         analysis=replace(base.analysis, places=places, members=members, paths=(path,), balancing=path),

@@ -34,7 +34,7 @@ def test_everything_comes_once_and_only_the_newest_of_progress_and_analysis():
     inbox.put(Finished(report))
     batch = inbox.take()
     assert [it.id for it in batch.observations] == ["c0", "c1", "c2"]
-    assert batch.progress == Progressed("connections", 2, 3, 10.0)
+    assert batch.progress == (Progressed("connections", 2, 3, 10.0),)
     assert batch.analysis is newest
     assert batch.report is report
     assert not inbox.take()

@@ -162,8 +162,8 @@ class CheckScreen(BaseScreen[None]):
         batch = self._inbox.take()
         if batch:
             self.shown = fold(self.shown, batch)
-        if batch.progress is not None:
-            self._deadline = monotonic() + batch.progress.left_s
+        if batch.progress:
+            self._deadline = monotonic() + min(it.left_s for it in batch.progress)
         if self.shown.report is not None:
             self._done(self.shown.report)
         if batch:
