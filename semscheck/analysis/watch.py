@@ -109,6 +109,7 @@ class _Watch:
             sequence=tuple(None if tick.who is None else names[tick.who] for tick in self._ticks),
             failed=tuple(tick.at for tick in self._ticks if not tick.ok),
             started_s=tuple(round(tick.sample.at_s, 3) for tick in self._ticks),
+            answered_s=tuple(_rounded(tick.sample.elapsed_s) if tick.ok else None for tick in self._ticks),
             latency_s=round(median(took_s), 6) if took_s else None,
         )
 
@@ -316,6 +317,10 @@ class _Watch:
         since = [tick for tick in self._ticks[moment.end or len(self._ticks) :] if tick.ok]
         after = {tick.sample.address for tick in since[:many]}
         return "dns" if before and after and before != after else "balancer"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
 
 
 def _regular(known: Sequence[_Tick], name: str, place: int) -> int | None:

@@ -448,9 +448,8 @@ class WatchAnalysis:
     """A failover that was watched. ticks: connections that were made, one every `every_s` seconds.
 
     sequence: who answered each, as an index into `answered_by`; None where it failed, or is not known. failed:
-    indexes of the ticks that failed; started_s: when each tick began, in seconds since the run's start. latency_s:
-    the median from connecting to the answer, None where nothing answered. records: what the name resolved to, by its
-    changes.
+    indexes of the ticks that failed. started_s: when each tick began, in seconds since the run's start; answered_s:
+    how long its answer took; latency_s: their median. records: what the name resolved to, by its changes.
     """
 
     every_s: float
@@ -462,6 +461,7 @@ class WatchAnalysis:
     sequence: tuple[int | None, ...] = ()
     failed: tuple[int, ...] = ()
     started_s: tuple[float, ...] = ()
+    answered_s: tuple[float | None, ...] = ()
     latency_s: float | None = None
 
 

@@ -24,6 +24,7 @@ from textual.screen import Screen
 from semscheck.files import write_atomically
 from semscheck.model.findings import Card
 from semscheck.model.report import Report
+from semscheck.model.target import Target
 from semscheck.report.escape import one_line
 from semscheck.report.text.lines import speaks_unicode
 from semscheck.threads import off_loop
@@ -182,14 +183,32 @@ class SemscheckApp(App[int]):
 
     async def check(self, fqdn: str | None, profile: Path | None) -> None:
         """Makes a target and runs; what is wrong with the input is told."""
+        from semscheck.tui import job as jobs
+
+        if (target := await self._target(fqdn, profile)) is not None:
+            await self._show(job=jobs.live(self.doors, target))
+
+    async def watch_name(self, fqdn: str | None, profile: Path | None) -> None:
+        """Makes a target and watches its failover."""
+        if (target := await self._target(fqdn, profile)) is not None:
+            self.watch_target(target)
+
+    def watch_target(self, target: Target) -> None:
+        from semscheck.tui.runners import Watching
+        from semscheck.tui.screens.watch import WatchScreen
+
+        if self.doors.watch is not None:
+            self.push_screen(WatchScreen(Watching(target), self.doors.watch))
+
+    async def _target(self, fqdn: str | None, profile: Path | None) -> Target | None:
+        from semscheck.tui import job as jobs
+
         try:
             target = await off_loop(lambda: self.doors.target(fqdn, profile))
         except (DoorError, OSError) as error:
             self.complain(str(error))
-            return
-        from semscheck.tui import job as jobs
-
-        await self._show(job=jobs.live(self.doors, jobs.as_set(target, self.settings)))
+            return None
+        return jobs.as_set(target, self.settings)
 
     async def check_lab(self, scenario: str) -> None:
         from semscheck.tui import job as jobs

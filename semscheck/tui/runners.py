@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 from semscheck.model.events import Listener
 from semscheck.model.findings import Card
@@ -27,7 +29,19 @@ class ProfileError(DoorError):
 
 Check = Callable[[Target, Listener, asyncio.Event], Awaitable[Report]]
 LabCheck = Callable[[str, Listener, asyncio.Event], Awaitable[Report]]
-Drill = Callable[[Target, Callable[[str], None], asyncio.Event], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A failover to watch. marks: what the person writes down, and when; for_s: when it stops by itself."""
+
+    target: Target
+    marks: SimpleQueue[tuple[datetime, str]] = field(default_factory=SimpleQueue)
+    every_s: float = 1.0
+    for_s: float = 900.0
+
+
+Watch = Callable[[Watching, Listener, asyncio.Event], Awaitable[Report]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +72,9 @@ class Runners:
     keep: a result as bytes to keep, without what should not lie about; recall: a kept one as it was; raises
     ReportError. None: nothing is kept.
     compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
-    drill: watches a failover, hands the text to show to its listener as it grows, returns the last of it.
-    None: not offered. save_profile: finds the servers and writes them into the user's own profile for the name; says
-    what became of it; raises DoorError. `load`, `target`, `enrolled`, `export`, `ticket`, `profiles`, `compare` and
-    `save_profile` are called in a thread of their own.
+    watch: watches a failover, as `check` runs a check. None: not offered. save_profile: finds the servers and writes
+    them into the user's own profile for the name; says what became of it; raises DoorError. `load`, `target`,
+    `enrolled`, `export`, `ticket`, `profiles`, `compare` and `save_profile` are called in a thread of their own.
     """
 
     check: Check
@@ -77,5 +90,5 @@ class Runners:
     keep: Callable[[Report], bytes] | None = None
     recall: Callable[[Path], Report] | None = None
     compare: Callable[[Report, Path], str] | None = None
-    drill: Drill | None = None
+    watch: Watch | None = None
     save_profile: Callable[[Target], str] | None = None

@@ -106,7 +106,7 @@ def of_report(report: Report) -> Shown:
 
 
 def path_of(shown: Shown) -> pictures.PathPicture | None:
-    if shown.target is None:
+    if shown.target is None or shown.analysis.watch is not None:
         return None
     return pictures.path_picture(
         shown.analysis,

@@ -717,12 +717,12 @@ async def test_no_profile_is_made_of_what_is_not_real(play, change):
         assert "Find the servers" not in await shows(pilot, "look at in the client")
 
 
-async def test_compare_and_drill_are_not_offered_without_their_doors(opened):
+async def test_compare_and_watch_are_not_offered_without_their_doors(opened):
     async with opened.run_test(size=(140, 40), notifications=True) as pilot:
         seen = await shows(pilot, "CRITICAL", "Esc Back")
         assert "Compare" not in seen
-        assert "Drill" not in seen
-        await pilot.press("x", "d")
+        assert "Watch" not in seen
+        await pilot.press("x", "w")
         await pilot.pause()
         assert isinstance(opened.screen, CheckScreen)
 
@@ -738,23 +738,6 @@ async def test_comparing_with_another_report(play):
         await shows(pilot, "Compare with a saved report")
         await pilot.press(*"other.json", "enter")
         await shows(pilot, "Compared with other.json", "sites differ")
-
-
-async def test_a_drill_shows_what_comes_and_ends_with_escape(play):
-    async def drill(target, listen, cancel):
-        listen("sems1 answers\nnow sems2")
-        await cancel.wait()
-        return "outage 12 s"
-
-    app = play.app(Opening(report=play.report), doors=play.doors(drill=drill))
-    async with app.run_test(size=LARGE, notifications=True) as pilot:
-        await shows(pilot, "CRITICAL")
-        await pilot.press("d")
-        await shows(pilot, "Drill: keys.example.com", "now sems2")
-        await pilot.press("escape")
-        await shows(pilot, "outage 12 s")
-        await pilot.press("escape")
-        await shows(pilot, "CRITICAL")
 
 
 async def test_a_healthy_report_says_so(play):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from semscheck.model.report import Report
     from semscheck.model.target import Target
     from semscheck.tui.app import Opening
-    from semscheck.tui.runners import Runners, Scenario
+    from semscheck.tui.runners import Runners, Scenario, Watching
 
 
 def tui(options: Namespace) -> int:
@@ -96,6 +96,20 @@ def doors() -> Runners:
         recall=_recall,
         compare=_compare,
         save_profile=_save_profile,
+        watch=in_thread(_watch),
+    )
+
+
+async def _watch(watching: Watching, listener: Listener, cancel: asyncio.Event) -> Report:
+    from semscheck.pipeline import watch
+
+    return await watch(
+        watching.target,
+        every_s=watching.every_s,
+        for_s=watching.for_s,
+        marks=watching.marks,
+        listener=listener,
+        cancel=cancel,
     )
 
 

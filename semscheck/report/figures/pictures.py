@@ -499,10 +499,13 @@ class ConnectionStrip:
     alternative: str
 
 
-def connection_strip(analysis: Analysis, target: Target | None = None) -> ConnectionStrip:
-    """Who answered each connection. target: gives the members' order before they were looked at."""
+def connection_strip(
+    analysis: Analysis, target: Target | None = None, newest: int | None = None
+) -> ConnectionStrip:
+    """Who answered each connection. target: gives the members' order before they were looked at. newest: so many rows
+    of a watch, None for all."""
     if analysis.watch is not None:
-        return _watch_strip(analysis.watch, target)
+        return _watch_strip(analysis.watch, target, newest)
     tags = member_tags(analysis, target)
     rows = tuple(
         StripRow(arm.arm, words.arm(arm.arm), path.address, path.port, _cells(arm.members, arm.failed, tags))
@@ -518,7 +521,7 @@ def connection_strip(analysis: Analysis, target: Target | None = None) -> Connec
 WATCH_ROW = 60  # connections: a minute, at one a second
 
 
-def _watch_strip(watch: WatchAnalysis, target: Target | None) -> ConnectionStrip:
+def _watch_strip(watch: WatchAnalysis, target: Target | None, newest: int | None) -> ConnectionStrip:
     """The ticks of a watch in rows, each labelled by the seconds since its start."""
     names = [answerer.name for answerer in watch.answered_by]
     known = [member.name for member in target.members if member.name in names] if target else []
@@ -533,7 +536,9 @@ def _watch_strip(watch: WatchAnalysis, target: Target | None) -> ConnectionStrip
     counted = [f"{answerer.name} {answerer.count}" for answerer in watch.answered_by]
     counted += [f"failed {len(watch.failed)}"] if watch.failed else []
     return ConnectionStrip(
-        rows, legend, f"Connections by the server that answered: {words.listed(counted) or 'none'}."
+        rows[-newest:] if newest else rows,
+        legend,
+        f"Connections by the server that answered: {words.listed(counted) or 'none'}.",
     )
 
 

@@ -24,7 +24,7 @@ from semscheck.report.folding import Group, grouped
 from semscheck.report.story import evidence_lines, next_steps, story
 from semscheck.report.text.lines import Line, Span, ascii_line, cut, fit, to_string, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
-from semscheck.report.text.watch import changes, clock
+from semscheck.report.text.watch import timeline
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
 INDENT = "  "
@@ -106,22 +106,10 @@ class _Writer:
 
     def watched(self, report: Report, watch: WatchAnalysis, pictures: Pictures) -> list[Line]:
         """The timeline of a watch, then each of its connections."""
-        timeline: list[Line] = []
-        for change in changes(watch, report.run.started):
-            start = f"{INDENT}{clock(change.at)} {SYMBOLS[change.mark]} "
-            first, *rest = wrap(one_line(change.text, 400), self.columns, start)
-            timeline += [
-                (
-                    Span(first[: len(start) - 2]),
-                    Span(SYMBOLS[change.mark], change.mark.value),
-                    Span(first[len(start) - 1 :]),
-                )
-            ]
-            timeline += [(Span(line),) for line in rest]
         failed = f", {len(watch.failed):,} failed" if watch.failed else ""
         title = f"{words.count(watch.ticks, 'connection')}, one every {watch.every_s:g} s{failed}"
         return [
-            *self.section("What happened (UTC)", timeline),
+            *self.section("What happened (UTC)", timeline(watch, report.run.started, self.columns, INDENT)),
             *self.section(title, self.picture(pictures.connections)),
         ]
 

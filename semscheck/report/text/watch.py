@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 
 from semscheck.model.analysis import Outage, OutageKind, WatchAnalysis
 from semscheck.report import wording as words
-from semscheck.report.wording import Mark
+from semscheck.report.escape import one_line
+from semscheck.report.text.lines import Line, Span, wrap
+from semscheck.report.wording import SYMBOLS, Mark
 
+BARS, FAILED = "▁▂▃▄▅▆▇█", "·"
 SETTLED_TICKS = 3  # answered, after which it is known who answers
 
 
@@ -118,6 +121,32 @@ def now(watch: WatchAnalysis) -> tuple[Mark, str]:
 
 def _several(names: Sequence[str]) -> str:
     return f"{words.listed([*names])} answer in turn" if names else "answered; who answers is not known"
+
+
+def timeline(watch: WatchAnalysis, started: datetime, columns: int, indent: str = "") -> list[Line]:
+    """A line for each change, with the time of day in UTC."""
+    lines: list[Line] = []
+    for change in changes(watch, started):
+        start = f"{indent}{clock(change.at)} {SYMBOLS[change.mark]} "
+        first, *rest = wrap(one_line(change.text, 400), columns, start)
+        symbol = Span(SYMBOLS[change.mark], change.mark.value)
+        lines.append((Span(first[: len(start) - 2]), symbol, Span(first[len(start) - 1 :])))
+        lines += [(Span(line),) for line in rest]
+    return lines
+
+
+def latency(watch: WatchAnalysis, columns: int) -> list[Line]:
+    """The time to the answer of the newest connections, as bars up to the longest of them."""
+    label = f"{words.duration(watch.latency_s)} in the median, at most "
+    recent = watch.answered_s[-max(0, columns - 12) :]
+    most = max((took for took in recent if took is not None), default=None)
+    if most is None:
+        return []
+    bars = "".join(FAILED if took is None else BARS[round(took / most * (len(BARS) - 1))] for took in recent)
+    return [
+        (Span("latency  ", "dim"), Span(bars)),
+        (Span(f"         {label}{words.duration(most)} here", "dim"),),
+    ]
 
 
 def clock(at: datetime) -> str:

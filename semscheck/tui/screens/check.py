@@ -54,7 +54,7 @@ class CheckScreen(BaseScreen[None]):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("s", "sort", "Sort"),
         Binding("x", "compare", "Compare", tooltip="Compare with another saved report"),
-        Binding("d", "drill", "Drill", tooltip="Watch a failover"),
+        Binding("w", "watch", "Watch", tooltip="Watch a failover"),
         Binding("t", "ticket", "Ticket", show=False, tooltip="Read the text for the ticket"),
         Binding("i", "explain", "Explain", show=False, tooltip="Explain the chosen finding or check"),
         *(
@@ -268,19 +268,23 @@ class CheckScreen(BaseScreen[None]):
                 return done and self.view in {"summary", "checks"}
             case "compare":
                 return done and self.house.doors.compare is not None
-            case "drill":
-                return not self.running and self.house.doors.drill is not None and self._target() is not None
+            case "watch":
+                return not self.running and self.house.doors.watch is not None and self._may_watch()
         return True
 
-    def _target(self) -> object:
-        return self.shown.target
+    def _may_watch(self) -> bool:
+        """Not what is gone, such as a lab, or has only pseudonyms."""
+        report = self.shown.report
+        return self.shown.target is not None and (
+            report is None or not (words.of_a_lab(report.run) or report.run.redacted)
+        )
 
     def _again(self) -> Job | None:
         """What `r` runs: the same, or what a saved report was about if that can be reached from here."""
         report = self.shown.report
         if self.job is not None or report is None:
             return self.job
-        if words.of_a_lab(report.run) or report.run.redacted:
+        if words.of_a_lab(report.run) or report.run.redacted or report.analysis.watch is not None:
             return None
         return jobs.live(self.house.doors, report.target)
 
@@ -342,7 +346,7 @@ class CheckScreen(BaseScreen[None]):
         report = self.shown.report
         assert report is not None
         steps = [("profile", "Find the servers and keep them in a profile"), ("again", "Check again")]
-        steps += [("drill", "Watch a failover"), ("compare", "Compare with another saved run")]
+        steps += [("watch", "Watch a failover"), ("compare", "Compare with another saved run")]
         offered = [Step(*step) for step in steps if self.check_action(step[0], ())]
         told = next_steps(report)
         self.house.push_screen(
@@ -411,12 +415,9 @@ class CheckScreen(BaseScreen[None]):
                 TextScreen(f"Compared with {name}", plain(safe_lines(text)), text, "comparison")
             )
 
-    def action_drill(self) -> None:
-        from semscheck.tui.screens.drill import DrillScreen
-
-        drill, target = self.house.doors.drill, self.shown.target
-        if drill is not None and target is not None:
-            self.house.push_screen(DrillScreen(target, drill))
+    def action_watch(self) -> None:
+        if self.shown.target is not None:
+            self.house.watch_target(self.shown.target)
 
     def action_explain(self) -> None:
         code = None

@@ -57,6 +57,7 @@ class StartScreen(BaseScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "run", "Run", show=False),
         Binding("o", "open", "Open a saved report"),
+        Binding("w", "watch", "Watch", tooltip="Watch a failover"),
         Binding("p", "settings", "Settings"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("escape", "clear", "All again", show=False),
@@ -216,6 +217,17 @@ class StartScreen(BaseScreen[None]):
 
     async def action_run(self) -> None:
         await self._run()
+
+    async def action_watch(self) -> None:
+        name = self.query_one("#fqdn", Input).value.strip()
+        if name or self._profile:
+            await self.house.watch_name(name or None, self._profile)
+        else:
+            self.query_one("#fqdn").focus()
+            self._note("Type the name to watch first.")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "watch" or self.house.doors.watch is not None
 
     async def _run(self) -> None:
         name = self.query_one("#fqdn", Input).value.strip()

@@ -20,6 +20,7 @@ from semscheck.report.escape import one_line
 from semscheck.report.figures import pictures
 from semscheck.report.figures.drawing import draw as picture_lines
 from semscheck.report.text.lines import Line, Span, line_width, pad
+from semscheck.report.text.watch import timeline
 from semscheck.report.wording import SYMBOLS, Mark, mark_of, worst
 from semscheck.tui import sections
 from semscheck.tui.facts import one
@@ -67,6 +68,8 @@ class Summary(Vertical):
     Summary.-wide.-high.-running #certificate-grid { display: block; }
     Summary.-wide.-high.-running #pictures { height: auto; max-height: 60%; }
     Summary.-wide.-running #strips { display: block; }
+    Summary.-watched #pictures, Summary.-watched.-wide.-high #pictures { display: none; }
+    Summary.-watched #brief, Summary.-watched.-wide.-high #brief { display: block; max-height: 50%; }
     Summary.-running #pictures { overflow-y: auto; height: 1fr; }
     """
 
@@ -83,6 +86,8 @@ class Summary(Vertical):
 
     def show(self, shown: Shown, cards: Cards) -> None:
         path = path_of(shown)
+        watch = shown.analysis.watch
+        self.set_class(watch is not None, "-watched")
         strip = pictures.connection_strip(shown.analysis, shown.target)
         self.set_class(shown.report is None, "-running")
         self.set_class(shown.report is not None, "-judged")
@@ -96,7 +101,11 @@ class Summary(Vertical):
             lambda columns: _narrow(answers, columns) if answers.rows else []
         )
         self.query_one("#certificate-grid", Drawn).show(drawing(grid_of(shown) if running else None))
-        self.query_one("#brief", Drawn).show(lambda columns: _brief(path, strip, answers, columns, running))
+        self.query_one("#brief", Drawn).show(
+            lambda columns: (
+                _watched(shown, columns) if watch else _brief(path, strip, answers, columns, running)
+            )
+        )
         if shown.report is not None:
             self.query_one(FindingsPane).show(shown.report, cards)
 
@@ -105,6 +114,12 @@ class Summary(Vertical):
         self.set_class(columns >= 136, "-broad")
         self.set_class(rows >= 34, "-high")
         self.query_one(FindingsPane).set_room(beside=columns >= 100, two_lines=rows >= 34)
+
+
+def _watched(shown: Shown, columns: int) -> list[Line]:
+    """The timeline of a watch."""
+    watch = shown.analysis.watch
+    return [] if watch is None else timeline(watch, shown.now, columns)
 
 
 _CHANGES = frozenset((Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS))
@@ -146,7 +161,7 @@ class PathView(VerticalScroll):
 
         def draw(columns: int) -> list[Line]:
             if path is None:
-                return [(Span("· not tested", "dim"),)]
+                return _watched(shown, columns) or [(Span("· not tested", "dim"),)]
             return sections.joined(
                 sections.paragraph(path.alternative, columns, "strong"), picture_lines(path, columns)
             )
