@@ -63,7 +63,7 @@ async def test_what_comes_is_shown_as_it_comes(play, watched, size):
         await shows(
             pilot,
             "Watch: keys.example.com",
-            "Sems1.example.com answers",
+            "sems1.example.com answers",
             "123 connections, 3 failed",
             "mark: sems1 stopped",
             "take-over: sems2.example.com for sems1.example.com",
@@ -147,4 +147,4 @@ async def test_a_tiny_terminal_shows_who_answers(play, watched):
     async with app.run_test(size=TINY, notifications=True) as pilot:
         await pilot.pause()
         await pilot.press("w")
-        await shows(pilot, "Sems1.example.com answers")
+        await shows(pilot, "sems1.example.com answers")

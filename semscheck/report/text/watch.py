@@ -13,6 +13,7 @@ from semscheck.report.text.lines import Line, Span, wrap
 from semscheck.report.wording import SYMBOLS, Mark
 
 BARS, FAILED = "▁▂▃▄▅▆▇█", "·"
+USUAL = 4  # times the median is a whole bar, unless something took longer
 SETTLED_TICKS = 3  # answered, after which it is known who answers
 
 
@@ -28,7 +29,7 @@ class Change:
 
 def changes(watch: WatchAnalysis, started: datetime) -> list[Change]:
     """What changed, in the order of time. started: of the run."""
-    found = [*_begin(watch, started), *_of_names(watch)]
+    found = [*_of_names(watch), *_begin(watch, started)]
     found += [
         Change(mark.at, f"mark {mark.at} {mark.text}", Mark.INFO, f"mark: {mark.text}")
         for mark in watch.marks
@@ -142,7 +143,8 @@ def latency(watch: WatchAnalysis, columns: int) -> list[Line]:
     most = max((took for took in recent if took is not None), default=None)
     if most is None:
         return []
-    bars = "".join(FAILED if took is None else BARS[round(took / most * (len(BARS) - 1))] for took in recent)
+    scale = (len(BARS) - 1) / max(most, USUAL * (watch.latency_s or 0.0))
+    bars = "".join(FAILED if took is None else BARS[round(took * scale)] for took in recent)
     return [
         (Span("latency  ", "dim"), Span(bars)),
         (Span(f"         {label}{words.duration(most)} here", "dim"),),

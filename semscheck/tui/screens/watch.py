@@ -14,6 +14,7 @@ from textual.widgets import Input
 from semscheck.model.analysis import WatchAnalysis
 from semscheck.model.report import Report
 from semscheck.report import wording as words
+from semscheck.report.escape import one_line
 from semscheck.report.figures import pictures
 from semscheck.report.figures.drawing import draw
 from semscheck.report.text import watch as told
@@ -124,7 +125,7 @@ class WatchScreen(BaseScreen[None]):
         ends = words.elapsed(self._watching.for_s)
         count = f"{words.count(watch.ticks, 'connection')}{failed}; {ran} of {ends}"
         ending = " Ending …" if self._cancel.is_set() else ""
-        sentence = fit(f"{said[:1].upper()}{said[1:]}", columns - 2)
+        sentence = fit(one_line(said, 300), columns - 2)
         first: Line = (Span(f"{SYMBOLS[mark]} ", mark.value), Span(sentence, "strong"))
         return [first, (Span(fit(f"  {count}{ending}", columns), "dim"),)]
 

@@ -33,6 +33,7 @@ from semscheck.tui.widgets.lists import LineList
 from semscheck.tui.widgets.words import WordFilter
 
 Cards = Mapping[str, Card]
+WATCH_ROWS = 5  # of connections of a watch, in the summary
 
 VIEWS: tuple[tuple[str, str], ...] = (
     ("summary", "Summary"),
@@ -117,9 +118,12 @@ class Summary(Vertical):
 
 
 def _watched(shown: Shown, columns: int) -> list[Line]:
-    """The timeline of a watch."""
+    """The timeline of a watch, and its newest connections."""
     watch = shown.analysis.watch
-    return [] if watch is None else timeline(watch, shown.now, columns)
+    if watch is None:
+        return []
+    strip = pictures.connection_strip(shown.analysis, shown.target, newest=WATCH_ROWS)
+    return [*timeline(watch, shown.now, columns), *picture_lines(strip, columns)]
 
 
 _CHANGES = frozenset((Rotation.ORDER, Rotation.SUBSET, Rotation.FLIPS))
