@@ -27,6 +27,7 @@ from semscheck.model.observations import (
     Exchange,
     Handshake,
     HostsFile,
+    Mark,
     ProxySettings,
     ResolverConfig,
     Route,
@@ -34,6 +35,7 @@ from semscheck.model.observations import (
     ServiceProbe,
     SystemResolution,
     Trace,
+    WatchPlan,
 )
 from semscheck.report import wording as words
 from semscheck.report.escape import block, one_line, terminal
@@ -102,6 +104,8 @@ _TITLES = {
     "run.crash": "Defect of semscheck",
     "run.cut": "Ended early",
     "run.bound": "Left out",
+    "watch.plan": "Watch",
+    "watch.mark": "Mark",
 }
 
 
@@ -186,6 +190,8 @@ _SAY: dict[type, Callable[[Any], str]] = {
     Crash: lambda it: f"{it.where}: {it.error}",
     Cut: lambda it: f"ended early ({it.reason}): {words.listed(it.unfinished)}",
     Bound: lambda it: f"{it.what}: {it.used} of {it.seen}",
+    WatchPlan: lambda it: f"a connection every {it.every_s} s, for {it.for_s} s at most",
+    Mark: lambda it: it.text,
 }
 
 

@@ -17,6 +17,7 @@ MODULES = (
     "exporter",
     "exporter_soak",
     "screens",
+    "watch",
     "packaging",
 )
 

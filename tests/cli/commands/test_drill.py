@@ -43,7 +43,7 @@ def test_lines_as_they_come_then_the_report(
     assert re.search(r"^\d\d:\d\d:\d\d ✔ (sems1\.example\.test|server A) answers", out, re.MULTILINE)
     assert "? unknown" in out
     assert re.search(r"^  A (sems1\.example\.test|server A)$", out, re.MULTILINE)
-    assert re.search(r"Nothing happened: [78] connections", " ".join(out.split()))
+    assert re.search(r"Nothing happened: \d connections", " ".join(out.split()))
     assert max(map(len, out.splitlines())) <= 80
 
 
