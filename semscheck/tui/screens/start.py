@@ -193,6 +193,8 @@ class StartScreen(BaseScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
             return not isinstance(self.focused, Input)
+        if action == "watch":
+            return self.house.doors.watch is not None
         return action != "clear" or self.query_one(WordFilter).is_open
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -225,9 +227,6 @@ class StartScreen(BaseScreen[None]):
         else:
             self.query_one("#fqdn").focus()
             self._note("Type the name to watch first.")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "watch" or self.house.doors.watch is not None
 
     async def _run(self) -> None:
         name = self.query_one("#fqdn", Input).value.strip()
