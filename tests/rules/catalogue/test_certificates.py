@@ -868,3 +868,20 @@ def test_no_certificate_bytes_crash_a_rule(chain: list[bytes], trust: Trust | No
     crashed = [v for v in verdicts if v.state is State.CRASHED and v.code[:3] in ("TLS", "CRT", "CLT")]
     assert crashed == []
     assert all(finding.evidence for finding in findings if finding.code.startswith(("TLS", "CRT")))
+
+
+@pytest.mark.parametrize(
+    ("called", "portal"),
+    [
+        ("wifi.example.net", True),
+        (FQDN, False),
+        (name(1), False),  # one certificate for all, of the servers' own
+    ],
+)
+def test_one_certificate_of_somebody_else_at_every_address_is_a_portals(called: str, portal: bool) -> None:
+    shown = ISSUING.issue(called)
+    scene = cluster(clients=[shown] * 3, replications=[shown] * 3, balancer=shown)
+    told = [finding.summary for finding in scene.judged()[0] if finding.code == "NET016"]
+    assert len(told) == portal
+    if portal:
+        assert 'at all 7 addresses with its own certificate, "wifi.example.net"' in told[0]
