@@ -24,9 +24,8 @@ Seen = Sample | Trace | Control | Exchange | Handshake
 LEAST_KEYED = 2
 NAMELESS_AFTER = 8  # connections whose tickets show no name
 TICKETLESS_AFTER = 3
-LEFT_OPEN = (
-    0.1  # equal shares not rejected, but at 10 % they would be: more connections are worth their while
-)
+# Equal shares not rejected, but at 10 % they would be: more connections are worth their while
+LEFT_OPEN = 0.1
 EXTENSION = 32
 GAP = "?"  # stands for whoever did not answer or could not be told
 

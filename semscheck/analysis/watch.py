@@ -29,9 +29,8 @@ from semscheck.model.analysis import (
 from semscheck.model.observations import DnsAnswer, Handshake, Mark, Sample, SystemResolution, WatchPlan
 from semscheck.model.report import Snapshot
 
-BY_CHANCE = (
-    1e-5  # at any one of the hundreds of ticks: of a server that is there and did not answer for so long
-)
+# At any one of the hundreds of ticks: of a server that is there and did not answer for so long
+BY_CHANCE = 1e-5
 WINDOW = 30  # answers before, by which a server's share is judged
 STEADY = 3  # answers of one server in a row, after which it is the only one
 TURNS = 5  # of one length, after which a server comes in its turn

@@ -29,9 +29,8 @@ from semscheck.report import wording as words
 from semscheck.report.story import story
 
 WATCH_S = 1.0  # how often the web configuration's files, and this process's memory, are looked at
-LEAST_RUNS = (
-    50  # before an exporter that has grown starts anew: one that is too large by nature must not do only that
-)
+# Before an exporter that has grown starts anew: one that is too large by nature must not do only that
+LEAST_RUNS = 50
 PATIENCE_S = 10.0  # for a moment without a run, and for the answers under way; beyond, they are cut
 
 

@@ -111,9 +111,8 @@ class Tls:
     oldest: Version = Version.TLS1_2
     newest: Version = Version.TLS1_3
     resumption: Resumption = Resumption.TICKETS
-    ticket_group: str | None = (
-        None  # ends with one group share ticket keys and session cache (one SSLContext)
-    )
+    # Ends with one group share ticket keys and session cache (one SSLContext)
+    ticket_group: str | None = None
     new_key_after: int | None = None  # connections, after which the key of tickets is a new one; None: never
     late_tickets: bool = False  # in TLS 1.3 they come with the first answer, as BoringSSL sends them
     alpn: tuple[str, ...] = ()

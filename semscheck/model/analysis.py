@@ -264,9 +264,8 @@ class Signal:
     strength: str = ""
 
 
-BALANCER_COOKIE = (
-    "the load balancer's cookie "  # how `kept_by` begins where that keeps clients; its name follows
-)
+# How `kept_by` begins where that keeps clients; its name follows
+BALANCER_COOKIE = "the load balancer's cookie "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 LOGIN_PATH = "/b/l.e"  # Web Email Protection's login page, in every version that sources name
 RETRY_PAUSES_S = (0.02, 0.1)
-SILENT_S = (
-    1.0  # without an answer to the first TLS message, after which a client's address is asked once more
-)
+# Without an answer to the first TLS message, after which a client's address is asked once more
+SILENT_S = 1.0
 SILENT_TRIES = 3
 OLDER = ("TLSv1.1", "TLSv1.2")
 STAPLE = "TLSv1.2 with status_request"

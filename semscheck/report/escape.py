@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 
 LIMIT = 2000  # characters of one text in one place; longer ones end in an ellipsis
-WORD_LIMIT = (
-    256  # a DNS name has at most 253 characters (RFC 1035 section 2.3.4); a longer word is cut inside
-)
+# A DNS name has at most 253 characters (RFC 1035 section 2.3.4); a longer word is cut inside
+WORD_LIMIT = 256
 ELLIPSIS = "…"
 
 # Invisible, though Python calls them printable: fillers, the braille blank, variation selectors, the

@@ -22,9 +22,8 @@ _RANKED = (
 )
 ORDER = {kind: rank for rank, kind in enumerate(_RANKED)}
 BREAKS = (ImpactKind.NOBODY_CONNECTS, ImpactKind.SOME_FAIL)
-OWN_NAME = (
-    "CLT001"  # one server's name was typed: what the others' certificates say of it is no trouble of clients
-)
+# One server's name was typed: what the others' certificates say of it is no trouble of clients
+OWN_NAME = "CLT001"
 OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
 _OF_TODAY = (ImpactKind.UNTIL_DATE, ImpactKind.SLOW, ImpactKind.NOT_TESTED)  # no hindrance to take over
 A_FEW = 0.04

@@ -31,9 +31,8 @@ OWN_ATTEMPTS = 3
 OWN_SHOWN = 3  # times that a connection is shown its own cookie
 MADE_UP = "made up"
 WAYS = ("before", "after", "quoted", "encoded")
-UNREAD_AFTER = (
-    3  # times that a way of showing a session was never recognised: the application does not read it
-)
+# Times that a way of showing a session was never recognised: the application does not read it
+UNREAD_AFTER = 3
 ONE_SHOWN = 24  # connections that one session is shown to, where its server may have most of them
 # Each letter and digit for another one of its kind (hexadecimal stays so): a value of the same form that nobody gave.
 _OTHERS = str.maketrans(

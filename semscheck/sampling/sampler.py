@@ -36,9 +36,8 @@ from semscheck.sampling.tracing import Stock, Tracer
 
 MOST_CONNECTIONS = 200
 FOREIGN_AFTER = 3  # tokens that no member recognised, before another kind of token is tried
-ONE_KEY_AFTER = (
-    8  # connections that one key answered, before a second signal is tried where a key names nobody
-)
+# Connections that one key answered, before a second signal is tried where a key names nobody
+ONE_KEY_AFTER = 8
 NAMED_AFTER = 8  # pages that do not name the server by themselves, before session cookies are shown
 KEYS_ASKED = 2  # times that members are asked for their keys, beside the look at them
 PAIRS_BEFORE_PAGES = 16

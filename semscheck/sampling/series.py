@@ -27,9 +27,8 @@ SILENT_AFTER = 2  # connections without any token, before waiting for one ends
 # Waited for a ticket in addition where this address has given some: it was lost on the way then, and TCP sends
 # again after 0.2 s and a round trip on the common systems (RFC 6298 section 2 asks for 1 s, Linux and Windows less).
 TICKET_LATE_S = 0.25
-SILENCE_MOST_S = (
-    11.0  # spent on connections without an answer: two full time-outs of the default, and one more
-)
+# Spent on connections without an answer: two full time-outs of the default, and one more
+SILENCE_MOST_S = 11.0
 
 
 @dataclass(slots=True)

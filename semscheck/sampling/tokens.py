@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 TICKET_WAIT_S = 0.05  # a ticket follows the handshake by one round trip; this is the least waited for it
 TICKET_WAIT_MOST_S = 1.0
-OWN_SHOWN = (
-    3  # times that a member is shown its own session; of two processes that share none, all know it in 1/8
-)
+# Times that a member is shown its own session; of two processes that share none, all know it in 1/8
+OWN_SHOWN = 3
 STORED_AFTER_S = 0.03  # a server may need a moment before it knows a session that it has just given
 ATTEMPTS = 2  # a control that fails for a network's reason is tried once more
 

@@ -41,9 +41,8 @@ LOOK_UP_EVERY_S = 5.0
 ADDRESSES = 16  # of the name, each in its turn
 PAGE = "/"
 KEPT_HEADERS = frozenset(("set-cookie", "server", "via", "x-powered-by", "location", "etag"))
-ASKED_EACH = (
-    2  # times that each member is asked for its key, whenever a key turns up that was not seen before
-)
+# Times that each member is asked for its key, whenever a key turns up that was not seen before
+ASKED_EACH = 2
 MOST_KEYS = 16  # more of them are tickets that do not name their key
 MARK_LENGTH = 200
 

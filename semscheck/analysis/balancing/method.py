@@ -28,9 +28,8 @@ ALPHA = 0.01
 # Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
 # each time, which makes 0.5 to 0.9 % in all for two to six members (simulated by `test_looks.py`).
 EACH_LOOK = 0.005
-LEAST_SHOWN = (
-    12  # connections that were shown one session: more than half of them know it where one server has most
-)
+# Connections that were shown one session: more than half of them know it where one server has most
+LEAST_SHOWN = 12
 LEAST = 4  # identified connections, below which nothing is said of the method
 FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
 ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
@@ -62,9 +61,8 @@ class MethodEstimate:
     labels: tuple[str | None, ...] = ()
     blocks: tuple[int, ...] = ()  # how many in a row, where one server answers for a while and then another
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
-    shared: bool = (
-        False  # whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
-    )
+    # Whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
+    shared: bool = False
 
 
 def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:

@@ -19,9 +19,8 @@ from functools import cached_property
 from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
 
 LOOKS = 2  # tickets of a member, before its keys are taken to be known
-FEW = (
-    2  # tickets that agree with no other, each taken for another key; more of them are tickets without a name
-)
+# Tickets that agree with no other, each taken for another key; more of them are tickets without a name
+FEW = 2
 FOREIGN_KEY = "no member has the TLS ticket key of the FQDN's address"
 UNLISTED = "a server that is not in the profile"
 _WHOLE_NAME = len(TICKET_PREFIXES) - 1
