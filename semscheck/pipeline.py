@@ -9,7 +9,7 @@ import socket
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from time import monotonic
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from semscheck import __version__
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AGENT = f"semscheck/{__version__}"
 INFER_EVERY_S = 0.3
 WATCH_SPARES = 60  # interim analyses of a watch take no more than a sixtieth of the time
+MOST_SPARED_S = 3.0
 ANALYSIS = "analysis"  # where a crash of the analysis is said to have happened
 
 
@@ -242,10 +243,10 @@ class _Teller:
 
     def _tell_inferred(self, listener: Listener, observation: AnyObservation) -> None:
         self._seen.append(observation)
-        if self.clock() - self._last < max(INFER_EVERY_S, self._spared * self._cost_s):
+        if self.clock() - self._last < max(INFER_EVERY_S, min(MOST_SPARED_S, self._spared * self._cost_s)):
             return
-        began = monotonic()
+        began = thread_time()
         snapshot = Snapshot(target=self._target, run=self._run, observations=tuple(self._seen))
         listener(Inferred(_analysed(snapshot)[1]))
-        self._cost_s = monotonic() - began
+        self._cost_s = thread_time() - began if self._last else 0.0  # the first one imports what it needs
         self._last = self.clock()  # its own cost is not counted: never more than its share

@@ -1,4 +1,4 @@
-"""A watch of half an hour at one connection a second, in a fifteenth of the time: its memory, whether it grows, and
+"""A watch of half an hour at one connection a second, in a tenth of the time: its memory, whether it grows, and
 its share of a core, with the screens on it. The lab plays in another process.
 
 Source of the limits: the design asks for less than 80 MB, no growth over the last 20 minutes, and 3 % of a core.
@@ -20,7 +20,7 @@ from time import monotonic, process_time
 
 from tests.bench.figure import ROOT, Figure, environment
 
-TIMES = 15  # as fast as life
+TIMES = 10  # as fast as life
 FOR_S, GROWN_S = 1_800.0, 600.0
 MOST_MB, MOST_PART = 80.0, 3.0
 GROWTH_MB = 1.0  # that a page more or less of the interpreter's may be

@@ -98,7 +98,7 @@ class _Live(Progress):
         self._started = datetime.now(UTC)
         self._told: set[str] = set()
         self._watch: WatchAnalysis | None = None
-        self._note = "Ctrl-C ends it; words and Enter make a mark"
+        self._note = "Ctrl-C ends it; text and Enter: a mark"
 
     def event(self, event: Event) -> None:
         if isinstance(event, Started):
