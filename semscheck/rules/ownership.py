@@ -9,7 +9,7 @@ from __future__ import annotations
 from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
 from semscheck.model.findings import Owner
 from semscheck.rules.context import RuleContext
-from semscheck.rules.remedies import for_name, say, steps, vendor_words
+from semscheck.rules.remedies import INSTALL, for_name, say, steps, vendor_words
 from semscheck.rules.rule import Hit
 
 SILENT_IN_FRONT = (
@@ -82,11 +82,14 @@ def _whose(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext)
         return Owner.BALANCER, SILENT_IN_FRONT
     if code == "TLS001" and context.separated(Separation.TLS_IN_FRONT, place.address):
         return Owner.BALANCER, NO_TLS_IN_FRONT
-    if owner is not Owner.SERVER or code == "CLU009":
+    by_servers_too = code == "CLU006" and hit.owner is not None
+    if owner is not Owner.SERVER or code == "CLU009" or by_servers_too:
         return owner, remedy
     if code in STOPPED:
         return Owner.BALANCER, _at_balancer(context, place)
     ends = _termination(place, context)
     sure = code.startswith("CRT") or code == "TLS007"
     passed = ends is Termination.PASS_THROUGH or (sure and ends is not Termination.TERMINATED)
-    return (owner if passed else Owner.BALANCER), remedy
+    if passed:
+        return owner, remedy
+    return Owner.BALANCER, remedy.replace(INSTALL, "Install it on the load balancer, where TLS ends.")

@@ -15,6 +15,11 @@ from semscheck.model.vendors import VENDORS, VendorWords, words_for
 STEP_WORDS = 30  # of a first step, which stands in the first lines of every output
 
 
+INSTALL = (
+    "Install it on Interface 2 of every server, and on a load balancer that ends TLS: it is not replicated."
+)
+
+
 def steps(*texts: str) -> str:
     """One remedy: numbered lines, or the step itself where there is one; empty and repeated ones are left out."""
     kept = [*dict.fromkeys(text for text in texts if text)]

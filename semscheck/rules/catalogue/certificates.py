@@ -62,16 +62,13 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
-from semscheck.rules.remedies import steps
+from semscheck.rules.remedies import INSTALL, steps
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
 AT_MOST_WARNING = (
     "at most a warning where clients do not go today: a replication interface, a server that stands by"
 )
 NO_REVOCATION = "Whether the certificate was revoked is not checked."
-INSTALL = (
-    "Install it on Interface 2 of every server, and on a load balancer that ends TLS: it is not replicated."
-)
 MIN_RSA_BITS = 2048
 MIN_EC_BITS = 224
 WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
@@ -953,8 +950,11 @@ _PURPOSES = {
         why="Clients refuse a certificate whose extended key usage leaves out server authentication. Apple's systems "
         "ask for that extension to be there at all, Chrome and Edge for a key usage that allows digital signatures, "
         "and some refuse an authority's certificate (CA:TRUE) as a server's.",
-        remedy="Have a certificate issued from a template for web servers (key usage: digital signature and, for an "
-        f"RSA key, key encipherment; extended key usage: server authentication; not an authority). {INSTALL}",
+        remedy=steps(
+            "Have a certificate issued from a template for web servers (key usage: digital signature and, for an RSA "
+            "key, key encipherment; extended key usage: server authentication; not an authority).",
+            INSTALL,
+        ),
         seen_by="The extensions keyUsage (absent means any use), extendedKeyUsage and basicConstraints.",
         references=(refs.RFC_5280_USAGE, refs.CHROME_USAGE, refs.APPLE),
     )

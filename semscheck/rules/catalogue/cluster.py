@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
@@ -281,30 +282,66 @@ def is_product(exchanges: Sequence[Exchange]) -> bool:
 )
 def not_this_product(context: RuleContext) -> Answers:
     """No title or path of the product, or an error page, at what serves clients."""
-    asked = False
+    shown: dict[EndpointStatus, tuple[Exchange, ...]] = {}
     for place in context.client_places:
         seen = tuple(e for e in exchanges(context, place) if e.failure is None and e.status is not None)
-        if not seen:
-            continue
-        asked = True
-        last = seen[-1]
-        if is_product(seen) and not all((e.status or 0) >= 500 for e in seen):
-            continue
-        what = _what_it_shows(last)
-        name = place_name(place, context.target)
-        yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"{sentence_start(name)} {what}.",
-            evidence=tuple(e.id for e in seen),
-            args={"title": last.title or "", "status": str(last.status)},
-        )
-    if not asked:
+        if seen:
+            shown[place] = seen
+    strange = {place: seen for place, seen in shown.items() if not _serves_product(seen)}
+    everywhere = len({_what_it_shows(seen[-1]) for seen in strange.values()}) == 1 and strange == shown
+    if everywhere and any(place.client_of for place in strange) and len(strange) > 1:
+        yield _at_every_address(context, strange)
+        return
+    yield from (_strange(context, place, seen) for place, seen in strange.items())
+    if not shown:
         yield NotObserved("no page was received")
+
+
+def _serves_product(seen: tuple[Exchange, ...]) -> bool:
+    return is_product(seen) and not all((e.status or 0) >= 500 for e in seen)
+
+
+def _strange(context: RuleContext, place: EndpointStatus, seen: tuple[Exchange, ...]) -> Hit:
+    last = seen[-1]
+    name = sentence_start(place_name(place, context.target))
+    return Hit(
+        subject=place_subject(place, context.target),
+        summary=f"{name} {_what_it_shows(last)}.",
+        remedy=_ERROR_PAGE if _is_error(last) else None,
+        evidence=tuple(e.id for e in seen),
+        args={"title": last.title or "", "status": str(last.status)},
+    )
+
+
+_ERROR_PAGE = (
+    "1. Look in the log of the server that sends it for this error, and restart its services.\n"
+    "2. Give the load balancer's health check a page to ask for, so that no client is sent there meanwhile."
+)
+
+
+def _at_every_address(context: RuleContext, strange: dict[EndpointStatus, tuple[Exchange, ...]]) -> Hit:
+    """The servers themselves show it, so that the load balancer is not to blame."""
+    place = next((p for p in strange if p.fqdn), next(iter(strange)))
+    one = _strange(context, place, strange[place])
+    return replace(
+        one,
+        owner=Owner.SERVER,
+        summary=f"{one.summary.rstrip('.')}; so do the servers themselves ({len(strange)} addresses).",
+        remedy="1. Look on the servers why this answers in place of the product: are its services running, is "
+        "another web server installed?\n"
+        "2. If these are other machines, correct the addresses in the profile, and where the name leads.",
+        evidence=tuple(e.id for seen in strange.values() for e in seen)[:12],
+        args={**one.args, "addresses": str(len(strange))},
+    )
+
+
+def _is_error(seen: Exchange) -> bool:
+    return (seen.status or 0) >= 500 or bool(ERROR_TITLE.search(seen.title or ""))
 
 
 def _what_it_shows(seen: Exchange) -> str:
     title = (seen.title or "").strip()[:80]
-    if (seen.status or 0) >= 500 or ERROR_TITLE.search(title):
+    if _is_error(seen):
         named = f", “{title}”" if title else ""
         return f"shows an error page (status {seen.status}{named}) in place of the product's"
     shown = f"title “{title}”" if title else "a page without a title"

@@ -359,9 +359,10 @@ def dangling_cname(context: RuleContext) -> Answers:
             "reach another server than everybody else."
         ),
         remedy=(
-            "Empty the caches (Windows: `ipconfig /flushdns`; macOS: `dscacheutil -flushcache`; Linux: "
-            "`resolvectl flush-caches`) and look again. If it stays, look for a VPN client, a name resolution "
-            "policy (`Get-DnsClientNrptPolicy`) or a local resolver that answers for this name."
+            "1. Empty the caches (Windows: `ipconfig /flushdns`; macOS: `dscacheutil -flushcache`; Linux: "
+            "`resolvectl flush-caches`) and look again.\n"
+            "2. If it stays, look for a VPN client, a name resolution policy (`Get-DnsClientNrptPolicy`) or a local "
+            "resolver that answers for this name."
         ),
         seen_by=(
             "getaddrinfo's addresses are compared with all addresses of all DNS answers of the run. An address "

@@ -353,3 +353,13 @@ def test_one_slow_page_of_two_is_not_slow() -> None:
 def test_what_a_page_of_something_else_shows(status: int, title: str | None, words: str) -> None:
     finding = Scene(BARE, serves(VIP, status=status, title=title)).only("CLU006")
     assert words in finding.summary
+
+
+def test_what_the_servers_show_themselves_is_not_the_load_balancers() -> None:
+    stranger = [exchange(address, "Welcome to nginx!") for address in (VIP, *CLIENT[:2])]
+    seen = [[connection(e.address), handshake(e.address), e] for e in stranger]
+    found = Scene(cluster(), *seen).only("CLU006")
+    assert found.owner is Owner.SERVER
+    assert "so do the servers themselves" in found.summary
+    alone = Scene(cluster(), seen[0], serves(CLIENT[0]), serves(CLIENT[1])).only("CLU006")
+    assert alone.owner is Owner.BALANCER
