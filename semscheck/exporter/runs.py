@@ -24,6 +24,7 @@ from semscheck.model.target import Target
 
 NO_PATIENCE_S = 0.5  # a scrape with less time than this decides nothing: its run has `FLOOR_S`
 FLOOR_S = 1.0
+AGAIN_S = 1.0  # what a run has seen so far is judged so often at most, for however many that have less time
 MORE_S = 1.0  # who has so much longer than a run that was cut has another
 LEAST_S = 0.2  # a run with less time than this is not begun
 LAST_WORD_S = 0.25  # before the scrape's time-out: the answer leaves, whatever the run does
@@ -63,6 +64,7 @@ class _Flight:
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     run: Run | None = None
     seen: list[AnyObservation] = field(default_factory=list)
+    judged: tuple[float, Outcome] | None = None
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Observed):
@@ -251,6 +253,9 @@ class Runs:
             return Outcome(
                 cut=Cause.DEADLINE
             )  # it is being judged, and late: judging twice would make that worse
+        now_s = asyncio.get_running_loop().time()
+        if flight.judged is not None and now_s < flight.judged[0] + AGAIN_S:
+            return flight.judged[1]
         cut = Cut(
             id=f"o{len(flight.seen) + 1}",
             at_s=max((one.at_s for one in flight.seen), default=0.0),
@@ -258,7 +263,9 @@ class Runs:
             reason="deadline",
         )
         snapshot = Snapshot(target=flight.target, run=flight.run, observations=(*flight.seen, cut))
-        return Outcome(report=self._doors.judge(snapshot), cut=Cause.DEADLINE)
+        outcome = Outcome(report=self._doors.judge(snapshot), cut=Cause.DEADLINE)
+        flight.judged = now_s, outcome
+        return outcome
 
 
 def _forget(last: _Last) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from semscheck.exporter.run_queue import Slots
+from semscheck.model.report import Report, Snapshot
 from tests.exporter.stand import Play, serving, until, write_config
 
 pytestmark = pytest.mark.slow  # waits for times to pass
@@ -223,11 +225,20 @@ async def test_a_client_with_a_short_time_out_does_not_spoil_the_scrape_of_anoth
 
 async def test_impatient_clients_without_end_do_not_keep_a_scrape_from_a_whole_run(tmp_path: Path) -> None:
     play = Play(hold=True)
-    async with serving(write_config(tmp_path), play) as (_, client):
+    async with serving(write_config(tmp_path), play) as (exporter, client):
         await client.probe(timeout_s=0.1)
         patient = asyncio.create_task(client.probe(timeout_s=15))
         await until(lambda: any(run.limits.deadline_s > 10 for run in play.runs))
-        hasty = [await client.probe(timeout_s=0.1) for _ in range(8)]
+        judged: list[Snapshot] = []
+        real = exporter._runs._doors
+
+        def judge(seen: Snapshot) -> Report:
+            judged.append(seen)
+            return real.judge(seen)
+
+        exporter._runs._doors = replace(real, judge=judge)
+        hasty = list(await asyncio.gather(*(client.probe(timeout_s=0.1) for _ in range(8))))
+        assert 1 <= len(judged) < 8
         play.go.set()
         answer = await patient
         play.go.clear()

@@ -109,9 +109,8 @@ def _node(node: Node) -> str:
     where = place(node.address, node.port) if node.address else ""
     lines = [" ".join(part for part in (name, where) if part), esc(node_reason(node), 300)]
     lines += [f"<b>{esc(node.method, 120)}</b>" if node.method else ""]
-    first, *rest = (line for line in lines if line)
-    below = "".join(f"<br>{line}" for line in rest)
-    return f'<div class="node {node.mark.value}">{_symbol(node.mark)}<span>{first}{below}</span></div>'
+    said = "<br>".join(line for line in lines if line)
+    return f'<div class="node {node.mark.value}">{_symbol(node.mark)}<span>{said}</span></div>'
 
 
 def _members(rows: Sequence[MemberRow]) -> str:
