@@ -36,7 +36,7 @@ SENTENCES = {
     ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
     ImpactKind.NO_REDUNDANCY: "Users can work, but failover is missing or too slow.",
     ImpactKind.SLOW: "Users connect, but slowly.",
-    ImpactKind.NOT_TESTED: "A firewall blocked this check; whether it blocks users is not known.",
+    ImpactKind.NOT_TESTED: "This check was blocked on the way; whether users are is not known.",
     ImpactKind.NOTHING_NOTICED: "Users notice nothing yet.",
 }
 
@@ -186,7 +186,7 @@ def _keeps_desktop_out(finding: Finding) -> bool:
 def _unseen_here(findings: Sequence[Finding]) -> Impact:
     """What breaks, where every connection of this desktop was made: a certificate, or what other clients meet."""
     if any(f.severity is Severity.CRITICAL and f.code.startswith("CRT") for f in findings):
-        return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence="Clients meet a certificate error.")
+        return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence="Clients show a certificate error.")
     kind = ImpactKind.SOME_CLIENTS_CANNOT
     return Impact(kind=kind, sentence=SENTENCES[kind])
 

@@ -390,13 +390,14 @@ def _expired_authorities(above: tuple[Presented, ...], context: RuleContext) -> 
         first = min(several, key=lambda one: one.certificate.not_after or context.now)
         root = any(is_self_signed(one.certificate) for one in several)
         names = listed([title(one.certificate) for one in several], 3)
+        newer = ", and this desktop has no newer one" if root else ""
         whose = "authority's certificate" if len(several) == 1 else "authorities' certificates"
         yield Hit(
             subject=subject(places, context),
             owner=Owner.DESKTOP if root else None,
             remedy=_NEW_ROOT if root else _NEW_CHAIN,
-            summary=f"The issuing {whose} {names} at {where(places, context)} expired on "
-            f"{day(first.certificate.not_after or context.now)}.",
+            summary=f"The {'root' if root else f'issuing {whose}'} {names} at {where(places, context)} expired on "
+            f"{day(first.certificate.not_after or context.now)}{newer}.",
             severity=several[0].severity,
             evidence=tuple(dict.fromkeys(each for one in several for each in one.evidence)),
             args=described(first, context, not_after=f"{first.certificate.not_after or ''}"),

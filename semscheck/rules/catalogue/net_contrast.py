@@ -299,8 +299,8 @@ _LOOK_AT = {
     "alpn": "1. On the load balancer, or whatever ends TLS there, accept `http/1.1` in ALPN "
     "(nginx stream: `ssl_alpn`; HAProxy: `alpn`), or "
     "ignore ALPN.\n2. Clients that offer no application protocol get through until then.",
-    "name": "1. Ask the network administrator for a filter by server name (URL filter, TLS inspection) that ends "
-    "connections which name this server, and have the name allowed.\n2. If there is none, let the load balancer "
+    "name": "1. Find the filter by server name (URL filter, TLS inspection) that ends connections which name this "
+    "server, and allow the name.\n2. If there is none, let the load balancer "
     "serve this name.",
     "size": "1. Look for a load balancer or firewall with an old TLS stack that hangs on a ClientHello of a certain "
     "length (RFC 7685), and update it.\n2. Look for a path that drops large packets: a VPN or tunnel with a smaller "
