@@ -51,12 +51,13 @@ def section(label: str, text: str, columns: int, style: str = "") -> list[Line]:
 
 
 def verdict(report: Report, columns: int, at_most: int) -> list[Line]:
-    """The five lines, each in `at_most` lines of the screen; the state as a chip."""
+    """The five lines, each in `at_most` lines of the screen, and the first three where that is one; the state as a
+    chip."""
     mark = mark_of(report.summary.verdict)
     chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
     (_, told), *rest = story_lines(report, max(30, columns), at_most)
     head = (Span(chip, f"chip-{mark.value}"), Span(" " * (LABEL_COLUMNS - width(chip))))
-    return [(*head, Span(told.text.lstrip(), told.style)), *rest]
+    return [(*head, Span(told.text.lstrip(), told.style)), *(rest[:2] if at_most == 1 else rest)]
 
 
 def progress(shown: Shown, left_s: float | None, cancelling: bool, columns: int) -> list[Line]:

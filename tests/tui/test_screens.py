@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from semscheck.model.findings import Status
+from semscheck.model.findings import ImpactKind, Owner, Status
+from semscheck.model.report import Impact
 from semscheck.report import json
 from semscheck.tui.app import Opening
 from semscheck.tui.runners import DoorError
@@ -400,6 +401,25 @@ async def test_verdict_first_then_path_then_findings(opened):
         for wanted in ("CRITICAL", "load balancer ─", "Findings", "BAL001", "Owner")
     ]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(("rows", "cut"), [(14, True), (24, False)])
+async def test_in_low_windows_the_first_lines_leave_room_for_the_findings(play, rows, cut):
+    said = replace(
+        play.report.summary,
+        impact=Impact(kind=ImpactKind.SESSIONS_LOST, sentence="Users lose their session."),
+        cause="keys.example.com sends every new connection to the next server. " * 3,
+        owners=(Owner.BALANCER,),
+        first_step="Set the method to failover.",
+        also="2 warnings",
+    )
+    app = play.app(Opening(report=replace(play.report, summary=said)))
+    async with app.run_test(size=(80, rows), notifications=True) as pilot:
+        seen = await shows(
+            pilot, "CRITICAL  Users lose their session.", "Cause", "Owner", "round robin  BAL001"
+        )
+        assert ("First step" not in seen) is cut
+        assert ("2 warnings" not in seen.split("Findings")[0]) is cut
 
 
 async def test_nothing_is_wider_or_higher_than_the_screen(opened):

@@ -200,7 +200,8 @@ class CheckScreen(BaseScreen[None]):
         now, stopped = self.shown, self.stopped
         if now.report is not None:
             report = now.report
-            at_most = 2 if self.has_class("-low") else 5
+            rows = self.app.size.height
+            at_most = 1 if rows < 18 else 2 if rows < 30 else 5
             draw = lambda columns: sections.verdict(report, columns, at_most)  # noqa: E731
         elif stopped is not None:
             draw = lambda columns: sections.trouble(stopped, columns)  # noqa: E731
