@@ -177,7 +177,8 @@ _CLOSED = (
     "2. Check that a certificate is assigned to the interface, and restart the services.\n"
     "3. Look for a firewall that ends TLS connections from this network."
 )
-FROZEN = ": it is frozen or overloaded, or the way there loses large packets"
+FROZEN = ": it is frozen or overloaded"
+OR_THE_WAY = f"{FROZEN}, or the way there loses large packets"
 STALLED_EVERYWHERE = 3  # addresses; several servers do not freeze at the same moment
 _ON_THE_WAY = (
     "1. Send pings of several sizes to the address: Windows `ping -f -l 1400 ADDRESS`, Linux `ping -M do -s 1400 "
@@ -225,6 +226,7 @@ def handshake_stalled(context: RuleContext) -> Answers:
         f", nor do the {len(addresses) - 1} other addresses: large packets are lost on the way (path MTU), or "
         "something holds TLS"
     )
+    frozen = FROZEN if shaken else OR_THE_WAY
     for place, shake, failure in stalled[:1] if everywhere else stalled:
         yield Hit(
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
@@ -232,7 +234,7 @@ def handshake_stalled(context: RuleContext) -> Answers:
             remedy=_RESTART if shaken else _ON_THE_WAY if everywhere else None,
             subject=place_subject(place, context.target),
             summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
-            f"answers the TLS handshake{why if everywhere else and_behind(context, place) or FROZEN}.",
+            f"answers the TLS handshake{why if everywhere else and_behind(context, place) or frozen}.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
