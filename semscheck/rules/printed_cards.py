@@ -808,7 +808,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'owner': 'server',
         'summary': 'On what serves clients: neither the Common Name nor a subject alternative name of the certificate covers the name that clients use.',
         'why': "A client compares the name it was given with the names in the server's certificate. If they do not fit it warns or refuses: it cannot know that it reached the right server. The same happens after a failover to the member concerned, so it is reported for members that stand by too.",
-        'remedy': "1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and install it there.\n2. Install it on Interface 2 of every server, and on a load balancer that ends TLS: it is not replicated.",
+        'remedy': "1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and install it there.\n2. Install it on Interface 2 of every server, and on a load balancer that ends TLS: it is not replicated.\n3. Or, where the certificate names another machine of yours: correct the address that the FQDN or the load balancer leads to.",
         'seen_by': "The certificate that each address presents is compared with the FQDN: subject alternative names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches nothing. Where an address was given instead of a name, only entries of type IP address count (section 6.4).",
         'confidence': 'certain',
         'severity_note': 'at most a warning where clients do not go today: a replication interface, a server that stands by',

@@ -150,7 +150,9 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
         "not fit it warns or refuses: it cannot know that it reached the right server. The same happens "
         "after a failover to the member concerned, so it is reported for members that stand by too.",
         remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and "
-        f"install it there.\n2. {INSTALL}",
+        f"install it there.\n2. {INSTALL}\n"
+        "3. Or, where the certificate names another machine of yours: correct the address that the FQDN or the load "
+        "balancer leads to.",
         seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
         "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
         "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
