@@ -370,7 +370,7 @@ CARDS: tuple[dict[str, Any], ...] = (
         'code': 'DNS019',
         'name': 'synthesized-ipv6',
         'severity': 'info',
-        'owner': 'network',
+        'owner': 'dns',
         'summary': 'A resolver makes up an IPv6 address of the FQDN from its IPv4 address (DNS64).',
         'why': "In a network with DNS64 and NAT64, IPv6-only desktops reach IPv4 servers through a translator. The translator has to carry the server's address: with the well-known prefix it must not for private IPv4 addresses (RFC 6052 section 3.1), and clients that prefer IPv6 wait for nothing.",
         'remedy': '1. Exclude the internal domain, or private addresses, from DNS64 (BIND: `dns64 … { mapped { !10/8; … }; }`; Unbound: `dns64-ignore-aaaa`, a zone without the module).\n2. Or let the NAT64 translate these addresses, with a network-specific prefix.',

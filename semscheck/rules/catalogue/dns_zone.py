@@ -363,7 +363,7 @@ def synthesised(context: RuleContext) -> dict[str, str]:
         name="synthesized-ipv6",
         severity=Severity.INFO,
         severity_note="warning where nothing answers at the made-up address",
-        owner=Owner.NETWORK,
+        owner=Owner.DNS,
         summary="A resolver makes up an IPv6 address of the FQDN from its IPv4 address (DNS64).",
         why=(
             "In a network with DNS64 and NAT64, IPv6-only desktops reach IPv4 servers through a translator. The "
