@@ -53,7 +53,7 @@ def story(report: Report) -> tuple[StoryLine, ...]:
         StoryLine("First step", said.first_step),
         StoryLine("Also", said.also),
     )
-    return tuple(line for line in lines if line.text)
+    return tuple(line for line in lines if line.text) or (StoryLine("", said.headline),)
 
 
 def owners(report: Report) -> str:

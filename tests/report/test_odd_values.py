@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from semscheck.model.report import Report
+from semscheck.model.findings import ImpactKind
+from semscheck.model.report import Impact, Report
 from semscheck.report import markdown, nagios, prometheus, ticket
 from semscheck.report.figures import pictures
 from semscheck.report.text import page as text
@@ -52,3 +53,14 @@ def test_members_and_answers_that_nothing_names() -> None:
     render(with_path(report, arms=arms, cycle=("nobody",)))
     strip = pictures.connection_strip(with_path(report, arms=arms).analysis, report.target)
     assert strip.rows[0].cells[0].state == "unidentified"
+
+
+def test_first_lines_that_say_nothing() -> None:
+    report = reports.round_robin()
+    impact = Impact(kind=ImpactKind.SLOW, sentence="")
+    render(
+        replace(
+            report,
+            summary=replace(report.summary, impact=impact, cause="", owners=(), first_step="", also=""),
+        )
+    )
