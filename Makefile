@@ -28,9 +28,10 @@ debian:
 demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME for another one
 	@$(BIN)/semscheck demo $(SCENARIO) || case $$? in 1|2) echo "(exit code $$?, as monitoring plugins have it)" ;; *) exit $$? ;; esac
 
-test: debian $(VENV)/.for-work lint docs-check site ## everything: style, types, directions, generated pages, links, all tests
+test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, links, all tests
 	@$(MAKE) --no-print-directory other-days
 	@$(BIN)/python -m pytest -n 2
+	@$(MAKE) --no-print-directory site
 
 # What runs without sockets and servers, with the clock of the whole process set to other days. The library's sleep
 # fails where the monotonic clock is left alone, so that tests which start processes stay out.
