@@ -91,9 +91,14 @@ def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
     places = _places(context, finding)
     if not places or any(place.fqdn for place in places):
         return _met(context, kind, finding, places)
-    if any(place.client_of for place in places) and kind not in _OF_TODAY:
-        return ImpactKind.NO_REDUNDANCY
-    return None
+    return ImpactKind.NO_REDUNDANCY if kind not in _OF_TODAY and _takes_out(context, places) else None
+
+
+def _takes_out(context: RuleContext, places: Sequence[EndpointStatus]) -> bool:
+    """Is a server left with no client interface that serves and is not among these?"""
+    names = {name for place in places for name in place.client_of}
+    left = (p for p in context.places if p.reach is Reach.SERVES and p not in places)
+    return bool(names - {name for place in left for name in place.client_of})
 
 
 def _no_network(finding: Finding) -> bool:

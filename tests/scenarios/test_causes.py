@@ -18,6 +18,7 @@ from semscheck.report.text.page import render
 from tests.balancers.stand import FQDN, NAMES, Checked, Stand
 from tests.rig.balancers import Backend, HAProxy
 from tests.rig.certs import Issued
+from tests.rig.dnsservers import Bind, Zone
 from tests.rig.members import LOGIN_PATH, Interface, NginxMember, Page, titled
 from tests.rig.rig import open_rig
 from tests.words import complaints
@@ -302,3 +303,30 @@ def test_the_hosts_file_leads_to_a_server(cluster: Cluster) -> None:
             cluster.see(Told("CLT003", "desktop", "nothing-noticed", "hosts"))
         finally:
             network.hosts("127.0.0.1 localhost\n")
+
+
+def test_ipv6_gets_nowhere_and_ipv4_works(cluster: Cluster) -> None:
+    """Two hosts at least, so that it is no one server's trouble."""
+    rig = cluster.rig
+    address, port = rig.nameserver("192.0.2.54")
+    six = [rig.address(f"2001:db8:5::{n}") for n in (100, 11, 12)]
+    records = (f"keys 60 IN A {cluster.vip}", f"keys 60 IN AAAA {six[0]}")
+    members = [
+        replace(member, client=(*member.client, Endpoint(at, cluster.port)))
+        for member, at in zip(cluster.aim().members, six[1:], strict=False)
+    ]
+    zone = Zone("example.test", records, nameservers=(("ns1", address),))
+    with (
+        cluster.serving(),
+        cluster.running(HAProxy(cluster.listen, cluster.backends[:1])),
+        cluster.running(Bind(((address, port),), (zone,), order="fixed")),
+    ):
+        for one in six:
+            rig.network.blackhole(one)
+        cluster.see(
+            Told("NET009", "network", "slow", "IPv6"),
+            families=(4, 6),
+            members=tuple(members),
+            resolvers=(Endpoint(address, port),),
+            balancers=(cluster.vip, six[0]),
+        )
