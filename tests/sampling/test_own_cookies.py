@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.net.cookies import Cookie
 from semscheck.probes.endpoint import Destination
@@ -17,7 +19,6 @@ from semscheck.sampling.pairs import (
     OWN_SHOWN,
     OwnCookies,
     Pairs,
-    _beside_made_up,
     _named,
 )
 from tests.analysis.balancing.connections import PORT, VIP
@@ -48,9 +49,9 @@ class Server:
         return SimpleNamespace(status=self.status, headers=new), None
 
 
-async def judged(server: Server, *given: Cookie) -> OwnCookies:
+async def judged(server: Server, *given: Cookie, elsewhere: tuple[Cookie, ...] = ()) -> OwnCookies:
     pairs = Pairs(cast(Any, server), cast(Any, None))
-    return await pairs._judged(cast(Any, None), "/", given)
+    return await pairs._judged(cast(Any, None), "/", given, elsewhere)
 
 
 async def test_a_session_is_known_to_who_gave_it_and_a_made_up_one_is_not() -> None:
@@ -79,6 +80,28 @@ async def test_where_its_own_is_not_known_it_is_not_shown_on() -> None:
     assert [control.recognised for control in found.controls] == [False, True, False]
 
 
+async def test_one_that_is_known_makes_one_that_is_not_no_session() -> None:
+    other = "fedcba9876543210fedcba9876543210"
+    server = Server(lambda value, _: value == SESSION)
+    found = await judged(server, Cookie("token", other), Cookie("JSESSIONID", SESSION))
+    assert found.sessions == ("JSESSIONID",)
+    assert found.naming  # the other one may name the server
+
+
+@pytest.mark.parametrize(
+    ("value", "naming"), [(SESSION, False), (f"{SESSION}.node1", True), (f"s1~{SESSION}", True)]
+)
+async def test_a_part_of_a_session_may_name_the_server(value: str, naming: bool) -> None:
+    found = await judged(Server(lambda shown, _: shown in (SESSION, value)), Cookie("JSESSIONID", value))
+    assert (found.sessions, found.naming) == (("JSESSIONID",), naming)
+
+
+async def test_what_another_connection_was_given_too_is_no_session() -> None:
+    theme = Cookie("theme", SESSION)
+    found = await judged(Server(lambda *_: False), theme, elsewhere=(theme,))
+    assert (found.sessions, found.controls, found.given) == ((), (), True)
+
+
 async def test_errors_say_nothing() -> None:
     found = await judged(Server(lambda *_: False, status=502), Cookie("JSESSIONID", SESSION))
     assert (found.sessions, [control.recognised for control in found.controls]) == ((), [None])
@@ -97,14 +120,6 @@ async def test_of_many_cookies_a_few_are_tried() -> None:
     many = [Cookie(f"session{n}", SESSION) for n in range(MAX_SESSION_COOKIES + 2)]
     found = await judged(Server(lambda value, _: value == SESSION), *many)
     assert found.sessions == tuple(cookie.name for cookie in many[:MAX_SESSION_COOKIES])
-
-
-def test_a_session_is_shown_beside_a_made_up_one_in_both_orders() -> None:
-    cookie = Cookie("JSESSIONID", SESSION)
-    first, last = _beside_made_up("o1", cookie, 0), _beside_made_up("o1", cookie, 1)
-    assert first.header.split("; ")[1] == last.header.split("; ")[0] == f"JSESSIONID={SESSION}"
-    assert first.header.split("; ")[0] == last.header.split("; ")[1]
-    assert SESSION not in first.header.split("; ")[0]
 
 
 def test_the_live_cookie_of_a_name_counts() -> None:
