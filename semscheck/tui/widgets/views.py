@@ -226,7 +226,7 @@ class NamesView(VerticalScroll):
 class CertificatesView(VerticalScroll):
     HELP = (
         "Which certificate each server presents, to clients (Interface 2) and to its fellows (Interface 1). "
-        "The same letter is the same certificate. Servers should present one certificate to clients."
+        "The same number is the same certificate. Servers should present one certificate to clients."
     )
 
     def compose(self) -> ComposeResult:
