@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from semscheck.model.findings import Card, Confidence, Finding, Reference
 from semscheck.model.report import Report
+from semscheck.model.target import Target
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
+from semscheck.report.figures.pictures import called
 from semscheck.report.story import evidence_lines
 from semscheck.report.text.lines import Line, Span
 from semscheck.report.wording import LABELS, SYMBOLS, mark_of
@@ -38,7 +40,7 @@ def of_finding(report: Report, index: int, cards: Mapping[str, Card], columns: i
     ]
     if card is not None:
         lines += [_BLANK, *section("Why", card.why, columns), *section("How seen", card.seen_by, columns)]
-    lines += [_BLANK, *section("About", _about(found), columns)]
+    lines += [_BLANK, *section("About", _about(found, report.target), columns)]
     lines += _kinship(report, index, columns)
     return lines + _references(found.references or (card.references if card else ()), columns)
 
@@ -70,10 +72,10 @@ def of_card(card: Card, columns: int) -> list[Line]:
     ]
 
 
-def _about(found: Finding) -> str:
+def _about(found: Finding, target: Target) -> str:
     subject = found.subject
     where = words.place(subject.address, subject.port) if subject.address else ""
-    return one_line(f"{subject.name} {where}".strip())
+    return one_line(f"{called(subject.name, target)} {where}".strip())
 
 
 def _kinship(report: Report, index: int, columns: int) -> list[Line]:

@@ -513,6 +513,15 @@ async def test_down_to_the_raw_observation(opened):
         await shows(pilot, "Findings")
 
 
+async def test_a_server_that_nobody_told_of_is_marked(play):
+    members = tuple(replace(member, found=True) for member in play.report.target.members)
+    app = play.app(Opening(report=replace(play.report, target=replace(play.report.target, members=members))))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await shows(pilot, "A sems1.example.com (found)", "the check found it by itself")
+        await pilot.press("down", "enter")
+        await shows(pilot, "About        sems3.example.com (found)")
+
+
 async def test_next_and_previous_finding(opened):
     async with opened.run_test(size=LARGE, notifications=True) as pilot:
         await shows(pilot, "BAL001")
