@@ -33,6 +33,7 @@ from semscheck.model.report import Snapshot
 BY_CHANCE = 1e-5
 WINDOW = 30  # answers before, by which a server's share is judged
 STEADY = 3  # answers of one server in a row, after which it is the only one
+FEW = 3  # tickets of one key that are looked at
 TURNS = 5  # of one length, after which a server comes in its turn
 LONG_RUNS = 4  # answers in a row in the mean; of two servers chosen by chance it is two
 ONE_KEY = "server A"
@@ -338,15 +339,37 @@ def _usual_cause(failed: Sequence[_Tick]) -> str | None:
     return Counter(causes).most_common(1)[0][0] if causes else None
 
 
+def _seen(snapshot: Snapshot, samples: Sequence[Sample]) -> list[Sample | Handshake]:
+    shakes = (each for each in snapshot.observations if isinstance(each, Handshake))
+    return [*samples, *shakes]
+
+
+def _by_key(snapshot: Snapshot, samples: Sequence[Sample]) -> dict[str, str]:
+    """Who answered each where every ticket names its key, from a few tickets of each: hundreds say no more."""
+    groups: dict[tuple[str, ...], list[Sample]] = {}
+    for sample in samples:
+        if succeeded(sample):
+            groups.setdefault(sample.ticket.prefixes if sample.ticket else (), []).append(sample)
+    if () in groups or not groups:
+        return {}
+    few = [sample for group in groups.values() for sample in group[:FEW]]
+    keys = facts_on_the_way(_seen(snapshot, few), snapshot.target).keys
+    names = {prefixes: keys.labels.get(group[0].id) for prefixes, group in groups.items()}
+    cookies = any(name.lower() == "set-cookie" for sample in samples for name, _ in sample.headers)
+    if None in names.values() or (cookies and not keys.of_members):  # cookies may tell servers behind one key
+        return {}
+    return {sample.id: names[prefixes] or "" for prefixes, group in groups.items() for sample in group}
+
+
 def _who(snapshot: Snapshot, samples: Sequence[Sample]) -> tuple[bool, Mapping[str, str]]:
     """Who answered each, by the sample's id; and whether one name is always one server.
 
     A member's own address says it; then what tells servers apart in a check. Of one key alone nobody can say how many
     servers have it.
     """
-    seen = [each for each in snapshot.observations if isinstance(each, Sample | Handshake)]
-    facts = facts_on_the_way(seen, snapshot.target)
-    labels = dict(usual_labels(facts))
+    labels = _by_key(snapshot, samples)
+    facts = facts_on_the_way(_seen(snapshot, samples), snapshot.target)
+    labels = labels or dict(usual_labels(facts))
     apart = bool(labels)
     if not labels and len(set(facts.tickets.by_sample.values())) == 1:
         labels = dict.fromkeys(facts.tickets.by_sample, ONE_KEY)
