@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from semscheck.cli import known_profiles
+from semscheck.cli.commands.lab import playing
+from semscheck.cli.commands.tui import doors
 from semscheck.cli.known_profiles import USER
 from semscheck.cli.main import main
 from semscheck.discovery import Found
 from semscheck.model.target import Endpoint, Member, Target
+from semscheck.tui.runners import DoorError
 
 NAME = "keys.example.test"
 
@@ -57,3 +62,19 @@ def test_a_broken_one_is_left_as_it_is(
     assert main(["init", NAME, "--save"]) == 3
     assert str(path) in capsys.readouterr().err
     assert path.read_text() == "[target\n"
+
+
+def test_the_screens_keep_a_profile_of_the_servers_they_find(folder: Path) -> None:
+    """Against the lab's servers, in a thread as the screens do it; the name is checked with it from then on."""
+    screens = doors()
+    assert screens.save_profile is not None
+    with playing("healthy") as (_, target), ThreadPoolExecutor(1) as thread:
+        alone = replace(target, members=(), balancers=())
+        told = thread.submit(screens.save_profile, alone).result()
+        members = screens.target(alone.fqdn, None).members
+    assert "Servers: sems1.example.test, sems2.example.test, sems3.example.test" in told
+    assert str(folder / f"{alone.fqdn}.toml") in told
+    assert [member.name for member in members] == [f"sems{number}.example.test" for number in (1, 2, 3)]
+    (folder / f"{alone.fqdn}.toml").write_text("[target\n")
+    with pytest.raises(DoorError, match=alone.fqdn):
+        screens.target(alone.fqdn, None)
