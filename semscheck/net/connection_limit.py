@@ -59,6 +59,10 @@ class Patience:
         self._ran_out: Counter[str] = Counter()
         self._took_s: defaultdict[tuple[str, Phase], deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
 
+    def ran_out(self, address: str) -> int:
+        """How many steps there ran out of their time so far."""
+        return self._ran_out[address]
+
     def limit_s(self, address: str, step: Phase, usual_s: float, hurried: bool = False) -> float:
         """The time for the next step there: after two of any kind that ran out of it, max(1 s, 5 x the slowest of the
         last successes of this kind).

@@ -64,6 +64,10 @@ class Pairs:
         self._unused: dict[int, Issued] = {}  # connections whose session was not offered yet, by their number
         self._used = dict.fromkeys(range(1, LAGS + 1), 0)
         self._made = 0
+        self._known: list[
+            Issued
+        ] = []  # connections whose session was recognised by a later one, and those whose was not
+        self._refused: list[Issued] = []
         self._found: dict[str, Cookie] = {}
 
     # --- TLS sessions --------------------------------------------------------------------------------------
@@ -84,18 +88,26 @@ class Pairs:
         Called again it goes on. Returns whether some were refused, as far as that was seen: more may then tell how
         many servers there are, even where none was recognised yet (a cycle of six meets its own one time in six).
         """
-        line, results = self._line, set[bool | None]()
+        line = self._line
         for _ in range(connections):
             lag = _next_lag(self._made, self._unused, self._used)
             earlier = self._unused.pop(self._made - lag) if lag else None
             arm: Arm = "pairs" if earlier is not None else "fresh"
             issued = await line.connect(Attempt(arm, context, session=earlier, index=self._made))
-            results.add(issued.sample.resumed)
+            if earlier is not None and issued.sample.resumed is not None:
+                (self._known if issued.sample.resumed else self._refused).append(earlier)
             self._keep(issued)
             if not line.gives_tokens and not self._unused:
                 break
             await line.pause()
-        return False in results
+        return bool(self._refused)
+
+    async def one_to_many(self, context: ssl.SSLContext) -> None:
+        """Where one server may have most of the connections, the session of one is offered to many."""
+        for _ in range(ONE_SHOWN if _may_have_most(self._known, self._refused) else 0):
+            attempt = Attempt("pairs", context, session=self._known[0], index=self._made)
+            self._keep(await self._line.connect(attempt))
+            await self._line.pause()
 
     # --- session cookies -----------------------------------------------------------------------------------
 
@@ -258,8 +270,12 @@ class _Way:
 
     @property
     def has_most(self) -> bool:
-        """Whether several servers answer, of which one may have most of the connections."""
-        return bool(self.refused) and len(self.known) * 3 > len(self.refused) * 2
+        return _may_have_most(self.known, self.refused)
+
+
+def _may_have_most(known: Sequence[object], refused: Sequence[object]) -> bool:
+    """Whether several servers answer, of which one may have most of the connections."""
+    return bool(refused) and len(known) * 3 > len(refused) * 2
 
 
 def _named(name: str, cookies: Iterable[Cookie]) -> Cookie | None:

@@ -391,6 +391,8 @@ class Sampler:
         told = page is not None and await self._by_own_cookie(page)
         if several and not told:
             await self._pairs.by_session(context, most - first)
+            if not self._plan.exact:
+                await self._pairs.one_to_many(context)
 
     async def _by_own_cookie(self, page: str) -> bool:
         """The fresh arm with an HTTP exchange each, told apart by what the FQDN itself recognises. False where the

@@ -27,8 +27,9 @@ SILENT_AFTER = 2  # connections without any token, before waiting for one ends
 # Waited for a ticket in addition where this address has given some: it was lost on the way then, and TCP sends
 # again after 0.2 s and a round trip on the common systems (RFC 6298 section 2 asks for 1 s, Linux and Windows less).
 TICKET_LATE_S = 0.25
-# Spent on connections without an answer: two full time-outs of the default, and one more
-SILENCE_MOST_S = 11.0
+# Spent on connections without an answer: two full time-outs of the default, and one more; less where the look at the
+# address has met such a server already.
+SILENCE_MOST_S, SILENCE_AFTER_LOOK_S = 11.0, 8.0
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ class ConnectionSeries:
         self._indexes: Counter[str] = Counter()
         self._tokenless = 0
         self._gave_tokens = False
-        self._silence_s = 0.0
+        self._silences, self._silence_s = 0, 0.0
         self._labels: tuple[int, Mapping[str, str]] = (-1, {})
 
     # --- what there is so far ------------------------------------------------------------------------------
@@ -205,7 +206,8 @@ class ConnectionSeries:
     @property
     def is_tired(self) -> bool:
         """So much time went into waiting for nothing that what there is has to do."""
-        return self._silence_s >= SILENCE_MOST_S
+        met_before = self.probe.patience.ran_out(self.destination.address) > self._silences
+        return self._silence_s >= (SILENCE_AFTER_LOOK_S if met_before else SILENCE_MOST_S)
 
     # --- one connection ------------------------------------------------------------------------------------
 
@@ -352,6 +354,7 @@ class ConnectionSeries:
         self.seen.append(sample)
         self.pace.tell(sample)
         if is_silence(sample.failure):
+            self._silences += 1
             self._silence_s += sample.elapsed_s or 0.0
         return sample
 

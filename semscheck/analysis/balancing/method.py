@@ -301,6 +301,9 @@ def session_trials(facts: Facts) -> list[PairTrial]:
 
 def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
     """Tokens of earlier connections, recognised or refused. None where there are none."""
+    shown = Counter(trial.earlier for trial in trials)
+    to_many = [trial for trial in trials if shown[trial.earlier] >= LEAST_SHOWN]
+    trials = [trial for trial in trials if shown[trial.earlier] < LEAST_SHOWN]
     if not trials:
         return None
     seen = lag_matches(trials)
@@ -321,7 +324,10 @@ def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
             certain=False,
             match_rate=seen.match_rate_high,
         )
-    uneven = seen.match_rate_low is not None and seen.match_rate_low > 0.5  # two equal shares give 1/2
+    most = bool(to_many) and binomial_at_least(sum(t.recognised for t in to_many), len(to_many), 0.5) < ALPHA
+    uneven = most or (
+        seen.match_rate_low is not None and seen.match_rate_low > 0.5
+    )  # two equal shares give 1/2
     method = Method.WEIGHTED if uneven else Method.EVEN
     return MethodEstimate(
         method, effective=seen.effective_members, certain=False, match_rate=seen.match_rate_high
@@ -350,12 +356,9 @@ def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
         why = "no session cookie was ever recognized on another connection"
         return MethodEstimate(Method.UNKNOWN, why=why)
     anew = [trial for way in read if not all(trial.recognised for trial in way) for trial in way]
-    shown = Counter(trial.earlier for trial in anew)
-    to_many = [trial for trial in anew if shown[trial.earlier] >= LEAST_SHOWN]
-    found = _from_trials([trial for trial in anew if trial not in to_many])
+    found = _from_trials(anew)
     if found is not None:
-        most = to_many and binomial_at_least(sum(t.recognised for t in to_many), len(to_many), 0.5) < ALPHA
-        return replace(found, method=Method.WEIGHTED) if most else found
+        return found
     refused = [facts.session_known(s) is False for s in facts.samples_of("cookie")].count(True)
     tried = sum(map(len, read))
     if refused and several_members(refused, tried + len(facts.samples_of("cookie"))):
