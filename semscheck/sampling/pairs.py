@@ -222,9 +222,9 @@ class Pairs:
         left = {at: _Token(line.issued[at].sample.id, cookie) for at, cookie in given.items() if cookie}
         fresh = len(line.issued)
         for at in range(fresh, fresh + connections):
-            read = [way for way in ways if not way.unread]
+            read = ways if any(way.unsure for way in ways) else [way for way in ways if not way.unread]
             way = read[at % len(read)] if read else ways[0]
-            lag = _next_lag(at, left, way.lags) if read else 0
+            lag = 0 if all(way.unread for way in ways) else _next_lag(at, left, way.lags)
             if not lag:
                 break
             issued = await self._show(replace(made, index=at), way, left[at - lag])
@@ -267,6 +267,11 @@ class _Way:
     @property
     def unread(self) -> bool:
         return len(self.refused) >= UNREAD_AFTER and not self.known
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is read, and several servers answer, so that other ways may be read as well."""
+        return bool(self.known and self.refused)
 
     @property
     def has_most(self) -> bool:

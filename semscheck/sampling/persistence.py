@@ -19,6 +19,7 @@ from semscheck.sampling.tracing import Stock, Tracer
 PERSISTENCE_CONNECTIONS = 8
 PERSISTENCE_DIFFERENT = 7  # of two members' clients, all come back by chance in 1/128
 PERSISTENCE_ATTEMPTS = 12  # where some fail, as with a dead member in the pool, or were presented before
+UNNAMED_TIMES = 2  # so many times more, where owners are not known and all came back
 SILENT_EFFORT = 3
 KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
@@ -127,7 +128,7 @@ class Persistence:
         """
         browsers, owners = self._browsers(page)
         # Where owners are not known, what comes back by chance is not either.
-        wanted = PERSISTENCE_CONNECTIONS if all(owners) else PERSISTENCE_ATTEMPTS
+        more = 1 if all(owners) else UNNAMED_TIMES
         lot, returned, effort = _Lot(self._line), list[bool | None](), 0
 
         async def come_back() -> int:
@@ -141,7 +142,8 @@ class Persistence:
                 returned.append(known)
             return _effort(issued.sample)
 
-        while browsers and effort < PERSISTENCE_ATTEMPTS:
+        while browsers and effort < PERSISTENCE_ATTEMPTS * more:
+            wanted = PERSISTENCE_CONNECTIONS * (more if all(returned) else 1)
             if len(returned) >= wanted and lot.different >= PERSISTENCE_DIFFERENT:
                 break
             effort += await come_back()

@@ -118,7 +118,8 @@ A round robin is found after at most 12 connections, and with the members known 
 `tests/balancers/test_trouble.py`: a member that is dead or frozen and still in the pool, one that was taken out,
 one that cannot be asked directly, a failover while the check runs, persistence that is lost on the way, other
 clients that use the balancer meanwhile, a pool that leads to servers the profile does not name, a node with an
-old certificate. `test_kernel.py`: a balancer in the kernel (nftables, by turns and by source address).
+old certificate; with only the name too: a pool that goes up and down, a failover in the middle. `test_kernel.py`: a
+balancer in the kernel (nftables, by turns, by weights and by source address), also with only the name.
 `test_addresses.py`: several addresses, each with its own balancer. `test_sources.py`: several addresses of this
 desktop. `test_unknown_members.py`: the same balancers, with members that the profile does not name.
 """

@@ -13,14 +13,16 @@ from tests.rig.process import MissingError
 pytestmark = pytest.mark.real
 
 
-def check(stand: Stand, kind: str, spread: Spread, times: Sequence[int] = (1, 1, 1)) -> Checked:
+def check(
+    stand: Stand, kind: str, spread: Spread, times: Sequence[int] = (1, 1, 1), known: bool = True
+) -> Checked:
     if not isinstance(stand.rig.network, Namespaces):
         raise MissingError("spreading packets needs network namespaces")
     members = stand.members(kind)
     spread_over = [one.address for one, count in zip(members, times, strict=True) for _ in range(count)]
     stand.rig.network.balance(KERNEL_VIP, stand.port, spread_over, spread)
     name = f"kernel.{DOMAIN}"
-    target = stand.target(members, fqdn=name, fqdn_shown=name, balancers=(KERNEL_VIP,))
+    target = stand.target(members if known else (), fqdn=name, fqdn_shown=name, balancers=(KERNEL_VIP,))
     return stand.check(target)
 
 
@@ -62,3 +64,21 @@ def test_nothing_tells_the_members_apart(stand: Stand) -> None:
         assert checked.path.method == "unknown", checked.said
         assert checked.balancing_codes == {"BAL008"}
         assert checked.report.summary.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "spread", "times", "method", "codes"),
+    [
+        ("tickets", "cycle", (1, 1, 1), "rotating", {"BAL001"}),
+        ("tickets", "cycle", (10, 1, 1), "weighted", {"BAL003"}),
+        ("sessions", "source", (1, 1, 1), "single", {"BAL009"}),
+        ("tickets", "source", (1, 1, 1), "unknown", {"BAL008"}),
+        ("mute", "cycle", (1, 1, 1), "unknown", {"BAL008"}),
+    ],
+)
+def test_with_only_the_name(
+    stand: Stand, kind: str, spread: Spread, times: Sequence[int], method: str, codes: set[str]
+) -> None:
+    checked = check(stand, kind, spread, times, known=False)
+    assert checked.path.method == method, checked.said
+    assert checked.balancing_codes == codes, checked.said

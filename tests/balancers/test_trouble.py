@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import re
 import socket
@@ -185,11 +186,11 @@ def test_what_a_mute_member_may_have_answered_is_not_called_steady(stand: Stand)
     assert "gives nothing to identify it by" in checked.finding("BAL008").summary
 
 
-def maintenance(balancer: Server, name: str) -> None:
-    """Take a member out of service, through HAProxy's own socket."""
+def maintenance(balancer: Server, name: str, state: str = "maint") -> None:
+    """Take a member out of service, or put it back, through HAProxy's own socket."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(balancer.directory / "s"))
-        control.sendall(f"set server members/{name} state maint\n".encode())
+        control.sendall(f"set server members/{name} state {state}\n".encode())
         control.shutdown(socket.SHUT_WR)
         while control.recv(4096):
             pass
@@ -206,6 +207,35 @@ def test_a_fail_over_while_the_check_runs(stand: Stand) -> None:
     assert checked.balancing_codes == {"BAL008"}
     assert "failover" in checked.finding("BAL008").summary
     checked.assert_attributed_rightly(32)
+
+
+FLAPS = range(14, 60, 5)  # connections before which the first member goes away, and comes back
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["name only", "members known"])
+def test_a_pool_that_goes_up_and_down_is_seen_in_blocks(stand: Stand, known: bool) -> None:
+    """One server answers for a while, and then another: nobody's session lasts, whatever the shares are."""
+    members = stand.members("tickets")
+    with stand.running(HAProxy(stand.listen, members, method="first")) as balancer:
+        during = {
+            (stand.vip, number): functools.partial(
+                maintenance, balancer, "sems1", "ready" if at % 2 else "maint"
+            )
+            for at, number in enumerate(FLAPS)
+        }
+        checked = stand.check(stand.target(members if known else ()), balancer, before=during)
+    assert checked.path.blocks, checked.said
+    assert checked.balancing_codes & SPREADING, checked.said
+    assert checked.report.summary.exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["tickets", "sessions", "mute"])
+def test_a_failover_in_the_middle_with_only_the_name_is_not_ok(stand: Stand, kind: str) -> None:
+    with stand.running(HAProxy(stand.listen, stand.members(kind), method="first")) as balancer:
+        during = {(stand.vip, 24): functools.partial(maintenance, balancer, "sems1")}
+        checked = stand.check(stand.target(), balancer, before=during)
+    assert checked.report.summary.exit_code != 0, checked.said
+    assert "BAL009" not in checked.balancing_codes, checked.said
 
 
 def test_persistence_that_is_lost_on_the_way(stand: Stand) -> None:

@@ -14,6 +14,7 @@ import pytest
 from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.model.observations import Control, Sample
 from semscheck.model.target import Endpoint, Member, Target
+from semscheck.net.connection_limit import Patience
 from semscheck.probes.endpoint import Destination, ProbeContext
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.persistence import _Lot
@@ -127,6 +128,7 @@ class _Means:
     record: Recorder
     timeout_s: float = 1.0
     haste: RateLimit = field(default_factory=RateLimit)
+    patience: Patience = field(default_factory=Patience)
 
 
 def plan(connections: int = 32, exact: bool = False, page: str | None = "/", spread_s: float = 0.0) -> Plan:
