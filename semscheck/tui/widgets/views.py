@@ -62,6 +62,7 @@ class Summary(Vertical):
     Summary.-wide #strips { width: 1fr; max-height: 16; overflow: hidden hidden; }
     Summary.-wide #shares { display: none; }
     Summary.-broad #shares { display: block; }
+    Summary.-broad #pictures > #path { width: 50%; min-width: 73; }
     Summary.-wide.-high #pictures, Summary.-running #pictures { display: block; }
     Summary.-wide.-high #brief, Summary.-wide.-running #brief { display: none; }
     Summary.-running #strips { display: none; }
