@@ -52,7 +52,7 @@ class Persistence:
             effort += _effort(sample)
             if sample.resumed is not None:
                 returned.append(sample.resumed)
-            if len(returned) >= never_after and not any(returned):
+            if len(returned) >= (1 if self._line.is_tired else never_after) and not any(returned):
                 break
             await self._line.pause()
         if returned and all(returned) and stock.members and await self._paused():
