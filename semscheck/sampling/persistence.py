@@ -128,7 +128,7 @@ class Persistence:
         """
         browsers, owners = self._browsers(page)
         # Where owners are not known, what comes back by chance is not either.
-        more = 1 if all(owners) else UNNAMED_TIMES
+        more = 1 if all(owners) and len(set(owners)) > 1 else UNNAMED_TIMES
         lot, returned, effort = _Lot(self._line), list[bool | None](), 0
 
         async def come_back() -> int:

@@ -358,7 +358,10 @@ class Sampler:
         await self._persistence.other_sources(attempt, self._plan.sources)
         await self._persistence_by_pages(attempt, page, telling)
 
-    async def _persistence_by_pages(self, attempt: Attempt, page: str, telling: frozenset[str]) -> None:
+    async def _persistence_by_pages(
+        self, attempt: Attempt, page: str, telling: frozenset[str], sessions: frozenset[str] = frozenset()
+    ) -> None:
+        """telling: cookies that name a member. sessions: those that are known again, if the balancer leads back."""
         if not self._decide.spread(self._series.history()):
             return
         arms, context = self._persistence, attempt.context
@@ -370,7 +373,7 @@ class Sampler:
             else:
                 self._tracer.follow(await self._series.connect(again), context)
 
-        if not await arms.cookies(context, page, telling):
+        if not await arms.cookies(context, page, telling or sessions):
             await arms.exchanged_sessions(present)
         await arms.kept_connections(context, page, telling)
 
@@ -413,7 +416,7 @@ class Sampler:
                 lambda: pairs.exchange(attempt, telling) if telling else series.connect(attempt)
             )
         if self._decide.spread(series.history()):
-            await self._persistence_by_pages(attempt, page, telling)
+            await self._persistence_by_pages(attempt, page, telling, frozenset(own.sessions))
         elif own.sessions:
             for name in own.sessions:
                 if await pairs.by_cookie(context, page, name, GUARD_PAIRS):

@@ -107,6 +107,7 @@ TLS ends in front of applications in plain HTTP, which have sessions (`tests/rig
 | by turns: HAProxy, stunnel, nghttpx, lighttpd, Squid, Traffic Server | spread | none | BAL001 or BAL002 |
 | weights 10:1:1: nginx, nghttpx | by weights | none | BAL003 |
 | nghttpx `affinity=cookie` | spread | cookie | BAL004 |
+| HAProxy, by turns, table of sessions or prefix of the session cookie | spread | cookie | BAL004 |
 | nghttpx `affinity=cookie`, no sessions | unknown | unknown | BAL008 |
 
 HAProxy and nghttpx are tested with several cookies as well: a language, two sessions, a token against forgery.

@@ -181,6 +181,21 @@ def test_without_a_session_such_a_cookie_proves_nothing(stand: Stand) -> None:
     assert found.report.summary.exit_code == 3, found.said
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"stick": "session"}, {"cookie": "prefix", "cookie_name": "JSESSIONID"}],
+    ids=["table", "prefix"],
+)
+def test_the_applications_own_cookie_keeps_clients(stand: Stand, settings: dict[str, str]) -> None:
+    """A session that leads back is no single server: shown so that the load balancer misreads it, it does not."""
+    found = in_front(
+        stand,
+        lambda s, m: HAProxy(s.listen, m, certificate=s.certificate, speak_tls=False, **settings),  # type: ignore[arg-type]
+    )
+    assert found.path.persistence == "cookie", found.said
+    assert found.balancing_codes - {"BAL010"} == {"BAL004"}, found.said
+
+
 @pytest.mark.parametrize("name", ["HAProxy, first", "nghttpx, affinity ip"])
 def test_of_many_cookies_the_session_counts(stand: Stand, name: str) -> None:
     found = in_front(stand, STEADY[name], MANY)
