@@ -94,7 +94,7 @@ class _Writer:
                 "Who answered, connection by connection", self.picture(pictures.connections)
             )
             groups = pictures.shares.groups
-            if self.verbose or len(groups) == 1 or any(len(group.bars) > 1 for group in groups):
+            if self.verbose or any(len(group.bars) > 1 for group in groups):
                 lines += self.section("Shares of new connections", self.picture(pictures.shares))
         lines += self.findings(report)
         if self.verbose or some_cannot(report.analysis):
