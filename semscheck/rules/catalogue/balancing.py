@@ -140,7 +140,9 @@ def _remedy(context: RuleContext, path: BalancingPath) -> str:
 
 
 def _failover(context: RuleContext, path: BalancingPath) -> str:
-    """Where clients are kept already."""
+    """Where clients are kept already; by the TLS session alone is not enough (BAL013)."""
+    if path.persistence is Persistence.TLS_SESSION:
+        return _remedy(context, path)
     return steps(say(vendor_words(context.target, path).failover), "Keep the persistence.")
 
 
