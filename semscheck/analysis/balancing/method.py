@@ -303,16 +303,16 @@ def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
     """Tokens of earlier connections, recognised or refused. None where there are none."""
     shown = Counter(trial.earlier for trial in trials)
     to_many = [trial for trial in trials if shown[trial.earlier] >= LEAST_SHOWN]
+    refused, tried = sum(not trial.recognised for trial in trials), len(trials)
     trials = [trial for trial in trials if shown[trial.earlier] < LEAST_SHOWN]
     if not trials:
         return None
     seen = lag_matches(trials)
-    refused = seen.tried - seen.recognised
-    if seen.always_recognised or not seen.recognised:
-        return MethodEstimate(Method.UNKNOWN, why=_pairs_say_nothing(seen.always_recognised))
-    if not several_members(refused, seen.tried):
+    if not refused or not seen.recognised:
+        return MethodEstimate(Method.UNKNOWN, why=_pairs_say_nothing(not refused))
+    if not several_members(refused, tried):
         return MethodEstimate(
-            Method.UNKNOWN, why=f"{refused} of {seen.tried} sessions were refused, too few to mean anything"
+            Method.UNKNOWN, why=f"{refused} of {tried} sessions were refused, too few to mean anything"
         )
     if seen.cycle_members is not None:
         names = tuple(f"server {chr(ord('A') + at)}" for at in range(seen.cycle_members))
