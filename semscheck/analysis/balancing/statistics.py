@@ -622,11 +622,6 @@ class LagAnalysis:
     cycle_members: int | None
     cycle_chance: float | None
 
-    @property
-    def always_recognised(self) -> bool:
-        """Every token was recognised. Proves nothing: one end in front, or shared keys, look like this."""
-        return self.tried > 0 and self.recognised == self.tried
-
 
 def lag_matches(pairs: Iterable[PairTrial], confidence: float = 0.95, alpha: float = 0.01) -> LagAnalysis:
     """Sum of squared shares, effective number of members and a cycle, from pairs of connections.
