@@ -20,6 +20,7 @@ from pathlib import Path
 from semscheck.exporter import metrics as own
 from semscheck.exporter import probe_metrics as answer
 from semscheck.model.target import Target
+from semscheck.profile.reader import SPREAD_S
 from semscheck.profile.settings import SETTINGS, Setting
 from semscheck.report import comparison, prometheus, schema, symptoms
 from semscheck.report.text import cards
@@ -69,7 +70,7 @@ def _code(text: str) -> str:
 
 
 def _default(setting: Setting) -> str:
-    value: object = Target(fqdn="")
+    value: object = Target(fqdn="", spread_s=SPREAD_S)  # as `check` reads it
     for part in setting.place.split("."):
         value = getattr(value, part)
     if value is None or value == "" or isinstance(value, bool | tuple | dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from semscheck.model.findings import Confidence, Finding, Owner, State, Status
+from semscheck.model.findings import Card, Confidence, Finding, Owner, State, Status
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
 
@@ -320,6 +320,14 @@ OWNER: dict[Owner, str] = {
     Owner.SERVER: "server administrator",
     Owner.SEMSCHECK: "the authors of semscheck",
 }
+
+
+def fixed_by(card: Card) -> str:
+    """Who fixes what a card is about; what could not be determined is nobody's fault, a crash is ours."""
+    if card.owner is Owner.SEMSCHECK and card.code != "SEM001":
+        return "nobody yet: the steps say what to test next"
+    return OWNER[card.owner]
+
 
 CONFIDENCE: dict[Confidence, str] = {Confidence.CERTAIN: "certain", Confidence.LIKELY: "likely, not certain"}
 

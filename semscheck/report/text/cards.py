@@ -51,7 +51,7 @@ def explain(card: Card, *, width: int = 80, unicode: bool = True, colour: bool =
             Span(f"{SYMBOLS[mark]} {LABELS[mark]}", mark.value),
         )
     ]
-    facts = [f"Severity: {severity(card)}", f"Who fixes it: {words.OWNER[card.owner]}"]
+    facts = [f"Severity: {severity(card)}", f"Who fixes it: {words.fixed_by(card)}"]
     if card.confidence is Confidence.LIKELY:
         facts.append("Confidence: likely, not certain")
     lines += [(Span(line),) for fact in facts for line in wrap(one_line(fact, 1000), columns)]
@@ -160,7 +160,7 @@ def page(card: Card) -> str:
     lines += [
         f"| severity | {markdown_prose(severity(card), None)} |",
         f"| confidence | {card.confidence.value} |",
-        f"| who fixes it | {words.OWNER[card.owner]} |",
+        f"| who fixes it | {words.fixed_by(card)} |",
     ]
     for title, field in _SECTIONS:
         text = getattr(card, field).strip()
