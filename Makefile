@@ -30,7 +30,7 @@ demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME f
 
 test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, links, all tests
 	@$(MAKE) --no-print-directory other-days
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 	@$(MAKE) --no-print-directory site
 
 # What runs without sockets and servers, with the clock of the whole process set to other days. The library's sleep

@@ -30,7 +30,7 @@ BROKEN, HEALTHY = "round-robin", "healthy"
 # What is imported only where a file, a setting or a command asks for it.
 LATE = ["plistlib", "shtab", "xml.parsers.expat", "xml.etree.ElementTree", "tomllib"]
 # Installed from Python's packages, these are there only with the extra "exporter"; a packaged program has them.
-OF_EXPORTER = frozenset({"bcrypt", "uvicorn", "yaml"})
+OF_EXPORTER = frozenset({"bcrypt", "prometheus_client", "uvicorn", "yaml"})
 SCREENS_DEADLINE_S = 60.0
 SCREEN_SIZE = (120, 40)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from semscheck.model.analysis import Access, Client, EndpointStatus, Reach
+from semscheck.model.analysis import Access, Client, EndpointStatus, Reach, client_names
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Finding, ImpactKind
 from semscheck.model.observations import Connection, Exchange, Handshake, Sample
@@ -27,6 +27,7 @@ OWN_NAME = "CLT001"
 OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
 _OF_TODAY = (ImpactKind.UNTIL_DATE, ImpactKind.SLOW, ImpactKind.NOT_TESTED)  # no hindrance to take over
 A_FEW = 0.04
+NAMED_CLIENTS = 3
 DAY_S = 86_400
 
 SENTENCES = {
@@ -70,6 +71,9 @@ def _refused(context: RuleContext) -> str:
         for cell in context.analysis.clients
         if cell.access is Access.REFUSES and (cell.address, cell.port) in places
     }
+    names = client_names([client for client in Client if client in refused])
+    if len(names) > NAMED_CLIENTS and len(Client) - len(refused) >= len(refused) / 2:
+        return f"{', '.join(names[:2])} and {len(names) - 2} other kinds of clients"
     some = 0 < len(refused) < len(Client)
     return Refusal("", (), tuple(client for client in Client if client in refused)).whom if some else ""
 

@@ -207,7 +207,8 @@ def test_round_robin_loses_every_second_connection(namespaced_rig: Rig) -> None:
     assert watch.report is not None
     watched = watch.report.analysis.watch
     assert watched is not None
-    assert watched.outages[0].failed < watched.outages[0].ticks
+    outage = watched.outages[0]
+    assert outage.failed < outage.ticks or not outage.failed  # another server may take each over at once
 
 
 def test_the_record_is_changed_by_hand(namespaced_rig: Rig) -> None:

@@ -189,7 +189,7 @@ font-size:.88rem;line-height:1.45;margin-bottom:6px;align-items:flex-start}
 .node.warning{border-color:var(--warning)}.node.critical{border:2px solid var(--critical)}
 .node.unknown{border-color:var(--unknown)}.node.not-tested{border:1px dashed var(--edge)}
 .node,.node .addr,.node>span:last-child{color:var(--ink)}
-.breaks{margin:0 0 14px}.breaks .state{white-space:normal}
+.breaks{margin:0 0 14px}.breaks .state,#watch .state{white-space:normal}
 .at{display:flex;gap:2px 8px;align-items:baseline;flex-wrap:wrap}
 .at+.at{margin-top:4px}
 .at>span:last-child{flex:1 1 8rem}

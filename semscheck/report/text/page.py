@@ -394,10 +394,7 @@ def connections_made(report: Report) -> list[str]:
     if not sampled:
         return []
     told = f", {shown + controls:,} to tell the members apart" if shown + controls else ""
-    return [
-        f"Connections made: {sampled + looked + shown + controls:,}, of which {sampled:,} to see how new ones are "
-        f"spread and kept{told}."
-    ]
+    return [f"Connections made: {sampled + looked + shown + controls:,} ({sampled:,} on balancing{told})."]
 
 
 def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple[str, str]]:
