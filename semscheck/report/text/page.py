@@ -304,7 +304,7 @@ class _Writer:
             if verdicts:
                 body = self.marked(mark, _reasons(verdicts))
                 lines += self.section(f"{title} ({len(verdicts)})", body)
-        return [*lines, (), *self.plain([*connections_made(report), self.tool(report)])]
+        return [*lines, (), *self.plain([self.tool(report)])]
 
     def marked(self, mark: Mark, texts: Iterable[str]) -> list[Line]:
         lines: list[Line] = []
@@ -320,14 +320,13 @@ class _Writer:
         parts += [f"{crashed:,} crashed"] if crashed else []
         said = [
             f"{_counts(report)}; {', '.join(parts)} (--verbose has the details).",
-            *connections_made(report),
             self.tool(report),
         ]
         return [(), *self.plain(said)]
 
     def tool(self, report: Report) -> str:
         tool = f"{one_line(report.tool.name, 40)} {one_line(report.tool.version, 40)}"
-        return f"{tool}, run {one_line(report.run.id, 60)}"
+        return " ".join([*connections_made(report), f"{tool}, run {one_line(report.run.id, 60)}"])
 
 
 def _title(found: Finding) -> str:
