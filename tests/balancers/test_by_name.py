@@ -169,9 +169,17 @@ def test_weights_behind_what_ends_tls_are_weights(stand: Stand, balancer: Balanc
     assert "BAL003" in found.balancing_codes, found.said
 
 
+TRIES = 3
+
+
 def test_a_cookie_that_is_each_clients_own_keeps_clients(stand: Stand) -> None:
     """nghttpx chooses by a number that it gives to each client, and takes any such number: it is no session."""
-    found = in_front(stand, lambda s, m: Nghttpx(s.listen, m, s.certificate, "cookie"))
+    for _ in range(
+        TRIES
+    ):  # chance sends what decides to one server now and then: unknown, and never anything else
+        found = in_front(stand, lambda s, m: Nghttpx(s.listen, m, s.certificate, "cookie"))
+        if found.report.summary.exit_code != 3:
+            break
     assert found.path.persistence == "cookie", found.said
     assert found.balancing_codes == {"BAL004"}, found.said
 

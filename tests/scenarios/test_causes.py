@@ -6,9 +6,11 @@ A row of `docs/domain.md` section 7 or of the catalogue each; the leader, its ow
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.client import HTTPSConnection
 
 import pytest
 
@@ -226,9 +228,17 @@ def test_the_wrong_certificate_everywhere_for_clients_is_no_portal(cluster: Clus
         cluster.see(Told("CRT001", "server", "nobody-connects", "old.example.test"))
 
 
+def _first_page(address: str, port: int) -> None:
+    """Waits for it: until the load balancer knows that its servers are down, it tries them again for seconds."""
+    page = HTTPSConnection(address, port, timeout=30, context=ssl._create_unverified_context())
+    page.request("GET", "/")
+    assert page.getresponse().status == 503
+
+
 def test_the_balancers_own_page_while_no_server_is_up(cluster: Cluster) -> None:
     balancer = HAProxy(cluster.listen, cluster.backends, certificate=cluster.certificate, check=True)
     with cluster.running(balancer):
+        cluster.rig.client.call(lambda: _first_page(cluster.vip, cluster.port))
         cluster.see(Told("CLU010", "server", "nobody-connects", "none of the servers answers"))
 
 

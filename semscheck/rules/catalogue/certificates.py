@@ -844,7 +844,7 @@ def _refused_by(certificate: Certificate, context: RuleContext) -> str:
             return (
                 refusal.refused_by
                 if len(refusal.clients) < 3
-                else f"{refusal.clients[0].words} and {len(refusal.clients) - 1} other kinds of clients refuse it"
+                else f"{len(refusal.clients)} kinds of clients refuse it"
             )
     return "modern clients refuse it"
 
