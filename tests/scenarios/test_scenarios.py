@@ -21,6 +21,7 @@ from semscheck.report import schema
 from semscheck.report.figures.pictures import path_picture
 from semscheck.report.json import decode, encode
 from semscheck.report.text.page import render
+from semscheck.report.wording import LAB
 from tests.scenarios.play import playing, said, target
 from tests.words import complaints
 
@@ -38,7 +39,8 @@ def validator() -> Draft202012Validator:
 def holds(report: Report) -> None:
     """What is true of every report, whatever the run met."""
     wrong = [f for f in report.findings if f.caused_by is None and f.severity is not Severity.INFO]
-    assert len(render(report).splitlines()) <= MOST_LINES + (MORE_LINES if len(wrong) > 1 else 0)
+    lines = [line for line in render(report).splitlines() if line != LAB]  # no real server's report says that
+    assert len(lines) <= MOST_LINES + (MORE_LINES if len(wrong) > 1 else 0)
     document = encode(report)
     assert [error.message for error in validator().iter_errors(json.loads(document))] == []
     assert decode(document) == report
