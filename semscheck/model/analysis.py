@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from semscheck.model.text import (
+    Address,
+    AddressAndPort,
+    ErrorWords,
+    Foreign,
+    Hex,
+    HostName,
+    Kept,
+    MemberName,
+    SortedAddresses,
+    Words,
+)
+
 
 class Rotation(StrEnum):
     """How a name's addresses change between answers, as the contract defines it."""
@@ -56,7 +69,7 @@ class Reach(StrEnum):
 class AnswerSet:
     """One distinct answer of a server: the addresses in the order received, and how often it came."""
 
-    addresses: tuple[str, ...]
+    addresses: tuple[Address, ...]
     count: int
 
 
@@ -69,11 +82,11 @@ class ResolverAnalysis:
     the index into them, None for a failed query (the strip).
     """
 
-    server: str
-    server_name: str | None = None
+    server: AddressAndPort
+    server_name: HostName | None = None
     authority: bool = False
     failed: bool = False
-    rcode: str | None = None
+    rcode: Kept | None = None
     rotation: Rotation = Rotation.UNKNOWN
     ttl_s: int | None = None
     answers_v4: tuple[AnswerSet, ...] = ()
@@ -91,15 +104,15 @@ class DnsAnalysis:
     cname: the chain of the first answer that had one. system: getaddrinfo's addresses in its order.
     """
 
-    addresses: tuple[str, ...] = ()
+    addresses: SortedAddresses = ()
     rotation: Rotation = Rotation.UNKNOWN
     rotation_v4: Rotation = Rotation.UNKNOWN
     rotation_v6: Rotation = Rotation.UNKNOWN
     min_ttl_s: int | None = None
     max_ttl_s: int | None = None
     authority_ttl_s: int | None = None
-    cname: tuple[str, ...] = ()
-    system: tuple[str, ...] = ()
+    cname: tuple[HostName, ...] = ()
+    system: tuple[Address, ...] = ()
     resolvers: tuple[ResolverAnalysis, ...] = ()
 
 
@@ -114,22 +127,22 @@ class EndpointStatus:
     connect_s: median of connection times; status: of the HTTP exchange. evidence: observation ids.
     """
 
-    address: str
+    address: Address
     port: int
     fqdn: bool = False
     balancer: bool = False
-    client_of: tuple[str, ...] = ()
-    replication_of: tuple[str, ...] = ()
-    sni: str | None = None
+    client_of: tuple[MemberName, ...] = ()
+    replication_of: tuple[MemberName, ...] = ()
+    sni: HostName | None = None
     reach: Reach = Reach.NOT_TRIED
-    failure_phase: str | None = None
-    failure_cause: str | None = None
-    certificate: str | None = None
-    version: str | None = None
+    failure_phase: Kept | None = None
+    failure_cause: Kept | None = None
+    certificate: Hex | None = None
+    version: Kept | None = None
     connect_s: float | None = None
     handshake_s: float | None = None
     status: int | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Words, ...] = ()
 
     @property
     def serves_clients(self) -> bool:
@@ -189,8 +202,8 @@ class Access(StrEnum):
 class Obstacle:
     """Why a class of client refuses, or may. kind: of a closed list, stable. words: complete "refuses: "."""
 
-    kind: str
-    words: str
+    kind: Kept
+    words: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,10 +215,10 @@ class ClientAccess:
     """
 
     client: Client
-    address: str
+    address: Address
     port: int
     access: Access
-    certificate: str | None = None
+    certificate: Hex | None = None
     why: tuple[Obstacle, ...] = ()
 
 
@@ -213,14 +226,14 @@ class ClientAccess:
 class InterfaceAnalysis:
     """A member's interface as seen from here. interface: "client" or "replication"."""
 
-    name: str
-    interface: str
-    address: str
+    name: MemberName
+    interface: Kept
+    address: Address
     port: int
     reach: Reach = Reach.NOT_TRIED
-    failure: str | None = None
-    fingerprint: str | None = None
-    protocol: str | None = None
+    failure: Words | None = None
+    fingerprint: Hex | None = None
+    protocol: Kept | None = None
     connect_s: float | None = None
     handshake_s: float | None = None
 
@@ -231,12 +244,12 @@ class Share:
 
     keys: hashes of its TLS ticket keys, where these told it: in every report the same for one key."""
 
-    name: str
+    name: MemberName
     count: int
     share: float
     share_low: float
     share_high: float
-    keys: tuple[str, ...] = ()
+    keys: tuple[Hex, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +260,10 @@ class ArmSequence:
     one that was found without a profile. failed: indexes of the connections that failed.
     """
 
-    arm: str
-    members: tuple[str | None, ...]
+    arm: Kept
+    members: tuple[MemberName | None, ...]
     failed: tuple[int, ...] = ()
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,10 +271,10 @@ class Signal:
     """One source of identity and what it was worth. verdict: "used", "void" (controls failed), "absent",
     "contradicts". why: in words."""
 
-    name: str
-    verdict: str
-    why: str
-    strength: str = ""
+    name: Words
+    verdict: Kept
+    why: ErrorWords
+    strength: Kept = ""
 
 
 # How `kept_by` begins where that keeps clients; its name follows
@@ -289,25 +302,25 @@ class BalancingPath:
     discloses: "cookie: address" texts. why_unknown: what is missing where the method is unknown.
     """
 
-    address: str
+    address: Address
     port: int = 443
     method: Method = Method.UNKNOWN
     persistence: Persistence = Persistence.UNKNOWN
     samples: int = 0
     identified: int = 0
     failed: int = 0
-    identified_by: str | None = None
+    identified_by: Kept | None = None
     members: tuple[Share, ...] = ()
     members_seen: int = 0
     other_share_at_most: float | None = None
     effective_members: float | None = None
     confidence: float | None = None
     termination: Termination = Termination.UNKNOWN
-    termination_evidence: tuple[str, ...] = ()
-    vendor: str | None = None
-    vendor_evidence: tuple[str, ...] = ()
-    vendor_hint: str | None = None
-    cycle: tuple[str, ...] = ()
+    termination_evidence: tuple[Words, ...] = ()
+    vendor: Kept | None = None
+    vendor_evidence: tuple[Words, ...] = ()
+    vendor_hint: Words | None = None
+    cycle: tuple[MemberName, ...] = ()
     chance: float | None = None
     certain: bool = True
     cookie_offered: int = 0
@@ -316,19 +329,19 @@ class BalancingPath:
     session_returned: int = 0
     requests: int = 0
     requests_moved: int = 0
-    kept_by: str | None = None
+    kept_by: Words | None = None
     persistence_lost: bool | None = None
     persistence_held_s: float | None = None
     blocks: tuple[int, ...] = ()
-    ticket_keys: tuple[str, ...] = ()
+    ticket_keys: tuple[Hex, ...] = ()
     sources: int = 1
-    why_unknown: str | None = None
+    why_unknown: Words | None = None
     signals: tuple[Signal, ...] = ()
     arms: tuple[ArmSequence, ...] = ()
-    cookies: tuple[str, ...] = ()
-    discloses: tuple[str, ...] = ()
+    cookies: tuple[Words, ...] = ()
+    discloses: tuple[Words, ...] = ()
     errors: int = 0
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Words, ...] = ()
 
     @property
     def is_one_application(self) -> bool:
@@ -375,11 +388,11 @@ class Contrast:
     """
 
     separates: Separation
-    fails: tuple[str, ...]
-    works: tuple[str, ...] = ()
-    by: str = ""
+    fails: tuple[Address, ...]
+    works: tuple[Address, ...] = ()
+    by: Words = ""
     count: int = 0
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Words, ...] = ()
 
 
 class OutageKind(StrEnum):
@@ -410,19 +423,19 @@ class Outage:
     length_s: float
     failed: int = 0
     ticks: int = 0
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
+    before: tuple[MemberName, ...] = ()
+    after: tuple[MemberName, ...] = ()
     certain: bool = True
-    by: str | None = None
-    cause: str | None = None
-    evidence: tuple[str, ...] = ()
+    by: Kept | None = None
+    cause: Kept | None = None
+    evidence: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
     """Who answered, and how many of the connections of a watch."""
 
-    name: str
+    name: MemberName
     count: int
 
 
@@ -431,7 +444,7 @@ class RecordChange:
     """The addresses that the name had from then on; none where it could not be resolved."""
 
     at: datetime
-    addresses: tuple[str, ...]
+    addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +452,7 @@ class WatchMark:
     """What a person wrote down."""
 
     at: datetime
-    text: str
+    text: Foreign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

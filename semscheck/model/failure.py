@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from semscheck.model.text import ErrorWords, Kept, Speech
+
 # What OpenSSL 3 calls a server without RFC 5746; browsers and Windows take it.
 NO_SECURE_RENEGOTIATION = "UNSAFE_LEGACY_RENEGOTIATION_DISABLED"
 
@@ -54,7 +56,7 @@ class Failure:
 
     phase: Phase
     cause: Cause
-    detail: str = ""
+    detail: ErrorWords = ""
     errno: int | None = None
-    alert: str | None = None
-    said: str | None = None
+    alert: Kept | None = None
+    said: Speech | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from semscheck.model.target import Severity
+from semscheck.model.text import Address, Arguments, ErrorWords, Kept, Words
 
 
 class Confidence(StrEnum):
@@ -63,8 +64,8 @@ EXIT_CODES: dict[Status, int] = {Status.OK: 0, Status.WARNING: 1, Status.CRITICA
 class Reference:
     """A source: title as a reader would look for it, url if it has one."""
 
-    title: str
-    url: str | None = None
+    title: Kept
+    url: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +103,9 @@ class Subject:
     """What a finding is about. kind: "fqdn", "address", "member", "resolver", "certificate", "desktop",
     "cluster", "service" or "run"; name: its name as people know it; address and port where they apply."""
 
-    kind: str
-    name: str
-    address: str | None = None
+    kind: Kept
+    name: Words
+    address: Address | None = None
     port: int | None = None
 
 
@@ -114,19 +115,19 @@ class Finding:
     the report, None if it stands for itself. args: the facts its words are made of, as text. title: what is wrong in
     a few words. impact: what users notice of it where they meet it; None: nothing."""
 
-    code: str
-    name: str
+    code: Kept
+    name: Kept
     severity: Severity
     confidence: Confidence
     owner: Owner
     subject: Subject
-    summary: str
-    remedy: str
+    summary: Words
+    remedy: Words
     references: tuple[Reference, ...] = ()
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Words, ...] = ()
     caused_by: int | None = None
-    args: dict[str, str] = field(default_factory=dict)
-    title: str = ""
+    args: Arguments = field(default_factory=dict)
+    title: Words = ""
     impact: ImpactKind | None = None
 
 
@@ -134,6 +135,6 @@ class Finding:
 class Verdict:
     """A rule's answer. why: set where the state is not-observed (what was missing) or crashed (the error)."""
 
-    code: str
+    code: Kept
     state: State
-    why: str | None = None
+    why: ErrorWords | None = None

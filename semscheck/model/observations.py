@@ -14,11 +14,32 @@ from typing import Literal
 
 from semscheck.model.failure import Failure
 from semscheck.model.names import NAMELESS, NAMES_CUT
+from semscheck.model.text import (
+    Address,
+    AddressAndPort,
+    CommonName,
+    CookieName,
+    DistinguishedName,
+    Dropped,
+    ErrorWords,
+    Foreign,
+    Headers,
+    Hex,
+    HostName,
+    Kept,
+    MemberName,
+    ProductVersion,
+    RecordData,
+    SerialNumber,
+    Speech,
+    StackTrace,
+    Words,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    id: str
+    id: Words
     at_s: float
     elapsed_s: float | None = None
 
@@ -34,17 +55,17 @@ class ResolverConfig(Observation):
     """
 
     kind: Literal["dns.config"] = "dns.config"
-    source: str
-    servers: tuple[str, ...] = ()
-    search: tuple[str, ...] = ()
+    source: Kept
+    servers: tuple[AddressAndPort, ...] = ()
+    search: tuple[HostName, ...] = ()
     ndots: int | None = None
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CnameHop:
-    name: str
-    target: str
+    name: HostName
+    target: HostName
     ttl_s: int
 
 
@@ -62,18 +83,18 @@ class DnsAnswer(Observation):
     """
 
     kind: Literal["dns.answer"] = "dns.answer"
-    server: str
-    server_name: str | None = None
+    server: AddressAndPort
+    server_name: HostName | None = None
     role: Literal["resolver", "authority"] = "resolver"
     purpose: Literal["fqdn", "member", "suffix", "probe"] = "fqdn"
-    name: str
-    record_type: str
+    name: HostName
+    record_type: Kept
     repetition: int = 0
     transport: Literal["udp", "tcp"] = "udp"
-    rcode: str | None = None
-    flags: tuple[str, ...] = ()
+    rcode: Kept | None = None
+    flags: tuple[Kept, ...] = ()
     cname: tuple[CnameHop, ...] = ()
-    records: tuple[str, ...] = ()
+    records: tuple[RecordData, ...] = ()
     ttl_s: int | None = None
     failure: Failure | None = None
 
@@ -83,16 +104,16 @@ class SystemResolution(Observation):
     """What getaddrinfo gave, in its order (RFC 6724 sorts it, so it is not the order of DNS)."""
 
     kind: Literal["dns.system"] = "dns.system"
-    name: str
+    name: HostName
     purpose: Literal["fqdn", "member"] = "fqdn"
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    name: str
-    addresses: tuple[str, ...] = ()
+    name: HostName
+    addresses: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +121,8 @@ class Delegation(Observation):
     """The zone that holds the name and its name servers, as a resolver told. zone: None if not found."""
 
     kind: Literal["dns.delegation"] = "dns.delegation"
-    name: str
-    zone: str | None = None
+    name: HostName
+    zone: HostName | None = None
     servers: tuple[NameServer, ...] = ()
     failure: Failure | None = None
 
@@ -112,8 +133,8 @@ class Delegation(Observation):
 @dataclass(frozen=True, slots=True)
 class HostsEntry:
     line: int
-    address: str
-    names: tuple[str, ...]
+    address: Address
+    names: tuple[HostName, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +142,7 @@ class HostsFile(Observation):
     """The lines of the hosts file that name the FQDN or a member."""
 
     kind: Literal["desktop.hosts"] = "desktop.hosts"
-    path: str
+    path: Foreign
     entries: tuple[HostsEntry, ...] = ()
     failure: Failure | None = None
 
@@ -134,9 +155,9 @@ class Enrolment(Observation):
     """
 
     kind: Literal["desktop.enrolment"] = "desktop.enrolment"
-    source: str
-    value: str | None = None
-    servers: tuple[str, ...] = ()
+    source: Foreign
+    value: Foreign | None = None
+    servers: tuple[HostName, ...] = ()
     failure: Failure | None = None
 
 
@@ -146,10 +167,10 @@ class ProxySettings(Observation):
     PAC file decides, which is reported and not evaluated."""
 
     kind: Literal["desktop.proxy"] = "desktop.proxy"
-    source: str
-    url: str | None = None
-    bypass: tuple[str, ...] = ()
-    pac_url: str | None = None
+    source: Kept
+    url: Foreign | None = None
+    bypass: tuple[Foreign, ...] = ()
+    pac_url: Foreign | None = None
     covers: bool | None = None
     failure: Failure | None = None
 
@@ -159,8 +180,8 @@ class Route(Observation):
     """The source address this desktop would use towards an address; a failure says there is no route."""
 
     kind: Literal["desktop.route"] = "desktop.route"
-    address: str
-    source_address: str | None = None
+    address: Address
+    source_address: Address | None = None
     failure: Failure | None = None
 
 
@@ -172,9 +193,9 @@ class Connection(Observation):
     """A TCP connection attempt. elapsed_s: until it was made or failed."""
 
     kind: Literal["tcp.connect"] = "tcp.connect"
-    address: str
+    address: Address
     port: int
-    local_address: str | None = None
+    local_address: Address | None = None
     local_port: int | None = None
     failure: Failure | None = None
 
@@ -190,9 +211,9 @@ class Trust:
 
     trusted: bool | None = None
     code: int | None = None
-    reason: str | None = None
-    store: str = "system"
-    chain: tuple[str, ...] = ()
+    reason: ErrorWords | None = None
+    store: Kept = "system"
+    chain: tuple[Hex, ...] = ()
 
 
 TICKET_PREFIXES = (4, 8, 12, 16)  # bytes; RFC 5077 section 4 recommends a key name of 16
@@ -209,8 +230,8 @@ class Ticket:
     """
 
     count: int
-    whole: str | None = None
-    prefixes: tuple[str, ...] = ()
+    whole: Hex | None = None
+    prefixes: tuple[Hex, ...] = ()
     lifetime_s: int | None = None
 
 
@@ -231,16 +252,16 @@ class Handshake(Observation):
     """
 
     kind: Literal["tls.handshake"] = "tls.handshake"
-    address: str
+    address: Address
     port: int
-    sni: str | None = None
+    sni: HostName | None = None
     policy: Literal["default", "forgiving", "unverified", "legacy"] = "default"
-    offered: str | None = None
-    version: str | None = None
-    cipher: str | None = None
-    key_exchange: str | None = None
-    alpn: str | None = None
-    chain: tuple[str, ...] = ()
+    offered: Kept | None = None
+    version: Kept | None = None
+    cipher: Kept | None = None
+    key_exchange: Kept | None = None
+    alpn: Kept | None = None
+    chain: tuple[Hex, ...] = ()
     trust: Trust | None = None
     client_certificate_requested: bool | None = None
     ticket: Ticket | None = None
@@ -264,34 +285,34 @@ class Certificate(Observation):
     """
 
     kind: Literal["certificate"] = "certificate"
-    fingerprint: str
-    spki: str | None = None
-    subject: str = ""
-    common_names: tuple[str, ...] = ()
-    dns_names: tuple[str, ...] | None = None
-    ip_names: tuple[str, ...] = ()
-    issuer: str = ""
-    issuer_common_names: tuple[str, ...] = ()
-    serial: str | None = None
+    fingerprint: Hex
+    spki: Hex | None = None
+    subject: DistinguishedName = ""
+    common_names: tuple[CommonName, ...] = ()
+    dns_names: tuple[HostName, ...] | None = None
+    ip_names: tuple[Address, ...] = ()
+    issuer: DistinguishedName = ""
+    issuer_common_names: tuple[CommonName, ...] = ()
+    serial: SerialNumber | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
-    key_type: str | None = None
+    key_type: Kept | None = None
     key_bits: int | None = None
-    curve: str | None = None
-    signature_hash: str | None = None
-    signature_oid: str | None = None
+    curve: Kept | None = None
+    signature_hash: Kept | None = None
+    signature_oid: Kept | None = None
     must_staple: bool | None = None
     public_root: bool | None = None
     is_ca: bool | None = None
     self_issued: bool | None = None
     self_signed: bool | None = None
-    key_usage: tuple[str, ...] | None = None
-    extended_key_usage: tuple[str, ...] | None = None
-    subject_key_id: str | None = None
-    authority_key_id: str | None = None
-    ca_issuers: tuple[str, ...] = ()
-    der: bytes | None = None
-    problems: tuple[str, ...] = ()
+    key_usage: tuple[Kept, ...] | None = None
+    extended_key_usage: tuple[Kept, ...] | None = None
+    subject_key_id: Hex | None = None
+    authority_key_id: Hex | None = None
+    ca_issuers: tuple[Foreign, ...] = ()
+    der: Dropped | None = None
+    problems: tuple[ErrorWords, ...] = ()
 
     @property
     def names_unread(self) -> bool:
@@ -317,19 +338,19 @@ class Exchange(Observation):
     """
 
     kind: Literal["http.exchange"] = "http.exchange"
-    address: str
+    address: Address
     port: int
-    host: str
-    method: str = "GET"
-    path: str = "/"
+    host: RecordData
+    method: Kept = "GET"
+    path: Foreign = "/"
     status: int | None = None
-    http_version: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    title: str | None = None
-    body_sha256: str | None = None
+    http_version: Words | None = None
+    headers: Headers = ()
+    title: Speech | None = None
+    body_sha256: Hex | None = None
     body_bytes: int | None = None
     truncated: bool = False
-    follows: str | None = None
+    follows: Words | None = None
     ticket: Ticket | None = None
     failure: Failure | None = None
 
@@ -343,13 +364,13 @@ class ServiceProbe(Observation):
     """
 
     kind: Literal["service"] = "service"
-    address: str
+    address: Address
     port: int
-    service: str
+    service: Kept
     state: Literal["open", "closed", "filtered"]
-    banner: str | None = None
-    software: str | None = None
-    version: str | None = None
+    banner: Speech | None = None
+    software: Foreign | None = None
+    version: ProductVersion | None = None
     failure: Failure | None = None
 
 
@@ -381,21 +402,21 @@ class Sample(Observation):
     arm: Arm
     index: int
     request: int = 0
-    address: str
+    address: Address
     port: int
-    source_address: str | None = None
+    source_address: Address | None = None
     source_port: int | None = None
     connect_s: float | None = None
     handshake_s: float | None = None
-    version: str | None = None
-    certificate: str | None = None
+    version: Kept | None = None
+    certificate: Hex | None = None
     token: bool | None = None
     ticket: Ticket | None = None
-    offered: str | None = None
+    offered: Words | None = None
     resumed: bool | None = None
     status: int | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    cookies_sent: tuple[str, ...] = ()
+    headers: Headers = ()
+    cookies_sent: tuple[CookieName, ...] = ()
     cookie_recognised: bool | None = None
     failure: Failure | None = None
 
@@ -408,11 +429,11 @@ class Trace(Observation):
     """
 
     kind: Literal["trace"] = "trace"
-    sample: str
+    sample: Words
     token: Literal["tls", "cookie"]
-    name: str | None = None
-    member: str
-    address: str
+    name: CookieName | None = None
+    member: MemberName
+    address: Address
     port: int
     recognised: bool | None = None
     failure: Failure | None = None
@@ -429,12 +450,12 @@ class Control(Observation):
 
     kind: Literal["control"] = "control"
     token: Literal["tls", "cookie"]
-    name: str | None = None
-    version: str | None = None
-    issuer: str
-    issuer_address: str
-    shown_to: str
-    address: str
+    name: CookieName | None = None
+    version: Kept | None = None
+    issuer: MemberName
+    issuer_address: Address
+    shown_to: MemberName
+    address: Address
     port: int
     recognised: bool | None = None
     failure: Failure | None = None
@@ -448,9 +469,9 @@ class Crash(Observation):
     """A defect of ours, caught by the guard. where: the probe; error: type and words; trace: the stack."""
 
     kind: Literal["run.crash"] = "run.crash"
-    where: str
-    error: str
-    trace: str = ""
+    where: Words
+    error: ErrorWords
+    trace: StackTrace = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,7 +480,7 @@ class Cut(Observation):
 
     kind: Literal["run.cut"] = "run.cut"
     reason: Literal["deadline", "cancelled"]
-    unfinished: tuple[str, ...] = ()
+    unfinished: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -471,10 +492,10 @@ class Bound(Observation):
     """
 
     kind: Literal["run.bound"] = "run.bound"
-    what: str
+    what: Words
     seen: int
     used: int
-    samples: tuple[str, ...] = ()
+    samples: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,7 +513,7 @@ class Mark(Observation):
     """What a person wrote down while watching, such as "sems1 stopped"."""
 
     kind: Literal["watch.mark"] = "watch.mark"
-    text: str
+    text: Foreign
 
 
 AnyObservation = (

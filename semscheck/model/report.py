@@ -9,6 +9,7 @@ from semscheck.model.analysis import Analysis
 from semscheck.model.findings import Finding, ImpactKind, Owner, Status, Verdict
 from semscheck.model.observations import AnyObservation
 from semscheck.model.target import Target
+from semscheck.model.text import DesktopName, Kept, Options, SortedAddresses, Words
 
 SCHEMA = "semscheck/report/1"
 SCHEMA_MAJOR = 1
@@ -18,9 +19,9 @@ SCHEMA_MAJOR = 1
 class Vantage:
     """Where the run was made from. source_addresses: those used towards the servers, sorted."""
 
-    host: str
-    platform: str
-    source_addresses: tuple[str, ...] = ()
+    host: DesktopName
+    platform: Words
+    source_addresses: SortedAddresses = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +32,15 @@ class Run:
     pseudonyms. options: what the command line asked for, as text.
     """
 
-    id: str
+    id: Words
     started: datetime
     finished: datetime | None = None
     duration_s: float | None = None
     vantage: Vantage = field(default_factory=lambda: Vantage(host="", platform=""))
-    options: dict[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
     seed: int = 0
     redacted: bool = False
-    origin: str = "live"
+    origin: Kept = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Impact:
     """
 
     kind: ImpactKind
-    sentence: str
+    sentence: Words
     failed: int | None = None
     connections: int | None = None
     serving: int | None = None
@@ -80,20 +81,20 @@ class Summary:
 
     verdict: Status
     exit_code: int
-    headline: str
-    counts: dict[str, int] = field(default_factory=dict)
+    headline: Words
+    counts: dict[Kept, int] = field(default_factory=dict)
     impact: Impact | None = None
-    cause: str = ""
+    cause: Words = ""
     owners: tuple[Owner, ...] = ()
-    first_step: str = ""
-    also: str = ""
+    first_step: Words = ""
+    also: Words = ""
     lead: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    name: str
-    version: str
+    name: Kept
+    version: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,4 +107,4 @@ class Report:
     findings: tuple[Finding, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     observations: tuple[AnyObservation, ...] = ()
-    schema: str = SCHEMA
+    schema: Kept = SCHEMA

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from semscheck.model.text import Address, Foreign, HostName, Kept, MemberName
+
 DEFAULT_PORT = 443
 REPLICATION_PORT = 444  # Broadcom KB 154069: 444/tcp between the members
 MAX_CONNECTIONS = 200
@@ -34,7 +36,7 @@ class Endpoint:
     port: None means "the target's port" (Interface 1 is then also tried on 444).
     """
 
-    address: str
+    address: Address
     port: int | None = None
 
 
@@ -47,7 +49,7 @@ class Member:
     found: nobody told of it, the check found it by itself. It can say who answered, and decides no verdict.
     """
 
-    name: str
+    name: MemberName
     replication: tuple[Endpoint, ...] = ()
     client: tuple[Endpoint, ...] = ()
     found: bool = False
@@ -71,7 +73,7 @@ class Thresholds:
     handshake_slow_s: float = 2
     page_slow_s: float = 3
     outage_s: float = 30
-    written: tuple[str, ...] = ()
+    written: tuple[Kept, ...] = ()
 
     def expiry_days(self, whole_days: float | None) -> tuple[float, float]:
         """Under how many days left a certificate is a warning, and critical; whole_days: of its validity.
@@ -114,15 +116,15 @@ class Target:
     profile: path of the profile that was read, None if there was none.
     """
 
-    fqdn: str
-    fqdn_shown: str = ""
+    fqdn: HostName
+    fqdn_shown: HostName = ""
     fqdn_is_address: bool = False
-    balancer_vendor: str = ""
+    balancer_vendor: Kept = ""
     port: int = DEFAULT_PORT
     failover: Failover = Failover.BALANCER
-    balancers: tuple[str, ...] = ()
+    balancers: tuple[Address, ...] = ()
     members: tuple[Member, ...] = ()
-    ca_file: str | None = None
+    ca_file: Foreign | None = None
     resolvers: tuple[Endpoint, ...] = ()
     families: tuple[int, ...] = (4, 6)
     connections: int = 32
@@ -133,5 +135,5 @@ class Target:
     services: Services = field(default_factory=Services)
     ask_services: bool = False
     discovery: bool = True
-    severities: dict[str, Severity] = field(default_factory=dict)
-    profile: str | None = None
+    severities: dict[Kept, Severity] = field(default_factory=dict)
+    profile: Foreign | None = None
