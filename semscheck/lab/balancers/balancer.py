@@ -11,11 +11,11 @@ from semscheck.lab.balancers.cookies import CookieJar
 from semscheck.lab.balancers.pool import HealthChecks, Pool
 from semscheck.lab.balancers.proxy import Proxy
 from semscheck.lab.balancers.relay import Relay
-from semscheck.lab.members.listener import Door, Listener
+from semscheck.lab.members.listener import Door, reset
 from semscheck.lab.members.tls import Contexts, client_context
 from semscheck.lab.misbehaving import behaviours
 from semscheck.lab.place import Endpoint, Place
-from semscheck.lab.truth import Ledger
+from semscheck.lab.truth import Ledger, Outcome
 from semscheck.lab.world import Balancer, Behaviour, Certificate, Resumption, TlsEnd, World
 
 
@@ -33,11 +33,9 @@ class RunningBalancer:
         self._declared = declared
         self.pool = Pool(declared, self._members(), world.seed)
         self._checks = HealthChecks(self.pool, ledger, place.balancer_source, self._client_context)
-        self._relay = Relay(self.pool, ledger, place.balancer_source)
         self._context: ssl.SSLContext | None = None
-        self._make_proxy()
+        self._make_front()
         self._doors: list[Door] = []
-        self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -53,13 +51,13 @@ class RunningBalancer:
         another one.
         """
         before, self._world, self._declared = self._declared, world, declared
-        reopens = _doors_differ(before, declared)
+        reopens = (before.behaviour, before.tls_end) != (declared.behaviour, declared.tls_end)
         if reopens:
             await self._shut()
         self.pool.enlist(self._members())
         self.pool.declare(declared)
         await self._checks.once(first=True)
-        self._make_proxy()
+        self._make_front()
         if reopens:
             await self._open()
 
@@ -76,26 +74,15 @@ class RunningBalancer:
         await self._shut()
 
     async def _open(self) -> None:
-        declared = self._declared
-        stance = behaviours.stance(declared.behaviour)
+        stance = behaviours.stance(self._declared.behaviour)
         for end in self._ends():
-            if _relays(declared):
-                listener = Listener(end.address, end.port, self._relay.protocol)
-                self._listeners.append(listener)
-                await listener.take(stance)
-            else:
-                door = Door(end.address, end.port, self._serve)
-                self._doors.append(door)
-                await door.take(stance)
+            door = Door(end.address, end.port, self._serve)
+            self._doors.append(door)
+            await door.take(stance)
 
     async def _shut(self) -> None:
-        for listener in self._listeners:
-            await listener.close()
-        for door in self._doors:
-            await door.close()
-        self._listeners.clear()
-        self._doors.clear()
-        await self._relay.close()
+        while self._doors:
+            await self._doors.pop().close()
 
     def _ends(self) -> tuple[Endpoint, ...]:
         ends = tuple(end for _, end in self._place.balancers)
@@ -112,18 +99,35 @@ class RunningBalancer:
         }
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._proxy.serve(reader, writer)
+        if not await self._loses(reader, writer):
+            await self._front.serve(reader, writer)
 
-    def _make_proxy(self) -> None:
+    async def _loses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Lose the connection in one of the declared ways, at the declared shares."""
+        declared, chance = self._declared, self.pool.chance()
+        if chance >= declared.reset_share + declared.close_share + declared.drop_share:
+            return False
+        source, here = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        self._ledger.note(None, here[0], source[:2], via_balancer=True, outcome=Outcome.LOST)
+        if chance < declared.reset_share:
+            reset(writer.transport)
+        elif chance >= declared.reset_share + declared.close_share:
+            await behaviours.hold(reader)
+        return True
+
+    def _make_front(self) -> None:
         declared = self._declared
         self._context = None
+        if declared.tls_end is TlsEnd.PASSED and declared.behaviour is Behaviour.SERVING:
+            self._front: Relay | Proxy = Relay(self.pool, self._ledger, self._place.balancer_source)
+            return
         jar = CookieJar(
             declared.cookie_style,
             declared.cookie_name,
             self.pool.members,
             random.Random(f"{self._world.seed} balancer cookies"),
         )
-        self._proxy = Proxy(
+        self._front = Proxy(
             self.pool,
             self._ledger,
             self._place.balancer_source,
@@ -142,14 +146,3 @@ class RunningBalancer:
         if self._declared.tls.resumption is not Resumption.NONE:
             self._context = context
         return context
-
-
-def _relays(declared: Balancer) -> bool:
-    """Whether connections are relayed untouched."""
-    return declared.tls_end is TlsEnd.PASSED and declared.behaviour is Behaviour.SERVING
-
-
-def _doors_differ(before: Balancer, after: Balancer) -> bool:
-    """Whether the virtual addresses have to be opened anew."""
-    shapes = [(_relays(declared), declared.behaviour, declared.tls_end) for declared in (before, after)]
-    return shapes[0] != shapes[1]

@@ -137,6 +137,10 @@ class Pool:
         while len(self._kept) > TABLE_LIMIT:
             self._kept.popitem(last=False)
 
+    def let_go(self, name: str) -> None:
+        """A connection to this member is over."""
+        self.busy[name] -= 1
+
     def _honours(self) -> bool:
         share = self.declared.persistence_honoured
         return share >= 1 or self._random.random() < share

@@ -69,8 +69,6 @@ class Proxy:
         declared = self.pool.declared
         if await behaviours.spoils_tls(reader, writer, declared.behaviour, declared.alert):
             return
-        if await self._lost(reader, writer):
-            return
         stream: http.Stream = http.PlainStream(reader, writer)
         if declared.behaviour is not Behaviour.PLAIN_HTTP:
             tls = TlsStream(reader, writer, self.context())
@@ -79,18 +77,6 @@ class Proxy:
             stream = tls
         async with contextlib.AsyncExitStack() as opened:
             await _Conversation(self, stream, writer, opened).run()
-
-    async def _lost(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        declared, chance = self.pool.declared, self.pool.chance()
-        if chance >= declared.reset_share + declared.close_share + declared.drop_share:
-            return False
-        source, here = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-        self.ledger.note(None, here[0], source[:2], via_balancer=True, outcome=Outcome.LOST)
-        if chance < declared.reset_share:
-            reset(writer.transport)
-        elif chance >= declared.reset_share + declared.close_share:
-            await behaviours.hold(reader)
-        return True
 
 
 class _Conversation:

@@ -27,30 +27,42 @@ class Stance(StrEnum):
     DEAF = "deaf"  # accepts, and nobody ever reads
 
 
-class Listener:
-    """A TCP address with a stance. `protocol` makes the protocol of one accepted connection."""
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
-    def __init__(self, address: str, port: int, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        self.address = address
-        self.port = port
-        self._protocol = protocol
-        self.stance = Stance.CLOSED
+
+class Door:
+    """A TCP address with a stance, whose connections are served by a coroutine each, all of them ended with it.
+
+    Network trouble ends the one connection that had it; so does a message that cannot be read.
+    """
+
+    def __init__(self, address: str, port: int, serve: Serve) -> None:
+        self._address = (address, port)
+        self._serve = serve
+        self._stance = Stance.CLOSED
         self._server: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
+        self._running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._held: list[asyncio.StreamWriter] = []
+        self._freezing = False
+        self._closing: set[asyncio.StreamWriter] = set()
 
     async def take(self, stance: Stance) -> None:
-        """Take this stance in place of the present one. Raises OSError where the address cannot be had."""
-        if stance is Stance.OPEN and self.stance is Stance.OPEN:
+        """Take this stance in place of the present one. Anything but OPEN ends the open connections; DEAF leaves them
+        open and silent. Raises OSError where the address cannot be had."""
+        self._freezing = stance is Stance.DEAF
+        if stance is not Stance.OPEN:
+            await self._end_connections()
+        elif self._stance is Stance.OPEN:
             return  # nobody shall notice
-        await self.close()
+        await self._stop_listening()
         if stance is Stance.CLOSED:
             return
-        listening = listening_socket(self.address, self.port)
-        self.stance = stance
+        listening = listening_socket(*self._address)
+        self._stance = stance
         if stance is Stance.OPEN:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._protocol, sock=listening, backlog=BACKLOG
-            )
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._protocol, sock=listening, backlog=BACKLOG)
             return
         self._sockets.append(listening)
         listening.listen(0 if stance is Stance.FULL else BACKLOG)
@@ -58,14 +70,70 @@ class Listener:
             self._sockets += _fill(listening)
 
     async def close(self) -> None:
-        """Stop listening; connections that were accepted are their protocol's to end."""
-        self.stance = Stance.CLOSED
+        """Stop listening and end every connection."""
+        self._freezing = False
+        await self._stop_listening()
+        await self._end_connections()
+        await asyncio.sleep(0)
+
+    async def _stop_listening(self) -> None:
+        self._stance = Stance.CLOSED
         if self._server is not None:
             self._server.close()
             self._server = None
             await asyncio.sleep(0)  # lets the event loop forget the socket before the address is taken again
         while self._sockets:
             self._sockets.pop().close()
+
+    async def _end_connections(self) -> None:
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if not self._freezing:
+            for writer in (*self._held, *self._closing):
+                abort(writer.transport)
+            self._held.clear()
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=65536, loop=loop)
+        return asyncio.StreamReaderProtocol(reader, self._accepted, loop=loop)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._running) >= MAX_CONNECTIONS or not writer.get_extra_info("peername"):  # gone already
+            reset(writer.transport)
+            return
+        task = asyncio.get_running_loop().create_task(self._run(reader, writer))
+        self._running[task] = writer
+        task.add_done_callback(self._running.pop)
+
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._serve(reader, writer)
+        except (OSError, TimeoutError, EOFError, BadMessageError):
+            pass  # the client's doing, or the network's
+        except asyncio.CancelledError:
+            if self._freezing:
+                self._held.append(writer)
+            else:
+                abort(writer.transport)
+            raise
+        writer.close()
+        self._closing.add(writer)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            abort(writer.transport)
+        finally:
+            self._closing.discard(writer)
+
+
+def abort(transport: asyncio.BaseTransport) -> None:
+    """End a connection at once, whatever was not sent."""
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
 
 
 def listening_socket(address: str, port: int) -> socket.socket:
@@ -114,85 +182,3 @@ def _fill(listening: socket.socket) -> list[socket.socket]:
         if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
             break
     return fillers
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
-
-
-class Door:
-    """A listener whose connections are served by a coroutine each, all of them ended with it.
-
-    Network trouble ends the one connection that had it; so does a message that cannot be read.
-    """
-
-    def __init__(self, address: str, port: int, serve: Serve) -> None:
-        self._serve = serve
-        self._running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._held: list[asyncio.StreamWriter] = []
-        self._freezing = False
-        self._closing: set[asyncio.StreamWriter] = set()
-        self.listener = Listener(address, port, self._protocol)
-
-    async def take(self, stance: Stance) -> None:
-        """Take a stance. Anything but OPEN ends the open connections; DEAF leaves them open and silent."""
-        self._freezing = stance is Stance.DEAF
-        if stance is not Stance.OPEN:
-            await self._end_connections()
-        await self.listener.take(stance)
-
-    async def close(self) -> None:
-        """Stop listening and end every connection."""
-        self._freezing = False
-        await self.listener.close()
-        await self._end_connections()
-        await asyncio.sleep(0)
-
-    async def _end_connections(self) -> None:
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        if not self._freezing:
-            for writer in (*self._held, *self._closing):
-                abort(writer.transport)
-            self._held.clear()
-
-    def _protocol(self) -> asyncio.BaseProtocol:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=65536, loop=loop)
-        return asyncio.StreamReaderProtocol(reader, self._accepted, loop=loop)
-
-    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._running) >= MAX_CONNECTIONS:
-            reset(writer.transport)
-            return
-        task = asyncio.get_running_loop().create_task(self._run(reader, writer))
-        self._running[task] = writer
-        task.add_done_callback(self._running.pop)
-
-    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._serve(reader, writer)
-        except (OSError, TimeoutError, EOFError, BadMessageError):
-            pass  # the client's doing, or the network's
-        except asyncio.CancelledError:
-            if self._freezing:
-                self._held.append(writer)
-            else:
-                abort(writer.transport)
-            raise
-        writer.close()
-        self._closing.add(writer)
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await writer.wait_closed()
-        except (OSError, TimeoutError):
-            abort(writer.transport)
-        finally:
-            self._closing.discard(writer)
-
-
-def abort(transport: asyncio.BaseTransport) -> None:
-    """End a connection at once, whatever was not sent."""
-    if isinstance(transport, asyncio.Transport):
-        transport.abort()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import ssl
 import time
@@ -217,6 +216,5 @@ class RunningMember:
         await stream.say_goodbye()
 
     def _note(self, role: str, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(TypeError, IndexError):  # a client that is gone already has no address
-            source, here = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-            self._ledger.note(self.declared.name, here[0], source[:2], interface=role, via_balancer=False)
+        source, here = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        self._ledger.note(self.declared.name, here[0], source[:2], interface=role, via_balancer=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from semscheck.lab.balancers.hello import RECORD_LIMIT, whole
 from semscheck.lab.members import http
 from semscheck.lab.members.listener import Stance, reset
 from semscheck.lab.world import Behaviour
@@ -11,7 +12,6 @@ from semscheck.lab.world import Behaviour
 HOLD_S = 120.0  # how long a connection that gets no answer is kept
 HELLO_S = 10.0
 BANNER = b"220 sems ESMTP service ready\r\n"
-_RECORD_LIMIT = 5 + 16640  # RFC 8446 section 5.2, and RFC 5246's larger allowance
 _STANCES = {
     Behaviour.REFUSED: Stance.CLOSED,
     Behaviour.BLACKHOLE: Stance.FULL,
@@ -81,10 +81,7 @@ async def hold(stream: asyncio.StreamReader | http.Stream) -> None:
 async def first_record(reader: asyncio.StreamReader) -> bytes:
     """Return the first TLS record (or whatever comes first where it is none)."""
     async with asyncio.timeout(HELLO_S):
-        data = await reader.read(_RECORD_LIMIT)
-        while data[:1] == b"\x16" and 5 <= len(data) < 5 + int.from_bytes(data[3:5], "big") <= _RECORD_LIMIT:
-            more = await reader.read(_RECORD_LIMIT)
-            if not more:
-                break
+        data = b""
+        while not whole(data) and (more := await reader.read(RECORD_LIMIT)):
             data += more
     return data
