@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from semscheck.cli.leaving import leave, signals
+from semscheck.cli.leaving import handling, leave
 
 
 @contextlib.contextmanager
@@ -29,13 +28,5 @@ def ending(stop: Callable[[], None], tidy: Callable[[], None]) -> Iterator[None]
         tidy()
         leave()
 
-    # signal.signal, not the loop's own handlers: a loop that is stuck must not keep the second Ctrl-C waiting.
-    before = {}
-    for number in signals("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        with contextlib.suppress(ValueError, OSError):  # not the main thread; the caller's handlers stay
-            before[number] = signal.signal(number, caught)
-    try:
+    with handling(lambda _: caught):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

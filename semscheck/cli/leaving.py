@@ -6,13 +6,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import FrameType
+from typing import Any
 
 from semscheck.cli.errors import UNKNOWN
 
+Handler = Callable[[int, FrameType | None], Any] | int | None  # as the standard library's `signal` has it
 
-def signals(*names: str) -> Iterator[signal.Signals]:
+
+def _signals(*names: str) -> Iterator[signal.Signals]:
     """Those that this system has, but for what whoever started us wants ignored (nohup)."""
     for name in names:
         number = getattr(signal, name, None)
@@ -24,19 +27,30 @@ def signals(*names: str) -> Iterator[signal.Signals]:
 def tidily() -> Iterator[None]:
     """Within this, the first SIGTERM or SIGHUP ends the command as Ctrl-C does, the second ends the process."""
     others = _unfinished()  # a lab of the same process, for one
+    with handling(lambda number: signal.getsignal(number) if number is signal.SIGINT else _end) as handled:
+        try:
+            yield
+        finally:
+            for number in handled:
+                signal.signal(number, leave)
+            _discard(_unfinished() - others)
+
+
+@contextlib.contextmanager
+def handling(handler: Callable[[signal.Signals], Handler]) -> Iterator[Collection[signal.Signals]]:
+    """What ends a program is handled so; gives the signals. Those of before afterwards.
+
+    `signal.signal`, not an event loop's own handlers: a loop that is stuck must not keep the second Ctrl-C waiting.
+    """
     before = {}
-    for number in signals("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        once = signal.getsignal(number) if number is signal.SIGINT else _end
+    for number in _signals("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         with contextlib.suppress(ValueError, OSError):  # not the main thread; the caller's handlers stay
-            before[number] = signal.signal(number, once)
+            before[number] = signal.signal(number, handler(number))
     try:
-        yield
+        yield before
     finally:
-        for number in before:
-            signal.signal(number, leave)
-        _discard(_unfinished() - others)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -45,8 +45,7 @@ class Parser(argparse.ArgumentParser):
         from semscheck.cli.output import streams
 
         if file is not None and file is sys.stdout:
-            encoding = getattr(file, "encoding", None) or "utf-8"
-            streams.write_report(message.encode(encoding, "backslashreplace"))
+            streams.write_text(message)
         else:
             streams.write_error(message)
 

@@ -19,14 +19,6 @@ class DoorError(Exception):
     """Wrong input, in words for the person at the screen: which file, line or key, and what to do."""
 
 
-class ReportError(DoorError):
-    """A saved report that cannot be read."""
-
-
-class ProfileError(DoorError):
-    """A profile or a server name that cannot be used."""
-
-
 Check = Callable[[Target, Listener, asyncio.Event], Awaitable[Report]]
 LabCheck = Callable[[str, Listener, asyncio.Event], Awaitable[Report]]
 
@@ -63,15 +55,15 @@ class Runners:
     check: runs one check. It is awaited on the screens' own loop and must not block it (`bridge.in_thread`
     makes such a door of any coroutine function); events go to the listener from any thread; when the event
     is set it ends early and returns a report of what there is.
-    load: reads a saved report; raises ReportError. target: makes a Target of a server name, a profile or
-    both (a name wins over the profile's); raises ProfileError. cards: the catalogue, by code.
+    load: reads a saved report; raises DoorError. target: makes a Target of a server name, a profile or
+    both (a name wins over the profile's); raises DoorError. cards: the catalogue, by code.
     enrolled: the server this desktop is enrolled with, None if there is none; may take a moment.
     export: writes a report as "html", "json" or "markdown", redacted or not, atomically; raises OSError.
     ticket: the text to paste into a ticket.
     profiles: profiles found on this desktop. scenarios, check_lab: the lab; empty and None without it.
     keep: a result as bytes to keep, without what should not lie about; recall: a kept one as it was; raises
-    ReportError. None: nothing is kept.
-    compare: the report on screen against a saved one, as text; raises ReportError. None: not offered.
+    DoorError. None: nothing is kept.
+    compare: the report on screen against a saved one, as text; raises DoorError. None: not offered.
     watch: watches a failover, as `check` runs a check. None: not offered. save_profile: finds the servers and writes
     them into the user's own profile for the name; says what became of it; raises DoorError. `load`, `target`,
     `enrolled`, `export`, `ticket`, `profiles`, `compare` and `save_profile` are called in a thread of their own.

@@ -17,7 +17,7 @@ from semscheck.model.target import Target
 from semscheck.threads import off_loop
 from semscheck.tui.app import Opening, SemscheckApp
 from semscheck.tui.bridge import in_thread
-from semscheck.tui.runners import ProfileError, ReportError, Runners, Scenario
+from semscheck.tui.runners import DoorError, Runners, Scenario
 from semscheck.tui.store import Store
 from tests.tui import reports
 
@@ -97,13 +97,13 @@ class Play:
     def load(self, path: Path) -> Report:
         self.asked.append(("load", path))
         if path.name.startswith("bad"):
-            raise ReportError(f"{path.name}: not a report")
+            raise DoorError(f"{path.name}: not a report")
         return self.report
 
     def target(self, fqdn: str | None, profile: Path | None) -> Target:
         self.asked.append(("target", (fqdn, profile)))
         if fqdn and " " in fqdn:
-            raise ProfileError(f"{fqdn!r} is no server name")
+            raise DoorError(f"{fqdn!r} is no server name")
         name = fqdn or reports.FQDN
         return replace(reports.TARGET, fqdn=name, fqdn_shown=name, profile=str(profile) if profile else None)
 

@@ -36,7 +36,7 @@ def explain(options: Namespace) -> int:
 
     face = streams.face_of(sys.stdout, no_color=options.no_color)
     texts = [in_words(card, width=face.width, unicode=face.unicode, colour=face.colour) for card in wanted]
-    _print("\n".join(texts))
+    streams.write_text("\n".join(texts))
     return 0
 
 
@@ -44,7 +44,7 @@ def _symptoms(known: Sequence[Card]) -> int:
     from semscheck.report.symptoms import text
 
     face = streams.face_of(sys.stdout, no_color=True)
-    _print(text({card.code: card for card in known}, face.width))
+    streams.write_text(text({card.code: card for card in known}, face.width))
     return 0
 
 
@@ -108,10 +108,10 @@ def rules(options: Namespace) -> int:
     from semscheck.rules.printed import cards
 
     if options.json:
-        _print(render.catalogue(cards()))
+        streams.write_text(render.catalogue(cards()))
         return 0
     face = streams.face_of(sys.stdout, no_color=options.no_color)
-    _print(render.table(cards(), width=face.width, unicode=face.unicode, colour=face.colour))
+    streams.write_text(render.table(cards(), width=face.width, unicode=face.unicode, colour=face.colour))
     return 0
 
 
@@ -123,8 +123,3 @@ def schema(options: Namespace) -> int:
         from semscheck.report.schema import encode
     streams.write_report(encode())
     return 0
-
-
-def _print(text: str) -> None:
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    streams.write_report(text.encode(encoding, "backslashreplace"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from semscheck.model.report import Report
     from semscheck.model.target import Target
 
+Make = Callable[..., Awaitable["Report"]]  # of `listener` and `cancel`
 # Names and addresses that were given stand in the report's `target`; its `options` have the rest.
 _NOT_OPTIONS = ("fqdn", "member", "balancer", "ca_file")
 
@@ -68,16 +70,15 @@ def run(
     target: Target, options: Namespace, delivery: Delivery, *, origin: str, asked: Mapping[str, str]
 ) -> Report:
     """One run with progress and Ctrl-C. Raises CommandError for a target that cannot be used."""
-    return asyncio.run(_run(target, options, delivery, origin, asked))
-
-
-async def _run(
-    target: Target, options: Namespace, delivery: Delivery, origin: str, asked: Mapping[str, str]
-) -> Report:
     from semscheck import pipeline
 
+    make = partial(pipeline.check, target, seed=options.seed, origin=origin, options=asked)
+    return asyncio.run(followed(Progress(wanted=not options.quiet), delivery, make))
+
+
+async def followed(progress: Progress, delivery: Delivery, make: Make) -> Report:
+    """A run with its progress, its lines as they come, and Ctrl-C."""
     cancel = asyncio.Event()
-    progress = Progress(wanted=not options.quiet)
     streaming = delivery.stream(cancel.set)
 
     def listen(event: Event) -> None:
@@ -96,9 +97,7 @@ async def _run(
     with ending(stop, tidy):
         drawing = asyncio.create_task(progress.keep_drawing())
         try:
-            return await pipeline.check(
-                target, listener=listen, cancel=cancel, seed=options.seed, origin=origin, options=asked
-            )
+            return await make(listener=listen, cancel=cancel)
         finally:
             drawing.cancel()
             progress.clear()

@@ -45,18 +45,14 @@ def _comparison(paths: Sequence[str], *, quiet: bool) -> Comparison:
 def comparison(reports: Sequence[Report]) -> Comparison:
     """Two or more reports compared, all of them as this version judges them."""
     from semscheck.comparison.compare import compare as compared
+    from semscheck.model.report import Snapshot
+    from semscheck.pipeline import judge_snapshot
     from semscheck.rules.printed import cards
 
     card = next((card for card in cards() if card.code == SITES_DIFFER), None)
-    return compared([_judged(report) for report in reports], card=card)
-
-
-def _judged(report: Report) -> Report:
-    """The report as this version judges it: another version's rules would show as differences of the cluster."""
-    from semscheck.model.report import Snapshot
-    from semscheck.pipeline import judge_snapshot
-
-    return judge_snapshot(Snapshot(target=report.target, run=report.run, observations=report.observations))
+    # Another version's rules would show as differences of the cluster.
+    seen = (Snapshot(target=it.target, run=it.run, observations=it.observations) for it in reports)
+    return compared([judge_snapshot(it) for it in seen], card=card)
 
 
 def _encoded(compared: Comparison, form: str, face: Face) -> bytes:

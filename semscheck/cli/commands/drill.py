@@ -10,11 +10,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from semscheck.cli.commands.check import followed
 from semscheck.cli.errors import CommandError
-from semscheck.cli.interruption import ending
 from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import Delivery
 from semscheck.cli.output.progress import Progress
@@ -46,45 +47,19 @@ def drill(options: Namespace) -> int:
         options.format, options.json = "jsonl", False
     target = target_of(options)
     with Delivery(options) as delivery:
-        return delivery.deliver(asyncio.run(_watch(target, options, delivery)))
+        return delivery.deliver(_watch(target, options, delivery))
 
 
-async def _watch(target: Target, options: Namespace, delivery: Delivery) -> Report:
+def _watch(target: Target, options: Namespace, delivery: Delivery) -> Report:
     from semscheck import pipeline
 
-    cancel, marks = asyncio.Event(), SimpleQueue[tuple[datetime, str]]()
-    live = _Live(options)
-    streaming = delivery.stream(cancel.set)
-
-    def listen(event: Event) -> None:
-        live.event(event)
-        if streaming is not None:
-            streaming(event)
-
-    def stop() -> None:
-        cancel.set()
-        live.stopping()
-
-    def tidy() -> None:
-        live.clear()
-        delivery.discard()
-
+    marks = SimpleQueue[tuple[datetime, str]]()
     _take_marks(marks)
-    with ending(stop, tidy):
-        drawing = asyncio.create_task(live.keep_drawing())
-        try:
-            return await pipeline.watch(
-                target,
-                every_s=options.every,
-                for_s=options.for_s,
-                marks=marks,
-                listener=listen,
-                cancel=cancel,
-                options={"every": f"{options.every:g}", "for": f"{options.for_s:g}"},
-            )
-        finally:
-            drawing.cancel()
-            live.clear()
+    asked = {"every": f"{options.every:g}", "for": f"{options.for_s:g}"}
+    watch = partial(
+        pipeline.watch, target, every_s=options.every, for_s=options.for_s, marks=marks, options=asked
+    )
+    return asyncio.run(followed(_Live(options), delivery, watch))
 
 
 class _Live(Progress):

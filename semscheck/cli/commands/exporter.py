@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output import streams
+from semscheck.cli.targets import severities
 from semscheck.profile.reader import ProfileError, read_target
 from semscheck.report import wording as words
 
 if TYPE_CHECKING:
     from semscheck.exporter.runners import Runners
     from semscheck.model.report import Report
-    from semscheck.model.target import Severity, Target
+    from semscheck.model.target import Target
 
 EXTRA = ("uvicorn", "bcrypt", "yaml", "prometheus_client")
 
@@ -70,7 +70,7 @@ def doors() -> Runners:
 
 def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) -> Target:
     try:
-        target = read_target(profile, {"resolver": resolvers}, _severities, spread_s=0)
+        target = read_target(profile, {"resolver": resolvers}, severities, spread_s=0)
     except ProfileError as problem:
         said = str(problem)
         if said.startswith("--resolver"):  # here it is a key of the configuration
@@ -78,12 +78,6 @@ def _target(profile: Path, resolvers: tuple[str, ...], connections: int | None) 
         raise
     # Not as an option of the command line: sampling may then still stop as soon as the answer is certain.
     return target if connections is None else replace(target, connections=connections)
-
-
-def _severities() -> Mapping[str, Severity]:
-    from semscheck.rules.printed import cards
-
-    return {card.code: card.severity for card in cards()}
 
 
 def _html(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 
 from semscheck.cli.output import streams
@@ -12,6 +11,7 @@ BROKEN = 2  # as a critical finding: this program must not be relied on here
 
 def selftest(options: Namespace) -> int:
     """`semscheck selftest`: 0 where everything works, 2 where something does not."""
+    from semscheck.report.escape import one_line
     from semscheck.selftest import run
 
     broken: list[str] = []
@@ -20,18 +20,11 @@ def selftest(options: Namespace) -> int:
             broken.append(outcome.name)
         if not (options.quiet and outcome.works):
             mark = "ok    " if outcome.works else "BROKEN"
-            _print(f"{mark}  {outcome.name:<8} ", f"{outcome.detail} ({outcome.elapsed_s:.1f} s)")
+            detail = one_line(f"{outcome.detail} ({outcome.elapsed_s:.1f} s)", 1000)
+            streams.write_text(f"{mark}  {outcome.name:<8}  {detail}\n")
     if broken:
         streams.say(f"semscheck does not work here: {', '.join(broken)}")
         return BROKEN
     if not options.quiet:
-        _print("everything works")
+        streams.write_text("everything works\n")
     return 0
-
-
-def _print(*parts: str) -> None:
-    from semscheck.report.escape import one_line
-
-    text = " ".join([*parts[:-1], one_line(parts[-1], 1000)])
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    streams.write_report(f"{text}\n".encode(encoding, "backslashreplace"))

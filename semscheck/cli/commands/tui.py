@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,30 +66,40 @@ def _path(text: str | None) -> Path | None:
 
 
 def _check_scenario(name: str) -> None:
-    from semscheck.lab.console import UnknownScenarioError, find_scenario
+    from semscheck.cli.commands.lab import scenario
 
-    try:
-        find_scenario(name)
-    except UnknownScenarioError as problem:
-        raise CommandError(str(problem)) from problem
+    scenario(name)
 
 
 # --- the doors ---------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _for_the_screens() -> Iterator[None]:
+    """What a command would refuse, in the same words for the person at the screens."""
+    from semscheck.tui.runners import DoorError
+
+    try:
+        yield
+    except CommandError as problem:
+        raise DoorError(str(problem)) from problem
+
+
 def doors() -> Runners:
     """Everything the screens need done by others."""
+    from semscheck.cli.commands.enrolment import enrolled_server
+    from semscheck.report.markdown import render
     from semscheck.tui.bridge import in_thread
     from semscheck.tui.runners import Runners
 
     return Runners(
         check=in_thread(_check),
         load=_load,
-        target=_screens_target,
+        target=_for_the_screens()(_target),
         cards=_cards,
-        enrolled=_enrolled,
+        enrolled=enrolled_server,
         export=_export,
-        ticket=_ticket,
+        ticket=render,
         profiles=_profiles,
         scenarios=_scenarios(),
         check_lab=in_thread(_check_lab),
@@ -123,31 +134,18 @@ async def _check_lab(name: str, listener: Listener, cancel: asyncio.Event) -> Re
     """A check of a lab scenario, the lab in a thread of its own so that neither slows the other's clock."""
     from semscheck.cli.commands.lab import playing
     from semscheck.pipeline import check
-    from semscheck.tui.runners import DoorError
 
-    try:
-        with playing(name) as (_, target):
-            return await check(
-                target,
-                listener=listener,
-                cancel=cancel,
-                origin="lab",
-                options={"scenario": name},
-                infer=True,
-            )
-    except CommandError as problem:
-        raise DoorError(str(problem)) from problem
+    asked = {"scenario": name}
+    with _for_the_screens(), playing(name) as (_, target):
+        return await check(target, listener=listener, cancel=cancel, origin="lab", options=asked, infer=True)
 
 
+@_for_the_screens()
 def _load(path: Path) -> Report:
     from semscheck.cli.output.saved import read_report
     from semscheck.pipeline import replay
-    from semscheck.tui.runners import ReportError
 
-    try:
-        return replay(read_report(str(path)))
-    except CommandError as problem:
-        raise ReportError(str(problem)) from problem
+    return replay(read_report(str(path)))
 
 
 def _keep(report: Report) -> bytes:
@@ -157,15 +155,12 @@ def _keep(report: Report) -> bytes:
     return json.encode(without_cookie_values(report))
 
 
+@_for_the_screens()
 def _recall(path: Path) -> Report:
     """A kept result as it was: it is not judged again, since the values of its cookies are gone."""
     from semscheck.cli.output.saved import read_report
-    from semscheck.tui.runners import ReportError
 
-    try:
-        return read_report(str(path))
-    except CommandError as problem:
-        raise ReportError(str(problem)) from problem
+    return read_report(str(path))
 
 
 def _target(fqdn: str | None, profile: Path | None) -> Target:
@@ -179,25 +174,10 @@ def _target(fqdn: str | None, profile: Path | None) -> Target:
     return read(profile, {"fqdn": fqdn})
 
 
-def _screens_target(fqdn: str | None, profile: Path | None) -> Target:
-    from semscheck.tui.runners import ProfileError
-
-    try:
-        return _target(fqdn, profile)
-    except CommandError as problem:
-        raise ProfileError(str(problem)) from problem
-
-
 def _cards() -> Mapping[str, Card]:
     from semscheck.rules.printed import cards
 
     return {card.code: card for card in cards()}
-
-
-def _enrolled() -> str | None:
-    from semscheck.cli.commands.enrolment import enrolled_server
-
-    return enrolled_server()
 
 
 def _export(report: Report, form: str, path: Path, redact: bool) -> None:
@@ -213,34 +193,22 @@ def _export(report: Report, form: str, path: Path, redact: bool) -> None:
         raise cause if isinstance(cause, OSError) else OSError(str(problem)) from problem
 
 
-def _ticket(report: Report) -> str:
-    from semscheck.report.markdown import render
-
-    return render(report)
-
-
+@_for_the_screens()
 def _compare(report: Report, path: Path) -> str:
     """The report on screen against a saved one, the older first."""
     from semscheck.cli.commands.compare import comparison
     from semscheck.cli.output.saved import read_report
     from semscheck.report.comparison import text
-    from semscheck.tui.runners import ReportError
 
-    try:
-        both = sorted((report, read_report(str(path))), key=lambda one: one.run.started)
-        return text(comparison(both))
-    except CommandError as problem:
-        raise ReportError(str(problem)) from problem
+    both = sorted((report, read_report(str(path))), key=lambda one: one.run.started)
+    return text(comparison(both))
 
 
+@_for_the_screens()
 def _save_profile(target: Target) -> str:
     from semscheck.cli.commands.init import save_profile
-    from semscheck.tui.runners import DoorError
 
-    try:
-        found, told = save_profile(target)
-    except CommandError as problem:
-        raise DoorError(str(problem)) from problem
+    found, told = save_profile(target)
     names = ", ".join(member.name for member in found.members)
     return f"{'Servers: ' + names if names else 'No further server was found'}.\n{told[0].upper()}{told[1:]}."
 

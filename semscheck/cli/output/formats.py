@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output.streams import Face
 from semscheck.model.findings import Status
 from semscheck.model.report import Report
 
+_MODULES = {"html": "html.page"}  # where a format's module has another name
 MIN_PASSPHRASE, MAX_PASSPHRASE = 12, 1024  # characters; a guessed passphrase gives every pseudonym away
 
 
@@ -58,7 +59,21 @@ def encode(report: Report, form: str, face: Face, *, verbose: bool = False, pret
         from semscheck.report import json
 
         return json.encode(report, indent=2 if pretty else None).rstrip(b"\n") + b"\n"
-    return _ENCODERS[form](report)
+    made: str | bytes = import_module(f"semscheck.report.{_MODULES.get(form, form)}").render(
+        report, *_catalogue(form)
+    )
+    return made if isinstance(made, bytes) else made.encode()
+
+
+def _catalogue(form: str) -> tuple[object, ...]:
+    """What a format takes of the catalogue of rules."""
+    if form not in ("html", "prometheus", "junit"):
+        return ()
+    from semscheck.rules.printed import cards
+
+    if form == "prometheus":
+        return (cards(),)
+    return ({card.code: card if form == "html" else card.name for card in cards()},)
 
 
 def _text(report: Report, face: Face, verbose: bool) -> bytes:
@@ -69,59 +84,3 @@ def _text(report: Report, face: Face, verbose: bool) -> bytes:
         report, width=face.width, unicode=face.unicode, colour=face.colour, verbose=verbose, now=now
     )
     return shown.encode("utf-8" if face.unicode else "ascii", "backslashreplace")
-
-
-def _jsonl(report: Report) -> bytes:
-    from semscheck.report import jsonl
-
-    return jsonl.render(report)
-
-
-def _html(report: Report) -> bytes:
-    from semscheck.report.html import page as html
-    from semscheck.rules.printed import cards
-
-    return html.render(report, {card.code: card for card in cards()}).encode()
-
-
-def _markdown(report: Report) -> bytes:
-    from semscheck.report import markdown
-
-    return markdown.render(report).encode()
-
-
-def _ticket(report: Report) -> bytes:
-    from semscheck.report import ticket
-
-    return ticket.render(report).encode()
-
-
-def _nagios(report: Report) -> bytes:
-    from semscheck.report import nagios
-
-    return nagios.render(report).encode()
-
-
-def _prometheus(report: Report) -> bytes:
-    from semscheck.report import prometheus
-    from semscheck.rules.printed import cards
-
-    return prometheus.render(report, cards()).encode()
-
-
-def _junit(report: Report) -> bytes:
-    from semscheck.report import junit
-    from semscheck.rules.printed import cards
-
-    return junit.render(report, {card.code: card.name for card in cards()}).encode()
-
-
-_ENCODERS: dict[str, Callable[[Report], bytes]] = {
-    "jsonl": _jsonl,
-    "html": _html,
-    "markdown": _markdown,
-    "ticket": _ticket,
-    "nagios": _nagios,
-    "prometheus": _prometheus,
-    "junit": _junit,
-}

@@ -68,6 +68,12 @@ def write_report(data: bytes) -> bool:
     return True
 
 
+def write_text(text: str) -> None:
+    """Like `write_report`; what standard output's encoding does not have is shown as an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    write_report(text.encode(encoding, "backslashreplace"))
+
+
 def _write_all(out: BinaryIO, data: bytes) -> None:
     """All of it, where a write takes a part alone (a disk that is nearly full) or nothing yet (a pipe that waits)."""
     left = memoryview(data)

@@ -216,7 +216,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         # Python 3.11's own datagram transport does not derive from the class that says so.
         self._transport = cast(asyncio.DatagramTransport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         for handle in self._pending:
             handle.cancel()
         self._pending.clear()
