@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -91,11 +92,13 @@ def clusters(number: int) -> Iterator[Clusters]:
 
 @contextmanager
 def exporter(config: Path) -> Iterator[Served]:
+    """Its log is read until the end: a full pipe would stop it."""
     command = (sys.executable, "-m", "semscheck", "exporter", "--config", str(config))
     with process(*command, core=0, errors=subprocess.PIPE) as child:
         assert child.stderr is not None
         found = re.search(r"http://[^/]+", child.stderr.readline())
         assert found is not None
+        threading.Thread(target=child.stderr.read, daemon=True).start()
         yield Served(found[0])
 
 
