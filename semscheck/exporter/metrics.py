@@ -127,10 +127,9 @@ def described() -> tuple[Metric, ...]:
     return tuple(
         Metric(
             family.name + ("_total" if family.type == "counter" else ""),
-            family.type,
-            next((unit for unit in ("seconds", "bytes") if family.name.endswith(unit)), ""),
             family.documentation,
             tuple(label for label in family.samples[0].labels if label != "le"),
+            family.type,
         )
         for family in OwnMetrics().registry.collect()
     )

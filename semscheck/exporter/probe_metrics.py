@@ -26,24 +26,17 @@ _BY_NAME = {step.value: step for step in Step}
 
 CUT = Metric(
     "semscheck_run_cut",
-    "gauge",
-    "",
     "What ended the run before it was whole (1): the scrape's deadline, a shutdown, or no slot in time (queue).",
     ("cause",),
 )
 UNFINISHED = Metric(
     "semscheck_run_unfinished",
-    "gauge",
-    "",
     "The steps that a run which was cut left unfinished (1): all of them where nothing can be told.",
     ("step",),
 )
-WAITED = Metric("semscheck_probe_wait_seconds", "gauge", "seconds", "How long the run waited for its turn.")
+WAITED = Metric("semscheck_probe_wait_seconds", "How long the run waited for its turn.")
 SHARED = Metric(
-    "semscheck_probe_shared",
-    "gauge",
-    "",
-    "Whether the run was begun by another scrape of the same target (1).",
+    "semscheck_probe_shared", "Whether the run was begun by another scrape of the same target (1)."
 )
 METRICS = (CUT, UNFINISHED, WAITED, SHARED)
 

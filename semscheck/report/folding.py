@@ -14,7 +14,7 @@ def folded(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
 
     What explains a consequence's consequence is its cause too. Every finding occurs exactly once.
     """
-    roots = [_root(findings, index) for index in range(len(findings))]
+    roots = [root_of(findings, index) for index in range(len(findings))]
     explained: dict[int, list[Finding]] = {root: [] for root in sorted(set(roots))}
     for index, root in enumerate(roots):
         if root != index:
@@ -56,7 +56,7 @@ def _rank(finding: Finding) -> int:
     return SEVERITY_ORDER.index(finding.severity)
 
 
-def _root(findings: Sequence[Finding], index: int) -> int:
+def root_of(findings: Sequence[Finding], index: int) -> int:
     """The end of the chain of causes; the finding itself where the chain leads nowhere or in a circle."""
     seen = {index}
     current = index

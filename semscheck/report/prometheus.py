@@ -32,20 +32,25 @@ from semscheck.report.escape import label_value, visible
 from semscheck.report.story import lead
 
 Labels = tuple[tuple[str, str], ...]
+UNITS = ("seconds", "bytes", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A row of the table that the documentation shows. unit: of the value, empty for a plain number.
+    """A row of the table that the documentation shows.
 
     labels: those of the metric itself, beside the constant ones that the caller adds.
     """
 
     name: str
-    type: str
-    unit: str
     help: str
     labels: tuple[str, ...] = ()
+    type: str = "gauge"
+
+    @property
+    def unit(self) -> str:
+        """Of the value, as the name ends; empty for a plain number."""
+        return next((unit for unit in UNITS if self.name.removesuffix("_total").endswith(unit)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,134 +65,6 @@ class Point:
 class Family:
     metric: Metric
     points: tuple[Point, ...]
-
-
-_PLACE = ("address", "port")
-
-INFO = Metric(
-    "semscheck_info", "gauge", "", "The program that made the measurement; always 1.", ("version", "schema")
-)
-UP = Metric(
-    "semscheck_up",
-    "gauge",
-    "",
-    "Whether the run ended by itself and measured what its verdict needs: 1, or 0 if it was cut short, crashed, "
-    "had no network or could not tell.",
-)
-LAST_RUN = Metric(
-    "semscheck_last_run_timestamp_seconds", "gauge", "seconds", "When the last run began, Unix time."
-)
-DURATION = Metric("semscheck_run_duration_seconds", "gauge", "seconds", "How long the last run took.")
-VERDICT = Metric(
-    "semscheck_verdict", "gauge", "", "The verdict on the target: 1 for the one that holds.", ("verdict",)
-)
-IMPACT = Metric("semscheck_impact", "gauge", "", "What users notice: 1 for the kind that holds.", ("kind",))
-CAUSE = Metric(
-    "semscheck_cause",
-    "gauge",
-    "",
-    "The finding that the report's first lines tell of, and who acts first (1); no sample where nothing is wrong.",
-    ("code", "owner"),
-)
-FINDINGS = Metric(
-    "semscheck_findings", "gauge", "", "Findings by severity, consequences included.", ("severity",)
-)
-FINDING = Metric(
-    "semscheck_finding",
-    "gauge",
-    "",
-    "Whether the rule found something (1) or passed (0); no sample where it was not observed.",
-    ("code",),
-)
-RULE_INFO = Metric(
-    "semscheck_rule_info",
-    "gauge",
-    "",
-    "A rule of the catalogue, its usual owner and severity; always 1. The exporter has it among its own metrics.",
-    ("code", "name", "owner", "severity"),
-)
-RULES = Metric("semscheck_rules", "gauge", "", "Rules of the catalogue by what they answered.", ("state",))
-DNS_ADDRESSES = Metric("semscheck_dns_addresses", "gauge", "", "Addresses that the FQDN resolved to.")
-DNS_TTL = Metric(
-    "semscheck_dns_min_ttl_seconds", "gauge", "seconds", "The least time to live seen in an answer."
-)
-DNS_ROTATION = Metric(
-    "semscheck_dns_rotation", "gauge", "", "How the answers change: 1 for what holds.", ("rotation",)
-)
-SERVES = Metric(
-    "semscheck_address_serves",
-    "gauge",
-    "",
-    "Whether clients are served at an address that the FQDN leads to: TCP, TLS and HTTP.",
-    _PLACE,
-)
-INTERFACE_SERVES = Metric(
-    "semscheck_member_interface_serves",
-    "gauge",
-    "",
-    "Whether a member's interface serves: client (Interface 2) or replication (Interface 1).",
-    ("member", "interface", *_PLACE),
-)
-CONNECT = Metric("semscheck_connect_seconds", "gauge", "seconds", "Median time of a TCP connection.", _PLACE)
-HANDSHAKE = Metric(
-    "semscheck_handshake_seconds", "gauge", "seconds", "Median time of a TLS handshake.", _PLACE
-)
-EXPIRY = Metric(
-    "semscheck_certificate_not_after_timestamp_seconds",
-    "gauge",
-    "seconds",
-    "When the certificate presented there expires, Unix time.",
-    _PLACE,
-)
-CONNECTIONS = Metric(
-    "semscheck_balancing_connections",
-    "gauge",
-    "",
-    "Fresh connections of the last run by outcome: identified, unidentified or failed.",
-    (*_PLACE, "result"),
-)
-METHOD = Metric(
-    "semscheck_balancing_method",
-    "gauge",
-    "",
-    "How new connections are spread: 1 for what holds.",
-    (*_PLACE, "method"),
-)
-PERSISTENCE = Metric(
-    "semscheck_balancing_persistence",
-    "gauge",
-    "",
-    "What keeps a client on its member: 1 for what holds.",
-    (*_PLACE, "persistence"),
-)
-TERMINATED = Metric(
-    "semscheck_balancing_tls_terminated",
-    "gauge",
-    "",
-    "Whether TLS ends in front of the members (1) or passes through (0).",
-    _PLACE,
-)
-SHARE = Metric(
-    "semscheck_balancing_share_ratio",
-    "gauge",
-    "ratio",
-    "A member's share of the fresh connections: who answered. Where no name is known, a server is called after the "
-    "first three digits of its TLS ticket key's hash.",
-    (*_PLACE, "member"),
-)
-SHARE_LOW = Metric(
-    "semscheck_balancing_share_low_ratio", "gauge", "ratio", "The share's lower bound.", (*_PLACE, "member")
-)
-SHARE_HIGH = Metric(
-    "semscheck_balancing_share_high_ratio", "gauge", "ratio", "The share's upper bound.", (*_PLACE, "member")
-)
-OTHER_SHARE = Metric(
-    "semscheck_balancing_other_share_max_ratio",
-    "gauge",
-    "ratio",
-    "Where one member answered everything: the share that others could have at most.",
-    _PLACE,
-)
 
 
 def render(report: Report, cards: Iterable[Card] = ()) -> str:
@@ -212,7 +89,11 @@ def families(report: Report, labels: Mapping[str, str] | None = None) -> list[Fa
     constant = tuple((labels or {}).items())
     found = []
     for metric, measure in _MEASURES:
-        points = _distinct(Point(point.value, constant + point.labels) for point in measure(report))
+        points = _distinct(
+            Point(value, (*constant, *zip(metric.labels, values, strict=True)))
+            for value, values in measure(report)
+            if value is not None
+        )
         if points:
             found.append(Family(metric, points))
     return found
@@ -274,120 +155,50 @@ def table(metrics: Iterable[Metric]) -> str:
 
 # --- what is measured --------------------------------------------------------------------------------------
 
+# A value, None where it was not measured, and the labels' values in the order of the metric.
+Measured = Iterable[tuple[float | None, tuple[str, ...]]]
 
-def _states(kind: type[StrEnum], holds: StrEnum, label: str, labels: Labels = ()) -> list[Point]:
+
+def _states(kind: type[StrEnum], holds: StrEnum, *labels: str) -> Measured:
     """A sample for every member of the closed list, so that no series appears or goes when it changes."""
-    return [Point(float(member is holds), (*labels, (label, member.value))) for member in kind]
+    return [(float(member is holds), (*labels, member.value)) for member in kind]
 
 
-def _info(report: Report) -> list[Point]:
-    return [Point(1, (("version", report.tool.version), ("schema", report.schema)))]
-
-
-def _up(report: Report) -> list[Point]:
+def _up(report: Report) -> bool:
     failed = any(found.code.startswith("SEM") for found in report.findings)
-    return [Point(float(not failed and report.summary.verdict is not Status.UNKNOWN))]
+    return not failed and report.summary.verdict is not Status.UNKNOWN
 
 
-def _last_run(report: Report) -> list[Point]:
-    return [Point(round(report.run.started.timestamp(), 3))]
-
-
-def _duration(report: Report) -> list[Point]:
-    return _some(report.run.duration_s)
-
-
-def _some(value: float | None, labels: Labels = ()) -> list[Point]:
-    return [] if value is None else [Point(value, labels)]
-
-
-def _verdict(report: Report) -> list[Point]:
-    return _states(Status, report.summary.verdict, "verdict")
-
-
-def _impact(report: Report) -> list[Point]:
-    impact = report.summary.impact
-    return [] if impact is None else _states(ImpactKind, impact.kind, "kind")
-
-
-def _cause(report: Report) -> list[Point]:
+def _cause(report: Report) -> Measured:
     told, owners = lead(report), report.summary.owners
-    if told is None:
-        return []
-    return [Point(1, (("code", told.code), ("owner", (owners[0] if owners else told.owner).value)))]
+    return [] if told is None else [(1, (told.code, (owners[0] if owners else told.owner).value))]
 
 
-def _findings(report: Report) -> list[Point]:
-    counts = report.summary.counts
-    return [Point(counts.get(level.value, 0), (("severity", level.value),)) for level in Severity]
-
-
-def _finding(report: Report) -> list[Point]:
-    return [
-        Point(float(verdict.state is State.FOUND), (("code", verdict.code),))
-        for verdict in report.verdicts
-        if verdict.state in (State.FOUND, State.PASS)
-    ]
-
-
-def _rules(report: Report) -> list[Point]:
-    answers = [verdict.state for verdict in report.verdicts]
-    return [Point(answers.count(state), (("state", state.value),)) for state in State]
-
-
-def _dns_addresses(report: Report) -> list[Point]:
-    return _some(words.address_count(report.analysis.dns))
-
-
-def _dns_ttl(report: Report) -> list[Point]:
-    return _some(report.analysis.dns.min_ttl_s)
-
-
-def _dns_rotation(report: Report) -> list[Point]:
-    dns = report.analysis.dns
-    return _states(Rotation, dns.rotation, "rotation") if dns.resolvers else []
-
-
-def _at(place: EndpointStatus | BalancingPath) -> Labels:
-    return (("address", place.address), ("port", str(place.port)))
+def _at(place: EndpointStatus | BalancingPath) -> tuple[str, str]:
+    return place.address, str(place.port)
 
 
 def _tried(report: Report) -> list[EndpointStatus]:
     return [place for place in report.analysis.places if place.reach is not Reach.NOT_TRIED]
 
 
-def _serves(report: Report) -> list[Point]:
-    return [Point(float(place.reach is Reach.SERVES), _at(place)) for place in _tried(report) if place.fqdn]
-
-
-def _interface_serves(report: Report) -> list[Point]:
+def _interface_serves(report: Report) -> Measured:
     return [
-        Point(float(place.reach is Reach.SERVES), (("member", name), ("interface", interface), *_at(place)))
+        (place.reach is Reach.SERVES, (name, interface, *_at(place)))
         for place in _tried(report)
         for interface, names in (("client", place.client_of), ("replication", place.replication_of))
         for name in names
     ]
 
 
-def _connect(report: Report) -> list[Point]:
-    return [point for place in _tried(report) for point in _some(place.connect_s, _at(place))]
-
-
-def _handshake(report: Report) -> list[Point]:
-    return [point for place in _tried(report) for point in _some(place.handshake_s, _at(place))]
-
-
-def _expiry(report: Report) -> list[Point]:
+def _expiry(report: Report) -> Measured:
     ends = {
         seen.fingerprint: seen.not_after
         for seen in report.observations
         if isinstance(seen, Certificate) and seen.not_after is not None
     }
-    return [
-        Point(ends[place.certificate].timestamp(), _at(place))
-        for place in report.analysis.places
-        if place.certificate in ends
-    ]
+    places = report.analysis.places
+    return [(ends[it.certificate].timestamp(), _at(it)) for it in places if it.certificate in ends]
 
 
 def _answering(report: Report, path: BalancingPath, share: Share) -> str:
@@ -399,77 +210,196 @@ def _answering(report: Report, path: BalancingPath, share: Share) -> str:
     return f"key {keys[0][:3]}" if keys else share.name
 
 
-def _over_paths(measure: Callable[[BalancingPath], Iterable[Point]]) -> Callable[[Report], list[Point]]:
-    def measured(report: Report) -> list[Point]:
-        return [point for path in report.analysis.paths for point in measure(path)]
-
-    return measured
+def _over_paths(measure: Callable[[BalancingPath], Measured]) -> Callable[[Report], Measured]:
+    return lambda report: [row for path in report.analysis.paths for row in measure(path)]
 
 
-def _connections(path: BalancingPath) -> list[Point]:
+def _connections(path: BalancingPath) -> Measured:
     results = {
         "identified": path.identified,
         "unidentified": max(0, path.samples - path.identified - path.failed),
         "failed": path.failed,
     }
-    return [Point(number, (*_at(path), ("result", result))) for result, number in results.items()]
+    return [(number, (*_at(path), result)) for result, number in results.items()]
 
 
-def _method(path: BalancingPath) -> list[Point]:
-    return _states(Method, path.method, "method", _at(path))
+def _terminated(path: BalancingPath) -> Measured:
+    told = path.termination is not Termination.UNKNOWN
+    return [(path.termination is Termination.TERMINATED if told else None, _at(path))]
 
 
-def _persistence(path: BalancingPath) -> list[Point]:
-    return _states(Persistence, path.persistence, "persistence", _at(path))
+def _shares(field: str) -> Callable[[Report], Measured]:
+    return lambda report: [
+        (getattr(share, field), (*_at(path), _answering(report, path, share)))
+        for path in report.analysis.paths
+        for share in path.members
+    ]
 
 
-def _terminated(path: BalancingPath) -> list[Point]:
-    if path.termination is Termination.UNKNOWN:
-        return []
-    return [Point(float(path.termination is Termination.TERMINATED), _at(path))]
-
-
-def _shares(field: str) -> Callable[[Report], list[Point]]:
-    def measured(report: Report) -> list[Point]:
-        return [
-            Point(getattr(share, field), (*_at(path), ("member", _answering(report, path, share))))
-            for path in report.analysis.paths
-            for share in path.members
-        ]
-
-    return measured
-
-
-def _other_share(path: BalancingPath) -> list[Point]:
-    return _some(path.other_share_at_most, _at(path))
-
-
-_MEASURES: tuple[tuple[Metric, Callable[[Report], list[Point]]], ...] = (
-    (INFO, _info),
-    (UP, _up),
-    (LAST_RUN, _last_run),
-    (DURATION, _duration),
-    (VERDICT, _verdict),
-    (IMPACT, _impact),
-    (CAUSE, _cause),
-    (FINDINGS, _findings),
-    (FINDING, _finding),
-    (RULES, _rules),
-    (DNS_ADDRESSES, _dns_addresses),
-    (DNS_TTL, _dns_ttl),
-    (DNS_ROTATION, _dns_rotation),
-    (SERVES, _serves),
-    (INTERFACE_SERVES, _interface_serves),
-    (CONNECT, _connect),
-    (HANDSHAKE, _handshake),
-    (EXPIRY, _expiry),
-    (CONNECTIONS, _over_paths(_connections)),
-    (METHOD, _over_paths(_method)),
-    (PERSISTENCE, _over_paths(_persistence)),
-    (TERMINATED, _over_paths(_terminated)),
-    (SHARE, _shares("share")),
-    (SHARE_LOW, _shares("share_low")),
-    (SHARE_HIGH, _shares("share_high")),
-    (OTHER_SHARE, _over_paths(_other_share)),
+_PLACE = ("address", "port")
+UP = Metric(
+    "semscheck_up",
+    "Whether the run ended by itself and measured what its verdict needs: 1, or 0 if it was cut short, crashed, "
+    "had no network or could not tell.",
+)
+RULE_INFO = Metric(
+    "semscheck_rule_info",
+    "A rule of the catalogue, its usual owner and severity; always 1. The exporter has it among its own metrics.",
+    ("code", "name", "owner", "severity"),
+)
+_MEASURES: tuple[tuple[Metric, Callable[[Report], Measured]], ...] = (
+    (
+        Metric("semscheck_info", "The program that made the measurement; always 1.", ("version", "schema")),
+        lambda report: [(1, (report.tool.version, report.schema))],
+    ),
+    (UP, lambda report: [(_up(report), ())]),
+    (
+        Metric("semscheck_last_run_timestamp_seconds", "When the last run began, Unix time."),
+        lambda report: [(round(report.run.started.timestamp(), 3), ())],
+    ),
+    (
+        Metric("semscheck_run_duration_seconds", "How long the last run took."),
+        lambda report: [(report.run.duration_s, ())],
+    ),
+    (
+        Metric("semscheck_verdict", "The verdict on the target: 1 for the one that holds.", ("verdict",)),
+        lambda report: _states(Status, report.summary.verdict),
+    ),
+    (
+        Metric("semscheck_impact", "What users notice: 1 for the kind that holds.", ("kind",)),
+        lambda report: _states(ImpactKind, it.kind) if (it := report.summary.impact) else (),
+    ),
+    (
+        Metric(
+            "semscheck_cause",
+            "The finding that the report's first lines tell of, and who acts first (1); no sample where nothing is "
+            "wrong.",
+            ("code", "owner"),
+        ),
+        _cause,
+    ),
+    (
+        Metric("semscheck_findings", "Findings by severity, consequences included.", ("severity",)),
+        lambda report: [(report.summary.counts.get(it.value, 0), (it.value,)) for it in Severity],
+    ),
+    (
+        Metric(
+            "semscheck_finding",
+            "Whether the rule found something (1) or passed (0); no sample where it was not observed.",
+            ("code",),
+        ),
+        lambda report: [
+            (it.state is State.FOUND, (it.code,))
+            for it in report.verdicts
+            if it.state in (State.FOUND, State.PASS)
+        ],
+    ),
+    (
+        Metric("semscheck_rules", "Rules of the catalogue by what they answered.", ("state",)),
+        lambda report: [
+            (sum(it.state is state for it in report.verdicts), (state.value,)) for state in State
+        ],
+    ),
+    (
+        Metric("semscheck_dns_addresses", "Addresses that the FQDN resolved to."),
+        lambda report: [(words.address_count(report.analysis.dns), ())],
+    ),
+    (
+        Metric("semscheck_dns_min_ttl_seconds", "The least time to live seen in an answer."),
+        lambda report: [(report.analysis.dns.min_ttl_s, ())],
+    ),
+    (
+        Metric("semscheck_dns_rotation", "How the answers change: 1 for what holds.", ("rotation",)),
+        lambda report: _states(Rotation, dns.rotation) if (dns := report.analysis.dns).resolvers else (),
+    ),
+    (
+        Metric(
+            "semscheck_address_serves",
+            "Whether clients are served at an address that the FQDN leads to: TCP, TLS and HTTP.",
+            _PLACE,
+        ),
+        lambda report: [(it.reach is Reach.SERVES, _at(it)) for it in _tried(report) if it.fqdn],
+    ),
+    (
+        Metric(
+            "semscheck_member_interface_serves",
+            "Whether a member's interface serves: client (Interface 2) or replication (Interface 1).",
+            ("member", "interface", *_PLACE),
+        ),
+        _interface_serves,
+    ),
+    (
+        Metric("semscheck_connect_seconds", "Median time of a TCP connection.", _PLACE),
+        lambda report: [(it.connect_s, _at(it)) for it in _tried(report)],
+    ),
+    (
+        Metric("semscheck_handshake_seconds", "Median time of a TLS handshake.", _PLACE),
+        lambda report: [(it.handshake_s, _at(it)) for it in _tried(report)],
+    ),
+    (
+        Metric(
+            "semscheck_certificate_not_after_timestamp_seconds",
+            "When the certificate presented there expires, Unix time.",
+            _PLACE,
+        ),
+        _expiry,
+    ),
+    (
+        Metric(
+            "semscheck_balancing_connections",
+            "Fresh connections of the last run by outcome: identified, unidentified or failed.",
+            (*_PLACE, "result"),
+        ),
+        _over_paths(_connections),
+    ),
+    (
+        Metric(
+            "semscheck_balancing_method",
+            "How new connections are spread: 1 for what holds.",
+            (*_PLACE, "method"),
+        ),
+        _over_paths(lambda path: _states(Method, path.method, *_at(path))),
+    ),
+    (
+        Metric(
+            "semscheck_balancing_persistence",
+            "What keeps a client on its member: 1 for what holds.",
+            (*_PLACE, "persistence"),
+        ),
+        _over_paths(lambda path: _states(Persistence, path.persistence, *_at(path))),
+    ),
+    (
+        Metric(
+            "semscheck_balancing_tls_terminated",
+            "Whether TLS ends in front of the members (1) or passes through (0).",
+            _PLACE,
+        ),
+        _over_paths(_terminated),
+    ),
+    (
+        Metric(
+            "semscheck_balancing_share_ratio",
+            "A member's share of the fresh connections: who answered. Where no name is known, a server is called "
+            "after the first three digits of its TLS ticket key's hash.",
+            (*_PLACE, "member"),
+        ),
+        _shares("share"),
+    ),
+    (
+        Metric("semscheck_balancing_share_low_ratio", "The share's lower bound.", (*_PLACE, "member")),
+        _shares("share_low"),
+    ),
+    (
+        Metric("semscheck_balancing_share_high_ratio", "The share's upper bound.", (*_PLACE, "member")),
+        _shares("share_high"),
+    ),
+    (
+        Metric(
+            "semscheck_balancing_other_share_max_ratio",
+            "Where one member answered everything: the share that others could have at most.",
+            _PLACE,
+        ),
+        _over_paths(lambda path: [(path.other_share_at_most, _at(path))]),
+    ),
 )
 METRICS = (*(metric for metric, _ in _MEASURES), RULE_INFO)

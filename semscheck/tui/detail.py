@@ -10,10 +10,10 @@ from semscheck.model.target import Target
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures.pictures import called
+from semscheck.report.folding import root_of
 from semscheck.report.story import evidence_lines
 from semscheck.report.text.lines import Line, Span
 from semscheck.report.wording import LABELS, SYMBOLS, mark_of
-from semscheck.tui.listing import root_of
 from semscheck.tui.sections import paragraph, section
 
 SHOWN_EVIDENCE = 5  # lines; a finding's own screen has all

@@ -46,8 +46,7 @@ _LINE_LIMIT = 400
 
 def one(it: AnyObservation) -> str:
     """A fact in one line."""
-    say = _SAY.get(type(it))
-    said = say(it) if say else type(it).__name__
+    said = _SAY[type(it)][1](it) if type(it) in _SAY else type(it).__name__
     failure = getattr(it, "failure", None)
     if isinstance(failure, Failure):
         said = f"{said}: {_failure(failure)}"
@@ -81,32 +80,7 @@ def all_of(it: AnyObservation, certificates: Mapping[str, Certificate]) -> list[
 
 def subject_of(it: AnyObservation) -> str:
     """What kind of fact it is, for a heading."""
-    return _TITLES.get(it.kind, it.kind)
-
-
-_TITLES = {
-    "dns.config": "Name servers of this desktop",
-    "dns.answer": "DNS answer",
-    "dns.system": "Name resolution by the system",
-    "dns.delegation": "Name servers of the zone",
-    "desktop.hosts": "Hosts file",
-    "desktop.enrolment": "Enrollment of this desktop",
-    "desktop.proxy": "Proxy settings",
-    "desktop.route": "Route",
-    "tcp.connect": "Connection",
-    "tls.handshake": "TLS handshake and chain",
-    "certificate": "Certificate",
-    "http.exchange": "HTTP answer",
-    "service": "Service",
-    "sample": "Connection through the FQDN",
-    "trace": "Whose session it is",
-    "control": "Control",
-    "run.crash": "Defect of semscheck",
-    "run.cut": "Ended early",
-    "run.bound": "Left out",
-    "watch.plan": "Watch",
-    "watch.mark": "Mark",
-}
+    return _SAY[type(it)][0] if type(it) in _SAY else it.kind
 
 
 def _failure(it: Failure) -> str:
@@ -162,36 +136,57 @@ def _recognised(value: bool | None) -> str:
     return {True: "recognized", False: "not recognized", None: "could not be determined"}[value]
 
 
-_SAY: dict[type, Callable[[Any], str]] = {
-    ResolverConfig: lambda it: f"name servers: {words.listed(it.servers) or 'none'}",
-    DnsAnswer: _answer,
-    SystemResolution: lambda it: f"the system resolves {it.name}: {words.listed(it.addresses) or 'nothing'}",
-    Delegation: lambda it: (
-        f"zone {it.zone or words.NOT_MEASURED}: {words.listed([server.name for server in it.servers])}"
+_SAY: dict[type, tuple[str, Callable[[Any], str]]] = {  # a heading, and a line
+    ResolverConfig: (
+        "Name servers of this desktop",
+        lambda it: f"name servers: {words.listed(it.servers) or 'none'}",
     ),
-    HostsFile: lambda it: (
-        f"{it.path}: "
-        + (words.listed([f"line {entry.line} {entry.address}" for entry in it.entries]) or "no entry")
+    DnsAnswer: ("DNS answer", _answer),
+    SystemResolution: (
+        "Name resolution by the system",
+        lambda it: f"the system resolves {it.name}: {words.listed(it.addresses) or 'nothing'}",
     ),
-    Enrolment: lambda it: f"{it.source}: {words.listed(it.servers) or 'no server'}",
-    ProxySettings: lambda it: f"proxy ({it.source}): {it.url or it.pac_url or 'none'}",
-    Route: lambda it: f"route to {it.address} from {it.source_address or 'nowhere'}",
-    Connection: lambda it: f"connection to {_where(it)}" + ("" if it.failure else " made"),
-    Handshake: _handshake,
-    Certificate: _certificate,
-    Exchange: _exchange,
-    ServiceProbe: lambda it: f"{it.service} at {_where(it)}: {it.state}",
-    Sample: _sample,
-    Trace: lambda it: f"session of {it.sample} shown to {it.member}: {_recognised(it.recognised)}",
-    Control: lambda it: (
-        f"control: session of {it.issuer or it.issuer_address} shown to {it.shown_to or it.address}: "
-        + _recognised(it.recognised)
+    Delegation: (
+        "Name servers of the zone",
+        lambda it: (
+            f"zone {it.zone or words.NOT_MEASURED}: {words.listed([server.name for server in it.servers])}"
+        ),
     ),
-    Crash: lambda it: f"{it.where}: {it.error}",
-    Cut: lambda it: f"ended early ({it.reason}): {words.listed(it.unfinished)}",
-    Bound: lambda it: f"{it.what}: {it.used} of {it.seen}",
-    WatchPlan: lambda it: f"a connection every {it.every_s} s, for {it.for_s} s at most",
-    Mark: lambda it: it.text,
+    HostsFile: (
+        "Hosts file",
+        lambda it: (
+            f"{it.path}: "
+            + (words.listed([f"line {entry.line} {entry.address}" for entry in it.entries]) or "no entry")
+        ),
+    ),
+    Enrolment: (
+        "Enrollment of this desktop",
+        lambda it: f"{it.source}: {words.listed(it.servers) or 'no server'}",
+    ),
+    ProxySettings: ("Proxy settings", lambda it: f"proxy ({it.source}): {it.url or it.pac_url or 'none'}"),
+    Route: ("Route", lambda it: f"route to {it.address} from {it.source_address or 'nowhere'}"),
+    Connection: ("Connection", lambda it: f"connection to {_where(it)}" + ("" if it.failure else " made")),
+    Handshake: ("TLS handshake and chain", _handshake),
+    Certificate: ("Certificate", _certificate),
+    Exchange: ("HTTP answer", _exchange),
+    ServiceProbe: ("Service", lambda it: f"{it.service} at {_where(it)}: {it.state}"),
+    Sample: ("Connection through the FQDN", _sample),
+    Trace: (
+        "Whose session it is",
+        lambda it: f"session of {it.sample} shown to {it.member}: {_recognised(it.recognised)}",
+    ),
+    Control: (
+        "Control",
+        lambda it: (
+            f"control: session of {it.issuer or it.issuer_address} shown to {it.shown_to or it.address}: "
+            + _recognised(it.recognised)
+        ),
+    ),
+    Crash: ("Defect of semscheck", lambda it: f"{it.where}: {it.error}"),
+    Cut: ("Ended early", lambda it: f"ended early ({it.reason}): {words.listed(it.unfinished)}"),
+    Bound: ("Left out", lambda it: f"{it.what}: {it.used} of {it.seen}"),
+    WatchPlan: ("Watch", lambda it: f"a connection every {it.every_s} s, for {it.for_s} s at most"),
+    Mark: ("Mark", lambda it: it.text),
 }
 
 

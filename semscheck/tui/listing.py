@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from semscheck.model.findings import Finding, Owner
 from semscheck.model.target import Severity, Target
+from semscheck.report.folding import root_of
 from semscheck.report.wording import LABELS, OWNER, SEVERITY_ORDER, mark_of
 
 
@@ -73,20 +74,6 @@ def rows(findings: Sequence[Finding], target: Target | None, view: View) -> tupl
         if not folded:
             result += [Row(it, findings[it], 1) for it in below]
     return tuple(result)
-
-
-def root_of(findings: Sequence[Finding], index: int) -> int:
-    """The finding that explains this one in the end; itself if none does. A saved report may be wrong here:
-    an index out of range ends the search, and what leads into a circle stands for itself."""
-    seen, at = {index}, index
-    while True:
-        cause = findings[at].caused_by
-        if cause is None or not 0 <= cause < len(findings):
-            return at
-        if cause in seen:
-            return index
-        seen.add(cause)
-        at = cause
 
 
 def member_of(finding: Finding, target: Target | None) -> str | None:

@@ -188,13 +188,15 @@ def find_profiles(*directories: Path) -> tuple[Path, ...]:
     """Files *.toml with a [target] in these directories (not below them), in the order of their names."""
     found: list[Path] = []
     for directory in directories:
-        try:
-            with os.scandir(directory) as entries:
-                names = sorted(entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False))
-        except OSError:
-            continue
-        found += [directory / name for name in names if _is_profile(directory / name)]
+        found += [path for path in sorted(_listed(directory)) if _is_profile(path)]
     return tuple(dict.fromkeys(found))
+
+
+def _listed(directory: Path) -> list[Path]:
+    """What is in a folder, so many at most; nothing of one that cannot be read."""
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        return [directory / it.name for it, _ in zip(entries, range(_MAX_LISTED), strict=False)]
+    return []
 
 
 def _is_profile(path: Path) -> bool:
@@ -257,12 +259,7 @@ def _recent_from(data: dict[str, Any]) -> tuple[Recent, ...]:
 
 def find_folders(directory: Path) -> tuple[Path, ...]:
     """The folders in this one that are not hidden, by name."""
-    found: list[Path] = []
-    with contextlib.suppress(OSError), os.scandir(directory) as entries:
-        for entry, _ in zip(entries, range(_MAX_LISTED), strict=False):
-            if not entry.name.startswith(".") and entry.is_dir():
-                found.append(directory / entry.name)
-    return tuple(sorted(found))
+    return tuple(sorted(it for it in _listed(directory) if not it.name.startswith(".") and it.is_dir()))
 
 
 def find_reports(directory: Path, limit: int = 30) -> tuple[tuple[Path, datetime], ...]:
@@ -271,13 +268,7 @@ def find_reports(directory: Path, limit: int = 30) -> tuple[tuple[Path, datetime
     Ours are those whose beginning names the report's schema; nothing more is read.
     """
     found: list[tuple[Path, datetime]] = []
-    try:
-        with os.scandir(directory) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False)]
-    except OSError:
-        return ()
-    for name in names:
-        path = directory / name
+    for path in _listed(directory):
         with contextlib.suppress(OSError):
             if path.suffix == ".json" and path.is_file() and _is_report(path):
                 found.append((path, datetime.fromtimestamp(path.stat().st_mtime, UTC)))

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from semscheck.model.findings import Owner
 from semscheck.model.target import Severity
-from semscheck.tui.listing import Filter, Order, View, member_of, root_of, rows
+from semscheck.report.folding import root_of
+from semscheck.tui.listing import Filter, Order, View, member_of, rows
 from tests.tui import reports
 
 FINDINGS = reports.broken().findings

@@ -137,23 +137,14 @@ class CheckScreen(BaseScreen[None]):
         self._running_check = asyncio.create_task(self._run(self.job, self._inbox, self._cancel))
 
     async def _run(self, job: Job, inbox: Inbox, cancel: asyncio.Event) -> None:
-        try:
-            report = await job.run(inbox.put, cancel)
-        except asyncio.CancelledError:
-            raise
-        except DoorError as error:
-            self._stop(str(error))
-        except Exception as error:
-            log = self.house.write_log(error)
-            self._stop(f"semscheck has a defect and made no report ({type(error).__name__}). {log}")
+        report = await self.outcome(job.run(inbox.put, cancel))
+        if isinstance(report, str):
+            self.stopped = report
+            self._paint()
+            self.refresh_bindings()
         else:
             inbox.put(Finished(report))
             self._look()
-
-    def _stop(self, why: str) -> None:
-        self.stopped = why
-        self._paint()
-        self.refresh_bindings()
 
     def _look(self) -> None:
         """Takes what has come and paints it; the seconds that are left go on without events."""

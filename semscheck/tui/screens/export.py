@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Button, Input, Label
 
@@ -42,7 +40,6 @@ class ExportScreen(Window[None]):
         "HTML is for reading, JSON has every observation and can be opened and judged again, Markdown is for "
         "tickets and wikis. Redacted, names and addresses are replaced by pseudonyms."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
     DEFAULT_CSS = """
     ExportScreen { align: center middle; }
     ExportScreen > Vertical { width: 76; max-width: 96%; height: auto; background: $surface; padding: 1 2; }

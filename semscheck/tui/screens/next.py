@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
@@ -39,7 +37,6 @@ class Step:
 
 class NextScreen(Window[str | None]):
     HELP = "What can be done with this result. Enter does it."
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
     DEFAULT_CSS = """
     NextScreen { align: center middle; }
     NextScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 90%;

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Label
 
@@ -20,7 +18,6 @@ from semscheck.tui.widgets.folder import Folder
 
 class OpenScreen(Window[Result | None]):
     HELP = "Type the path of a saved report, or choose one in the list, which goes through folders too."
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
     DEFAULT_CSS = """
     OpenScreen { align: center middle; }
     OpenScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 90%;

@@ -21,7 +21,7 @@ from semscheck.report.text import watch as told
 from semscheck.report.text.lines import Line, Span, fit
 from semscheck.report.wording import SYMBOLS
 from semscheck.tui.bridge import Inbox
-from semscheck.tui.runners import DoorError, Watch, Watching
+from semscheck.tui.runners import Watch, Watching
 from semscheck.tui.screens.base import BaseScreen
 from semscheck.tui.widgets.bars import KeyBar, TitleBar
 from semscheck.tui.widgets.drawn import Drawn
@@ -76,19 +76,12 @@ class WatchScreen(BaseScreen[None]):
             self._under_way.cancel()
 
     async def _run(self) -> None:
-        try:
-            report = await self._watch(self._watching, self._inbox.put, self._cancel)
-        except DoorError as error:
-            self._give_up(str(error))
-        except Exception as error:
-            log = self.house.write_log(error)
-            self._give_up(f"semscheck has a defect and made no report ({type(error).__name__}). {log}")
+        report = await self.outcome(self._watch(self._watching, self._inbox.put, self._cancel))
+        if isinstance(report, str):
+            self.house.tell(report, bad=True)
+            self.house.leave(self)
         else:
             self._done(report)
-
-    def _give_up(self, why: str) -> None:
-        self.house.tell(why, bad=True)
-        self.house.leave(self)
 
     def _done(self, report: Report) -> None:
         """The report takes this screen's place, and is kept as any other."""

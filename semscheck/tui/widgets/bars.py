@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from textual.app import App, RenderResult
@@ -61,10 +62,9 @@ class ViewBar(Widget):
     ViewBar { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
+    @dataclass
     class Chosen(Message):
-        def __init__(self, view: str) -> None:
-            super().__init__()
-            self.view = view
+        view: str
 
     def __init__(self, views: tuple[tuple[str, str], ...]) -> None:
         """views: (id, title) in the order of their numbers."""

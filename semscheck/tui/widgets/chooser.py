@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import RenderResult
@@ -28,10 +29,9 @@ class Chooser(Widget, can_focus=True):
     Chooser:hover { background: $panel; color: $foreground; }
     """
 
+    @dataclass
     class Chosen(Message):
-        def __init__(self, chooser: Chooser) -> None:
-            super().__init__()
-            self.chooser = chooser
+        chooser: Chooser
 
         @property
         def control(self) -> Chooser:

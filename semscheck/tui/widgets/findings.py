@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -50,12 +51,12 @@ class Findings(OptionList):
     Findings { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
+    @dataclass
     class Folded(Message):
         """index: of the cause in the report; unfold: show or hide, None: the other way round."""
 
-        def __init__(self, index: int, unfold: bool | None) -> None:
-            super().__init__()
-            self.index, self.unfold = index, unfold
+        index: int
+        unfold: bool | None
 
     def __init__(self) -> None:
         super().__init__(id="findings", markup=False, compact=True)
@@ -126,10 +127,9 @@ class FilterBar(Horizontal):
     FilterBar Chooser { width: auto; margin-right: 2; }
     """
 
+    @dataclass
     class Changed(Message):
-        def __init__(self, filter: Filter) -> None:
-            super().__init__()
-            self.filter = filter
+        filter: Filter
 
     def __init__(self) -> None:
         super().__init__(id="filter")

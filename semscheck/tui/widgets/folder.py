@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -27,15 +28,13 @@ class Folder(OptionList):
     Folder { height: auto; max-height: 12; background: $surface; }
     """
 
+    @dataclass
     class Picked(Message):
-        def __init__(self, path: Path) -> None:
-            super().__init__()
-            self.path = path
+        path: Path
 
+    @dataclass
     class Entered(Message):
-        def __init__(self, path: Path) -> None:
-            super().__init__()
-            self.path = path
+        path: Path
 
     def __init__(self, where: Path, *, reports: bool = True) -> None:
         super().__init__(markup=False, compact=True)

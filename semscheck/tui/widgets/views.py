@@ -27,7 +27,7 @@ from semscheck.tui.facts import one
 from semscheck.tui.painting import STYLES
 from semscheck.tui.pipeline import first_rows, pipeline
 from semscheck.tui.shown import Shown, grid_of, path_of
-from semscheck.tui.widgets.drawn import Drawn, drawing
+from semscheck.tui.widgets.drawn import Draw, Drawn, drawing
 from semscheck.tui.widgets.findings import FindingsPane
 from semscheck.tui.widgets.lists import LineList
 from semscheck.tui.widgets.words import WordFilter
@@ -155,89 +155,74 @@ def _brief(
     return lines + picture_lines(first_rows(strip), columns)[:4] if strip.rows else lines
 
 
-class PathView(VerticalScroll):
-    HELP = "The path from this desktop to the servers. It breaks where a cross says so."
+class DrawnView(VerticalScroll):
+    """Lines made for the width, to scroll through."""
 
     def compose(self) -> ComposeResult:
         yield Drawn()
 
     def show(self, shown: Shown, cards: Cards) -> None:
+        self.query_one(Drawn).show(self.drawn(shown))
+
+    def drawn(self, shown: Shown) -> Draw:
+        raise NotImplementedError
+
+
+class PathView(DrawnView):
+    HELP = "The path from this desktop to the servers. It breaks where a cross says so."
+
+    def drawn(self, shown: Shown) -> Draw:
         path = path_of(shown)
-
-        def draw(columns: int) -> list[Line]:
-            if path is None:
-                return _watched(shown, columns) or [(Span("· not tested", "dim"),)]
-            return sections.joined(
-                sections.paragraph(path.alternative, columns, "strong"), picture_lines(path, columns)
-            )
-
-        self.query_one(Drawn).show(draw)
+        if path is None:
+            return lambda columns: _watched(shown, columns) or [(Span("· not tested", "dim"),)]
+        return lambda columns: sections.joined(
+            sections.paragraph(path.alternative, columns, "strong"), picture_lines(path, columns)
+        )
 
 
-class ConnectionsView(VerticalScroll):
+class ConnectionsView(DrawnView):
     HELP = (
         "One block a connection, lettered and colored by the server that answered, in order. A stripe is "
         "round robin, a solid bar one server, a break in a kept row a lost persistence. Below, each server's "
         "share of the new connections with its interval."
     )
 
-    def compose(self) -> ComposeResult:
-        yield Drawn()
-
-    def show(self, shown: Shown, cards: Cards) -> None:
-        analysis = shown.analysis
-        strip = pictures.connection_strip(analysis, shown.target)
-        shares = pictures.share_bars(analysis, shown.target)
-
-        def draw(columns: int) -> list[Line]:
-            paths = [sections.balancing(path, columns) for path in analysis.paths]
-            kept = [sections.kept(path, columns) for path in analysis.paths]
-            return sections.joined(
-                *paths,
-                picture_lines(strip, columns),
-                picture_lines(shares, columns) if shares.groups else [],
-                *kept,
-            )
-
-        self.query_one(Drawn).show(draw)
+    def drawn(self, shown: Shown) -> Draw:
+        paths = shown.analysis.paths
+        strip = pictures.connection_strip(shown.analysis, shown.target)
+        shares = pictures.share_bars(shown.analysis, shown.target)
+        return lambda columns: sections.joined(
+            *(sections.balancing(path, columns) for path in paths),
+            picture_lines(strip, columns),
+            picture_lines(shares, columns) if shares.groups else [],
+            *(sections.kept(path, columns) for path in paths),
+        )
 
 
-class NamesView(VerticalScroll):
+class NamesView(DrawnView):
     HELP = (
         "What the name servers answer: a row a server, a column a question, the same answer the same digit. "
         "Different digits in a row mean that the answer changes."
     )
 
-    def compose(self) -> ComposeResult:
-        yield Drawn()
-
-    def show(self, shown: Shown, cards: Cards) -> None:
+    def drawn(self, shown: Shown) -> Draw:
         analysis, strip = shown.analysis, pictures.dns_strip(shown.analysis)
-
-        def draw(columns: int) -> list[Line]:
-            return sections.joined(
-                sections.names(analysis, columns),
-                picture_lines(strip, columns),
-                sections.resolvers(analysis, columns),
-            )
-
-        self.query_one(Drawn).show(draw)
+        return lambda columns: sections.joined(
+            sections.names(analysis, columns),
+            picture_lines(strip, columns),
+            sections.resolvers(analysis, columns),
+        )
 
 
-class CertificatesView(VerticalScroll):
+class CertificatesView(DrawnView):
     HELP = (
         "Which certificate each server presents, to clients (Interface 2) and to its fellows (Interface 1). "
         "The same number is the same certificate. Servers should present one certificate to clients."
     )
 
-    def compose(self) -> ComposeResult:
-        yield Drawn()
-
-    def show(self, shown: Shown, cards: Cards) -> None:
+    def drawn(self, shown: Shown) -> Draw:
         grid = grid_of(shown)
-        self.query_one(Drawn).show(
-            (lambda columns: [*_certificate_lines(shown, grid, columns)]) if grid else drawing(None)
-        )
+        return (lambda columns: _certificate_lines(shown, grid, columns)) if grid else drawing(None)
 
 
 def _certificate_lines(shown: Shown, grid: pictures.CertificateGrid, columns: int) -> list[Line]:
