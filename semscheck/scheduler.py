@@ -23,6 +23,7 @@ from semscheck.model.observations import (
     DnsAnswer,
     Exchange,
     Handshake,
+    Step,
 )
 from semscheck.model.target import REPLICATION_PORT, Target
 from semscheck.net.backend import NetworkBackend
@@ -81,7 +82,7 @@ class Engine:
         )
         self._sessions = Sessions()
         self._controls_made: dict[str | None, asyncio.Task[tuple[Control, ...] | None]] = {}
-        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._tasks: dict[asyncio.Task[Any], tuple[str, Step | None]] = {}
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
         self._looks: dict[tuple[str, int, str], asyncio.Task[EndpointResult | None]] = {}
         self._to_sample: list[str] = []
@@ -120,13 +121,13 @@ class Engine:
         return self.record.observations
 
     async def _course(self) -> None:
-        self._start("desktop", self._desktop())
+        self._start("desktop", self._desktop(), Step.DESKTOP)
         # Known places first: to contact them takes no library that is still to be imported, as DNS does.
         for destination in self._known_errands():
             self._look(destination)
-        names = self._start("names", self._names())
+        names = self._start("names", self._names(), Step.NAMES)
         warm = self._start("warm", self._warm_up())
-        self._start("services", self._services(names))
+        self._start("services", self._services(names), Step.SERVICES)
         names.add_done_callback(lambda _: self._news.set())
         await self._sample_addresses(names)
         await asyncio.gather(names, warm, *self._looks.values(), *self._tasks, return_exceptions=True)
@@ -144,9 +145,12 @@ class Engine:
         self._means.contexts.get("default")
         await asyncio.to_thread(import_module, "semscheck.net.http")
 
-    def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _start(
+        self, name: str, work: Coroutine[Any, Any, Any], step: Step | None = None
+    ) -> asyncio.Task[Any]:
+        """step: the part of the run that it belongs to; None for what nobody misses."""
         task = asyncio.create_task(self._guarded(name, work), name=name)
-        self._tasks[task] = name
+        self._tasks[task] = (name, step)
 
         def ended(done: asyncio.Task[Any]) -> None:
             self._tasks.pop(done, None)
@@ -177,16 +181,20 @@ class Engine:
         )
 
     def _cut(self, reason: Literal["cancelled", "deadline"]) -> None:
-        self.record.add(Cut, self.record.now(), elapsed_s=None, reason=reason, unfinished=self._unfinished())
+        unfinished = self._unfinished()
+        steps = tuple(dict.fromkeys(unfinished.values()))
+        now = self.record.now()
+        self.record.add(Cut, now, elapsed_s=None, reason=reason, unfinished=tuple(unfinished), steps=steps)
 
-    def _unfinished(self) -> tuple[str, ...]:
+    def _unfinished(self) -> dict[str, Step]:
         """What is under way, in the order in which it was begun, and what had still to begin."""
-        under_way = [name for task, name in self._tasks.items() if not task.done() and name != "warm"]
+        found = {} if self._named else {"names": Step.NAMES}
+        under_way = (began for task, began in self._tasks.items() if not task.done())
+        found |= {name: step for name, step in under_way if step is not None}
         left = [f"connections to {address}" for address in self._to_sample[self._sampled :]]
         if not self._named:
-            under_way.insert(0, "names")
             left.append("connections to the addresses of the FQDN")
-        return tuple(dict.fromkeys((*under_way, *left)))
+        return found | dict.fromkeys(left, Step.CONNECTIONS)
 
     async def _wind_down(self, *others: asyncio.Task[Any] | None) -> None:
         """End whatever is still under way, waiting for it only so long: a task that does not end is left."""
@@ -239,7 +247,8 @@ class Engine:
             self._to_sample.append(address)
             destination = Destination(address, self._target.port, self._target.fqdn)
             self._look(destination)
-            self._start(f"second certificate at {address}", self._second_certificate(destination))
+            again = self._second_certificate(destination)
+            self._start(f"second certificate at {address}", again, Step.ADDRESSES)
         self._news.set()
 
     def _also_look(self, addresses: tuple[str, ...]) -> None:
@@ -265,7 +274,7 @@ class Engine:
         if told or not self._target.discovery or self._target.fqdn_is_address:
             return
         if self._discovery is None:
-            self._discovery = self._start("other servers", self._discover())
+            self._discovery = self._start("other servers", self._discover(), Step.ADDRESSES)
         await asyncio.wait((self._discovery,))
 
     async def _discover(self) -> None:
@@ -307,7 +316,7 @@ class Engine:
         if key not in self._looks:
             self._count("addresses", total=1)
             where = f"{destination.host} at {destination.address}:{destination.port}"
-            self._looks[key] = self._start(where, self._look_at(destination))
+            self._looks[key] = self._start(where, self._look_at(destination), Step.ADDRESSES)
         return self._looks[key]
 
     async def _look_at(self, destination: Destination) -> EndpointResult:
@@ -344,7 +353,7 @@ class Engine:
     def _controls(self, newest: str | None) -> asyncio.Task[tuple[Control, ...] | None]:
         """The controls of TLS sessions, made once for each newest version of TLS."""
         if newest not in self._controls_made:
-            self._controls_made[newest] = self._start("controls", self._make_controls(newest))
+            self._controls_made[newest] = self._start("controls", self._make_controls(newest), Step.CONTROLS)
         return self._controls_made[newest]
 
     async def _make_controls(self, newest: str | None) -> tuple[Control, ...]:
@@ -355,7 +364,7 @@ class Engine:
         return await session_controls(self._means, doors, context, newest, self._later)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        self._start("controls", work)
+        self._start("controls", work, Step.CONTROLS)
 
     async def _controls_for(self, newest: str | None) -> tuple[Control, ...]:
         return await asyncio.shield(self._controls(newest)) or ()
@@ -367,7 +376,7 @@ class Engine:
             while at < len(self._to_sample):
                 address = self._to_sample[at]
                 at += 1
-                await self._start(f"connections to {address}", self._sample(address))
+                await self._start(f"connections to {address}", self._sample(address), Step.CONNECTIONS)
                 self._sampled = at
             if names.done():
                 if at == len(self._to_sample):

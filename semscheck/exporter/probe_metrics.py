@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from semscheck.exporter.runs import Cause, Outcome
-from semscheck.model.observations import Cut
-from semscheck.model.report import Report
+from semscheck.model.observations import Cut, Step
 from semscheck.report import prometheus
 from semscheck.report.prometheus import UP, Family, Metric, Point
-
-
-class Step(StrEnum):
-    """The parts of a run, as the engine names what it did not finish."""
-
-    DESKTOP = "desktop"
-    NAMES = "names"
-    ADDRESSES = "addresses"
-    CONTROLS = "controls"
-    CONNECTIONS = "connections"
-    SERVICES = "services"
-
-
-_BY_NAME = {step.value: step for step in Step}
 
 CUT = Metric(
     "semscheck_run_cut",
@@ -65,22 +48,8 @@ def _own(outcome: Outcome) -> list[Family]:
 
 
 def _unfinished(outcome: Outcome) -> frozenset[Step]:
-    named = [] if outcome.report is None else _named(outcome.report)
-    return _steps(named) if named or outcome.cut is None else frozenset(Step)
-
-
-def _named(report: Report) -> list[str]:
-    return [name for seen in report.observations if isinstance(seen, Cut) for name in seen.unfinished]
-
-
-def _steps(named: list[str]) -> frozenset[Step]:
-    """The engine names single places ("keys.example.com at 192.0.2.1:443"); as a label that would have no bound."""
-    found = set()
-    for name in named:
-        if name in _BY_NAME:
-            found.add(_BY_NAME[name])
-        elif name.startswith("connections to "):
-            found.add(Step.CONNECTIONS)
-        elif " at " in name:
-            found.add(Step.ADDRESSES)
-    return frozenset(found)
+    seen = () if outcome.report is None else outcome.report.observations
+    cuts = [cut for cut in seen if isinstance(cut, Cut)]
+    if outcome.cut is not None and not any(cut.unfinished for cut in cuts):
+        return frozenset(Step)
+    return frozenset(step for cut in cuts for step in cut.steps)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from semscheck.model.text import (
     Address,
     AddressAndPort,
+    CookieName,
     ErrorWords,
     Foreign,
     Hex,
@@ -277,10 +278,6 @@ class Signal:
     strength: Kept = ""
 
 
-# How `kept_by` begins where that keeps clients; its name follows
-BALANCER_COOKIE = "the load balancer's cookie "
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancingPath:
     """How connections to one address of the FQDN are spread.
@@ -293,7 +290,9 @@ class BalancingPath:
     certain: False where identity was only inferred (pairs): findings are then `likely`.
     *_offered, *_returned: connections that presented a cookie or session, and those that came back.
     vendor_hint: which settings of that balancer to look for, in general words where the maker is not known.
-    kept_by: what was seen to keep a client, in words; persistence_lost: such a client was moved; None: not
+    cookies_in_front: cookies that only a balancer sets show that TLS ends in front.
+    kept_by: what was seen to keep a client, in words; kept_by_cookie: the name of the balancer's cookie, where that
+    does; persistence_lost: such a client was moved; None: not
     measured. persistence_held_s: the age up to which what was presented was seen to lead back.
     blocks: how many connections in a row went to one server, where they came in blocks; empty otherwise.
     ticket_keys: hashes of the names of TLS ticket keys, in the order seen: in every report the same for one key.
@@ -317,6 +316,7 @@ class BalancingPath:
     confidence: float | None = None
     termination: Termination = Termination.UNKNOWN
     termination_evidence: tuple[Words, ...] = ()
+    cookies_in_front: bool = False
     vendor: Kept | None = None
     vendor_evidence: tuple[Words, ...] = ()
     vendor_hint: Words | None = None
@@ -330,6 +330,7 @@ class BalancingPath:
     requests: int = 0
     requests_moved: int = 0
     kept_by: Words | None = None
+    kept_by_cookie: CookieName | None = None
     persistence_lost: bool | None = None
     persistence_held_s: float | None = None
     blocks: tuple[int, ...] = ()
@@ -356,10 +357,7 @@ class BalancingPath:
         answer, it is ruled out.
         """
         ended = self.termination is Termination.TERMINATED and self.identified == 0
-        return ended and all(
-            why.startswith(("TLS sessions", "the certificate", "no member has"))
-            for why in self.termination_evidence
-        )
+        return ended and not self.cookies_in_front
 
 
 class Separation(StrEnum):

@@ -18,10 +18,6 @@ from collections.abc import Iterable
 MAX_NAME = 253  # characters (RFC 1035 section 2.3.4, without the root's dot)
 MAX_LABEL = 63
 WILDCARD = "*"
-# `Certificate.problems` says so where a certificate lists more names than an observation keeps.
-NAMES_CUT = "alternative names were left out"
-# How they begin where the names themselves could not be read.
-NAMELESS = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 
 _TYPED = re.compile(r"^(dns|cn)[:=]", re.IGNORECASE)
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from semscheck.model.failure import Failure
-from semscheck.model.names import NAMELESS, NAMES_CUT
 from semscheck.model.text import (
     Address,
     AddressAndPort,
@@ -281,7 +281,8 @@ class Certificate(Observation):
     signature_oid: of the signature's algorithm, dotted. must_staple: it demands a stapled OCSP answer (RFC 7633).
     public_root: is it a root that browsers have by themselves; None where it is no root, or that was not looked up.
     der: the certificate itself, for the reader; None where it was dropped (redaction).
-    problems: what could not be parsed, in words; such fields are None or empty.
+    problems: what could not be parsed, in words; such fields are None or empty. names_unread: its names, or some of
+    them, could not be read, so that one which is not there may be.
     """
 
     kind: Literal["certificate"] = "certificate"
@@ -313,11 +314,7 @@ class Certificate(Observation):
     ca_issuers: tuple[Foreign, ...] = ()
     der: Dropped | None = None
     problems: tuple[ErrorWords, ...] = ()
-
-    @property
-    def names_unread(self) -> bool:
-        """Could its names, or some of them, not be read, so that one which is not there may be?"""
-        return any(problem.startswith(NAMELESS) or NAMES_CUT in problem for problem in self.problems)
+    names_unread: bool = False
 
     @property
     def whole_days(self) -> float | None:
@@ -376,6 +373,7 @@ class ServiceProbe(Observation):
 
 # --- who answered ------------------------------------------------------------------------------------------
 
+ShownAs = Literal["before", "after", "quoted", "encoded"]
 Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source", "pairs"]
 
 
@@ -394,7 +392,9 @@ class Sample(Observation):
     token: a TLS session was issued that can be offered again; None if the handshake failed.
     ticket: what the connection was given to resume with by its end, None where it is not known.
     status, headers: of the HTTP exchange, None and empty where the handshake was enough.
-    cookies_sent: their names. cookie_recognised: a session cookie was sent and the answer did not set that
+    cookies_sent: their names. shown_as: how a session cookie was shown to others than the server that gave it: beside
+    a made-up value of its name, "before" it or "after" it, or alone, "quoted" or "encoded"; None everywhere else.
+    cookie_recognised: a session cookie was sent and the answer did not set that
     name anew; None where none was sent or no answer came.
     """
 
@@ -417,6 +417,7 @@ class Sample(Observation):
     status: int | None = None
     headers: Headers = ()
     cookies_sent: tuple[CookieName, ...] = ()
+    shown_as: ShownAs | None = None
     cookie_recognised: bool | None = None
     failure: Failure | None = None
 
@@ -444,14 +445,16 @@ class Control(Observation):
     """A token that a known issuer gave, shown to a member: does recognition mean anything here?
 
     issuer: the member that issued it, or "" for the FQDN's own path (`issuer_address`); shown_to likewise.
-    version: the TLS version it belongs to, None for cookies. name: the cookie's, None for a TLS session; or
-    "made up" for a value that nobody issued, which nobody may recognise.
+    version: the TLS version it belongs to, None for cookies. name: the cookie's, None for a TLS session.
+    made_up_of: the cookie's name where its value is one that nobody issued, which nobody may recognise (`name` is
+    then "made up").
     """
 
     kind: Literal["control"] = "control"
     token: Literal["tls", "cookie"]
     name: CookieName | None = None
     version: Kept | None = None
+    made_up_of: CookieName | None = None
     issuer: MemberName
     issuer_address: Address
     shown_to: MemberName
@@ -474,13 +477,26 @@ class Crash(Observation):
     trace: StackTrace = ""
 
 
+class Step(StrEnum):
+    """The parts of a run."""
+
+    DESKTOP = "desktop"
+    NAMES = "names"
+    ADDRESSES = "addresses"
+    CONTROLS = "controls"
+    CONNECTIONS = "connections"
+    SERVICES = "services"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut(Observation):
-    """The run was ended before all was measured. unfinished: the steps that were under way or not begun."""
+    """The run was ended before all was measured. unfinished: what was under way or not begun, in words; steps: the
+    parts of a run that it belongs to."""
 
     kind: Literal["run.cut"] = "run.cut"
     reason: Literal["deadline", "cancelled"]
     unfinished: tuple[Words, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

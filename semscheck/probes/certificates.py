@@ -13,9 +13,9 @@ import hashlib
 import ipaddress
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from semscheck.model.names import NAMES_CUT
 from semscheck.model.observations import Certificate
 from semscheck.net import der as lenient
 from semscheck.net.public_roots import is_public
@@ -67,11 +67,38 @@ Found = TypeVar("Found")
 Extension = TypeVar("Extension", bound="x509.ExtensionType")
 
 
+# Where one of these could not be read, a name that is not there may be.
+NAMES_IN = ("certificate", "subject", "extensions", "subjectAltName")
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A field that could not be read, or not by the strict reading alone; of names that were left out, the rest."""
+
+    what: str
+    words: str
+    mended: bool = False
+
+    @property
+    def text(self) -> str:
+        return _text(f"{'read leniently: ' if self.mended else ''}{self.what}: {self.words}", 300)
+
+
 class _Reading:
     """Field by field, so that one that does not parse costs only itself."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
+        self.problems: list[_Problem] = []
+        self.names_cut = 0
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What became of it, for the observation."""
+        texts = [problem.text for problem in self.problems]
+        if self.names_cut:
+            texts.append(f"{self.names_cut} alternative names were left out")
+        unread = any(problem.what in NAMES_IN and not problem.mended for problem in self.problems)
+        return {"problems": tuple(texts[:MAX_FEW]), "names_unread": unread or self.names_cut > 0}
 
     def attempt(self, what: str, read: Callable[[], Found]) -> Found | None:
         """What `read` gives; None, and a problem noted, where it raises.
@@ -82,7 +109,7 @@ class _Reading:
             return read()
         except BaseException as error:
             _only_of_parsing(error)
-            self.problems.append(f"{what}: {_text(str(error), 200) or type(error).__name__}")
+            self.problems.append(_Problem(what, _text(str(error), 200) or type(error).__name__))
             return None
 
 
@@ -99,22 +126,23 @@ def fingerprint(der: bytes) -> str:
 
 def facts(der: bytes) -> dict[str, Any]:
     """The fields of a `Certificate` observation, without id and times. Never raises, whatever the bytes."""
+    reading = _Reading()
     found: dict[str, Any] = {
         "fingerprint": fingerprint(der),
         "der": der if len(der) <= MAX_KEPT_DER else None,
     }
     if len(der) > MAX_DER:
-        problem = f"certificate: {len(der)} bytes, which is over {MAX_DER}; not read"
-        return {**found, "problems": (problem,)}
-    reading = _Reading()
+        reading.problems.append(
+            _Problem("certificate", f"{len(der)} bytes, which is over {MAX_DER}; not read")
+        )
+        return found | reading.told
     fields = _strictly(der, reading)
     if reading.problems:
         fields = _again(der, reading) | fields
     found |= _bounded(fields, reading)
     if found.get("self_issued"):
         found["public_root"] = is_public(found["fingerprint"])
-    found["problems"] = tuple(_text(problem, 300) for problem in reading.problems[:MAX_FEW])
-    return found
+    return found | reading.told
 
 
 def record_chain(recorder: Recorder, chain: Sequence[bytes], began_s: float) -> tuple[str, ...]:
@@ -143,7 +171,7 @@ def _bounded(fields: dict[str, Any], reading: _Reading) -> dict[str, Any]:
         if isinstance(value, tuple):
             limit = MAX_NAMES if field in ("dns_names", "ip_names") else MAX_FEW
             if len(value) > limit and field in ("dns_names", "ip_names"):
-                reading.problems.append(f"{len(value) - limit} {NAMES_CUT}")
+                reading.names_cut += len(value) - limit
             found[field] = tuple(_text(each) for each in value[:limit])
         else:
             found[field] = _text(value) if isinstance(value, str) else value
@@ -310,15 +338,13 @@ def _again(der: bytes, reading: _Reading) -> dict[str, Any]:
     again = _Reading()
     body = again.attempt("certificate", lambda: lenient.body(der))
     found = {} if body is None else {**_lenient_body(body, again), **_lenient_extensions(body, again)}
-    failed = {problem.partition(":")[0] for problem in again.problems}
+    failed = {problem.what for problem in again.problems}
     if "certificate" in failed:
         return {}
     first = reading.problems
-    reading.problems = [
-        problem if problem.partition(":")[0] in failed else f"read leniently: {problem}" for problem in first
-    ]
-    known = {problem.partition(":")[0] for problem in first}
-    reading.problems += [one for one in again.problems if one.partition(":")[0] not in known]
+    known = {problem.what for problem in first}
+    reading.problems = [replace(problem, mended=problem.what not in failed) for problem in first]
+    reading.problems += [problem for problem in again.problems if problem.what not in known]
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
+from semscheck.model import earlier
 from semscheck.model.analysis import (
     Analysis,
     BalancingPath,
@@ -298,7 +299,7 @@ def _observations(raw: Sequence[msgspec.Raw]) -> tuple[tuple[AnyObservation, ...
             if decoder is None:
                 ignored[one_line(kind, 60)] += 1
             else:
-                seen.append(cast(AnyObservation, decoder.decode(data)))
+                seen.append(earlier.observation(cast(AnyObservation, decoder.decode(data))))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ReportError(f"not a valid report: observation {index}: {one_line(str(error))}") from None
     return tuple(seen), dict(ignored)
@@ -363,7 +364,7 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         clients=shaped.clients,
         contrasts=shaped.contrasts,
         watch=None if shaped.watch is None else _recast(WatchAnalysis, Outage, shaped.watch),
-        paths=balancing.paths if balancing else (),
+        paths=tuple(map(earlier.path, balancing.paths)) if balancing else (),
         balancing=_worst(balancing) if balancing else None,
     )
     return Report(
@@ -382,5 +383,5 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
 def _worst(balancing: BalancingShape) -> BalancingPath:
     """The worst path by itself; where it is one of the paths, as it always is when we wrote it, that one."""
     fields = BalancingPath.__dataclass_fields__
-    worst = BalancingPath(**{name: getattr(balancing, name) for name in fields})
-    return next((path for path in balancing.paths if path == worst), worst)
+    worst = earlier.path(BalancingPath(**{name: getattr(balancing, name) for name in fields}))
+    return next((path for path in map(earlier.path, balancing.paths) if path == worst), worst)

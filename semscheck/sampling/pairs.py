@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from semscheck.model.observations import Arm, Control
+from semscheck.model.observations import Arm, Control, ShownAs
 from semscheck.net.cookies import Cookie, set_by
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, SentCookies
 from semscheck.sampling.tokens import MemberEndpoint, open_tls, recognised
@@ -29,8 +29,7 @@ MAX_FOUND = 12  # members that can be told apart without addresses
 MAX_SESSION_COOKIES = 3
 OWN_ATTEMPTS = 3
 OWN_SHOWN = 3  # times that a connection is shown its own cookie
-MADE_UP = "made up"
-WAYS = ("before", "after", "quoted", "encoded")
+WAYS: tuple[ShownAs, ...] = ("before", "after", "quoted", "encoded")
 # Times that a way of showing a session was never recognised: the application does not read it
 UNREAD_AFTER = 3
 ONE_SHOWN = 24  # connections that one session is shown to, where its server may have most of them
@@ -146,11 +145,11 @@ class Pairs:
         ]
         for cookie in sessions[:MAX_SESSION_COOKIES]:
             bare = Cookie(cookie.name, bare_values(cookie.value)[0])
-            controls.append(await self._show_own(talk, page, _made_up(bare), MADE_UP))
+            controls.append(await self._show_own(talk, page, _made_up(bare), made_up=True))
             if controls[-1].recognised is not False:
                 continue
             for _ in range(OWN_SHOWN):
-                controls.append(await self._show_own(talk, page, bare, bare.name))
+                controls.append(await self._show_own(talk, page, bare))
                 if not controls[-1].recognised:
                     break
             (known if controls[-1].recognised else unknown).append(cookie.name)
@@ -159,7 +158,9 @@ class Pairs:
         naming = any(cookie.name not in names or set(cookie.value) & set(".!~") for cookie in live)
         return OwnCookies(tuple(controls), names, bool(live), naming)
 
-    async def _show_own(self, talk: Conversation, page: str, cookie: Cookie, called: str) -> Control:
+    async def _show_own(
+        self, talk: Conversation, page: str, cookie: Cookie, made_up: bool = False
+    ) -> Control:
         """Show a connection a cookie that it gave itself, or one made up from it, and write down the answer."""
         line = self._line
         began = line.probe.record.now()
@@ -168,8 +169,8 @@ class Pairs:
             Control,
             began,
             token="cookie",
-            name=called,
-            version=cookie.name if called == MADE_UP else None,
+            name="made up" if made_up else cookie.name,
+            made_up_of=cookie.name if made_up else None,
             issuer="",
             issuer_address=line.destination.address,
             shown_to="",
@@ -188,7 +189,7 @@ class Pairs:
             if made.talk is None or made.page is None or mine is None:
                 return made.issued
             bare = Cookie(mine.name, bare_values(mine.value)[0])
-            own = await self._show_own(made.talk, made.page, bare, bare.name)
+            own = await self._show_own(made.talk, made.page, bare)
             self._line.seen.append(own)
             if own.recognised and await self._is_new(made.issued, made.talk, made.page):
                 self._name(made.issued, bare)
@@ -259,7 +260,7 @@ class _Way:
     """One way to show a session, and what came of it: tokens that were recognised and that were not, and how often
     each distance was used."""
 
-    how: str
+    how: ShownAs
     known: list[_Token] = field(default_factory=list)
     refused: list[_Token] = field(default_factory=list)
     lags: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, LAGS + 1), 0))
@@ -294,17 +295,17 @@ def _made_up(cookie: Cookie) -> Cookie:
     return Cookie(cookie.name, cookie.value.translate(_OTHERS)[::-1])
 
 
-def _shown_as(how: str, token: _Token) -> SentCookies:
+def _shown_as(how: ShownAs, token: _Token) -> SentCookies:
     """One of the `WAYS` to show a session cookie."""
     name, value, other = token.cookie.name, token.cookie.value, _made_up(token.cookie).value
     shown = {
-        "before": (("", value), (f" ({MADE_UP})", other)),
-        "after": ((f" ({MADE_UP})", other), ("", value)),
-        "quoted": ((" (quoted)", f'"{value}"'),),
-        "encoded": ((" (encoded)", f"%{ord(value[:1] or ' '):02X}{value[1:]}"),),
+        "before": (value, other),
+        "after": (other, value),
+        "quoted": (f'"{value}"',),
+        "encoded": (f"%{ord(value[:1] or ' '):02X}{value[1:]}",),
     }[how]
-    header = "; ".join(f"{name}={each}" for _, each in shown)
-    return SentCookies(token.origin, header, tuple(name + mark for mark, _ in shown), (token.cookie,))
+    header = "; ".join(f"{name}={each}" for each in shown)
+    return SentCookies(token.origin, header, (name,) * len(shown), (token.cookie,), how)
 
 
 def _next_lag(index: int, kept: Container[int], used: dict[int, int]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from semscheck.model.failure import Failure
-from semscheck.model.observations import Arm, Sample, Trace
+from semscheck.model.observations import Arm, Sample, ShownAs, Trace
 from semscheck.net.cookies import Cookie, Jar, set_by
 from semscheck.net.tls import Tls
 from semscheck.probes.endpoint import Destination, ProbeContext
@@ -67,12 +67,13 @@ class Issued:
 @dataclass(frozen=True, slots=True)
 class SentCookies:
     """Cookies to send. origin: the sample that was given them. names: as they are written down. judged: those that
-    the server does not know if it sets them anew."""
+    the server does not know if it sets them anew. shown_as: as in `Sample`."""
 
     origin: str
     header: str | None
     names: tuple[str, ...]
     judged: tuple[Cookie, ...] = ()
+    shown_as: ShownAs | None = None
 
     @classmethod
     def of(cls, browser: Issued, page: str, sessions: frozenset[str]) -> SentCookies:
@@ -248,7 +249,7 @@ class ConnectionSeries:
             fields["offered"] = attempt.session.sample.id
             fields["resumed"] = opened.tls.resumed if opened.tls is not None else None
         if sent is not None:
-            fields |= {"offered": sent.origin, "cookies_sent": sent.names}
+            fields |= {"offered": sent.origin, "cookies_sent": sent.names, "shown_as": sent.shown_as}
         if opened.tls is None:
             return Made(attempt, opened, index, Issued(self._write_down(began, opened, **fields)))
         page = attempt.page

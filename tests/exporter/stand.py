@@ -16,7 +16,7 @@ from semscheck.cli.commands.exporter import doors as real_doors
 from semscheck.exporter.runners import Runners
 from semscheck.exporter.service import Exporter
 from semscheck.model.events import Listener, Observed, Started
-from semscheck.model.observations import AnyObservation, Cut
+from semscheck.model.observations import AnyObservation, Cut, Step
 from semscheck.model.report import Report
 from semscheck.model.target import Target
 from tests.report import reports
@@ -74,7 +74,8 @@ class Play:
             at_s=target.limits.deadline_s,
             elapsed_s=None,
             reason="cancelled" if cancel.is_set() else "deadline",
-            unfinished=("names", "connections to 192.0.2.1", "keys.example.com at 192.0.2.1:443", "warm"),
+            unfinished=("names", "connections to 192.0.2.1", "keys.example.com at 192.0.2.1:443"),
+            steps=(Step.NAMES, Step.CONNECTIONS, Step.ADDRESSES),
         )
         seen_so_far: tuple[AnyObservation, ...] = (*report.observations[:5], cut)
         return replace(report, observations=seen_so_far)

@@ -14,7 +14,6 @@ from semscheck.net.cookies import Cookie
 from semscheck.probes.endpoint import Destination
 from semscheck.probes.recorder import Recorder
 from semscheck.sampling.pairs import (
-    MADE_UP,
     MAX_SESSION_COOKIES,
     OWN_SHOWN,
     OwnCookies,
@@ -58,8 +57,9 @@ async def test_a_session_is_known_to_who_gave_it_and_a_made_up_one_is_not() -> N
     server = Server(lambda value, _: value == SESSION)
     found = await judged(server, Cookie("JSESSIONID", SESSION))
     assert (found.sessions, found.given) == (("JSESSIONID",), True)
-    assert [control.name for control in found.controls] == [MADE_UP, *["JSESSIONID"] * OWN_SHOWN]
-    assert [control.version for control in found.controls] == ["JSESSIONID", *[None] * OWN_SHOWN]
+    assert [control.name for control in found.controls] == ["made up", *["JSESSIONID"] * OWN_SHOWN]
+    assert [control.made_up_of for control in found.controls] == ["JSESSIONID", *[None] * OWN_SHOWN]
+    assert {control.version for control in found.controls} == {None}
     assert [control.recognised for control in found.controls] == [False, *[True] * OWN_SHOWN]
     assert {(control.issuer, control.shown_to, control.address) for control in found.controls} == {
         ("", "", VIP)

@@ -26,7 +26,7 @@ def worth(controls: Iterable[Control], token: str, members: Sequence[str]) -> Co
     or with no member that knows its own token, the token says nothing here. Cookies are judged name by name,
     since a page may set one that is a session and another that every member accepts.
     """
-    relevant = [c for c in controls if c.token == token and c.name != "made up"]
+    relevant = [c for c in controls if c.token == token and c.made_up_of is None]
     by_name: dict[str | None, list[Control]] = defaultdict(list)
     for control in relevant:
         by_name[control.name].append(control)

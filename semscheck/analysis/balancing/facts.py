@@ -141,8 +141,8 @@ class Facts:
         for sample in self.samples:
             if sample.status is not None:
                 known |= set(sample.cookies_sent) - {name for name, _ in cookies_of(sample.headers)}
-            if sample.arm == "pairs" and sample.cookie_recognised:  # by name, with how it was shown
-                known |= {name.partition(" ")[0] for name in sample.cookies_sent}
+            if sample.arm == "pairs" and sample.cookie_recognised:
+                known |= set(sample.cookies_sent)
         return frozenset(known)
 
     def session_known(self, sample: Sample) -> bool | None:

@@ -22,7 +22,7 @@ from semscheck.analysis.balancing.statistics import (
 )
 from semscheck.analysis.balancing.ticket_keys import comes_back, runs
 from semscheck.model.analysis import Method
-from semscheck.model.observations import Sample
+from semscheck.model.observations import Sample, ShownAs
 
 ALPHA = 0.01
 # Equal shares are rejected at 1 % over a run that may look three times, after 32, 64 and 96 connections: at 0.5 %
@@ -108,9 +108,7 @@ def _one_application(facts: Facts, identity: Identity) -> bool:
     ends of TLS there is one application, or one that shares its sessions."""
     if identity.by != "ticket-key":
         return False
-    refused = any(
-        c.token == "cookie" and c.name == "made up" and c.recognised is False for c in facts.controls
-    )
+    refused = any(c.made_up_of is not None and c.recognised is False for c in facts.controls)
     moved = [
         sample.cookie_recognised
         for sample in facts.samples_of("cookie")
@@ -341,14 +339,13 @@ def _from_cookie_pairs(facts: Facts) -> MethodEstimate | None:
     that it reads, or of a browser that came back with all its cookies, are several servers.
     """
     index = {s.id: s.index for s in facts.samples if s.arm in ("fresh", "pairs")}
-    ways: dict[tuple[str, ...], list[PairTrial]] = defaultdict(list)
+    ways: dict[ShownAs | None, list[PairTrial]] = defaultdict(list)
     for s in facts.samples_of("pairs"):
         earlier = index.get(s.offered or "", s.index)
         if s.cookie_recognised is None or not s.cookies_sent or earlier >= s.index:
             continue
-        if s.cookies_sent[-1].partition(" ")[0] not in facts.repeated_cookies:
-            how = tuple(name.partition(" ")[2] for name in s.cookies_sent)
-            ways[how].append(PairTrial(earlier, s.index, s.cookie_recognised))
+        if s.cookies_sent[-1] not in facts.repeated_cookies:
+            ways[s.shown_as].append(PairTrial(earlier, s.index, s.cookie_recognised))
     if not ways:
         return None
     read = [trials for trials in ways.values() if any(trial.recognised for trial in trials)]

@@ -58,8 +58,8 @@ def _path(facts: Facts) -> BalancingPath:
     if spread.shared:
         identity = Identity({}, signals=identity.signals)
     attribution = Attribution(facts, identity, spread)
-    termination, evidence = estimate_termination(facts)
-    kept = estimate_persistence(attribution, termination)
+    ends = estimate_termination(facts)
+    kept = estimate_persistence(attribution, ends.termination)
     labels = [label for label in spread.labels if label is not None]
     counts = Counter(labels)
     fresh, pairs = facts.fresh, facts.samples_of("pairs")
@@ -89,8 +89,9 @@ def _path(facts: Facts) -> BalancingPath:
         ),
         effective_members=spread.effective,
         confidence=CONFIDENCE if labels else None,
-        termination=termination,
-        termination_evidence=evidence,
+        termination=ends.termination,
+        termination_evidence=ends.evidence,
+        cookies_in_front=ends.by_cookies,
         vendor=vendor,
         vendor_evidence=vendor_evidence,
         vendor_hint=vendor_hint(vendor) if facts.direct is None else None,
@@ -104,6 +105,7 @@ def _path(facts: Facts) -> BalancingPath:
         requests=kept.requests[0],
         requests_moved=kept.requests[1],
         kept_by=kept.by,
+        kept_by_cookie=kept.by_cookie,
         persistence_lost=kept.lost,
         persistence_held_s=kept.held_s,
         blocks=spread.blocks,

@@ -13,7 +13,7 @@ from semscheck.analysis.balancing.facts import Facts, balancer_error, cookies_of
 from semscheck.analysis.balancing.identity import Identity
 from semscheck.analysis.balancing.method import ALPHA, NO_ANSWER, MethodEstimate, session_trials
 from semscheck.analysis.balancing.statistics import binomial_at_least
-from semscheck.model.analysis import BALANCER_COOKIE, Method, Persistence, Termination
+from semscheck.model.analysis import Method, Persistence, Termination
 from semscheck.model.observations import Sample
 
 
@@ -129,6 +129,7 @@ class PersistenceEstimate:
     session: tuple[int, int] = (0, 0)
     requests: tuple[int, int] = (0, 0)  # made on kept connections, moved
     by: str | None = None
+    by_cookie: str | None = None  # the balancer's, by its name
     lost: bool | None = None
     held_s: float | None = None  # the age up to which what was presented led back
 
@@ -167,17 +168,20 @@ def estimate_persistence(attribution: Attribution, termination: Termination) -> 
     if spread.method is Method.UNKNOWN:
         return seen
     balancer_cookie = _presented_balancer_cookie(facts)
+    by_cookie = (
+        "a cookie" if balancer_cookie is None else f"the load balancer's cookie {balancer_cookie[:40]}"
+    )
     independent = cookie if balancer_cookie is not None else _independent(cookie)
     lost = _lost(independent, balancer_cookie)
     fresh = _placed(attribution)
     if _all_returned(independent, fresh):
-        by, held_s = balancer_cookie or "a cookie", _held_s(cookie)
-        return replace(seen, persistence=Persistence.COOKIE, by=by, lost=False, held_s=held_s)
+        seen = replace(seen, by=by_cookie, by_cookie=balancer_cookie)
+        return replace(seen, persistence=Persistence.COOKIE, lost=False, held_s=_held_s(cookie))
     if _all_returned(session, fresh):
         by, held_s = _session_versions(facts), _held_s(session)
         return replace(seen, persistence=Persistence.TLS_SESSION, by=by, lost=False, held_s=held_s)
     if lost:
-        return replace(seen, persistence=Persistence.NONE, by=balancer_cookie or "a cookie", lost=True)
+        return replace(seen, persistence=Persistence.NONE, by=by_cookie, lost=True)
     if not _cookies_measured(attribution, cookie, termination) or not (session or cookie):
         return seen
     if any(arm and all(back.returned for back in arm) for arm in (cookie, session)):
@@ -311,7 +315,7 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
     sent = {name for s in facts.samples if s.arm == "cookie" for name in s.cookies_sent}
     for name in sorted(sent):
         if name in facts.route_cookies:
-            return f"{BALANCER_COOKIE}{name[:40]}"
+            return name
         # The first that has a value: a server without one in the balancer's configuration sets it empty.
         for value in [each for each in values.get(name, ()) if each][:1]:
             cookie = classify_cookie(name, value, values[name])
@@ -322,7 +326,7 @@ def _presented_balancer_cookie(facts: Facts) -> str | None:
                 or (cookie.kind is CookieKind.PERSISTENCE and name not in direct)
                 or (cookie.kind is CookieKind.CANDIDATE and name in in_front)
             ):
-                return f"{BALANCER_COOKIE}{name[:40]}"
+                return name
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from semscheck.analysis.balancing.cookies import CookieKind, decode_cookie
 from semscheck.analysis.balancing.facts import Facts, cookies_of
 from semscheck.analysis.balancing.ticket_keys import FOREIGN_KEY
@@ -10,14 +12,25 @@ from semscheck.model.analysis import Termination
 from semscheck.model.vendors import words_for
 
 
-def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
-    """Where TLS ends, and by which evidence; unknown without any."""
+@dataclass(frozen=True, slots=True)
+class TerminationEstimate:
+    """Where TLS ends, and by which evidence. by_cookies: a balancer's cookie is among it, which proves it."""
+
+    termination: Termination = Termination.UNKNOWN
+    evidence: tuple[str, ...] = ()
+    by_cookies: bool = False
+
+
+def estimate_termination(facts: Facts) -> TerminationEstimate:
+    """Where TLS ends; unknown without evidence."""
     known = [trace for traces in facts.traces.values() for trace in traces if trace.token == "tls"]
     controls = facts.tls_controls
     if facts.members and controls.usable and any(trace.recognised for trace in known):
-        return Termination.PASS_THROUGH, ("a member recognizes TLS sessions that the FQDN's address gave",)
+        why = "a member recognizes TLS sessions that the FQDN's address gave"
+        return TerminationEstimate(Termination.PASS_THROUGH, (why,))
     if facts.keys.of_members:
-        return Termination.PASS_THROUGH, ("TLS tickets that the FQDN's address gave are of a member's key",)
+        why = "TLS tickets that the FQDN's address gave are of a member's key"
+        return TerminationEstimate(Termination.PASS_THROUGH, (why,))
     evidence: list[str] = []
     again = [s for s in facts.samples if s.arm == "resume" and s.resumed and s.status is None]
     refused = {trace.sample for trace in known if trace.recognised is False}
@@ -28,14 +41,14 @@ def estimate_termination(facts: Facts) -> tuple[Termination, tuple[str, ...]]:
             "TLS sessions from the FQDN's address are recognized there and by no member of the profile, "
             "though each member recognizes its own"
         )
+    cookies = _cookies_in_front(facts) if facts.direct is None else []
     if facts.direct is None:
         if facts.keys.foreign:
             evidence.append(f"{FOREIGN_KEY}, though each member has one of its own")
-        evidence.extend(_cookies_in_front(facts))
-        evidence.extend(_certificate_in_front(facts))
+        evidence += [*cookies, *_certificate_in_front(facts)]
     if evidence:
-        return Termination.TERMINATED, tuple(evidence)
-    return Termination.UNKNOWN, ()
+        return TerminationEstimate(Termination.TERMINATED, tuple(evidence), bool(cookies))
+    return TerminationEstimate()
 
 
 def _cookies_in_front(facts: Facts) -> list[str]:

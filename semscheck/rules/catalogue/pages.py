@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from semscheck.model.analysis import BALANCER_COOKIE, Persistence, Reach
+from semscheck.model.analysis import Persistence, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
 from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Handshake, Sample
@@ -358,7 +358,7 @@ def persistence_cookie_path(context: RuleContext) -> Answers:
         for one in answers:
             if one.address != path.address:
                 continue
-            name, limit = _narrow_cookie(one.headers, (path.kept_by or "").removeprefix(BALANCER_COOKIE))
+            name, limit = _narrow_cookie(one.headers, path.kept_by_cookie)
             if not name:
                 continue
             yield Hit(
@@ -373,13 +373,13 @@ def persistence_cookie_path(context: RuleContext) -> Answers:
             break
 
 
-def _narrow_cookie(headers: tuple[tuple[str, str], ...], kept_by: str) -> tuple[str, str]:
+def _narrow_cookie(headers: tuple[tuple[str, str], ...], kept_by: str | None) -> tuple[str, str]:
     """Name and Path of the balancer's cookie where the Path leaves the clients' requests out; else two empty "
     "texts."""
     for field, value in headers:
         first, *attributes = [part.strip() for part in value.split(";")]
         name = first.partition("=")[0]
-        if field.lower() != "set-cookie" or name[:40] != kept_by:
+        if field.lower() != "set-cookie" or name != kept_by:
             continue
         paths = [a.partition("=")[2] for a in attributes if a.lower().startswith("path=")]
         if paths and paths[-1].startswith("/") and not _matches(CLIENT_PATH, paths[-1]):

@@ -43,7 +43,7 @@ def told(
         )
         samples += [origin, again]
     control = Control(
-        id="c", at_s=0.0, token="cookie", name="made up", version="JSESSIONID", issuer="", issuer_address=ADDRESS,
+        id="c", at_s=0.0, token="cookie", name="made up", made_up_of="JSESSIONID", issuer="", issuer_address=ADDRESS,
         shown_to="", address=ADDRESS, port=PORT, recognised=made_up,
     )  # fmt: skip
     facts = Facts(members=(), addresses={}, samples=tuple(samples), traces={}, controls=(control,))

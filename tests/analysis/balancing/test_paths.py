@@ -14,7 +14,7 @@ from semscheck.analysis import analyse
 from semscheck.analysis.balancing.paths import paths
 from semscheck.model.analysis import BalancingPath
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.observations import Connection, Control, Handshake, Sample, Trace
+from semscheck.model.observations import Connection, Control, Handshake, Sample, ShownAs, Trace
 from semscheck.pipeline import judge_snapshot
 from tests.analysis.balancing.connections import NAMES, PORT, VIP, Story, address, set_cookies
 from tests.rig.policy import examples
@@ -440,16 +440,15 @@ def test_pairs_that_follow_a_cycle() -> None:
 
 def shown(story: Story, fresh: list[Sample], answers: str, orders: str) -> None:
     """A session cookie beside a made-up value: "a" the made-up one first, "b" last; "q" in quotes."""
+    ways: dict[str, ShownAs] = {"a": "after", "b": "before", "q": "quoted"}
     for at, (answer, order) in enumerate(zip(answers, orders, strict=True)):
-        names = ["JSESSIONID (quoted)" if order == "q" else "JSESSIONID"]
-        if order != "q":
-            names.insert(0 if order == "a" else 1, "JSESSIONID (made up)")
         story.connection(
             "pairs",
             index=len(fresh) + at,
             offered=fresh[-1 - at % 3].id,
             status=200,
-            cookies_sent=tuple(names),
+            cookies_sent=("JSESSIONID",) * (1 if order == "q" else 2),
+            shown_as=ways[order],
             cookie_recognised=answer == "y",
         )
 
@@ -573,7 +572,8 @@ samples = st.builds(
     resumed=maybe,
     status=st.sampled_from([None, 200, 302, 503, 999]),
     headers=headers,
-    cookies_sent=st.sampled_from([(), ("JSESSIONID",), ("JSESSIONID (made up)", "JSESSIONID"), ("",)]),
+    cookies_sent=st.sampled_from([(), ("JSESSIONID",), ("JSESSIONID", "JSESSIONID"), ("",)]),
+    shown_as=st.sampled_from([None, "after", "quoted"]),
     cookie_recognised=maybe,
     failure=st.sampled_from([None, None, None, *[Story().connection(lost=True).failure]]),
 )
@@ -596,8 +596,9 @@ controls = st.builds(
     at_s=st.floats(0, 60),
     elapsed_s=st.none(),
     token=st.sampled_from(["tls", "cookie"]),
-    name=st.sampled_from([None, "JSESSIONID", "made up", "lb"]),
+    name=st.sampled_from([None, "JSESSIONID", "lb"]),
     version=versions,
+    made_up_of=st.sampled_from([None, None, "JSESSIONID", ""]),
     issuer=names,
     issuer_address=st.sampled_from([VIP, address("sems1")]),
     shown_to=names,

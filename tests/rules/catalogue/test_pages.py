@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from semscheck.model.analysis import BALANCER_COOKIE, Method, Persistence
+from semscheck.model.analysis import Method, Persistence
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Owner, State
 from semscheck.model.observations import AnyObservation, DnsAnswer
@@ -44,7 +44,7 @@ def sends(location: str, address: str = VIP) -> list[AnyObservation]:
 
 @pytest.mark.parametrize("code", CODES)
 def test_silent_where_all_is_well(code: str) -> None:
-    kept = path(Method.SINGLE, Persistence.COOKIE, kept_by=f"{BALANCER_COOKIE}SRV")
+    kept = path(Method.SINGLE, Persistence.COOKIE, kept_by_cookie="SRV")
     assert Scene(TWO, sends(f"https://{FQDN}/b/l.e"), *UP, paths=[kept]).state(code) is State.PASS
 
 
@@ -137,7 +137,7 @@ def test_a_client_certificate_that_is_only_asked_for() -> None:
     ],
 )
 def test_the_path_of_the_balancers_cookie(cookie: str, limit: str | None) -> None:
-    kept = path(Method.EVEN, Persistence.COOKIE, kept_by=f"{BALANCER_COOKIE}SRV")
+    kept = path(Method.EVEN, Persistence.COOKIE, kept_by_cookie="SRV")
     scene = Scene(TWO, shows(VIP, "Login", headers=(("Set-Cookie", cookie),)), *UP, paths=[kept])
     assert [f.args["path"] for f in scene.every("CLU013")] == ([limit] if limit else [])
 
