@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from semscheck.model.analysis import BalancingPath
+from semscheck.model.findings import Finding
 from semscheck.model.observations import AnyObservation, Certificate, Control, Sample, ShownAs
+from semscheck.model.target import Endpoint
 
+_PLACE = re.compile(r"(?:^|[ (\[])([0-9A-Fa-f.:]{2,45})\]?:(\d{1,5})(?=$|[),])")
 _NAMES_IN = ("certificate:", "subject:", "extensions:", "subjectAltName:")
 _SHOWN_AS: dict[tuple[str, ...], ShownAs] = {
     ("", "(made up)"): "before",
@@ -51,6 +55,15 @@ def observation(seen: AnyObservation) -> AnyObservation:
     """An observation as this version would have written it."""
     reader = _READERS.get(type(seen))
     return seen if reader is None else cast(AnyObservation, reader(seen))
+
+
+def finding(seen: Finding) -> Finding:
+    """A finding with the places that 0.1.0 listed: "sems1.example.com Interface 2 (192.0.2.11:443), …"."""
+    listed = _PLACE.findall(seen.args.get("places", ""))
+    if seen.facts.places or not listed:
+        return seen
+    places = tuple(Endpoint(host, int(port)) for host, port in listed)
+    return replace(seen, facts=replace(seen.facts, places=places))
 
 
 def path(seen: BalancingPath) -> BalancingPath:

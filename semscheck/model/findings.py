@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
-from semscheck.model.target import Severity
-from semscheck.model.text import Address, Arguments, ErrorWords, Kept, Words
+from semscheck.model.target import Endpoint, Severity
+from semscheck.model.text import Address, Arguments, ErrorWords, Hex, Kept, Words
 
 
 class Confidence(StrEnum):
@@ -110,10 +111,27 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What of a finding causes, impact and pictures go by.
+
+    fails: addresses at which connections fail for it. certificates: fingerprints of those that it is about. places:
+    all that it is about, where they are several. unanswered: of the failures that it counts, how many ended in
+    silence. until: when clients will not be served any more (UTC). What does not belong to it is empty or None.
+    """
+
+    fails: tuple[Address, ...] = ()
+    certificates: tuple[Hex, ...] = ()
+    places: tuple[Endpoint, ...] = ()
+    unanswered: int | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One misconfiguration, as judged. evidence: ids of observations. caused_by: index of another finding in
-    the report, None if it stands for itself. args: the facts its words are made of, as text. title: what is wrong in
-    a few words. impact: what users notice of it where they meet it; None: nothing."""
+    the report, None if it stands for itself. args: the facts its words are made of, as text; facts: those that others
+    go by, as values. title: what is wrong in a few words. impact: what users notice of it where they meet it; None:
+    nothing."""
 
     code: Kept
     name: Kept
@@ -127,6 +145,7 @@ class Finding:
     evidence: tuple[Words, ...] = ()
     caused_by: int | None = None
     args: Arguments = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     title: Words = ""
     impact: ImpactKind | None = None
 

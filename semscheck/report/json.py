@@ -373,7 +373,7 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         target=document.target,
         summary=document.summary,
         analysis=analysis,
-        findings=document.findings,
+        findings=tuple(map(earlier.finding, document.findings)),
         verdicts=document.verdicts,
         observations=observations,
         schema=document.schema,

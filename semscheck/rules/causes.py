@@ -152,12 +152,12 @@ def _related(cause: Finding, effect: Finding, relation: Relation) -> bool:
     if relation is Relation.MEMBER:
         return one.name == other.name
     if relation is Relation.CERTIFICATE:
-        return cause.args.get("fingerprint", "-") in effect.args.get("certificates", "").split(", ")
+        return bool({*cause.facts.certificates} & {*effect.facts.certificates})
     if relation is Relation.FAILS:
-        return other.address in cause.args.get("fails", "").split(", ")
+        return other.address in cause.facts.fails
     if one.address is None or one.address != other.address:
         return False
-    if relation is Relation.ANSWERED and effect.args.get("silent") != "0":
+    if relation is Relation.ANSWERED and effect.facts.unanswered != 0:
         return False
     return relation is Relation.ADDRESS or None in (one.port, other.port) or one.port == other.port
 

@@ -69,6 +69,7 @@ def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
         references=card.references,
         evidence=hit.evidence,
         args=hit.args,
+        facts=hit.facts,
         title=hit.title or card.title or card.name.replace("-", " "),
         impact=hit.impact or card.impact,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from semscheck.model.analysis import Access, Client, EndpointStatus, Reach, client_names
 from semscheck.model.failure import Cause
@@ -212,11 +211,10 @@ def _nobody(refused: bool, other_site: bool) -> Impact:
 def _bad_certificates(findings: Sequence[Finding]) -> set[str]:
     """Fingerprints of certificates that clients refuse."""
     return {
-        finding.args["fingerprint"]
+        fingerprint
         for finding in findings
-        if finding.impact is ImpactKind.NOBODY_CONNECTS
-        and finding.severity is Severity.CRITICAL
-        and "fingerprint" in finding.args
+        if finding.impact is ImpactKind.NOBODY_CONNECTS and finding.severity is Severity.CRITICAL
+        for fingerprint in finding.facts.certificates
     }
 
 
@@ -290,14 +288,10 @@ def _redundancy(context: RuleContext, findings: Sequence[Finding]) -> Impact:
 
 
 def _until(context: RuleContext, findings: Sequence[Finding]) -> Impact:
-    ends = [
-        datetime.fromisoformat(finding.args["not_after"])
-        for finding in findings
-        if felt(context, finding) is ImpactKind.UNTIL_DATE and "not_after" in finding.args
-    ]
-    if not ends:
+    felt_ones = (finding for finding in findings if felt(context, finding) is ImpactKind.UNTIL_DATE)
+    until = min((f.facts.until for f in felt_ones if f.facts.until is not None), default=None)
+    if until is None:
         return Impact(kind=ImpactKind.UNTIL_DATE, sentence="Users can connect, but not for much longer.")
-    until = min(ends)
     days = int((until - context.now).total_seconds() // DAY_S)
     left = f"{days} more day{'' if days == 1 else 's'}" if days else "less than a day"
     return Impact(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
 
@@ -36,7 +36,8 @@ FAMILIES = (
 class Hit:
     """One thing that the rule found. What is None is taken from the rule's card.
 
-    summary: one plain sentence that names what and where. args: the facts in it, as text.
+    summary: one plain sentence that names what and where. args: the facts in it, as text; facts: those that others go
+    by, as values.
     evidence: ids of the observations it rests on.
     """
 
@@ -50,6 +51,7 @@ class Hit:
     title: str | None = None
     impact: ImpactKind | None = None
     args: dict[str, str] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(frozen=True, slots=True)

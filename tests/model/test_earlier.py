@@ -64,6 +64,25 @@ def test_a_value_that_nobody_issued() -> None:
     assert read(CONTROL | {"name": "made up"}).made_up_of is not None
 
 
+@pytest.mark.parametrize(
+    ("places", "read_as"),
+    [
+        ("a (192.0.2.1:443), b Interface 2 (192.0.2.2:444)", [("192.0.2.1", 443), ("192.0.2.2", 444)]),
+        ("192.0.2.11:443", [("192.0.2.11", 443)]),
+        ("a Interface 2 ([2001:db8::1]:8443)", [("2001:db8::1", 8443)]),
+        (
+            "[2001:db8::1:443]:8443, keys.example.com (192.0.2.1:443)",
+            [("2001:db8::1:443", 8443), ("192.0.2.1", 443)],
+        ),
+        ("192.0.2.1:", []),
+        ("", []),
+    ],
+)
+def test_the_places_of_a_finding(places: str, read_as: list[tuple[str, int]]) -> None:
+    found = earlier.finding(reports.finding(args={"places": places}))
+    assert [(place.address, place.port) for place in found.facts.places] == read_as
+
+
 def test_cookies_that_only_a_balancer_sets() -> None:
     path = BalancingPath(address="192.0.2.1", termination=Termination.TERMINATED)
     assert not earlier.path(path).cookies_in_front

@@ -326,20 +326,8 @@ def _findings_at(findings: Iterable[Finding], address: str, port: int | None) ->
         found
         for found in findings
         if (found.subject.address == address and (port is None or found.subject.port in (None, port)))
-        or _is_among(address, port, found.args.get("places", ""))
+        or any(place.address == address and port in (None, place.port) for place in found.facts.places)
     ]
-
-
-def _is_among(address: str, port: int | None, places: str) -> bool:
-    """places: as rules list them, "sems1.example.com Interface 2 (192.0.2.11:443), 192.0.2.100:443"."""
-    if address not in places:
-        return False
-    for word in places.replace("(", " ").replace(")", " ").replace(",", " ").split():
-        host, _, end = word.rpartition(":")
-        same_port = port is None or end == str(port)
-        if same_port and host.removeprefix("[").removesuffix("]") == address:
-            return True
-    return False
 
 
 def _raised(mark: Mark, about: Iterable[Finding]) -> Mark:

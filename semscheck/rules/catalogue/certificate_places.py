@@ -16,9 +16,8 @@ from semscheck.rules.catalogue.presented import (
     at,
     at_clients,
     at_interfaces_1,
-    described,
+    certificate_hit,
     presented,
-    subject,
     title,
     unseen,
     where,
@@ -60,11 +59,12 @@ def replication_not_unique(context: RuleContext) -> Answers:
         members = tuple(dict.fromkeys(name for place in one.places for name in place.replication_of))
         if len(members) < 2:
             continue
-        yield Hit(
+        yield certificate_hit(
+            one,
+            context,
+            f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
+            {"members": ", ".join(members)},
             subject=Subject("cluster", context.target.fqdn),
-            summary=f"Interface 1 of {listed(members)} presents one certificate, {title(one.certificate)}.",
-            evidence=one.evidence,
-            args=described(one, context, members=", ".join(members)),
         )
     yield from _replication_unseen(context, found)
 
@@ -100,11 +100,12 @@ def replication_name_mismatch(context: RuleContext) -> Answers:
 
 
 def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: RuleContext) -> Hit:
-    return Hit(
+    return certificate_hit(
+        one,
+        context,
+        f"The certificate on Interface 1 of {name} is for {names_of(one.certificate)}, not for {name}.",
+        {"expected": name},
         subject=Subject("member", name, place.address, place.port),
-        summary=f"The certificate on Interface 1 of {name} is for {names_of(one.certificate)}, not for {name}.",
-        evidence=one.evidence,
-        args=described(one, context, expected=name),
     )
 
 
@@ -151,11 +152,13 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
         if same_address
         else "presents one certificate on both interfaces"
     )
-    return Hit(
+    return certificate_hit(
+        one,
+        context,
+        f"{name} {how}: {title(one.certificate)}.",
+        {"member": name},
         subject=Subject("member", name, place.address, place.port),
-        summary=f"{name} {how}: {title(one.certificate)}.",
         evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
-        args=described(one, context, member=name),
     )
 
 
@@ -192,13 +195,13 @@ def interfaces_swapped(context: RuleContext) -> Answers:
         owner = _own_of(one.certificate, context)
         if owner is None:
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"{sentence_start(at(one, context))} presents {owner}'s own certificate, "
+        yield certificate_hit(
+            one,
+            context,
+            f"{sentence_start(at(one, context))} presents {owner}'s own certificate, "
             f"not one for {shown(context)}.",
+            {"members": owner, "expected": context.target.fqdn},
             remedy=_POOL if all(place.balancer and not place.client_of for place in one.places) else None,
-            evidence=one.evidence,
-            args=described(one, context, members=owner, expected=context.target.fqdn),
         )
     yield from unseen(context, found)
 
@@ -256,11 +259,10 @@ def balancer_differs(context: RuleContext) -> Answers:
     for one in at_balancer:
         if one.certificate.fingerprint in on_members:
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate {title(one.certificate)} at {at(one, context)} is on none of the servers"
+        yield certificate_hit(
+            one,
+            context,
+            f"The certificate {title(one.certificate)} at {at(one, context)} is on none of the servers"
             + (f" (none was seen at {where(absent, context)})." if absent else "."),
             confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
-            evidence=one.evidence,
-            args=described(one, context),
         )

@@ -6,11 +6,13 @@ then. Names are matched by RFC 9525, the vendor's Common Name rule (Broadcom KB 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.names import (
     is_wildcard,
     matches_alternative_names,
@@ -47,9 +49,9 @@ from semscheck.rules.catalogue.presented import (
     at,
     at_clients,
     cannot_connect,
+    certificate_hit,
     chains,
     day,
-    described,
     everywhere,
     issuer,
     once,
@@ -172,13 +174,13 @@ def name_mismatch(context: RuleContext) -> Answers:
 
 
 def _mismatch(one: Presented, context: RuleContext) -> Hit:
-    return Hit(
-        subject=subject(one.places, context),
-        summary=f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
+    return certificate_hit(
+        one,
+        context,
+        f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
         f"not for {shown(context)}{_spoiled(one.certificate, context)}.",
+        {"expected": context.target.fqdn},
         remedy=_from_another(one, context),
-        evidence=one.evidence,
-        args=described(one, context, expected=context.target.fqdn),
     )
 
 
@@ -205,16 +207,16 @@ def _for_an_address(one: Presented, context: RuleContext) -> Hit:
     address = context.target.fqdn
     typed = address in (*(one.certificate.dns_names or ()), *one.certificate.common_names)
     as_name = f'; "{address}" stands in it as a name, where only an entry of type IP address counts'
-    return Hit(
-        subject=subject(one.places, context),
+    return certificate_hit(
+        one,
+        context,
+        f"Clients that use the address {address} in place of the name refuse the certificate at "
+        f"{at(one, context)}, which is for {names_of(one.certificate)}{as_name if typed else ''}.",
+        {"expected": address},
         severity=Severity.WARNING,
         remedy="Give clients the name that the certificate is for, not an address: Consumers > Groups > Download "
         'Client, field "Symantec Encryption Server". If an address has to serve, have the certificate issued with it '
         "as a subject alternative name of type IP address.",
-        summary=f"Clients that use the address {address} in place of the name refuse the certificate at "
-        f"{at(one, context)}, which is for {names_of(one.certificate)}{as_name if typed else ''}.",
-        evidence=one.evidence,
-        args=described(one, context, expected=address),
     )
 
 
@@ -256,12 +258,12 @@ def common_name_differs(context: RuleContext) -> Answers:
             continue
         common = listed([short(name) for name in names.common_names]) if names.common_names else None
         has = f'has the Common Name "{common}"' if common else "has no Common Name"
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate at {at(one, context)} {has}; "
+        yield certificate_hit(
+            one,
+            context,
+            f"The certificate at {at(one, context)} {has}; "
             f"{shown(context)} is only among its alternative names.",
-            evidence=one.evidence,
-            args=described(one, context, expected=fqdn),
+            {"expected": fqdn},
         )
     yield from unseen(context, found)
 
@@ -297,12 +299,12 @@ def no_alternative_name(context: RuleContext) -> Answers:
         if matches_alternative_names(fqdn, names.dns_names, names.ip_names):
             continue
         lacks = "no alternative names" if names.dns_names is None else "other alternative names"
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate at {at(one, context)} names {shown(context)} in the Common Name "
+        yield certificate_hit(
+            one,
+            context,
+            f"The certificate at {at(one, context)} names {shown(context)} in the Common Name "
             f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_spoiled(names, context)}.",
-            evidence=one.evidence,
-            args=described(one, context, expected=fqdn),
+            {"expected": fqdn},
         )
     yield from unseen(context, found)
 
@@ -353,14 +355,14 @@ def has_expired(context: RuleContext) -> Answers:
     dated = _dated(context)
     for one in leaves:
         if expired(one.certificate, context) and one.certificate.not_after is not None:
-            yield Hit(
-                subject=subject(one.places, context),
-                summary=f"The certificate {title(one.certificate)} at {at(one, context)} "
+            yield certificate_hit(
+                one,
+                context,
+                f"The certificate {title(one.certificate)} at {at(one, context)} "
                 f"expired on {day(one.certificate.not_after)}.",
+                {"not_after": one.certificate.not_after.isoformat()},
                 severity=one.severity,
                 remedy=_from_another(one, context),
-                evidence=one.evidence,
-                args=described(one, context, not_after=one.certificate.not_after.isoformat()),
             )
     yield from _expired_authorities(dated[len(leaves) :], context)
     told = {each for one in dated if expired(one.certificate, context) for each in one.places}
@@ -394,15 +396,17 @@ def _expired_authorities(above: tuple[Presented, ...], context: RuleContext) -> 
         names = listed([title(one.certificate) for one in several], 3)
         newer = ", and this desktop has no newer one" if root else ""
         whose = "authority's certificate" if len(several) == 1 else "authorities' certificates"
-        yield Hit(
+        yield certificate_hit(
+            first,
+            context,
+            f"The {'root' if root else f'issuing {whose}'} {names} at {where(places, context)} expired on "
+            f"{day(first.certificate.not_after or context.now)}{newer}.",
+            {"not_after": f"{first.certificate.not_after or ''}"},
             subject=subject(places, context),
             owner=Owner.DESKTOP if root else None,
             remedy=_NEW_ROOT if root else _NEW_CHAIN,
-            summary=f"The {'root' if root else f'issuing {whose}'} {names} at {where(places, context)} expired on "
-            f"{day(first.certificate.not_after or context.now)}{newer}.",
             severity=several[0].severity,
             evidence=tuple(dict.fromkeys(each for one in several for each in one.evidence)),
-            args=described(first, context, not_after=f"{first.certificate.not_after or ''}"),
         )
 
 
@@ -412,15 +416,13 @@ def _expired_above(chain: Chain, told: set[EndpointStatus]) -> bool:
 
 
 def _expired_unsent(chain: Chain, context: RuleContext) -> Hit:
-    return Hit(
-        subject=subject(chain.places, context),
-        summary=f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, context)} "
+    return _chain_hit(
+        chain,
+        context,
+        f"An authority above the certificate {title(chain.leaf)} at {where(chain.places, context)} "
         "has expired, as this desktop's store has it.",
         owner=Owner.DESKTOP,
         remedy=_NEW_ROOT,
-        severity=chain.severity,
-        evidence=chain.evidence,
-        args=_chain_args(chain, context),
     )
 
 
@@ -458,14 +460,14 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
     for one in _dated(context):
         if not not_yet_valid(one.certificate, context) or one.certificate.not_before is None:
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} is "
+        yield certificate_hit(
+            one,
+            context,
+            f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} is "
             f"valid only from {day(one.certificate.not_before)} on.",
+            {"not_before": one.certificate.not_before.isoformat()},
             severity=one.severity,
-            evidence=one.evidence,
             remedy=_CLOCKS_AGREE if _clocks_agree(context) else None,
-            args=described(one, context, not_before=one.certificate.not_before.isoformat()),
         )
     yield from _undated(leaves, context)
     yield from unseen(context, leaves)
@@ -502,13 +504,14 @@ def expires_soon(context: RuleContext) -> Answers:
         if left >= timedelta(days=warning):
             continue
         urgent = left < timedelta(days=critical) and one.serves_clients
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
+        yield certificate_hit(
+            one,
+            context,
+            f"The {_kind(one, leaves)} {title(one.certificate)} at {at(one, context)} "
             f"expires in {_days(left)}, on {day(ends)}.",
+            {"not_after": ends.isoformat(), "left_s": f"{left.total_seconds():.0f}"},
+            until=ends,
             severity=Severity.CRITICAL if urgent else Severity.WARNING,
-            evidence=one.evidence,
-            args=described(one, context, not_after=ends.isoformat(), left_s=f"{left.total_seconds():.0f}"),
         )
     yield from _undated(leaves, context)
     yield from unseen(context, leaves)
@@ -577,6 +580,7 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
         f"({_how_keys_differ(found, same_key)}): {which}.",
         severity=Severity.CRITICAL if worst else Severity.WARNING,
         evidence=tuple(dict.fromkeys(each for one in found for each in one.evidence)),
+        facts=Facts(certificates=tuple(one.certificate.fingerprint for one in found)),
         args={
             "certificates": ", ".join(one.certificate.fingerprint for one in found),
             "same_key": "yes" if same_key else "no",
@@ -717,26 +721,23 @@ def untrusted_issuer(context: RuleContext) -> Answers:
         if answer(chain, context) is not Answer.UNTRUSTED:
             continue
         broken = _broken(chain)
-        yield Hit(
-            remedy=broken.remedy if broken is not None else None,
-            subject=subject(chain.places, context),
-            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is not trusted: "
+        yield _chain_hit(
+            chain,
+            context,
+            f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is not trusted: "
             f"{_why_untrusted(chain, context)}.",
-            severity=chain.severity,
-            evidence=chain.evidence,
-            args=_chain_args(chain, context),
+            remedy=broken.remedy if broken is not None else None,
         )
     yield from _unjudged(context, found)
 
 
-def _chain_args(chain: Chain, context: RuleContext) -> dict[str, str]:
-    return described(
-        Presented(chain.leaf, chain.places, chain.evidence),
-        context,
-        reason=chain.trust.reason or "",
-        code="" if chain.trust.code is None else str(chain.trust.code),
-        store=chain.trust.store,
-    )
+def _chain_hit(
+    chain: Chain, context: RuleContext, summary: str, more: Mapping[str, str] | None = None, **fields: Any
+) -> Hit:
+    one = Presented(chain.leaf, chain.places, chain.evidence)
+    code = "" if chain.trust.code is None else str(chain.trust.code)
+    args = {"reason": chain.trust.reason or "", "code": code, "store": chain.trust.store, **(more or {})}
+    return certificate_hit(one, context, summary, args, **{"severity": chain.severity, **fields})
 
 
 @rule(
@@ -763,12 +764,10 @@ def self_signed(context: RuleContext) -> Answers:
     for chain in found:
         if not is_self_signed(chain.leaf) or answer(chain, context) is not Answer.UNTRUSTED:
             continue
-        yield Hit(
-            subject=subject(chain.places, context),
-            summary=f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is self-signed.",
-            severity=chain.severity,
-            evidence=chain.evidence,
-            args=_chain_args(chain, context),
+        yield _chain_hit(
+            chain,
+            context,
+            f"The certificate {title(chain.leaf)} at {where(chain.places, context)} is self-signed.",
         )
     yield from _unjudged(context, tuple(c for c in found if c.serves_clients or is_self_signed(c.leaf)))
 
@@ -809,14 +808,15 @@ def incomplete_chain(context: RuleContext) -> Answers:
             if lacks.certain
             else ("probably do" if several else "probably does")
         )
-        yield Hit(
-            subject=subject(chain.places, context),
-            summary=f"{sentence_start(where(chain.places, context))} {does} not send the intermediate certificate "
+        yield _chain_hit(
+            chain,
+            context,
+            f"{sentence_start(where(chain.places, context))} {does} not send the intermediate certificate "
             f'"{lacks.name}": {lacks.why}.',
+            {"missing": lacks.name},
             severity=Severity.CRITICAL if breaks else Severity.WARNING,
             confidence=Confidence.CERTAIN if lacks.certain else Confidence.LIKELY,
             evidence=(*chain.evidence, *lacks.evidence),
-            args={**_chain_args(chain, context), "missing": lacks.name},
         )
     yield from _unjudged(context, found)
 
@@ -890,12 +890,12 @@ def weak(context: RuleContext) -> Answers:
         faults = _weaknesses(one.certificate)
         if not faults:
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate {title(one.certificate)} at {at(one, context)} has "
+        yield certificate_hit(
+            one,
+            context,
+            f"The certificate {title(one.certificate)} at {at(one, context)} has "
             f"{listed(faults)}; {_refused_by(one.certificate, context)}.",
-            evidence=one.evidence,
-            args=described(one, context, weak=", ".join(faults)),
+            {"weak": ", ".join(faults)},
         )
     unread = tuple(one for one in found if one.certificate.key_type is None)
     for one in unread:
@@ -924,11 +924,11 @@ def wildcard(context: RuleContext) -> Answers:
         names = covering(one.certificate, context.target.fqdn)
         if not names or not all(is_wildcard(name) for name in names):
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"At {at(one, context)}, {shown(context)} is covered by the wildcard {names[0]} only.",
-            evidence=one.evidence,
-            args=described(one, context, wildcard=names[0]),
+        yield certificate_hit(
+            one,
+            context,
+            f"At {at(one, context)}, {shown(context)} is covered by the wildcard {names[0]} only.",
+            {"wildcard": names[0]},
         )
     yield from unseen(context, found)
 
@@ -976,11 +976,11 @@ def wrong_usage(context: RuleContext) -> Answers:
             faults.append("is an authority's (CA:TRUE)")
         if not faults:
             continue
-        yield Hit(
-            subject=subject(one.places, context),
-            summary=f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
+        yield certificate_hit(
+            one,
+            context,
+            f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
             "not for servers.",
-            evidence=one.evidence,
-            args=described(one, context, usage=", ".join(one.certificate.extended_key_usage or ())),
+            {"usage": ", ".join(one.certificate.extended_key_usage or ())},
         )
     yield from unseen(context, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import (
     Certificate,
     Enrolment,
@@ -193,6 +193,7 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
         ),
         evidence=(file.id,),
         args={"addresses": addresses, "path": file.path, "lines": numbers, "fails": ", ".join(dead)},
+        facts=Facts(fails=tuple(dead)),
     )
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.rules import references as refs
@@ -208,6 +208,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
             "count": str(len(addresses)),
             "fails": ", ".join(addresses) if dead else "",
         },
+        facts=Facts(fails=tuple(addresses) if dead else ()),
     )
 
 
@@ -408,6 +409,7 @@ def system_differs(context: RuleContext) -> Answers:
             ),
             evidence=tuple(one.id for one in context.of(SystemResolution) if one.purpose == "fqdn"),
             args={"system": listed(strange), "dns": listed(sorted(by_dns)), "fails": ", ".join(dead)},
+            facts=Facts(fails=tuple(dead)),
         )
 
 

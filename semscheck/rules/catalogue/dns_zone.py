@@ -10,7 +10,7 @@ from statistics import median
 from semscheck.model.addresses import is_contacted, is_private, no_server
 from semscheck.model.analysis import Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Delegation, DnsAnswer, Handshake, SystemResolution
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -158,6 +158,7 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
         confidence=Confidence.CERTAIN if longer or old.first else Confidence.LIKELY,
         evidence=(*old.evidence, *ids(_of_zone(context)[:4])),
         args={"server": old.server, "fails": ", ".join(old.records), "now": ", ".join(old.now)},
+        facts=Facts(fails=tuple(old.records)),
     )
 
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from semscheck.model.analysis import EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -392,6 +392,7 @@ def flaky(context: RuleContext) -> Answers:
         if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
             continue  # not now and then but always: other rules say what stops it
         shown.add(key)
+        silent = sum(not each.answered for each in lost)
         yield Hit(
             subject=place_subject(place, context.target),
             summary=(
@@ -399,11 +400,8 @@ def flaky(context: RuleContext) -> Answers:
                 f"{place_name(place, context.target)} could not be made."
             ),
             evidence=tuple(each.id for each in lost[:8]),
-            args={
-                "failed": str(len(lost)),
-                "tried": str(len(attempts)),
-                "silent": str(sum(not each.answered for each in lost)),
-            },
+            args={"failed": str(len(lost)), "tried": str(len(attempts)), "silent": str(silent)},
+            facts=Facts(unanswered=silent),
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from semscheck.model.analysis import Contrast, Reach, Separation
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import ProxySettings
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -17,8 +19,13 @@ def _desktop(context: RuleContext) -> Subject:
     return Subject("desktop", context.snapshot.run.vantage.host or "this desktop")
 
 
-def _args(found: Contrast, **more: str) -> dict[str, str]:
-    return {"fails": ", ".join(found.fails), "works": ", ".join(found.works), **more}
+def _hit(
+    found: Contrast, subject: Subject, summary: str, more: dict[str, str] | None = None, **fields: Any
+) -> Hit:
+    """A finding about what fails while the rest works. fields: those of `Hit`."""
+    args = {"fails": ", ".join(found.fails), "works": ", ".join(found.works), **(more or {})}
+    facts = Facts(fails=found.fails)
+    return Hit(subject=subject, summary=summary, evidence=found.evidence, args=args, facts=facts, **fields)
 
 
 @rule(
@@ -53,15 +60,12 @@ def nothing_reachable(context: RuleContext) -> Answers:
     """Several addresses, all silent, though look-ups work."""
     yield from unless_tried(context)
     for found in context.separated(Separation.EVERYTHING):
-        yield Hit(
-            subject=_desktop(context),
-            summary=(
-                f"None of the {len(found.fails)} addresses of {fqdn_shown(context.target)} and its servers answers "
-                "this desktop, although names are looked up: it has no way to them (is its VPN "
-                "connected?), or a firewall drops its traffic."
-            ),
-            evidence=found.evidence,
-            args=_args(found),
+        yield _hit(
+            found,
+            _desktop(context),
+            f"None of the {len(found.fails)} addresses of {fqdn_shown(context.target)} and its servers answers "
+            "this desktop, although names are looked up: it has no way to them (is its VPN "
+            "connected?), or a firewall drops its traffic.",
         )
 
 
@@ -98,15 +102,13 @@ def family_unreachable(context: RuleContext) -> Answers:
         leads_to = {place.address for place in context.fqdn_places}
         only = bool(leads_to) and leads_to <= set(found.fails)
         broken, works = ("IPv6", "IPv4") if found.by == "6" else ("IPv4", "IPv6")
-        yield Hit(
-            subject=_desktop(context),
-            summary=(
-                f"Every {broken} address fails from this desktop ({listed(found.fails)}), and every {works} address "
-                f"works: {broken} does not get through between this desktop and the servers' network."
-            ),
+        yield _hit(
+            found,
+            _desktop(context),
+            f"Every {broken} address fails from this desktop ({listed(found.fails)}), and every {works} address "
+            f"works: {broken} does not get through between this desktop and the servers' network.",
+            {"family": found.by},
             severity=Severity.CRITICAL if only else None,
-            evidence=found.evidence,
-            args=_args(found, family=found.by),
         )
 
 
@@ -139,14 +141,12 @@ def members_out_of_reach(context: RuleContext) -> Answers:
     yield from unless_tried(context)
     for found in context.separated(Separation.MEMBERS):
         number = {"client": 2, "replication": 1}[found.by]
-        yield Hit(
-            subject=Subject("cluster", context.target.fqdn),
-            summary=(
-                f"The members' Interface {number} ({listed(found.fails)}) cannot be reached from this desktop, which "
-                f"is usual behind a load balancer; {listed(found.works)} serves."
-            ),
-            evidence=found.evidence,
-            args=_args(found, interface=found.by),
+        yield _hit(
+            found,
+            Subject("cluster", context.target.fqdn),
+            f"The members' Interface {number} ({listed(found.fails)}) cannot be reached from this desktop, which "
+            f"is usual behind a load balancer; {listed(found.works)} serves.",
+            {"interface": found.by},
         )
 
 
@@ -184,16 +184,14 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
     for found in context.separated(Separation.ROUTE):
         leads_to = {place.address for place in context.fqdn_places}
         all_dead = bool(leads_to) and leads_to <= set(found.fails)
-        yield Hit(
-            subject=Subject(_desktop(context).kind, _desktop(context).name, found.fails[0]),
-            summary=(
-                f"Connections to {listed(found.fails)} leave by another network of this desktop (source address "
-                f"{found.by}) than those that work, and nobody answers there: a network of this desktop's own "
-                "(VPN, Docker) overlaps with the server's."
-            ),
+        yield _hit(
+            found,
+            Subject(_desktop(context).kind, _desktop(context).name, found.fails[0]),
+            f"Connections to {listed(found.fails)} leave by another network of this desktop (source address "
+            f"{found.by}) than those that work, and nobody answers there: a network of this desktop's own "
+            "(VPN, Docker) overlaps with the server's.",
+            {"source": found.by},
             severity=Severity.CRITICAL if all_dead else None,
-            evidence=found.evidence,
-            args=_args(found, source=found.by),
         )
 
 
@@ -230,15 +228,13 @@ def shut_out(context: RuleContext) -> Answers:
     """Worked at first, then never again."""
     yield from unless_tried(context)
     for found in context.separated(Separation.ORDER):
-        yield Hit(
-            subject=Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
-            summary=(
-                f"After {found.count} connections that worked, {found.fails[0]} let no more through from this "
-                f"desktop ({found.by.replace('-', ' ')}): a limit on connections, or an intrusion prevention system "
-                "that banned this check."
-            ),
-            evidence=found.evidence,
-            args=_args(found, worked=str(found.count), how=found.by),
+        yield _hit(
+            found,
+            Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
+            f"After {found.count} connections that worked, {found.fails[0]} let no more through from this "
+            f"desktop ({found.by.replace('-', ' ')}): a limit on connections, or an intrusion prevention system "
+            "that banned this check.",
+            {"worked": str(found.count), "how": found.by},
         )
 
 
@@ -277,14 +273,12 @@ def proxy_is_the_way(context: RuleContext) -> Answers:
     for found in context.separated(Separation.PROXY):
         settings = [one for one in context.of(ProxySettings) if one.id in found.evidence]
         through = listed(one.url or one.pac_url or "" for one in settings)
-        yield Hit(
-            subject=_desktop(context),
-            summary=(
-                f"The direct way to {fqdn_shown(context.target)} is closed from this desktop, and a proxy is set "
-                f"({through}), which this check does not use: whether clients get through it is not known."
-            ),
-            evidence=found.evidence,
-            args=_args(found, proxy=through),
+        yield _hit(
+            found,
+            _desktop(context),
+            f"The direct way to {fqdn_shown(context.target)} is closed from this desktop, and a proxy is set "
+            f"({through}), which this check does not use: whether clients get through it is not known.",
+            {"proxy": through},
         )
 
 
@@ -349,17 +343,15 @@ def hello_refused(context: RuleContext) -> Answers:
     for found in context.separated(Separation.HELLO):
         place = next(p for p in context.places if p.address == found.fails[0] and p.reach is Reach.NO_TLS)
         others = any(p.reach is Reach.SERVES and p.client_of for p in context.places)
-        yield Hit(
-            subject=place_subject(place, context.target),
+        yield _hit(
+            found,
+            place_subject(place, context.target),
+            f"{sentence_start(place_name(place, context.target))} does not answer the usual first TLS message "
+            f"(ClientHello), and answers one that {_LACKS[found.by]}.",
+            {"refused": found.by},
             owner=_owner_of_hello(found.by, in_front=place.balancer, others_serve=others),
             severity=by_subject(place),
-            summary=(
-                f"{sentence_start(place_name(place, context.target))} does not answer the usual first TLS message "
-                f"(ClientHello), and answers one that {_LACKS[found.by]}."
-            ),
             remedy=_LOOK_AT[found.by],
-            evidence=found.evidence,
-            args=_args(found, refused=found.by),
         )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from semscheck.model.analysis import Persistence, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -250,6 +250,7 @@ def firewall_page(context: RuleContext) -> Answers:
         ),
         evidence=tuple(each.id for _, each in found[:8]),
         args={"title": page.title or "", "fails": ", ".join(place.address for place, _ in found)},
+        facts=Facts(fails=tuple(place.address for place, _ in found)),
     )
 
 

@@ -6,18 +6,18 @@ with its places. A place may present several: a load balancer that passes TLS th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from semscheck.model.analysis import Access, Client, ClientAccess, EndpointStatus, client_names
-from semscheck.model.findings import Subject
+from semscheck.model.findings import Facts, Subject
 from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
-from semscheck.model.target import Severity
+from semscheck.model.target import Endpoint, Severity
 from semscheck.rules.context import RuleContext, listed, place_name, place_subject
 from semscheck.rules.rule import Hit, NotObserved
 
@@ -326,13 +326,35 @@ def refusals(context: RuleContext, kind: str, certificate: str | None = None) ->
 _ORDER = tuple(Client)
 
 
+def endpoints(places: Iterable[EndpointStatus]) -> tuple[Endpoint, ...]:
+    """Places as a finding's facts have them."""
+    return tuple(dict.fromkeys(Endpoint(place.address, place.port) for place in places))
+
+
+def certificate_hit(
+    one: Presented,
+    context: RuleContext,
+    summary: str,
+    args: Mapping[str, str] | None = None,
+    until: datetime | None = None,
+    **fields: Any,
+) -> Hit:
+    """A finding about a certificate, with the facts that all of them carry. fields: those of `Hit`; the subject is
+    the leading place, if none is given."""
+    fingerprint = one.certificate.fingerprint
+    facts = Facts(certificates=(fingerprint,), places=endpoints(one.places), until=until)
+    given = {"subject": subject(one.places, context), "evidence": one.evidence, **fields}
+    return Hit(summary=summary, facts=facts, args={**_described(one, context), **(args or {})}, **given)
+
+
 def cannot_connect(one: Presented, refusal: Refusal, context: RuleContext) -> Hit:
     """A finding that says for whom a certificate fails, and why."""
-    return Hit(
+    return certificate_hit(
+        one,
+        context,
+        f"{refusal.whom} cannot connect {_to(one, context)}: {refusal.why}.",
+        {"clients": ", ".join(refusal.clients)},
         subject=subject(refusal.places, context),
-        summary=f"{refusal.whom} cannot connect {_to(one, context)}: {refusal.why}.",
-        evidence=one.evidence,
-        args=described(one, context, clients=", ".join(refusal.clients)),
     )
 
 
@@ -403,7 +425,7 @@ def day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def described(one: Presented, context: RuleContext, **more: str) -> dict[str, str]:
+def _described(one: Presented, context: RuleContext) -> dict[str, str]:
     """The facts that every certificate finding carries, as text."""
     certificate = one.certificate
     return {
@@ -412,5 +434,4 @@ def described(one: Presented, context: RuleContext, **more: str) -> dict[str, st
         "alternative_names": ", ".join((*(certificate.dns_names or ())[:20], *certificate.ip_names[:20])),
         "issuer": certificate.issuer,
         "places": ", ".join(place_name(place, context.target) for place in one.places),
-        **more,
     }

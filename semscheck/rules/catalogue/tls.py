@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.presented import (
     all_handshakes,
+    endpoints,
     handshakes,
     named,
     refusals,
@@ -565,6 +566,7 @@ def client_certificate_requested(context: RuleContext) -> Answers:
             summary=f"A client certificate is asked for at {where(places, context)}.",
             evidence=tuple(asking.values()),
             args={"places": ", ".join(place_name(place, context.target) for place in places)},
+            facts=Facts(places=endpoints(places)),
         )
     elif not known:
         yield NotObserved("no handshake got as far as a request for a client certificate")
@@ -685,4 +687,5 @@ def _sni_hit(
             "places": ", ".join(place_name(place, context.target) for place in places),
             "other": shown or "",
         },
+        facts=Facts(places=endpoints(places)),
     )
