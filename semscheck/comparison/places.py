@@ -41,34 +41,33 @@ def _said(pairs: Sequence[tuple[Seat, str]]) -> str:
     return "; ".join(f"{', '.join(seats)}: {value}" for value, seats in values.items())
 
 
-def _verdicts(group: Sequence[Seat]) -> Iterator[Contrast]:
-    pairs = [(seat, seat.report.summary.verdict.value) for seat in group]
+def _differing(
+    kind: str, group: Sequence[Seat], said: str, pairs: Sequence[tuple[Seat, str]], critical: bool = False
+) -> Iterator[Contrast]:
+    """What is said of the name, where not all places say the same."""
     if len({value for _, value in pairs}) > 1:
         fqdn = group[0].report.target.fqdn
-        critical = any(value == Status.CRITICAL.value for _, value in pairs)
-        summary = f"The verdict on {fqdn} depends on the place. {_said(pairs)}."
-        yield Contrast(kind="verdict", subject=fqdn, summary=summary, seen=_seen(pairs), critical=critical)
+        summary = f"{said.format(fqdn)} {_said(pairs)}."
+        yield Contrast(kind=kind, subject=fqdn, summary=summary, seen=_seen(pairs), critical=critical)
+
+
+def _verdicts(group: Sequence[Seat]) -> Iterator[Contrast]:
+    pairs = [(seat, seat.report.summary.verdict.value) for seat in group]
+    critical = any(value == Status.CRITICAL.value for _, value in pairs)
+    return _differing("verdict", group, "The verdict on {} depends on the place.", pairs, critical)
 
 
 def _answers(group: Sequence[Seat]) -> Iterator[Contrast]:
     """Split-horizon DNS: legitimate where sites have their own way in, and then to be known."""
-    pairs = [
-        (seat, ", ".join(seat.report.analysis.dns.addresses) or "no address")
-        for seat in group
-        if seat.dns_measured
-    ]
-    if len({value for _, value in pairs}) > 1:
-        fqdn = group[0].report.target.fqdn
-        summary = f"{fqdn} has other addresses in other places (split-horizon DNS). {_said(pairs)}."
-        yield Contrast(kind="answers", subject=fqdn, summary=summary, seen=_seen(pairs))
+    measured = [seat for seat in group if seat.dns_measured]
+    pairs = [(seat, ", ".join(seat.report.analysis.dns.addresses) or "no address") for seat in measured]
+    said = "{} has other addresses in other places (split-horizon DNS)."
+    return _differing("answers", group, said, pairs)
 
 
 def _members(group: Sequence[Seat]) -> Iterator[Contrast]:
     pairs = [(seat, ", ".join(names)) for seat, names in served_alike(group)]
-    if len({value for _, value in pairs}) > 1:
-        fqdn = group[0].report.target.fqdn
-        summary = f"Other servers answer in other places. {_said(pairs)}."
-        yield Contrast(kind="members", subject=fqdn, summary=summary, seen=_seen(pairs))
+    return _differing("members", group, "Other servers answer in other places.", pairs)
 
 
 def _methods(group: Sequence[Seat]) -> Iterator[Contrast]:
@@ -77,10 +76,7 @@ def _methods(group: Sequence[Seat]) -> Iterator[Contrast]:
         for seat in group
         if (path := seat.report.analysis.balancing) is not None and path.method is not Method.UNKNOWN
     ]
-    if len({value for _, value in pairs}) > 1:
-        fqdn = group[0].report.target.fqdn
-        summary = f"Connections are spread in other ways in other places. {_said(pairs)}."
-        yield Contrast(kind="method", subject=fqdn, summary=summary, seen=_seen(pairs))
+    return _differing("method", group, "Connections are spread in other ways in other places.", pairs)
 
 
 def _reach(group: Sequence[Seat]) -> Iterator[Contrast]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from semscheck.exporter.app import App
@@ -78,9 +77,7 @@ class Exporter:
         self._announce(web)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._app.stopping = True
         self._watcher.cancel()
         await asyncio.gather(self._runs.close(), self._server.close(self._settings.web.shutdown_s))
@@ -131,7 +128,9 @@ class Exporter:
             self._use(settings)
             self._use_web(web)
             self.metrics.reloaded(True)
-            self._doors.say(f"the configuration was read again: {_count(settings)}")
+            self._doors.say(
+                f"the configuration was read again: {words.count(len(settings.targets), 'target')}"
+            )
             return None
 
     def _use(self, settings: Settings) -> None:
@@ -205,7 +204,7 @@ class Exporter:
 
     def _announce(self, web: WebConfig) -> None:
         places = ", ".join(f"{self.scheme}://{at}/" for at in self.addresses)
-        self._doors.say(f"exporter at {places}, {_count(self._settings)}")
+        self._doors.say(f"exporter at {places}, {words.count(len(self._settings.targets), 'target')}")
         if not all(at.is_loopback for at in self.addresses) and not (web.users or _asks_certificate(web)):
             self._doors.say(
                 "whoever reaches this address may begin probes and read their evidence: "
@@ -271,11 +270,6 @@ def _asks_certificate(web: WebConfig) -> bool:
     import ssl
 
     return web.tls is not None and web.tls.verify_mode is ssl.CERT_REQUIRED
-
-
-def _count(settings: Settings) -> str:
-    number = len(settings.targets)
-    return f"{number} {'target' if number == 1 else 'targets'}"
 
 
 def _entry(name: str, target: Target, outcome: Outcome, took_s: float) -> Entry:

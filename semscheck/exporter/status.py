@@ -18,22 +18,16 @@ from semscheck.report.html.style import state
 from semscheck.report.wording import Mark
 
 SHOWN_TARGETS = 500
-_MARKS = {
-    Status.OK: Mark.OK,
-    Status.WARNING: Mark.WARNING,
-    Status.CRITICAL: Mark.CRITICAL,
-    Status.UNKNOWN: Mark.UNKNOWN,
-}
 _WORST = {None: 0, Status.CRITICAL: 1, Status.UNKNOWN: 2, Status.WARNING: 3, Status.OK: 4}
 
 
 def page(targets: Mapping[str, Target], history: History, runs: Runs) -> str:
     """The whole page: every target with its last run, the worst first; then recent runs, the newest first."""
     now = datetime.now(UTC)
-    title = f"{len(targets)} {'target' if len(targets) == 1 else 'targets'}"
     body = (
         f'<div class="wrap"><div class="top"><b>semscheck exporter</b><span>{esc(__version__)}, '
-        f"{runs.running} running, {runs.waiting} waiting</span></div><main><h1>{title}</h1>"
+        f"{runs.running} running, {runs.waiting} waiting</span></div><main>"
+        f"<h1>{words.count(len(targets), 'target')}</h1>"
         '<p class="soft">The last run of each, the worst first. A name begins a run, or shows the one under way.</p>'
         f"{_targets(targets, history, now)}<h2>Recent runs</h2>{_recent(history, now)}</main>"
         f'<footer>{now:%Y-%m-%d %H:%M:%S} UTC. <a href="metrics">Metrics of the exporter</a>. '
@@ -86,9 +80,9 @@ def _line(name: str, fqdn: str, entry: Entry | None, history: History, now: date
         return (who, state(Mark.NOT_TESTED), '<span class="soft">no run yet</span>', "", "", "")
     return (
         who,
-        state(_MARKS[entry.status] if entry.status is not None else Mark.UNKNOWN),
+        state(words.mark_of(entry.status) if entry.status is not None else Mark.UNKNOWN),
         _told(entry),
-        f'<time datetime="{entry.at:%Y-%m-%dT%H:%M:%SZ}">{_ago(entry.at, now)}</time>',
+        f'<time datetime="{entry.at:%Y-%m-%dT%H:%M:%SZ}">{words.age(entry.at, now)}</time>',
         f"{entry.took_s:.1f} s",
         _links(entry, history),
     )
@@ -108,12 +102,3 @@ def _links(entry: Entry, history: History) -> str:
         return '<span class="soft">not kept</span>'
     links = f'<a href="reports/{entry.id}.html">report</a>, <a href="reports/{entry.id}.json">JSON</a>'
     return f"<span>{links}</span>"
-
-
-def _ago(at: datetime, now: datetime) -> str:
-    seconds = max(0, int((now - at).total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s ago"
-    if seconds < 7200:
-        return f"{seconds // 60} min ago"
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -8,8 +8,8 @@ another script than ASCII needs it.
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -255,43 +255,28 @@ def balancer_vendor(text: str) -> str:
     return text.lower()
 
 
-def connections(number: int) -> int:
-    """How many fresh connections to make. Raises EntryError."""
-    if not 1 <= number <= MAX_CONNECTIONS:
-        raise EntryError(f"{number} is out of range (1 to {MAX_CONNECTIONS})")
-    return number
+def _within(least: float, most: float, unit: str = "") -> Callable[[float], float]:
+    """Reads a number in this range, a whole one where `most` is whole. Raises EntryError."""
+
+    def read(value: float) -> float:
+        if not least <= value <= most:
+            raise EntryError(f"{_number(value)} is out of range ({_number(least)} to {_number(most)}{unit})")
+        return value if isinstance(most, int) else float(value)
+
+    return read
 
 
-def spread(value: float) -> float:
-    """Seconds over which connections are spread. Raises EntryError."""
-    return _between(value, 0, MAX_SPREAD_S, "seconds")
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def timeout(value: float) -> float:
-    """Seconds for one step. Raises EntryError."""
-    return _between(value, 0.05, MAX_TIMEOUT_S, "seconds")
-
-
-def deadline(value: float) -> float:
-    """Seconds for a whole run. Raises EntryError."""
-    return _between(value, 0.1, MAX_DEADLINE_S, "seconds")
-
-
-def outage(value: float) -> float:
-    """Seconds that clients may fail in a failover. Raises EntryError."""
-    return _between(value, 0, MAX_DEADLINE_S, "seconds")
-
-
-def days(value: float) -> float:
-    """Raises EntryError."""
-    return _between(value, 0, MAX_DAYS, "days")
-
-
-def ttl(value: int) -> int:
-    """Seconds, as a record's time to live (RFC 2181 section 8). Raises EntryError."""
-    if not 0 <= value <= MAX_TTL_S:
-        raise EntryError(f"{value} is out of range (0 to {MAX_TTL_S} seconds)")
-    return value
+connections = _within(1, MAX_CONNECTIONS)  # fresh ones
+spread = _within(0, MAX_SPREAD_S, " seconds")  # over which connections are spread
+timeout = _within(0.05, MAX_TIMEOUT_S, " seconds")  # for one step
+deadline = _within(0.1, MAX_DEADLINE_S, " seconds")  # for a whole run
+outage = _within(0, MAX_DEADLINE_S, " seconds")  # that clients may fail in a failover
+days = _within(0, MAX_DAYS, " days")
+ttl = _within(0, MAX_TTL_S, " seconds")  # a record's time to live (RFC 2181 section 8)
 
 
 def switch(given: bool) -> bool:
@@ -302,12 +287,6 @@ def switch(given: bool) -> bool:
 def leave_out(given: bool) -> bool:
     """What a switch that turns something off says."""
     return not given
-
-
-def _between(value: float, least: float, most: float, unit: str) -> float:
-    if not math.isfinite(value) or not least <= value <= most:
-        raise EntryError(f"{value:g} is out of range ({least:g} to {most:g} {unit})")
-    return float(value)
 
 
 # --- entries of several parts ------------------------------------------------------------------------------

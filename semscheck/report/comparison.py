@@ -16,14 +16,13 @@ from semscheck.model.comparison import (
     Direction,
     Outcome,
     Side,
-    SidePath,
 )
 from semscheck.model.findings import Card, Finding
 from semscheck.report import wording as words
 from semscheck.report.escape import html as esc
 from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
-from semscheck.report.figures.pictures import Cell, ConnectionStrip, Legend, StripRow, Tag
+from semscheck.report.figures.pictures import ConnectionStrip, Legend, StripRow, cells_of, lettered
 from semscheck.report.html.figures import figure
 from semscheck.report.html.page import (
     Column,
@@ -37,7 +36,7 @@ from semscheck.report.html.page import (
 )
 from semscheck.report.html.style import page, state
 from semscheck.report.json import dumps
-from semscheck.report.text.lines import COLOURS, Line, Span, ascii_line, to_string, wrap
+from semscheck.report.text.lines import Line, Span, printed, wrap
 from semscheck.report.wording import SYMBOLS, Mark
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -125,9 +124,15 @@ def strip(comparison: Comparison) -> ConnectionStrip:
         for answered in path.members
         if (name := _meaning(side, answered, path.named)) is not None
     }
-    tags = {name: _tag(number) for number, name in enumerate(sorted(names))}
+    tags = lettered(sorted(names))
     found = tuple(
-        StripRow("fresh", f"{side.label} {side.place}", path.address, path.port, _cells(side, path, tags))
+        StripRow(
+            "fresh",
+            f"{side.label} {side.place}",
+            path.address,
+            path.port,
+            cells_of([_meaning(side, name, path.named) for name in path.members], path.failed, tags),
+        )
         for side in comparison.sides
         for path in side.paths
         if path.members
@@ -136,26 +141,8 @@ def strip(comparison: Comparison) -> ConnectionStrip:
     return ConnectionStrip(found, entries, _strip_words(comparison.sides))
 
 
-def _tag(number: int) -> Tag:
-    return Tag(chr(65 + number) if number < 26 else "#", number % COLOURS)
-
-
 def _meaning(side: Side, name: str | None, named: bool) -> str | None:
     return name if name is None or named or side.served_by is not None else f"{side.label}: {name}"
-
-
-def _cells(side: Side, path: SidePath, tags: Mapping[str, Tag]) -> tuple[Cell, ...]:
-    broken = set(path.failed)
-    return tuple(
-        _cell(_meaning(side, name, path.named), index in broken, tags)
-        for index, name in enumerate(path.members)
-    )
-
-
-def _cell(name: str | None, failed: bool, tags: Mapping[str, Tag]) -> Cell:
-    if name is None:
-        return Cell("✖", "failed") if failed else Cell("?", "unidentified")
-    return Cell(tags[name].letter, "answered", name, tags[name])
 
 
 def _strip_words(sides: Sequence[Side]) -> str:
@@ -170,10 +157,7 @@ def _strip_words(sides: Sequence[Side]) -> str:
 
 def text(comparison: Comparison, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
     """The comparison for a terminal, ending in a line break; nothing is wider than asked."""
-    lines = _Writer(max(40, width)).whole(comparison)
-    if not unicode:
-        lines = [ascii_line(line) for line in lines]
-    return "".join(to_string(line, colour) + "\n" for line in lines)
+    return printed(_Writer(max(40, width)).whole(comparison), unicode, colour)
 
 
 class _Writer:

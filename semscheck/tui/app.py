@@ -237,14 +237,14 @@ class SemscheckApp(App[int]):
             self.pop_screen()
 
     def explain(self, code: str) -> None:
-        from semscheck.tui import detail
+        from semscheck.report.text.cards import lines_of
         from semscheck.tui.screens.text import TextScreen
 
         card = self.cards.get(code)
         if card is None:
             self.tell(f"{one_line(code, 40)} is not in the catalogue of this version.", bad=True)
         else:
-            self.push_screen(TextScreen(card.code, lambda columns: detail.of_card(card, columns)))
+            self.push_screen(TextScreen(card.code, lambda columns: lines_of(card, columns)))
 
     def remember(self, report: Report) -> None:
         """A target that was checked, for the start screen. Not the lab's, nothing redacted."""

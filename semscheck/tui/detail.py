@@ -51,27 +51,6 @@ def _seen(report: Report, found: Finding, columns: int) -> list[Line]:
     return [line for at, text in enumerate(seen) for line in section("" if at else "Seen", text, columns)]
 
 
-def of_card(card: Card, columns: int) -> list[Line]:
-    """A rule's card, as `explain` says it."""
-    mark = mark_of(card.severity)
-    note = f" ({card.severity_note})" if card.severity_note else ""
-    return [
-        (Span(f"{card.code} {card.name}", "strong"),),
-        *paragraph(card.summary, columns),
-        _BLANK,
-        *section("Severity", f"{SYMBOLS[mark]} {LABELS[mark]}{note}", columns),
-        *section("Certainty", words.CONFIDENCE[card.confidence], columns),
-        *section("Owner", words.OWNER[card.owner], columns, "strong"),
-        _BLANK,
-        *section("Why", card.why, columns),
-        _BLANK,
-        *section("What to do", card.remedy, columns),
-        _BLANK,
-        *section("How seen", card.seen_by, columns),
-        *_references(card.references, columns),
-    ]
-
-
 def _about(found: Finding, target: Target) -> str:
     subject = found.subject
     where = words.place(subject.address, subject.port) if subject.address else ""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
 from semscheck.model.report import Report
 from semscheck.report import wording as words
 from semscheck.report.escape import block, one_line
 from semscheck.report.text.lines import Line, Span, fit, line_width, width, wrap
-from semscheck.report.text.page import story_lines
-from semscheck.report.wording import LABELS, SYMBOLS, Mark, mark_of
+from semscheck.report.text.page import balancing_facts, signal_facts, story_lines
+from semscheck.report.wording import LABELS, SYMBOLS, mark_of
 from semscheck.tui.facts import one
 from semscheck.tui.shown import Shown
 
 LABEL_COLUMNS = 13
 STEPS = ("names", "addresses", "connections", "services", "judging")
-_SIGNAL = {"used": Mark.OK, "void": Mark.NOT_TESTED, "absent": Mark.NOT_TESTED, "contradicts": Mark.WARNING}
 
 
 def paragraph(text: str, columns: int, style: str = "") -> list[Line]:
@@ -115,37 +114,17 @@ def trouble(text: str, columns: int) -> list[Line]:
 
 def balancing(path: BalancingPath, columns: int) -> list[Line]:
     """How one address spreads its connections, in words."""
-    lines: list[Line] = [(Span(words.place(one_line(path.address, 60), path.port), "strong"),)]
-    lines += section("New clients", words.METHOD[path.method], columns)
-    lines += section("Kept", words.PERSISTENCE[path.persistence], columns)
-    if path.why_unknown:
-        lines += section("Not told", path.why_unknown, columns)
-    if path.identified_by:
-        by = words.IDENTIFIED_BY.get(path.identified_by, path.identified_by)
-        told = f"by {by}, {path.identified} of {words.count(path.samples, 'connection')}"
-        lines += section("Told apart", told, columns)
-    lines += section("TLS", words.termination(path), columns)
-    if path.vendor:
-        lines += section("Balancer", path.vendor, columns)
-    return lines
+    head: Line = (Span(words.place(one_line(path.address, 60), path.port), "strong"),)
+    return [head, *_facts(balancing_facts(path), columns)]
 
 
-def kept(path: BalancingPath, columns: int) -> list[Line]:
-    """What came back to its member, and what the members were told apart by."""
-    lines: list[Line] = []
-    for label, offered, returned in (
-        ("Cookies", path.cookie_offered, path.cookie_returned),
-        ("TLS sessions", path.session_offered, path.session_returned),
-    ):
-        if offered:
-            lines += section(label, f"{returned} of {offered} came back to the same server", columns)
-    if path.requests:
-        lines += section("Requests", f"{path.requests_moved} of {path.requests} moved", columns)
-    for number, signal in enumerate(path.signals[:20]):
-        mark = _SIGNAL.get(signal.verdict, Mark.UNKNOWN)
-        text = f"{SYMBOLS[mark]} {signal.name}: {signal.verdict}, {signal.why}"
-        lines += section("Signals" if number == 0 else "", text, columns)
-    return lines
+def signals(path: BalancingPath, columns: int) -> list[Line]:
+    """What that was told from."""
+    return _facts(signal_facts(path), columns)
+
+
+def _facts(facts: Iterable[tuple[str, str]], columns: int) -> list[Line]:
+    return [line for label, text in facts for line in section(label, text, columns)]
 
 
 # --- names -------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_members_and_answers_that_nothing_names() -> None:
     )
     render(with_path(report, arms=arms, cycle=("nobody",)))
     strip = pictures.connection_strip(with_path(report, arms=arms).analysis, report.target)
-    assert strip.rows[0].cells[0].state == "unidentified"
+    assert strip.rows[0].cells[0].letter == "?"
 
 
 def test_first_lines_that_say_nothing() -> None:

@@ -582,7 +582,7 @@ async def test_checks_are_explained(opened):
         await pilot.press("6")
         await shows(pilot, "✖ BAL001 round robin", "✔ CRT001", "· SVC001")
         await pilot.press("down", "enter")
-        await shows(pilot, "BAL001 round-robin", "How seen")
+        await shows(pilot, "BAL001 round-robin", "How semscheck can tell")
 
 
 async def test_the_chosen_finding_is_explained(opened):

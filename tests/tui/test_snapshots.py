@@ -27,7 +27,7 @@ async def test_summary(play, name, size):
 
 
 @pytest.mark.parametrize(
-    ("key", "view", "wanted"), [("3", "connections", "TLS sessions"), ("5", "certificates", "Issued by")]
+    ("key", "view", "wanted"), [("3", "connections", "Session kept"), ("5", "certificates", "Issued by")]
 )
 async def test_views(play, key, view, wanted):
     app = play.app(Opening(report=reports.broken(), source=Path("saved.json")))

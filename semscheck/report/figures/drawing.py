@@ -15,7 +15,6 @@ from semscheck.report.figures.pictures import (
     Cell,
     CertificateGrid,
     ConnectionStrip,
-    DnsCell,
     DnsRow,
     DnsStrip,
     GridCell,
@@ -160,11 +159,11 @@ def _draw_member(name: str, row: MemberRow, label_columns: int, columns: int) ->
     return lines
 
 
-def _chunks(cells: Sequence[Cell] | Sequence[DnsCell], size: int) -> list[Sequence[Cell | DnsCell]]:
+def _chunks(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
     return [cells[start : start + size] for start in range(0, len(cells), size)] or [()]
 
 
-def _cell_spans(cells: Iterable[Cell | DnsCell]) -> list[Span]:
+def _cell_spans(cells: Iterable[Cell]) -> list[Span]:
     """Neighbours with one style become one span: fewer escapes, and fewer segments in the TUI."""
     spans: list[Span] = []
     for cell in cells:
@@ -176,9 +175,7 @@ def _cell_spans(cells: Iterable[Cell | DnsCell]) -> list[Span]:
     return spans
 
 
-def _draw_row(
-    label: str, cells: Sequence[Cell] | Sequence[DnsCell], label_columns: int, columns: int
-) -> list[Line]:
+def _draw_row(label: str, cells: Sequence[Cell], label_columns: int, columns: int) -> list[Line]:
     lines: list[Line] = []
     for index, chunk in enumerate(_chunks(cells, columns - label_columns - 2)):
         head = Span(pad(fit(label, label_columns) if index == 0 else "", label_columns + 2))
@@ -217,9 +214,9 @@ def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
             lines.append((Span(fit(words.place(one_line(row.address), row.port), columns), "strong"),))
         previous = (row.address, row.port)
         lines += _draw_row(one_line(row.label), row.cells, label_columns, columns)
-    states = {cell.state for row in picture.rows for cell in row.cells}
-    extra = [(UNIDENTIFIED, "dim", "not identified")] if "unidentified" in states else []
-    extra += [(FAILED, Mark.CRITICAL.value, "failed")] if "failed" in states else []
+    letters = {cell.letter for row in picture.rows for cell in row.cells if cell.tag is None}
+    extra = [(UNIDENTIFIED, "dim", "not identified")] if UNIDENTIFIED in letters else []
+    extra += [(FAILED, Mark.CRITICAL.value, "failed")] if FAILED in letters else []
     return lines + _draw_legend(picture.legend, extra, columns)
 
 

@@ -138,10 +138,10 @@ def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, T
     for path in analysis.paths:
         names += [share.name for share in path.members]
         names += [name for arm in path.arms for name in arm.members if name]
-    return _lettered(names)
+    return lettered(names)
 
 
-def _lettered(names: Sequence[str]) -> dict[str, Tag]:
+def lettered(names: Sequence[str]) -> dict[str, Tag]:
     # Evidence of 0.1.0 says "member B".
     labels = {name: name[-1] for name in names if re.fullmatch(r"(?:server|member) [A-Z]", name)}
     free = (chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in labels.values())
@@ -456,15 +456,12 @@ def _interface(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One connection. letter: of the member that answered, "?" not identified, "✖" failed.
-
-    state: "answered", "unidentified", "failed". member, tag: None unless answered.
-    """
+    """One connection, or one query. letter: of the member that answered, or of the answer in the legend; "?" not
+    identified, "✖" failed. tag, and member of a connection: None of these two."""
 
     letter: str
-    state: str
+    tag: Tag | Number | None = None
     member: str | None = None
-    tag: Tag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,7 +493,9 @@ def connection_strip(
         return _watch_strip(analysis.watch, target, newest)
     tags = member_tags(analysis, target)
     rows = tuple(
-        StripRow(arm.arm, words.arm(arm.arm), path.address, path.port, _cells(arm.members, arm.failed, tags))
+        StripRow(
+            arm.arm, words.arm(arm.arm), path.address, path.port, cells_of(arm.members, arm.failed, tags)
+        )
         for path in analysis.paths
         for arm in path.arms
         if _shows_something(arm)
@@ -513,9 +512,9 @@ def _watch_strip(watch: WatchAnalysis, target: Target | None, newest: int | None
     """The ticks of a watch in rows, each labelled by the seconds since its start."""
     names = [answerer.name for answerer in watch.answered_by]
     known = [member.name for member in target.members if member.name in names] if target else []
-    tags = _lettered([*known, *names])
+    tags = lettered([*known, *names])
     who = [names[at] if at is not None and 0 <= at < len(names) else None for at in watch.sequence]
-    cells = _cells(who, watch.failed, tags)
+    cells = cells_of(who, watch.failed, tags)
     rows = tuple(
         StripRow("watch", f"{words.elapsed(watch.started_s[at])}", "", 0, cells[at : at + WATCH_ROW])
         for at in range(0, len(cells), WATCH_ROW)
@@ -536,14 +535,14 @@ def _shows_something(arm: ArmSequence) -> bool:
     return arm.arm in ("fresh", "pairs") or bool(arm.failed) or any(arm.members)
 
 
-def _cells(members: Sequence[str | None], failed: Sequence[int], tags: Mapping[str, Tag]) -> tuple[Cell, ...]:
+def cells_of(
+    members: Sequence[str | None], failed: Sequence[int], tags: Mapping[str, Tag]
+) -> tuple[Cell, ...]:
     broken = set(failed)
     return tuple(
-        Cell(tags[name].letter, "answered", name, tags[name])
+        Cell(tags[name].letter, tags[name], name)
         if name is not None and name in tags
-        else Cell(FAILED, "failed")
-        if index in broken
-        else Cell(UNIDENTIFIED, "unidentified")
+        else Cell(FAILED if index in broken else UNIDENTIFIED)
         for index, name in enumerate(members)
     )
 
@@ -555,7 +554,7 @@ def _strip_words(rows: Sequence[StripRow]) -> str:
     for row in rows:
         counts: dict[str, int] = {}
         for cell in row.cells:
-            name = cell.member or ("failed" if cell.state == "failed" else "not identified")
+            name = cell.member or ("failed" if cell.letter == FAILED else "not identified")
             counts[name] = counts.get(name, 0) + 1
         found = words.listed([f"{name} {number}" for name, number in counts.items()])
         parts.append(f"{row.label} at {words.place(row.address, row.port)}: {found or 'none'}")
@@ -639,15 +638,6 @@ def _share_group(path: BalancingPath, tags: Mapping[str, Tag], target: Target | 
 
 
 @dataclass(frozen=True, slots=True)
-class DnsCell:
-    """One query. letter: of the answer in the legend, "✖" failed. tag: None where it failed."""
-
-    letter: str
-    tag: Number | None = None
-    addresses: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class DnsRow:
     """A burst of queries to one server. family: 4 or 6."""
 
@@ -655,7 +645,7 @@ class DnsRow:
     server_name: str | None
     authority: bool
     family: int
-    cells: tuple[DnsCell, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -692,13 +682,13 @@ def dns_strip(analysis: Analysis) -> DnsStrip:
 
 def _dns_cell(
     sets: Sequence[tuple[str, ...]], index: int | None, answers: dict[tuple[str, ...], Number]
-) -> DnsCell:
+) -> Cell:
     if index is None or not 0 <= index < len(sets):
-        return DnsCell(FAILED)
+        return Cell(FAILED)
     addresses = sets[index]
     number = len(answers)
     tag = answers.setdefault(addresses, Number(_DIGITS[number] if number < len(_DIGITS) else "+", number))
-    return DnsCell(tag.letter, tag, addresses)
+    return Cell(tag.letter, tag)
 
 
 def _dns_words(analysis: Analysis, legend: Sequence[Legend]) -> str:

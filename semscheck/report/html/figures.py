@@ -18,7 +18,6 @@ from semscheck.report.figures.pictures import (
     Cell,
     CertificateGrid,
     ConnectionStrip,
-    DnsCell,
     DnsStrip,
     GridCell,
     GridRow,
@@ -147,7 +146,7 @@ def _interface(node: Node) -> str:
 # --- strips ------------------------------------------------------------------------------------------------
 
 
-def _strip(rows: Iterable[tuple[str, str, Sequence[Cell] | Sequence[DnsCell]]]) -> str:
+def _strip(rows: Iterable[tuple[str, str, Sequence[Cell]]]) -> str:
     """Rows of blocks; each is what it is, where (HTML), and its blocks in their order."""
     lines = "".join(
         f'<tr><th scope="row">{esc(label, 253)} <span class="soft">{len(cells)}</span>{where}</th>'
@@ -157,16 +156,16 @@ def _strip(rows: Iterable[tuple[str, str, Sequence[Cell] | Sequence[DnsCell]]]) 
     return f'<table class="strip"><tbody>{lines}</tbody></table>' if lines else ""
 
 
-def _blocks(cells: Sequence[Cell] | Sequence[DnsCell]) -> str:
+def _blocks(cells: Sequence[Cell]) -> str:
     drawn = "".join(f'<b class="{_style(cell)}">{esc(cell.letter, 4)}</b>' for cell in cells)
     return f'<span class="cells" role="img" aria-label="{esc(_counted(cells), 600)}">{drawn}</span>'
 
 
-def _style(cell: Cell | DnsCell) -> str:
+def _style(cell: Cell) -> str:
     return cell.tag.style if cell.tag else "lost" if cell.letter == FAILED else "void"
 
 
-def _counted(cells: Sequence[Cell] | Sequence[DnsCell]) -> str:
+def _counted(cells: Sequence[Cell]) -> str:
     counts: dict[str, int] = {}
     for cell in cells:
         counts[cell.letter] = counts.get(cell.letter, 0) + 1

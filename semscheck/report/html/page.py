@@ -28,7 +28,7 @@ from semscheck.report.folding import folded, tally
 from semscheck.report.html.figures import figure, place
 from semscheck.report.html.style import page, state
 from semscheck.report.story import evidence_lines, local_and_utc, next_steps, proof, resolved, story
-from semscheck.report.text.page import balancing_facts
+from semscheck.report.text.page import balancing_facts, signal_facts
 from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, Mark
 
@@ -285,10 +285,12 @@ class _Document:
             parts.append('<h3 class="sub">Shares of new connections</h3>' + figure(shares, self._bars()))
         for path in self._report.analysis.paths:
             where = esc(words.place(safe.one_line(path.address, 60), path.port))
-            facts = [(name, esc(value)) for name, value in balancing_facts(path)]
-            seen = [(name, esc(value)) for name, value in balancing_facts(path, verbose=True)]
-            more = fold("Signals", rows(seen[len(facts) :]), "onscreen") if len(seen) > len(facts) else ""
-            parts.append(f'<h3 class="sub">How {where} spreads connections</h3>{rows(facts)}{more}')
+            facts, signals = (
+                rows((name, esc(value)) for name, value in known)
+                for known in (balancing_facts(path), signal_facts(path))
+            )
+            more = fold("Signals", signals, "onscreen")
+            parts.append(f'<h3 class="sub">How {where} spreads connections</h3>{facts}{more}')
         return f'<div class="card long">{"".join(parts)}</div>' if parts else ""
 
     def _bars(self) -> str:

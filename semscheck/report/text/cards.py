@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from semscheck.model.findings import Card, Confidence, Reference
 from semscheck.report import wording as words
 from semscheck.report.escape import markdown, markdown_prose, one_line, terminal, url
-from semscheck.report.text.lines import Line, Span, ascii_line, to_string, width, wrap
+from semscheck.report.text.lines import Line, Span, printed, width, wrap
 from semscheck.report.text.prose import paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS
 
@@ -42,7 +42,11 @@ _SECTIONS = (
 
 def explain(card: Card, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
     """The card for a terminal, ending in a line break."""
-    columns = max(40, width)
+    return printed(lines_of(card, max(40, width)), unicode, colour)
+
+
+def lines_of(card: Card, columns: int) -> list[Line]:
+    """The card as lines of at most so many columns."""
     mark = words.mark_of(card.severity)
     lines: list[Line] = [
         (
@@ -58,9 +62,7 @@ def explain(card: Card, *, width: int = 80, unicode: bool = True, colour: bool =
     for title, field in _SECTIONS:
         lines += _section(title, _prose(getattr(card, field), columns))
     references = [line for entry in card.references for line in wrap(_reference(entry), columns, "  ")]
-    lines += _section("References", references)
-    lines = lines if unicode else [ascii_line(line) for line in lines]
-    return "".join(to_string(line, colour) + "\n" for line in lines)
+    return lines + _section("References", references)
 
 
 def severity(card: Card) -> str:
@@ -100,8 +102,7 @@ def table(cards: Iterable[Card], *, width: int = 80, unicode: bool = True, colou
             family = card.family
             lines += [(), (Span(family_title(family), "strong"),)]
         lines.append(_row(card, names, max(40, width)))
-    lines = lines[1:] if unicode else [ascii_line(line) for line in lines[1:]]
-    return "".join(to_string(line, colour) + "\n" for line in lines)
+    return printed(lines[1:], unicode, colour)
 
 
 _width = width

@@ -214,8 +214,10 @@ def _ascii_character(character: str) -> str:
     return base if len(base) == columns else "?" * columns
 
 
-def ascii_line(line: Line) -> Line:
-    return tuple(Span(to_ascii(span.text), span.style) for span in line)
+def printed(lines: Iterable[Line], unicode: bool = True, colour: bool = False) -> str:
+    """Lines as a terminal takes them, each with its line break; without `unicode` in ASCII, as wide as before."""
+    shown = lines if unicode else ([Span(to_ascii(it.text), it.style) for it in line] for line in lines)
+    return "".join(to_string(line, colour) + "\n" for line in shown)
 
 
 def to_string(line: Sequence[Span], colour: bool = False) -> str:

@@ -22,7 +22,7 @@ from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
 from semscheck.report.story import evidence_lines, next_steps, story
-from semscheck.report.text.lines import Line, Span, ascii_line, cut, fit, to_string, width, wrap
+from semscheck.report.text.lines import Line, Span, cut, fit, printed, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.text.watch import timeline
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
@@ -48,10 +48,8 @@ def render(
     now: the time of reading, for the age of a saved report; None for a run that has just ended.
     """
     columns = max(40, width)
-    lines = [cut(line, columns) for line in _Writer(columns, verbose).report(report, now)]
-    if not unicode:
-        lines = [ascii_line(line) for line in lines]
-    return "".join(to_string(line, colour) + "\n" for line in lines)
+    lines = (cut(line, columns) for line in _Writer(columns, verbose).report(report, now))
+    return printed(lines, unicode, colour)
 
 
 def state(mark: Mark) -> Span:
@@ -415,7 +413,7 @@ def balancing_facts(path: BalancingPath, *, verbose: bool = False) -> list[tuple
         facts.append(
             ("Errors", words.count(path.errors, "connection") + " broken off or answered with an error")
         )
-    return [*facts, *(_verbose_facts(path) if verbose else ())]
+    return [*facts, *(signal_facts(path) if verbose else ())]
 
 
 def _identified_by(path: BalancingPath) -> str:
@@ -440,7 +438,8 @@ def _persistence(path: BalancingPath) -> str:
     return text
 
 
-def _verbose_facts(path: BalancingPath) -> list[tuple[str, str]]:
+def signal_facts(path: BalancingPath) -> list[tuple[str, str]]:
+    """What the facts of a path were told from, in the same way."""
     facts = [
         ("Requests", _returned(path.requests_moved, path.requests, "moved on one connection")),
     ]
@@ -465,6 +464,4 @@ def _returned(number: int, of: int, what: str) -> str:
 
 def headline(report: Report, *, width: int = 80, unicode: bool = True, colour: bool = False) -> str:
     """The verdict and the first five lines alone."""
-    lines = story_lines(report, max(40, width))
-    lines = lines if unicode else [ascii_line(line) for line in lines]
-    return "".join(to_string(line, colour) + "\n" for line in lines)
+    return printed(story_lines(report, max(40, width)), unicode, colour)

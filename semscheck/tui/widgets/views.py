@@ -195,7 +195,7 @@ class ConnectionsView(DrawnView):
             *(sections.balancing(path, columns) for path in paths),
             picture_lines(strip, columns),
             picture_lines(shares, columns) if shares.groups else [],
-            *(sections.kept(path, columns) for path in paths),
+            *(sections.signals(path, columns) for path in paths),
         )
 
 
