@@ -21,8 +21,6 @@ from semscheck.lab.truth import Ledger, Outcome
 from semscheck.lab.world import Behaviour, OnDead, Persistence, TlsEnd
 
 HANDSHAKE_S = 15.0
-IDLE_S = 30.0
-MAX_REQUESTS = 1000
 _ERRORS = {Behaviour.UNAVAILABLE: 503, Behaviour.BAD_GATEWAY: 502}
 _HOP_FIELDS = frozenset({"connection", "keep-alive", "proxy-connection", "upgrade"})
 
@@ -100,17 +98,8 @@ class _Conversation:
         self._address: str = writer.get_extra_info("sockname")[0]
 
     async def run(self) -> None:
-        messages = http.MessageReader(self._stream)
-        for _ in range(MAX_REQUESTS):
-            try:
-                async with asyncio.timeout(IDLE_S):
-                    request = await messages.request()
-            except http.BadMessageError as problem:
-                await self._stream.write(http.error(problem.status, time.time()))
-                break
-            except TimeoutError:
-                break
-            if request is None or not await self._answer(request) or not request.keeps_alive:
+        async for request in http.requests(self._stream):
+            if not await self._answer(request):
                 break
         await self._stream.say_goodbye()
 

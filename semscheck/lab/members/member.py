@@ -19,8 +19,6 @@ from semscheck.lab.truth import Ledger
 from semscheck.lab.world import Behaviour, Certificate, Interface, Member, Resumption, Service, Tls, World
 
 HANDSHAKE_S = 15.0
-IDLE_S = 30.0
-MAX_REQUESTS = 1000  # on one connection
 
 
 class SessionStores:
@@ -196,23 +194,10 @@ class RunningMember:
             await self._talk(http.PlainStream(reader, writer), behaviour)
 
     async def _talk(self, stream: http.Stream, behaviour: Behaviour) -> None:
-        messages = http.MessageReader(stream)
-        for _ in range(MAX_REQUESTS):
-            try:
-                async with asyncio.timeout(IDLE_S):
-                    request = await messages.request()
-            except http.BadMessageError as problem:
-                await stream.write(http.error(problem.status, time.time()))
-                break
-            except TimeoutError:
-                break
-            if request is None:
-                break
+        async for request in http.requests(stream):
             if await behaviours.spoils_http(stream, behaviour):
                 return
             await stream.write(self._website.answer(request, behaviour, time.time()))
-            if not request.keeps_alive:
-                break
         await stream.say_goodbye()
 
     def _note(self, role: str, writer: asyncio.StreamWriter) -> None:

@@ -52,7 +52,7 @@ def test_requests_in_pieces_with_bodies_and_one_after_another() -> None:
 
 
 def test_cookies_are_read_from_every_field() -> None:
-    (request,) = requests(b"GET / HTTP/1.1\r\nCookie: a=1; b = 2\r\ncookie: c=x=y; d\r\n\r\n")
+    (request,) = requests(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=1; b = 2\r\ncookie: c=x=y; d\r\n\r\n")
     assert request.cookies() == (("a", "1"), ("b ", " 2"), ("c", "x=y"))
 
 
@@ -62,12 +62,12 @@ def test_cookies_are_read_from_every_field() -> None:
         (b"\x16\x03\x01\x02\x00", 400),
         (b"GET\r\n\r\n", 400),
         (b"GET / HTTP/3.0\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n : x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: 1e3\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
-        (b"GET / HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n : x\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 400),
         (b"GET /" + b"a" * 20000, 431),
         (b"GET / HTTP/1.1\r\n", 400),
