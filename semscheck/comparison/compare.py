@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from semscheck.comparison.changes import changes
-from semscheck.comparison.places import Sites, contrasts, judge_sites
+from semscheck.comparison.places import CODE, Sites, contrasts, judge_sites
 from semscheck.comparison.sides import SAME_TIME_S, Seat, gatherings, measured_nothing, seats, side
 from semscheck.model.comparison import (
     OUTCOME_EXIT_CODES,
@@ -21,7 +21,7 @@ from semscheck.model.comparison import (
     Gathering,
     Outcome,
 )
-from semscheck.model.findings import Card, State, Status, Verdict
+from semscheck.model.findings import Card, Role, State, Status, Verdict
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
 from semscheck.redaction.report import KEY_OPTION
@@ -39,7 +39,7 @@ def compare(reports: Sequence[Report], *, card: Card | None = None) -> Compariso
     if problems:
         return _not_comparable(runs, problems)
     groups = gatherings(runs)
-    severity = reports[0].target.severities.get("BAL014")
+    severity = reports[0].target.severities.get(CODE)
     sites = judge_sites(groups, card=card, severity=severity)
     pairs = _pairs(runs, groups)
     changed = tuple(change for earlier, later in pairs for change in changes(earlier, later))
@@ -108,7 +108,7 @@ def _not_comparable(runs: Sequence[Seat], problems: tuple[str, ...]) -> Comparis
         headline=f"These reports cannot be compared: {problems[0]}.",
         fqdn=runs[0].report.target.fqdn,
         sides=tuple(map(side, runs)),
-        sites_verdict=Verdict("BAL014", State.NOT_OBSERVED, "the reports cannot be compared"),
+        sites_verdict=Verdict(CODE, State.NOT_OBSERVED, "the reports cannot be compared"),
         same_time_s=SAME_TIME_S,
         problems=problems,
     )
@@ -209,7 +209,9 @@ def _notes(
                 "be due to either."
             )
     for seat in runs:
-        if seat.report.run.finished is None or any(found.code == "SEM002" for found in seat.report.findings):
+        if seat.report.run.finished is None or any(
+            found.role is Role.CUT_SHORT for found in seat.report.findings
+        ):
             yield f"{seat.called} was not complete: what it did not measure is not compared."
     identities = [seat.report.run.id for seat in runs]
     if len(set(identities)) < len(identities):

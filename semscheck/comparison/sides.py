@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
 from semscheck.model.comparison import Gathering, Side, SidePath
-from semscheck.model.findings import Finding, State
+from semscheck.model.findings import Finding, Role, State
 from semscheck.model.observations import Certificate, Crash, Cut
 from semscheck.model.report import Report
 from semscheck.model.target import Severity
@@ -92,7 +92,7 @@ def seats(reports: Sequence[Report]) -> tuple[Seat, ...]:
 def measured_nothing(seat: Seat) -> bool:
     """A run that failed: it has no packet from anything, so that nothing can be compared with it."""
     report = seat.report
-    if any(found.code == "SEM003" for found in report.findings):
+    if any(found.role is Role.NO_NETWORK for found in report.findings):
         return True
     return not any(not isinstance(seen, (Crash, Cut)) for seen in report.observations)
 

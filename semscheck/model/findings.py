@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -61,6 +62,41 @@ class Status(StrEnum):
 EXIT_CODES: dict[Status, int] = {Status.OK: 0, Status.WARNING: 1, Status.CRITICAL: 2, Status.UNKNOWN: 3}
 
 
+class Role(StrEnum):
+    """What the other parts of the program treat in a way of its own."""
+
+    CRASH = "crash"  # a defect of semscheck's own
+    CUT_SHORT = "cut-short"
+    NO_NETWORK = "no-network"  # no packet came back from anything
+    NOT_MEASURED = "not-measured"  # nothing grave was found, and something that decides was not seen
+    OWN_NAME = (
+        "own-name"  # one server's name was typed: what the others' certificates say of it is no trouble
+    )
+    OTHER_SITE = "other-site"  # what answers is not the product, though it answers
+    STILL_SENDS = "still-sends"  # connections through the load balancer fail
+    OUR_POLICY = "our-policy"  # why a modern client does not even come to judge trust
+
+
+class Stops(StrEnum):
+    """The step at which clients are stopped where this is found."""
+
+    CONNECTION = "connection"
+    TLS = "tls"
+    PAGE = "page"
+
+
+class InFront(StrEnum):
+    """Whose a fault of the servers is where the load balancer's address alone has it, and servers serve."""
+
+    END_OF_TLS = "end-of-tls"  # the load balancer's, unless TLS passes through it
+    KNOWN_END_OF_TLS = "known-end-of-tls"  # the load balancer's where TLS is known to end there
+    POOL = "pool"  # the load balancer's: its virtual server or its pool
+    POOL_UNLESS_SAID = "pool-unless-said"  # the same, where the rule itself does not say whose
+    SILENCE = "silence"  # the load balancer's, where nothing else separates the two
+    NO_TLS = "no-tls"  # the same, of what is no TLS
+    CARD = "card"  # whose the card says
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A source: title as a reader would look for it, url if it has one."""
@@ -78,6 +114,9 @@ class Card:
     are several, written "1. …" a line. seen_by: how semscheck can tell, and what it cannot tell.
     title: what is wrong in a few words, for lists; the name in words where it is empty. impact: what users notice
     where this is found at what they use; None: nothing by itself.
+
+    The rest is for judging. decides: the question without whose answer a run cannot be called healthy; of_names: an
+    address in place of a name has no part in it. with_servers: what a load balancer shows while no server is up.
     """
 
     code: str
@@ -93,6 +132,12 @@ class Card:
     references: tuple[Reference, ...] = ()
     title: str = ""
     impact: ImpactKind | None = None
+    role: Role | None = None
+    stops: Stops | None = None
+    in_front: InFront = InFront.END_OF_TLS
+    with_servers: bool = False
+    decides: str = ""
+    of_names: bool = False
 
     @property
     def family(self) -> str:
@@ -131,7 +176,7 @@ class Finding:
     """One misconfiguration, as judged. evidence: ids of observations. caused_by: index of another finding in
     the report, None if it stands for itself. args: the facts its words are made of, as text; facts: those that others
     go by, as values. title: what is wrong in a few words. impact: what users notice of it where they meet it; None:
-    nothing."""
+    nothing. role: what others treat in a way of its own."""
 
     code: Kept
     name: Kept
@@ -148,6 +193,7 @@ class Finding:
     facts: Facts = field(default_factory=Facts)
     title: Words = ""
     impact: ImpactKind | None = None
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +203,15 @@ class Verdict:
     code: Kept
     state: State
     why: ErrorWords | None = None
+
+
+def root_of(findings: Sequence[Finding], index: int) -> int:
+    """The end of the chain of causes; the finding itself where the chain leads nowhere or in a circle."""
+    seen = {index}
+    current = index
+    while (cause := findings[current].caused_by) is not None:
+        if not 0 <= cause < len(findings) or cause in seen:
+            return index
+        seen.add(cause)
+        current = cause
+    return current

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semscheck.model.findings import Finding
+from semscheck.model.findings import Finding, root_of
 from semscheck.report.wording import SEVERITY_ORDER, severity_count
 
 
@@ -54,15 +54,3 @@ def grouped(findings: Sequence[Finding]) -> list[Group]:
 
 def _rank(finding: Finding) -> int:
     return SEVERITY_ORDER.index(finding.severity)
-
-
-def root_of(findings: Sequence[Finding], index: int) -> int:
-    """The end of the chain of causes; the finding itself where the chain leads nowhere or in a circle."""
-    seen = {index}
-    current = index
-    while (cause := findings[current].caused_by) is not None:
-        if not 0 <= cause < len(findings) or cause in seen:
-            return index
-        seen.add(cause)
-        current = cause
-    return current

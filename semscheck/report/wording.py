@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from semscheck.model.findings import Card, Confidence, Finding, Owner, State, Status
+from semscheck.model.findings import Card, Confidence, Finding, Owner, Role, State, Status
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
 
@@ -324,7 +324,7 @@ OWNER: dict[Owner, str] = {
 
 def fixed_by(card: Card) -> str:
     """Who fixes what a card is about; what could not be determined is nobody's fault, a crash is ours."""
-    if card.owner is Owner.SEMSCHECK and card.code != "SEM001":
+    if card.owner is Owner.SEMSCHECK and card.role is not Role.CRASH:
         return "nobody yet: the steps say what to test next"
     return OWNER[card.owner]
 

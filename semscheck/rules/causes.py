@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from semscheck.model.findings import Finding
+from semscheck.model.findings import Finding, Stops
 from semscheck.model.target import Severity
+from semscheck.rules.rule import cards
 
 # From the worst on, in the order of the verdict.
 RANK = {Severity.CRITICAL: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.INFO: 3}
@@ -41,8 +42,11 @@ def rows(cause: str, relation: Relation, *effects: str, hides_worse: bool = Fals
     return tuple(Row(cause, effect, relation, hides_worse) for effect in effects)
 
 
-NET = ("NET001", "NET002", "NET003", "NET004")
-TLS = ("TLS001", "TLS002", "TLS003")
+def _stopping_at(step: Stops) -> tuple[str, ...]:
+    return tuple(card.code for card in cards() if card.stops is step)
+
+
+NET, TLS, PAGE = (_stopping_at(step) for step in (Stops.CONNECTION, Stops.TLS, Stops.PAGE))
 
 TABLE: tuple[Row, ...] = (
     # What lies on this desktop or in its network comes before what it makes of every address.
@@ -58,7 +62,7 @@ TABLE: tuple[Row, ...] = (
     *(
         row
         for code in ("CLT003", "DNS013")
-        for row in rows(code, Relation.FAILS, *NET, *TLS, "CLU005", "CLU006", "CLU007", "DNS010")
+        for row in rows(code, Relation.FAILS, *NET, *TLS, "CLU005", "CLU006", *PAGE, "DNS010")
     ),
     *rows("CLT003", Relation.ANY, "DNS001", "DNS002"),
     # Of a server's own name, other servers' certificates are not.
@@ -67,15 +71,15 @@ TABLE: tuple[Row, ...] = (
     # What DNS makes of the name comes before what is met at the addresses that it gives.
     *rows("DNS017", Relation.ANY, "DNS010", "DNS002", "DNS015", "DNS013", "DNS007", "DNS021", "CLU005"),
     *rows("DNS018", Relation.ANY, "DNS002", "DNS007", "DNS021", "CLU005"),
-    *rows("DNS019", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
-    *rows("DNS016", Relation.FAILS, *NET, *TLS, "CLU002", "CLU007", "DNS010", "DNS013"),
+    *rows("DNS019", Relation.PLACE, *NET, *TLS, *PAGE, "NET006", "BAL012", hides_worse=True),
+    *rows("DNS016", Relation.FAILS, *NET, *TLS, "CLU002", *PAGE, "DNS010", "DNS013"),
     *rows("DNS016", Relation.ANY, "CLU001", "CLU005", "DNS006", "DNS007", "DNS008", "DNS013"),
     *rows("DNS003", Relation.ANY, "DNS021"),
     *rows("DNS011", Relation.ANY, "DNS010", "CRT001", "CRT008", "CRT009", "CLU005", "CLU006", "BAL008"),
-    *rows("DNS011", Relation.ANY, *NET, *TLS, "CLU007"),
+    *rows("DNS011", Relation.ANY, *NET, *TLS, *PAGE),
     # Somebody else answers in place of the servers: nothing of what is seen there is theirs.
     *rows(
-        "NET016", Relation.ANY, "DNS010", "DNS014", "DNS009", "CLU005", "CLU006", "CLU007", "CLU008", "BAL008"
+        "NET016", Relation.ANY, "DNS010", "DNS014", "DNS009", "CLU005", "CLU006", *PAGE, "CLU008", "BAL008"
     ),
     *rows("NET016", Relation.ANY, "CRT001", "CRT003", "CRT008", "CRT009", "CRT018", *NET, *TLS, "CLT001"),
     *rows(
@@ -85,7 +89,7 @@ TABLE: tuple[Row, ...] = (
     *rows("CLU010", Relation.PLACE, "CLU006"),
     *rows("CLU010", Relation.ADDRESS, "BAL008", "BAL012"),
     *rows("CLU012", Relation.FAILS, "CLU006"),
-    *rows("CLU011", Relation.PLACE, "CLU007", "CLU006", "TLS002", "TLS006", "BAL008"),
+    *rows("CLU011", Relation.PLACE, *PAGE, "CLU006", "TLS002", "TLS006", "BAL008"),
     *rows("CLU011", Relation.ANY, "CLU005"),
     *rows("NET008", Relation.ANY, "DNS001", "DNS002"),
     # What was seen before it stands; only what came after was not seen.
@@ -94,12 +98,12 @@ TABLE: tuple[Row, ...] = (
     # The sessions by which members are told apart are those of what opens TLS.
     *rows("CLT006", Relation.ANY, "SEM004", hides_worse=True),
     # Clients fall back to IPv4, which works: a warning, though the address is one where the FQDN leads.
-    *rows("DNS015", Relation.PLACE, *NET, *TLS, "CLU007", "NET006", "BAL012", hides_worse=True),
+    *rows("DNS015", Relation.PLACE, *NET, *TLS, *PAGE, "NET006", "BAL012", hides_worse=True),
     *rows("DNS009", Relation.PLACE, "CRT015", "CRT001", "CLU006"),
     *rows("DNS009", Relation.ANY, "CLU001", "CLT001"),
     # CLU005 is critical, and so are these only where the FQDN leads.
-    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.ANY, "CLU005")),
-    *(row for code in (*NET, *TLS, "CLU007") for row in rows(code, Relation.PLACE, "CLU002")),
+    *(row for code in (*NET, *TLS, *PAGE) for row in rows(code, Relation.ANY, "CLU005")),
+    *(row for code in (*NET, *TLS, *PAGE) for row in rows(code, Relation.PLACE, "CLU002")),
     *(row for code in NET for row in rows(code, Relation.PLACE, "BAL012", "NET006")),
     # A refusal or a reset is an answer: the failures that the balancer is seen to give, and no packet lost.
     *rows("BAL012", Relation.ANSWERED, "NET006"),

@@ -9,6 +9,7 @@ from semscheck.model.findings import (
     EXIT_CODES,
     Finding,
     ImpactKind,
+    Role,
     State,
     Status,
     Subject,
@@ -30,24 +31,10 @@ _STATUS = {
     Severity.WARNING: Status.WARNING,
     Severity.INFO: Status.OK,
 }
-NO_NETWORK = "SEM003"
-CRASHED = "SEM001"
-NOT_MEASURED = "SEM004"
-
 GRAVE = (Severity.CRITICAL, Severity.UNKNOWN)
 
-# Rules without whose answer a run cannot be called healthy, and the question that each stands for.
-DECIDING = {
-    "DNS001": "whether the name exists",
-    "DNS004": "whether the name's addresses rotate",
-    "CLU005": "whether anything serves there",
-    "BAL001": "how new connections are spread",
-    "BAL006": "whether a client stays with its server",
-}
-SAY_OUR_POLICY = frozenset({"CRT011", "TLS004", "TLS008"})  # why a modern client does not even come to trust
 IN_A_WATCH = "a watch looks only at who answers, and when"
 REASONS = 3  # said in one sentence; the verdicts hold them all
-OF_NAMES = frozenset({"DNS001", "DNS004"})  # which an address in place of a name has no part in
 
 
 def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
@@ -56,7 +43,7 @@ def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
     At a server that nobody told of it is `info`: it decides no verdict.
     """
     card = rule.card
-    owner, remedy = settled(card.code, hit.owner or card.owner, hit.remedy or card.remedy, hit, context)
+    owner, remedy = settled(card, hit, context)
     finding = Finding(
         code=card.code,
         name=card.name,
@@ -72,6 +59,7 @@ def _judged(rule: Rule, hit: Hit, context: RuleContext) -> Finding:
         facts=hit.facts,
         title=hit.title or card.title or card.name.replace("-", " "),
         impact=hit.impact or card.impact,
+        role=card.role,
     )
     if hit.subject.address in context.found_addresses or _rests_on_found(rule, finding, context):
         return replace(finding, severity=Severity.INFO)
@@ -106,7 +94,7 @@ class _Answered:
 
 def _ask(rule: Rule, context: RuleContext) -> _Answered:
     code = rule.card.code
-    if context.analysis.watch is not None and rule.card.family != "WAT" and code != CRASHED:
+    if context.analysis.watch is not None and rule.card.family != "WAT" and rule.card.role is not Role.CRASH:
         return _Answered((), Verdict(code, State.NOT_OBSERVED, IN_A_WATCH))
     try:
         answers = tuple(rule.logic(context))
@@ -140,7 +128,7 @@ def _without_network(findings: list[Finding], verdicts: list[Verdict]) -> tuple[
 
 
 def _crashes(verdicts: list[Verdict]) -> list[Hit]:
-    """A rule that crashed is reported as SEM001 as a probe is, whatever the SEM rules themselves saw."""
+    """A rule that crashed is reported as a probe that did is, whatever the SEM rules themselves saw."""
     return [
         Hit(
             subject=Subject("run", verdict.code),
@@ -152,15 +140,16 @@ def _crashes(verdicts: list[Verdict]) -> list[Hit]:
     ]
 
 
-def _unmeasured(context: RuleContext, verdicts: list[Verdict]) -> list[Hit]:
-    """SEM004: nothing grave was found, but something without which nobody can say that all is well was not seen."""
-    spared: frozenset[str] = OF_NAMES if context.target.fqdn_is_address else frozenset()
+def _unmeasured(context: RuleContext, rules: tuple[Rule, ...], answers: list[_Answered]) -> list[Hit]:
+    """Nothing grave was found, but something without which nobody can say that all is well was not seen."""
+    is_address = context.target.fqdn_is_address
     missing = {
-        DECIDING[verdict.code]: verdict.why or ""
-        for verdict in verdicts
-        if verdict.code in DECIDING and verdict.code not in spared and verdict.state is State.NOT_OBSERVED
+        rule.card.decides: answer.verdict.why or ""
+        for rule, answer in zip(rules, answers, strict=True)
+        if rule.card.decides and not (is_address and rule.card.of_names)
+        if answer.verdict.state is State.NOT_OBSERVED
     }
-    if not any(v.code in SAY_OUR_POLICY and v.state is State.FOUND for v in verdicts):
+    if not any(finding.role is Role.OUR_POLICY for answer in answers for finding in answer.findings):
         missing |= _uncertified(context)
     if not missing:
         return []
@@ -195,9 +184,9 @@ def _uncertified(context: RuleContext) -> dict[str, str]:
     return {}
 
 
-def _late(code: str, hits: list[Hit], rules: tuple[Rule, ...], context: RuleContext) -> list[Finding]:
+def _late(role: Role, hits: list[Hit], rules: tuple[Rule, ...], context: RuleContext) -> list[Finding]:
     """Findings of a rule that can only be judged when all others have answered."""
-    known = next((rule for rule in rules if rule.card.code == code), None)
+    known = next((rule for rule in rules if rule.card.role is role), None)
     return [_wanted(_judged(known, hit, context), context) for hit in hits] if known else []
 
 
@@ -221,12 +210,12 @@ def evaluate(
     answers = [_ask(rule, context) for rule in rules]
     findings = [finding for answer in answers for finding in answer.findings]
     verdicts = [answer.verdict for answer in answers]
-    late = _late(CRASHED, _crashes(verdicts), rules, context)
+    late = _late(Role.CRASH, _crashes(verdicts), rules, context)
     if analysis.watch is None and not any(answer.grave for answer in answers):
-        late += _late(NOT_MEASURED, _unmeasured(context, verdicts), rules, context)
+        late += _late(Role.NOT_MEASURED, _unmeasured(context, rules, answers), rules, context)
     findings += late
     verdicts = _found(verdicts, late)
-    if any(finding.code == NO_NETWORK for finding in findings):
+    if any(finding.role is Role.NO_NETWORK for finding in findings):
         findings, verdicts = _without_network(findings, verdicts)
     ordered = explain(tuple(sorted(findings, key=lambda f: RANK[f.severity])))
     status = status_of(ordered)

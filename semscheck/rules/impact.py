@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from semscheck.model.analysis import Access, Client, EndpointStatus, Reach, client_names
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Finding, ImpactKind
+from semscheck.model.findings import Finding, ImpactKind, Role
 from semscheck.model.observations import Connection, Exchange, Handshake, Sample
 from semscheck.model.report import Impact
 from semscheck.model.target import Severity
@@ -21,9 +21,6 @@ _RANKED = (
 )
 ORDER = {kind: rank for rank, kind in enumerate(_RANKED)}
 BREAKS = (ImpactKind.NOBODY_CONNECTS, ImpactKind.SOME_FAIL)
-# One server's name was typed: what the others' certificates say of it is no trouble of clients
-OWN_NAME = "CLT001"
-OTHER_SITE = "CLU006"  # what answers is not the product, though it answers
 _OF_TODAY = (ImpactKind.UNTIL_DATE, ImpactKind.SLOW, ImpactKind.NOT_TESTED)  # no hindrance to take over
 A_FEW = 0.04
 NAMED_CLIENTS = 3
@@ -83,7 +80,7 @@ def _is_uncertain(finding: Finding, findings: Sequence[Finding]) -> bool:
     """
     cause = findings[finding.caused_by] if finding.caused_by is not None else finding
     turned_away = cause.severity is Severity.UNKNOWN or cause.impact is ImpactKind.NOT_TESTED
-    return cause is not finding and (turned_away or cause.code == OWN_NAME)
+    return cause is not finding and (turned_away or cause.role is Role.OWN_NAME)
 
 
 def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
@@ -162,7 +159,7 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     if any(_keeps_desktop_out(finding) for finding in findings):
         return _nobody(refused=False, other_site=False)
     bad = _bad_certificates(findings)
-    sites = {f.subject.address for f in findings if f.code == OTHER_SITE and f.impact is not None}
+    sites = {f.subject.address for f in findings if f.role is Role.OTHER_SITE and f.impact is not None}
     used = _used(context)
     tallies = [_tally(context, place, bad, place.address in sites) for place in used]
     if all(tally.all_failed for tally in tallies):
@@ -188,12 +185,12 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
 def _keeps_desktop_out(finding: Finding) -> bool:
     """Programs of this desktop get nowhere, wherever the check itself got by asking DNS."""
     nobody = finding.impact is ImpactKind.NOBODY_CONNECTS and finding.severity is Severity.CRITICAL
-    return nobody and finding.subject.kind == "desktop" and not finding.code.startswith("CRT")
+    return nobody and finding.subject.kind == "desktop" and not finding.facts.certificates
 
 
 def _unseen_here(findings: Sequence[Finding]) -> Impact:
     """What breaks, where every connection of this desktop was made: a certificate, or what other clients meet."""
-    if any(f.severity is Severity.CRITICAL and f.code.startswith("CRT") for f in findings):
+    if any(f.severity is Severity.CRITICAL and f.facts.certificates for f in findings):
         return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence="Clients show a certificate error.")
     kind = ImpactKind.SOME_CLIENTS_CANNOT
     return Impact(kind=kind, sentence=SENTENCES[kind])

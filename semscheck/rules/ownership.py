@@ -7,7 +7,7 @@ are asked directly, is not for the members' administrator to mend first.
 from __future__ import annotations
 
 from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
-from semscheck.model.findings import Owner
+from semscheck.model.findings import Card, InFront, Owner
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import INSTALL, for_name, say, steps, vendor_words
 from semscheck.rules.rule import Hit
@@ -30,8 +30,13 @@ SERVERS_DOWN = (
     "3. Give the pool a health check, so that the load balancer knows while no server is up."
 )
 
+
+_SEPARATED = {
+    InFront.SILENCE: (Separation.BALANCER, SILENT_IN_FRONT),
+    InFront.NO_TLS: (Separation.TLS_IN_FRONT, NO_TLS_IN_FRONT),
+}
 # What keeps every client out there: the state of the virtual server and of its pool tells more than any setting.
-STOPPED = ("NET001", "NET004", "TLS001", "TLS002", "TLS003", "CLU005", "CLU006", "CLU007")
+_OF_THE_POOL = (InFront.POOL, InFront.POOL_UNLESS_SAID, InFront.NO_TLS)
 
 
 def _at_balancer(context: RuleContext, place: EndpointStatus) -> str:
@@ -63,33 +68,28 @@ def _termination(place: EndpointStatus, context: RuleContext) -> Termination:
     return next((path.termination for path in paths), Termination.UNKNOWN)
 
 
-def settled(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
-    """The owner and the remedy of a finding, from those that its rule gave.
+def settled(card: Card, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
+    """The owner and the remedy of a finding, from those of its rule.
 
     What TLS carries is the load balancer's only where TLS ends there: passed through, it is a member's. A certificate
     is so only where that is known.
     """
-    return _whose(code, owner, for_name(remedy, context.target), hit, context)
-
-
-def _whose(code: str, owner: Owner, remedy: str, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
+    owner, remedy = hit.owner or card.owner, for_name(hit.remedy or card.remedy, context.target)
     place = _place(hit, context)
-    if place is not None and code in ("NET004", "TLS002", "TLS003", "CLU007") and context.all_down:
+    if place is not None and card.with_servers and context.all_down:
         return Owner.SERVER, SERVERS_DOWN
     if place is None or not _members_serve(context):
         return owner, remedy
-    if code in ("NET002", "NET003") and context.separated(Separation.BALANCER, place.address):
-        return Owner.BALANCER, SILENT_IN_FRONT
-    if code == "TLS001" and context.separated(Separation.TLS_IN_FRONT, place.address):
-        return Owner.BALANCER, NO_TLS_IN_FRONT
-    by_servers_too = code == "CLU006" and hit.owner is not None
-    if owner is not Owner.SERVER or code == "CLU009" or by_servers_too:
+    separation, advice = _SEPARATED.get(card.in_front, (None, ""))
+    if separation is not None and context.separated(separation, place.address):
+        return Owner.BALANCER, advice
+    said = card.in_front is InFront.POOL_UNLESS_SAID and hit.owner is not None
+    if owner is not Owner.SERVER or card.in_front is InFront.CARD or said:
         return owner, remedy
-    if code in STOPPED:
+    if card.in_front in _OF_THE_POOL:
         return Owner.BALANCER, _at_balancer(context, place)
     ends = _termination(place, context)
-    sure = code.startswith("CRT") or code == "TLS007"
-    passed = ends is Termination.PASS_THROUGH or (sure and ends is not Termination.TERMINATED)
-    if passed:
+    sure = card.family == "CRT" or card.in_front is InFront.KNOWN_END_OF_TLS
+    if ends is Termination.PASS_THROUGH or (sure and ends is not Termination.TERMINATED):
         return owner, remedy
     return Owner.BALANCER, remedy.replace(INSTALL, "Install it on the load balancer, where TLS ends.")

@@ -6,12 +6,12 @@ differ. Importing the rules takes the whole model with it, which costs three tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Callable, Iterable
+from dataclasses import Field, fields
 from functools import lru_cache
 from typing import Any
 
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Reference
+from semscheck.model.findings import Card, Confidence, ImpactKind, InFront, Owner, Reference, Role, Stops
 from semscheck.model.target import Severity
 
 HEAD = '''"""Generated from the rules by `make docs`; do not edit. See `semscheck.rules.printed`."""
@@ -24,6 +24,18 @@ from typing import Any
 CARDS: tuple[dict[str, Any], ...] = (
 '''
 _TAIL = ")\n"
+
+
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "severity": Severity,
+    "owner": Owner,
+    "confidence": Confidence,
+    "impact": ImpactKind,
+    "role": Role,
+    "stops": Stops,
+    "in_front": InFront,
+    "references": lambda pairs: tuple(Reference(*pair) for pair in pairs),
+}
 
 
 @lru_cache(maxsize=1)
@@ -39,23 +51,22 @@ def module(printed: Iterable[Card]) -> str:
     lines = []
     for card in printed:
         lines.append("    {\n")
-        lines += [f"        {one.name!r}: {_plain(getattr(card, one.name))!r},\n" for one in fields(Card)]
+        said = ((one.name, getattr(card, one.name)) for one in fields(Card) if _differs(card, one))
+        lines += [f"        {name!r}: {_plain(value)!r},\n" for name, value in said]
         lines.append("    },\n")
     return HEAD + "".join(lines) + _TAIL
+
+
+def _differs(card: Card, one: Field[Any]) -> bool:
+    return bool(getattr(card, one.name) != one.default)
 
 
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return tuple((reference.title, reference.url) for reference in value)
-    return None if value is None else str(value)
+    return value if isinstance(value, bool) else str(value)
 
 
 def _card(entry: dict[str, Any]) -> Card:
-    kinds = {
-        "severity": Severity(entry["severity"]),
-        "owner": Owner(entry["owner"]),
-        "confidence": Confidence(entry["confidence"]),
-        "impact": ImpactKind(entry["impact"]) if entry["impact"] else None,
-        "references": tuple(Reference(*pair) for pair in entry["references"]),
-    }
-    return Card(**{**entry, **kinds})
+    typed = {name: _TYPES[name](value) if name in _TYPES else value for name, value in entry.items()}
+    return Card(**typed)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semscheck.model.analysis import BalancingPath, Method
-from semscheck.model.findings import Finding, ImpactKind, Owner, Status
+from semscheck.model.findings import Finding, ImpactKind, Owner, Role, Status, root_of
 from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
 from semscheck.model.target import DEFAULT_PORT, Severity
@@ -25,9 +25,6 @@ from semscheck.rules.remedies import STEP_WORDS
 
 FOUND = (Severity.CRITICAL, Severity.WARNING)
 TITLES = 3  # of other findings, said in one line; the report holds them all
-CRASH = "SEM001"
-CUT_SHORT = "SEM002"
-STILL_SENDS = "BAL012"  # connections through the balancer that fail
 _STEP = re.compile(r"^(?:\d{1,3}\.|-) +")
 _SENTENCE = re.compile(r"(?<=[a-z)\d\"][.!?]) +(?=[A-Z])")
 
@@ -68,16 +65,14 @@ def _cut(context: RuleContext) -> Impact | None:
 
 
 def consequences(findings: Sequence[Finding], cause: int) -> tuple[Finding, ...]:
-    """All that a finding explains, directly or through another one."""
-    explained: set[int] = {cause}
-    while more := {at for at, f in enumerate(findings) if f.caused_by in explained} - explained:
-        explained |= more
-    return tuple(findings[at] for at in sorted(explained - {cause}))
+    """All that a finding which stands for itself explains, directly or through another one."""
+    roots = ((at, root_of(findings, at)) for at in range(len(findings)))
+    return tuple(findings[at] for at, root in roots if root == cause != at)
 
 
 def _lead(context: RuleContext, findings: tuple[Finding, ...]) -> int:
     """The index of the finding to tell of: the cause of what users notice most, before what could not be told."""
-    if context.of(Cut) and (cut := [at for at, f in enumerate(findings) if f.code == CUT_SHORT]):
+    if context.of(Cut) and (cut := [at for at, f in enumerate(findings) if f.role is Role.CUT_SHORT]):
         return cut[0]
     roots = [at for at, finding in enumerate(findings) if finding.caused_by is None]
     told = [at for at in roots if findings[at].severity in FOUND]
@@ -93,7 +88,7 @@ def _lead(context: RuleContext, findings: tuple[Finding, ...]) -> int:
 
 def _cause(first: Finding, explained: Sequence[Finding]) -> str:
     text = _sentence(first.summary)
-    if first.subject.kind == "member" and any(finding.code == STILL_SENDS for finding in explained):
+    if first.subject.kind == "member" and any(finding.role is Role.STILL_SENDS for finding in explained):
         return f"{text[:-1]}; the load balancer still sends clients there."
     return text
 
@@ -106,8 +101,8 @@ def _sentence(text: str) -> str:
 def _owners(first: Finding, explained: Sequence[Finding]) -> tuple[Owner, ...]:
     """Who acts first; then who has to act as well, where clients are still sent to what has failed."""
     if first.owner is Owner.SEMSCHECK:
-        return (first.owner,) if first.code == CRASH else ()
-    also = [f.owner for f in explained if f.code == STILL_SENDS]
+        return (first.owner,) if first.role is Role.CRASH else ()
+    also = [f.owner for f in explained if f.role is Role.STILL_SENDS]
     return tuple(dict.fromkeys((first.owner, *also)))
 
 

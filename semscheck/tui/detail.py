@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from semscheck.model.findings import Card, Confidence, Finding, Reference
+from semscheck.model.findings import Card, Confidence, Finding, Reference, root_of
 from semscheck.model.report import Report
 from semscheck.model.target import Target
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures.pictures import called
-from semscheck.report.folding import root_of
 from semscheck.report.story import evidence_lines
 from semscheck.report.text.lines import Line, Span
 from semscheck.report.wording import LABELS, SYMBOLS, mark_of

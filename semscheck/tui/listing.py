@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from semscheck.model.findings import Finding, Owner
+from semscheck.model.findings import Finding, Owner, root_of
 from semscheck.model.target import Severity, Target
-from semscheck.report.folding import root_of
 from semscheck.report.wording import LABELS, OWNER, SEVERITY_ORDER, mark_of
 
 

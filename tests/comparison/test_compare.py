@@ -18,6 +18,7 @@ from semscheck.model.findings import (
     Confidence,
     Owner,
     Reference,
+    Role,
     State,
     Status,
     Subject,
@@ -503,7 +504,9 @@ def test_a_run_that_measured_nothing() -> None:
     failed = at(steady(), later=DAY)
     nothing = replace(failed, observations=(Cut(id="run-1", at_s=0.0, reason="cancelled"),))
     assert "run 2 measured nothing" in refused(at(steady()), nothing)
-    no_network = reports.finding("SEM003", Severity.UNKNOWN, subject=Subject("run", "run"))
+    no_network = reports.finding(
+        "SEM003", Severity.UNKNOWN, role=Role.NO_NETWORK, subject=Subject("run", "run")
+    )
     assert "run 2 measured nothing" in refused(at(steady()), replace(failed, findings=(no_network,)))
 
 

@@ -10,7 +10,7 @@ from semscheck.model.findings import Owner, Subject
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
 from semscheck.rules.ownership import settled
-from semscheck.rules.rule import Hit
+from semscheck.rules.rule import Hit, cards
 from tests.rules.netscene import CLIENT, FQDN, VIP, Scene, cluster, down, no_http, no_tls, path, serves
 
 TWO = cluster(2)
@@ -62,8 +62,9 @@ def test_a_certificate_is_the_balancers_where_tls_ends_there(
     scene = Scene(
         TWO, serves(VIP), serves(CLIENT[0]), serves(CLIENT[1]), paths=[path(termination=termination)]
     )
-    hit = Hit(subject=Subject("address", FQDN, VIP, 443), summary="The certificate expired.")
+    hit = Hit(subject=Subject("address", FQDN, VIP, 443), summary="It expired.", remedy="Renew it.")
     context = RuleContext(scene.snapshot, scene.analysis)
-    whose, remedy = settled(code, Owner.SERVER, "Renew it.", hit, context)
+    card = next(card for card in cards() if card.code == code)
+    whose, remedy = settled(card, hit, context)
     assert whose is owner
     assert remedy == "Renew it."

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semscheck.model.findings import Owner
+from semscheck.model.findings import Owner, root_of
 from semscheck.model.target import Severity
-from semscheck.report.folding import root_of
 from semscheck.tui.listing import Filter, Order, View, member_of, rows
 from tests.tui import reports
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from semscheck.model.comparison import Comparison
     from semscheck.model.report import Report
 
-SITES_DIFFER = "BAL014"
-
 
 def compare(options: Namespace) -> int:
     """`semscheck compare`. Raises CommandError."""
@@ -45,11 +43,12 @@ def _comparison(paths: Sequence[str], *, quiet: bool) -> Comparison:
 def comparison(reports: Sequence[Report]) -> Comparison:
     """Two or more reports compared, all of them as this version judges them."""
     from semscheck.comparison.compare import compare as compared
+    from semscheck.comparison.places import CODE
     from semscheck.model.report import Snapshot
     from semscheck.pipeline import judge_snapshot
     from semscheck.rules.printed import cards
 
-    card = next((card for card in cards() if card.code == SITES_DIFFER), None)
+    card = next((card for card in cards() if card.code == CODE), None)
     # Another version's rules would show as differences of the cluster.
     seen = (Snapshot(target=it.target, run=it.run, observations=it.observations) for it in reports)
     return compared([judge_snapshot(it) for it in seen], card=card)

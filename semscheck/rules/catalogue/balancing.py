@@ -9,7 +9,7 @@ from math import comb
 from typing import Any
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.model.vendors import GENERAL
@@ -252,6 +252,7 @@ def _is_unsticky(path: BalancingPath, method: Method) -> bool:
             "observer; the finding is then BAL002, which is the same misconfiguration."
         ),
         references=(refs.KB_156803,),
+        decides="how new connections are spread",
     )
 )
 @_each_settled_path
@@ -467,6 +468,7 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
             "BAL003 say so instead."
         ),
         references=(refs.KB_156803, refs.RFC_6265),
+        decides="whether a client stays with its server",
     )
 )
 @_each_path
@@ -756,6 +758,7 @@ def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
         seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
         severity_note="critical where more than half of the connections end so",
         references=(refs.KB_156803,),
+        role=Role.STILL_SENDS,
     )
 )
 @_each_path

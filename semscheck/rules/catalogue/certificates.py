@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.names import (
     is_wildcard,
     matches_alternative_names,
@@ -882,6 +882,7 @@ def _sent(context: RuleContext) -> tuple[Presented, ...]:
         seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The "
         "signature of a self-signed certificate is not looked at.",
         references=(refs.SP_800_57, refs.RFC_9155),
+        role=Role.OUR_POLICY,
     )
 )
 def weak(context: RuleContext) -> Answers:

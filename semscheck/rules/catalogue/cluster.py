@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semscheck.model.analysis import EndpointStatus, Reach
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, ImpactKind, InFront, Owner, Role, Stops, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
 from semscheck.rules import references as refs
@@ -216,6 +216,8 @@ def versions_differ(context: RuleContext) -> Answers:
         remedy="Fix what stops the first address; the finding for that address has the steps.",
         seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
         references=(refs.KB_156803,),
+        in_front=InFront.POOL,
+        decides="whether anything serves there",
     )
 )
 def service_down(context: RuleContext) -> Answers:
@@ -278,6 +280,8 @@ def is_product(exchanges: Sequence[Exchange]) -> bool:
             "Status alone is no measure: the product sends its own “not found” page with status 200."
         ),
         references=(refs.NMAP,),
+        role=Role.OTHER_SITE,
+        in_front=InFront.POOL_UNLESS_SAID,
     )
 )
 def not_this_product(context: RuleContext) -> Answers:
@@ -362,6 +366,9 @@ def _what_it_shows(seen: Exchange) -> str:
         remedy="1. Restart the server's services.\n2. Give the load balancer's health check a page to ask for.",
         seen_by="A request was sent after a good handshake, and no complete answer came within the timeout.",
         references=(refs.KB_156803,),
+        stops=Stops.PAGE,
+        in_front=InFront.POOL,
+        with_servers=True,
     )
 )
 def no_answer(context: RuleContext) -> Answers:
@@ -409,6 +416,7 @@ def no_answer(context: RuleContext) -> Answers:
         references=(refs.KB_156803,),
         title="Slow pages",
         impact=ImpactKind.SLOW,
+        in_front=InFront.CARD,
     )
 )
 def slow_page(context: RuleContext) -> Answers:

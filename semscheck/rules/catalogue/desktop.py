@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import (
     Certificate,
     Enrolment,
@@ -65,6 +65,7 @@ _OWN_NAME = steps(
             "members in the profile it cannot be determined."
         ),
         references=(refs.KB_156803, refs.KB_STAMP),
+        role=Role.OWN_NAME,
     )
 )
 def bound_to_member(context: RuleContext) -> Answers:

@@ -63,6 +63,8 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
         ),
         severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
         references=(refs.RFC_2308, refs.RFC_1034),
+        decides="whether the name exists",
+        of_names=True,
     )
 )
 def no_such_name(context: RuleContext) -> Answers:
@@ -380,6 +382,8 @@ def _server_name(one: ResolverAnalysis) -> str:
         ),
         severity_note="warning where the profile names all addresses as balancers and they lead to the same member",
         references=(refs.KB_ROUND_ROBIN, refs.KB_156803, refs.RFC_6724),
+        decides="whether the name's addresses rotate",
+        of_names=True,
     )
 )
 def dns_round_robin(context: RuleContext) -> Answers:

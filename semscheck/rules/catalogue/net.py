@@ -8,7 +8,7 @@ from statistics import median
 
 from semscheck.model.analysis import EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, InFront, Owner, Stops, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -92,6 +92,8 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
         ),
         seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
         references=(refs.RFC_9293,),
+        stops=Stops.CONNECTION,
+        in_front=InFront.POOL,
     )
 )
 def refused(context: RuleContext) -> Answers:
@@ -136,6 +138,8 @@ _WHICH = (
         ),
         seen_by=f"No packet came back within the timeout: filtered, or the host is down. {NOT_DOWN}",
         references=(refs.RFC_9293,),
+        stops=Stops.CONNECTION,
+        in_front=InFront.SILENCE,
     )
 )
 def timed_out(context: RuleContext) -> Answers:
@@ -162,6 +166,8 @@ def timed_out(context: RuleContext) -> Answers:
         remedy="Check the route and the firewalls between this desktop's network and the address.",
         seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
         references=(refs.RFC_1122_UNREACHABLE,),
+        stops=Stops.CONNECTION,
+        in_front=InFront.SILENCE,
     )
 )
 def no_route(context: RuleContext) -> Answers:
@@ -202,6 +208,9 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
         ),
         seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
         references=(refs.RFC_9293,),
+        stops=Stops.CONNECTION,
+        in_front=InFront.POOL,
+        with_servers=True,
     )
 )
 def reset(context: RuleContext) -> Answers:

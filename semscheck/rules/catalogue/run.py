@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import Connection, Crash, Cut, DnsAnswer
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
@@ -34,6 +34,7 @@ SHOWN = 3
             "results stand."
         ),
         seen_by="The guard around every probe and every rule.",
+        role=Role.CRASH,
     )
 )
 def probe_crashed(context: RuleContext) -> Answers:
@@ -59,6 +60,7 @@ def probe_crashed(context: RuleContext) -> Answers:
         why="What was not tested may be broken.",
         remedy="Run the check again; give it more time with `--deadline SECONDS` if it ran out.",
         seen_by="The run's own clock and its list of unfinished parts.",
+        role=Role.CUT_SHORT,
     )
 )
 def incomplete(context: RuleContext) -> Answers:
@@ -99,6 +101,7 @@ def _tried(number: int, one: str, many: str) -> str:
             "No name server, no address of the FQDN and no member sent anything back. A missing default route "
             "alone is not this."
         ),
+        role=Role.NO_NETWORK,
     )
 )
 def no_network(context: RuleContext) -> Answers:
@@ -143,6 +146,7 @@ def no_network(context: RuleContext) -> Answers:
             "has to answer before a run can be ok. Where a critical or unknown finding stands, that "
             "says more, and this is left out."
         ),
+        role=Role.NOT_MEASURED,
     )
 )
 def not_measured(context: RuleContext) -> Answers:

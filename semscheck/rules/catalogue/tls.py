@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, InFront, Owner, Role, Stops, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
@@ -117,6 +117,8 @@ def _said(failure: Failure) -> str:
         seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what "
         "they say is in the evidence.",
         references=(refs.RFC_8446,),
+        stops=Stops.TLS,
+        in_front=InFront.NO_TLS,
     )
 )
 def not_tls(context: RuleContext) -> Answers:
@@ -152,6 +154,9 @@ def not_tls(context: RuleContext) -> Answers:
         "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
         "versions) is never reported as this.",
         references=(refs.RFC_8446_ALERTS,),
+        stops=Stops.TLS,
+        in_front=InFront.POOL,
+        with_servers=True,
     )
 )
 def handshake_refused(context: RuleContext) -> Answers:
@@ -214,6 +219,9 @@ _RESTART = (
         seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
         "the step's timeout.",
         references=(refs.RFC_8899,),
+        stops=Stops.TLS,
+        in_front=InFront.POOL,
+        with_servers=True,
     )
 )
 def handshake_stalled(context: RuleContext) -> Answers:
@@ -295,6 +303,7 @@ def _shown(version: str) -> str:
         seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, "
         "and the version that the server chose.",
         references=(refs.RFC_8996,),
+        role=Role.OUR_POLICY,
     )
 )
 def legacy_protocol(context: RuleContext) -> Answers:
@@ -341,6 +350,7 @@ def legacy_protocol(context: RuleContext) -> Answers:
         "not the reason (that is CRT011). An address that leads to several servers, some of which take the default "
         "policy, is left to what is said of each server.",
         references=(refs.RFC_9325,),
+        role=Role.OUR_POLICY,
     )
 )
 def legacy_cryptography(context: RuleContext) -> Answers:
@@ -590,6 +600,7 @@ def client_certificate_requested(context: RuleContext) -> Answers:
         "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses "
         "with a name, too.",
         references=(refs.RFC_6066,),
+        in_front=InFront.KNOWN_END_OF_TLS,
     )
 )
 def needs_sni(context: RuleContext) -> Answers:

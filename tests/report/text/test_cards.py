@@ -90,7 +90,8 @@ def test_the_catalogue_as_json() -> None:
     (rule,) = read["rules"]
     assert rule["severity"] == "critical"
     assert rule["references"][1] == {"title": "A book", "url": None}
-    assert set(rule) == set(Card.__dataclass_fields__)
+    for_judging = {"role", "stops", "in_front", "with_servers", "decides", "of_names"}
+    assert set(rule) == set(Card.__dataclass_fields__) - for_judging
 
 
 def test_the_documentation_has_a_page_for_every_rule_and_an_index() -> None:
