@@ -63,9 +63,10 @@ def _program_folder() -> Iterator[tuple[str, Path]]:
         yield PROGRAM, Path(sys.executable).resolve().parent / "profiles"
 
 
-def known_profiles() -> tuple[KnownProfile, ...]:
-    """All that are found, those that cannot be used included, in the order in which they count."""
-    return tuple(known for source, folder in folders() for known in _of_folder(source, folder))
+def known_profiles(*first: tuple[str, Path]) -> tuple[KnownProfile, ...]:
+    """All that are found, those that cannot be used included, in the order in which they count. first: further
+    folders."""
+    return tuple(known for source, folder in (*first, *folders()) for known in _of_folder(source, folder))
 
 
 def _of_folder(source: str, folder: Path) -> Iterator[KnownProfile]:

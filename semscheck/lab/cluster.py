@@ -13,7 +13,6 @@ import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from semscheck.files import temporary_folder
@@ -26,7 +25,7 @@ from semscheck.lab.members.member import RunningMember, SessionStores
 from semscheck.lab.members.tls import Contexts
 from semscheck.lab.place import Endpoint, LabError, Place, find_place
 from semscheck.lab.truth import Ledger, Outcome, Served
-from semscheck.lab.world import Behaviour, Ipv6, World
+from semscheck.lab.world import Balancer, Behaviour, Ipv6, World
 
 __all__ = ["Lab", "LabError", "LabMember", "LabThread"]
 
@@ -71,9 +70,7 @@ class Lab:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     # What there is
@@ -229,32 +226,25 @@ class Lab:
         contexts = Contexts(Forge(), self._directory)
         stores = SessionStores(self.world.seed)
         for member, at in zip(self.world.members, place.members, strict=True):
-            await self._start_member(RunningMember(self.world, member, at, contexts, self._ledger, stores))
+            running = RunningMember(self.world, member, at, contexts, self._ledger, stores)
+            self._members[member.name] = running
+            await self._begin(running)
         for number, view in enumerate((self.world.dns, *self.world.other_dns)):
-            await self._start_server(
+            self._servers.append(
                 NameServer(Zone(self.world, view, place, number), place.name_servers[number])
             )
+            await self._begin(self._servers[-1])
         if self.world.balancer is not None:
-            await self._start_balancer(
-                RunningBalancer(self.world, self.world.balancer, place, contexts, self._ledger)
-            )
+            await self._start_balancer(place, self.world.balancer, contexts)
 
-    async def _start_member(self, member: RunningMember) -> None:
-        self._members[member.declared.name] = member
-        self._stack.push_async_callback(member.close)
-        await member.start()
+    async def _begin(self, part: RunningMember | NameServer | RunningBalancer) -> None:
+        self._stack.push_async_callback(part.close)
+        await part.start()
 
-    async def _start_server(self, server: NameServer) -> None:
-        self._servers.append(server)
-        self._stack.push_async_callback(server.close)
-        await server.start()
-
-    async def _start_balancer(self, balancer: RunningBalancer) -> None:
-        self._balancer = balancer
-        self._stack.push_async_callback(balancer.close)
-        await balancer.start()
-        declared = self.world.balancer
-        if declared is not None and declared.others.rate_per_s > 0:
+    async def _start_balancer(self, place: Place, declared: Balancer, contexts: Contexts) -> None:
+        self._balancer = RunningBalancer(self.world, declared, place, contexts, self._ledger)
+        await self._begin(self._balancer)
+        if declared.others.rate_per_s > 0:
             end = self.place.balancers[0][1]
             self._crowd = Crowd(end, self.place.other_source, self.fqdn, self.world.seed, self._ledger)
             self._crowd.rate_per_s = declared.others.rate_per_s
@@ -301,9 +291,7 @@ class LabThread:
             raise LabError("the lab did not start in time")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_S)

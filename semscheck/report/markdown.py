@@ -12,7 +12,7 @@ from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line, visible
 from semscheck.report.folding import Group, grouped
-from semscheck.report.story import as_typed, enrolled, local_and_utc, next_steps, resolved, servers, story
+from semscheck.report.story import as_typed, facts, next_steps, servers, story
 from semscheck.report.text.prose import paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
@@ -52,19 +52,9 @@ def _state(mark: Mark) -> str:
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    run, target = report.run, report.target
-    name = markdown(words.target_name(target), 520)
-    sources = markdown(words.listed(run.vantage.source_addresses), 200)
-    desktop = markdown(run.vantage.host, 100) or "unknown"
-    took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
-    return [
-        ("Target", f"{name}, port {target.port}{_notes(report)}"),
-        ("Resolves to", markdown(resolved(report), 400)),
-        ("Enrolled", markdown(enrolled(report), 300)),
-        ("When", f"{local_and_utc(run.started)}, {took}"),
-        ("From", f"{desktop}{f' ({sources})' if sources else ''}, {markdown(run.vantage.platform, 100)}"),
-        ("Seen", _seen(report)),
-    ]
+    (checked, name), *rest = facts(report)
+    shown = [(label, markdown(text, 400)) for label, text in rest]
+    return [(checked, markdown(name, 520) + _notes(report)), *shown, ("Seen", _seen(report))]
 
 
 def _notes(report: Report) -> str:

@@ -132,6 +132,34 @@ def _member(member: Member) -> str:
 # --- facts for a ticket --------------------------------------------------------------------------------------
 
 
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What was checked, when and from where."""
+    run, target = report.run, report.target
+    took = "not finished" if run.duration_s is None else f"took {words.duration(run.duration_s)}"
+    sources = words.listed(list(run.vantage.source_addresses))
+    host = f"{run.vantage.host or 'unknown'}{f' ({sources})' if sources else ''}"
+    return [
+        ("Checked", f"{words.target_name(target)}, port {target.port}"),
+        ("Resolves to", resolved(report)),
+        ("Enrolled", enrolled(report)),
+        ("When", f"{local_and_utc(run.started)}, {took}"),
+        ("From", f"{host}, {run.vantage.platform}"),
+    ]
+
+
+def notes(report: Report) -> list[str]:
+    """What has to be known to read a report."""
+    run = report.run
+    told = [words.LAB] if words.of_a_lab(run) else []
+    told += [words.REPLAY] if run.origin == "replay" else []
+    if run.redacted:
+        told.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
+    if run.finished is None:
+        told.append("The run did not end: this is what was measured until then.")
+    note = words.target_note(report.target)
+    return [*told, note] if note else told
+
+
 def local_and_utc(when: datetime) -> str:
     """ "2026-03-01 13:30:00 (UTC+01:00), 12:30:00 UTC": the reader's clock and the one of logs."""
     here = when.astimezone()

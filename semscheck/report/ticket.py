@@ -11,15 +11,7 @@ from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.folding import Group, grouped
 from semscheck.report.markdown import repeat
-from semscheck.report.story import (
-    enrolled,
-    evidence_lines,
-    local_and_utc,
-    next_steps,
-    resolved,
-    servers,
-    story,
-)
+from semscheck.report.story import evidence_lines, facts, next_steps, notes, servers, story
 from semscheck.report.text.prose import paragraphs
 
 COLUMNS = 78
@@ -35,7 +27,7 @@ def render(report: Report) -> str:
     parts = [
         [f"Subject: {target}: {impact.rstrip('.')}"],
         _lines([(line.label or _verdict(report), line.text) for line in story(report)]),
-        _lines(_facts(report)),
+        _lines([*facts(report), *(("Note", note) for note in notes(report))]),
         _servers(report),
         _findings(report),
         _listed("Next", next_steps(report)),
@@ -61,25 +53,6 @@ def _hanging(start: str, text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     ) or [start.rstrip()]
-
-
-def _facts(report: Report) -> list[tuple[str, str]]:
-    run = report.run
-    sources = words.listed(list(run.vantage.source_addresses))
-    notes = [words.LAB] if words.of_a_lab(run) else []
-    notes += ["Names and addresses are pseudonyms."] if run.redacted else []
-    notes += [note] if (note := words.target_note(report.target)) else []
-    return [
-        ("Checked", f"{words.target_name(report.target)}, port {report.target.port}"),
-        ("Resolves to", resolved(report)),
-        ("Enrolled", enrolled(report)),
-        (
-            "From",
-            f"{run.vantage.host or 'unknown'}{f' ({sources})' if sources else ''}, {run.vantage.platform}",
-        ),
-        ("When", local_and_utc(run.started)),
-        *(("Note", note) for note in notes),
-    ]
 
 
 def _servers(report: Report) -> list[str]:

@@ -23,7 +23,6 @@ from semscheck.model.target import MAX_CONNECTIONS
 THEMES = ("dark", "light", "contrast")
 MAX_RECENT = 20
 _MAX_BYTES = 256 * 1024  # of a file of ours; more is not ours
-_MAX_PROFILE_BYTES = 64 * 1024
 _MAX_LISTED = 500  # names looked at in one directory
 _RUN = re.compile(r"[0-9A-Za-z-]{1,64}")  # a run's id
 
@@ -184,32 +183,11 @@ def open_store(trouble: Callable[[str], None] = lambda _: None) -> Store:
     return Store(user_folder(user_config_path), user_folder(user_state_path), trouble)
 
 
-def find_profiles(*directories: Path) -> tuple[Path, ...]:
-    """Files *.toml with a [target] in these directories (not below them), in the order of their names."""
-    found: list[Path] = []
-    for directory in directories:
-        found += [path for path in sorted(_listed(directory)) if _is_profile(path)]
-    return tuple(dict.fromkeys(found))
-
-
 def _listed(directory: Path) -> list[Path]:
     """What is in a folder, so many at most; nothing of one that cannot be read."""
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         return [directory / it.name for it, _ in zip(entries, range(_MAX_LISTED), strict=False)]
     return []
-
-
-def _is_profile(path: Path) -> bool:
-    import tomllib
-
-    if path.suffix != ".toml" or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_PROFILE_BYTES + 1)
-        return len(raw) <= _MAX_PROFILE_BYTES and "target" in tomllib.loads(raw.decode("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
 
 
 def _settings_from(data: dict[str, Any]) -> Settings:

@@ -125,3 +125,22 @@ def test_profiles_lists_them_with_where_they_come_from(
     assert f"cannot be used: target.prot: unknown key; did you mean port? {site / 'b.toml'}" in (
         capsys.readouterr().out
     )
+
+
+def test_the_screens_offer_this_folders_and_those_that_are_found(
+    user: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from semscheck.cli.commands.tui import _profiles
+
+    here = tmp_path / "here"
+    (here / "dir.toml").mkdir(parents=True)
+    (here / "b.toml").write_text('[target]\nfqdn = "keys.example.com"\n')
+    (here / "pyproject.toml").write_text("[project]\n")
+    (here / "broken.toml").write_text("[target")
+    (here / "latin.toml").write_bytes(b"[target]\n# \xff\n")
+    (here / "target.txt").write_text('[target]\nfqdn = "keys.example.com"\n')
+    (user / "a.toml").write_text('[target]\nfqdn = "other.example.com"\n')
+    monkeypatch.chdir(here)
+    assert _profiles() == (here / "b.toml", user / "a.toml")
+    monkeypatch.chdir(user)
+    assert _profiles() == (user / "a.toml",)

@@ -41,7 +41,7 @@ def test_what_a_ticket_needs_is_there() -> None:
     shown = markdown.render(reports.round_robin())
     for part in (
         "**✖ critical**: keys.example.com sends each new connection",
-        "- **Target**: keys.example.com, port 443",
+        "- **Checked**: keys.example.com, port 443",
         "- **When**: 2026-03-01 12:30:00 UTC, took 4.2 s",
         "- **Resolves to**: 192.0.2.100",
         "- **From**: desk-17 (203.0.113.77), Linux 6.1 (x86_64)",
@@ -145,7 +145,7 @@ def test_a_name_in_another_script_stands_both_ways() -> None:
     report = reports.healthy()
     name = replace(report.target, fqdn="xn--schlssel-95a.example.com", fqdn_shown="schlüssel.example.com")
     shown = markdown.render(replace(report, target=name))
-    assert "- **Target**: schlüssel.example.com (xn--schlssel-95a.example.com), port 443\n" in shown
+    assert "- **Checked**: schlüssel.example.com (xn--schlssel-95a.example.com), port 443\n" in shown
 
 
 def test_what_has_to_be_known_of_the_target_is_said() -> None:

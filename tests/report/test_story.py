@@ -130,7 +130,7 @@ def test_a_ticket_has_what_its_reader_needs() -> None:
         "Critical     About 1 in 3 connections fails (10 of 30).\n",
         "Resolves to  192.0.2.100",
         "Enrolled     keys.example.com\n",
-        "When         2026-03-01 12:30:00 UTC\n",
+        "When         2026-03-01 12:30:00 UTC, took",
         "Server ",
         "no connection: connection refused",
         "1. critical, load balancer administrator: round robin (BAL001)",

@@ -8,7 +8,7 @@ import pytest
 
 from semscheck.files import write_atomically
 from semscheck.model.findings import Status
-from semscheck.tui.store import MAX_RECENT, Recent, Settings, Store, find_profiles
+from semscheck.tui.store import MAX_RECENT, Recent, Settings, Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -136,16 +136,3 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_profiles_are_files_with_a_target(tmp_path):
-    (tmp_path / "b.toml").write_text('[target]\nfqdn = "keys.example.com"\n')
-    (tmp_path / "a.toml").write_text("[target]\n")
-    (tmp_path / "pyproject.toml").write_text("[project]\n")
-    (tmp_path / "broken.toml").write_text("[target")
-    (tmp_path / "latin.toml").write_bytes(b"[target]\n# \xff\n")
-    (tmp_path / "big.toml").write_text("[target]\n" + "#" * 70_000)
-    (tmp_path / "dir.toml").mkdir()
-    (tmp_path / "target.txt").write_text("[target]\n")
-    found = find_profiles(tmp_path, tmp_path / "absent", tmp_path)
-    assert [it.name for it in found] == ["a.toml", "b.toml"]

@@ -214,10 +214,10 @@ def _save_profile(target: Target) -> str:
 
 
 def _profiles() -> tuple[Path, ...]:
-    from semscheck.cli.known_profiles import folders
-    from semscheck.tui.store import find_profiles
+    from semscheck.cli.known_profiles import known_profiles
 
-    return find_profiles(Path.cwd(), *(folder for _, folder in folders()))
+    usable = (known.path for known in known_profiles(("here", Path.cwd())) if known.fqdn is not None)
+    return tuple(dict.fromkeys(usable))
 
 
 def _scenarios() -> tuple[Scenario, ...]:

@@ -27,7 +27,7 @@ from semscheck.report.figures.pictures import Pictures, called, pictures_of
 from semscheck.report.folding import folded, tally
 from semscheck.report.html.figures import figure, place
 from semscheck.report.html.style import page, state
-from semscheck.report.story import evidence_lines, local_and_utc, next_steps, proof, resolved, story
+from semscheck.report.story import evidence_lines, local_and_utc, next_steps, notes, proof, resolved, story
 from semscheck.report.text.page import balancing_facts, signal_facts
 from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, Mark
@@ -221,11 +221,12 @@ class _Document:
         shown = "".join(
             f"<div><dt>{name}</dt><dd>{esc(safe.one_line(value, 520))}</dd></div>" for name, value in facts
         )
+        told = "".join(f'<p class="note">{esc(note)}</p>' for note in notes(report))
         return (
             '<header><p class="top"><span><b>semscheck</b> report</span>'
             f"<span>{esc(words.stamp(report.run.started))}</span></p>"
             f'<div class="head {mark.value}">{state(mark)}{self.story()}<dl class="facts">{shown}</dl></div>'
-            f"{self.notes()}</header>"
+            f"{told}</header>"
         )
 
     def story(self) -> str:
@@ -240,19 +241,6 @@ class _Document:
     def next(self) -> str:
         steps = "".join(f"<li>{_spans(step)}</li>" for step in next_steps(self._report))
         return f'<div class="card"><ul class="steps">{steps}</ul></div>' if steps else ""
-
-    def notes(self) -> str:
-        run = self._report.run
-        notes = [words.LAB] if words.of_a_lab(run) else []
-        if run.origin == "replay":
-            notes.append(words.REPLAY)
-        if run.redacted:
-            notes.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
-        if run.finished is None:
-            notes.append("The run did not end: this is what was measured until then.")
-        if note := words.target_note(self._report.target):
-            notes.append(note)
-        return "".join(f'<p class="note">{note}</p>' for note in notes)
 
     def foot(self) -> str:
         report = self._report

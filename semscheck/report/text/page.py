@@ -21,7 +21,7 @@ from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
-from semscheck.report.story import evidence_lines, next_steps, story
+from semscheck.report.story import evidence_lines, next_steps, notes, story
 from semscheck.report.text.lines import Line, Span, cut, fit, printed, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.text.watch import timeline
@@ -117,16 +117,7 @@ class _Writer:
     def head(self, report: Report, now: datetime | None) -> list[Line]:
         lines = story_lines(report, self.columns)
         lines += [(), *((Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns))]
-        return [*lines, *(self.plain(self.notes(report)))]
-
-    def notes(self, report: Report) -> list[str]:
-        lines = [words.LAB] if words.of_a_lab(report.run) else []
-        if report.run.origin == "replay":
-            lines.append(words.REPLAY)
-        if report.run.redacted:
-            lines.append("Redacted: names and addresses are pseudonyms, the same everywhere in this report.")
-        note = words.target_note(report.target)
-        return [*lines, note] if note else lines
+        return [*lines, *(self.plain(notes(report)))]
 
     def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
         return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
