@@ -7,7 +7,10 @@ cookie decoding that they rest on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from semscheck.model.analysis import Analysis
+from semscheck.model.labels import labels_among
 from semscheck.model.report import Snapshot
 
 
@@ -21,11 +24,11 @@ def analyse(snapshot: Snapshot) -> Analysis:
     from semscheck.analysis.watch import watch_analysis
 
     if (watched := watch_analysis(snapshot)) is not None:
-        return Analysis(watch=watched)
+        return _labelled(Analysis(watch=watched), snapshot)
     dns = dns_analysis(snapshot)
     where = places(snapshot, dns)
     sampled = paths(snapshot, where)
-    return Analysis(
+    found = Analysis(
         dns=dns,
         places=where,
         members=interfaces(snapshot.target, where),
@@ -34,3 +37,8 @@ def analyse(snapshot: Snapshot) -> Analysis:
         balancing=worst(sampled),
         contrasts=contrasts(snapshot, where),
     )
+    return _labelled(found, snapshot)
+
+
+def _labelled(found: Analysis, snapshot: Snapshot) -> Analysis:
+    return replace(found, labels=labels_among(found.answered_by, snapshot.target))

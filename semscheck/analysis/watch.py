@@ -26,6 +26,7 @@ from semscheck.model.analysis import (
     WatchAnalysis,
     WatchMark,
 )
+from semscheck.model.labels import LabelKind
 from semscheck.model.observations import DnsAnswer, Handshake, Mark, Sample, SystemResolution, WatchPlan
 from semscheck.model.report import Snapshot
 
@@ -36,7 +37,7 @@ STEADY = 3  # answers of one server in a row, after which it is the only one
 FEW = 3  # tickets of one key that are looked at
 TURNS = 5  # of one length, after which a server comes in its turn
 LONG_RUNS = 4  # answers in a row in the mean; of two servers chosen by chance it is two
-ONE_KEY = "server A"
+ONE_KEY = LabelKind.SERVER.name_of(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from semscheck.model.target import Severity
 # Two people on the telephone start a check within minutes; a failover in between is possible, so the gap
 # that there was is always said, and overlapping runs are trusted more.
 SAME_TIME_S = 300.0
-# A name that a run gave to a member that it found by itself.
-_OWN_LABEL = re.compile(r"(?:member|server|certificate|page) [A-Z]+")
 
 FindingKey = tuple[str, str, str, str | None, int | None]
 
@@ -114,7 +111,7 @@ def served_by(seat: Seat) -> tuple[str, ...] | None:
     """
     paths = [path for path in seat.report.analysis.paths if path.identified]
     names = {share.name for path in paths for share in path.members if share.count}
-    if not names or any(_OWN_LABEL.fullmatch(name) for name in names):
+    if not names or any(label.name in names for label in seat.report.analysis.labels):
         return None
     return tuple(sorted(names))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from semscheck.model.labels import Label
 from semscheck.model.text import (
     Address,
     AddressAndPort,
@@ -345,6 +346,12 @@ class BalancingPath:
     evidence: tuple[Words, ...] = ()
 
     @property
+    def answered_by(self) -> tuple[str, ...]:
+        """Everybody who answered, in any arm."""
+        in_arms = (name for arm in self.arms for name in arm.members if name)
+        return tuple(dict.fromkeys((*(share.name for share in self.members), *in_arms)))
+
+    @property
     def is_one_application(self) -> bool:
         """Several servers end TLS, and one application, or one that shares its sessions, is behind them all."""
         several = len(set(self.ticket_keys)) > 1 and self.identified_by == "http-cookie"
@@ -478,7 +485,7 @@ class WatchAnalysis:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """Everything inferred from one snapshot. balancing: the worst path, None if nothing was sampled. watch: None but
-    in a watch, of which nothing else is inferred."""
+    in a watch, of which nothing else is inferred. labels: the names of servers that this run made up."""
 
     dns: DnsAnalysis = DnsAnalysis()
     places: tuple[EndpointStatus, ...] = ()
@@ -488,3 +495,11 @@ class Analysis:
     balancing: BalancingPath | None = None
     contrasts: tuple[Contrast, ...] = ()
     watch: WatchAnalysis | None = None
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def answered_by(self) -> tuple[str, ...]:
+        """Everybody who answered, and each in the order of the paths."""
+        names = [name for path in self.paths for name in path.answered_by]
+        names += [answerer.name for answerer in self.watch.answered_by] if self.watch else []
+        return tuple(dict.fromkeys(names))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from semscheck.model.analysis import (
     WatchAnalysis,
 )
 from semscheck.model.findings import Finding, Verdict
+from semscheck.model.labels import Label, labels_among
 from semscheck.model.observations import KINDS, AnyObservation, Certificate, Observation, Sample
 from semscheck.model.report import SCHEMA, SCHEMA_MAJOR, Report, Run, Summary, Tool
 from semscheck.model.target import Target
@@ -102,6 +103,7 @@ class AnalysisShape:
     clients: tuple[ClientAccess, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     watch: WatchShape | None = None
+    labels: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +200,7 @@ def analysis_shape(analysis: Analysis) -> dict[str, object]:
         "clients": analysis.clients,
         "contrasts": analysis.contrasts,
         "watch": None if analysis.watch is None else _recast(WatchShape, OutageShape, analysis.watch),
+        "labels": analysis.labels,
     }
 
 
@@ -367,12 +370,13 @@ def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> 
         paths=tuple(map(earlier.path, balancing.paths)) if balancing else (),
         balancing=_worst(balancing) if balancing else None,
     )
+    labels = shaped.labels or labels_among(analysis.answered_by, document.target)
     return Report(
         tool=document.tool,
         run=document.run,
         target=document.target,
         summary=document.summary,
-        analysis=analysis,
+        analysis=replace(analysis, labels=labels),
         findings=tuple(map(earlier.finding, document.findings)),
         verdicts=document.verdicts,
         observations=observations,

@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Arm, Control, ShownAs
 from semscheck.net.cookies import Cookie, set_by
 from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, SentCookies
@@ -209,7 +210,7 @@ class Pairs:
         return len(self._found) < MAX_FOUND
 
     def _name(self, issued: Issued, cookie: Cookie) -> None:
-        label = f"server {chr(ord('A') + len(self._found))}"
+        label = LabelKind.SERVER.name_of(len(self._found))
         self._found[label] = cookie
         now, door = self._line.probe.record.now(), MemberEndpoint(label, self._line.destination)
         self._tracer.write_down(now, issued.sample, door, "cookie", True, None, cookie.name)

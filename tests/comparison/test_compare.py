@@ -24,6 +24,7 @@ from semscheck.model.findings import (
     Subject,
     Verdict,
 )
+from semscheck.model.labels import labels_among
 from semscheck.model.observations import Cut
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Member, Severity
@@ -308,7 +309,8 @@ def test_letters_of_two_runs_are_never_held_against_each_other() -> None:
         members=(Share(name="server A", count=32, share=1.0, share_low=0.9, share_high=1.0),),
     )
     base = keyed()
-    run = replace(base, analysis=replace(base.analysis, paths=(first,), balancing=first))
+    labels = labels_among(("server A",), base.target)
+    run = replace(base, analysis=replace(base.analysis, paths=(first,), balancing=first, labels=labels))
     assert compare([at(run), at(run, "desk-18")], card=CARD).sites_verdict.state is State.NOT_OBSERVED
 
 
@@ -355,9 +357,9 @@ def test_labels_that_a_run_made_up_are_never_held_against_each_other() -> None:
         share = replace(report.analysis.paths[0].members[0], name=f"member {letter}")
         path = replace(report.analysis.paths[0], members=(share,), identified_by="pairs")
         target = replace(report.target, members=())
-        return replace(
-            report, target=target, analysis=replace(report.analysis, paths=(path,), balancing=path)
-        )
+        labels = labels_among((share.name,), target)
+        analysis = replace(report.analysis, paths=(path,), balancing=path, labels=labels)
+        return replace(report, target=target, analysis=analysis)
 
     found = compare([at(unnamed(steady(), "A")), at(unnamed(steady(), "B"), "desk-18")])
     assert found.sites is None

@@ -13,6 +13,7 @@ import pytest
 
 from semscheck.comparison.compare import compare
 from semscheck.model.comparison import Comparison, Outcome
+from semscheck.model.labels import labels_among
 from semscheck.report import comparison as rendered
 from semscheck.report.html.style import policy
 from semscheck.report.text.lines import width
@@ -209,7 +210,8 @@ def test_names_that_a_run_made_up_are_kept_apart() -> None:
     share = replace(base.analysis.paths[0].members[0], name="member A")
     arm = replace(base.analysis.paths[0].arms[0], members=("member A",) * 4)
     path = replace(base.analysis.paths[0], members=(share,), arms=(arm,), identified_by="pairs")
-    unnamed = replace(base, analysis=replace(base.analysis, paths=(path,), balancing=path))
+    labels = labels_among(("member A",), base.target)
+    unnamed = replace(base, analysis=replace(base.analysis, paths=(path,), balancing=path, labels=labels))
     picture = rendered.strip(compare([unnamed, at(unnamed, "desk-18")]))
     assert [entry.name for entry in picture.legend] == ["run 1: member A", "run 2: member A"]
 

@@ -60,14 +60,11 @@ def _worth_of_one(controls: Sequence[Control], token: str, members: Sequence[str
             )
             for each in union:
                 shared[each] = union
-    groups = {
-        name: " or ".join(each for each in members if each in shared[name]) or name for name in sorted(sure)
-    }
-    labels = set(groups.values())
-    if len(members) > 1 and len(labels) == 1 and " or " in next(iter(labels)):
-        both = next(iter(labels)).replace(" or ", " and ")
-        why = f"{both} accept each other's TLS sessions"
-        return ControlResult(False, why, groups)
+    together = {name: tuple(each for each in members if each in shared[name]) for name in sorted(sure)}
+    groups = {name: " or ".join(each) or name for name, each in together.items()}
+    first = next(iter(together.values()))
+    if len(first) > 1 and set(together.values()) == {first}:
+        return ControlResult(False, f"{' and '.join(first)} accept each other's TLS sessions", groups)
     return ControlResult(True, "", groups)
 
 

@@ -23,6 +23,7 @@ from semscheck.analysis.balancing.routes import MOST_GROUPS
 from semscheck.analysis.balancing.statistics import cycle_with_gaps
 from semscheck.analysis.balancing.ticket_keys import UNLISTED, comes_back
 from semscheck.model.analysis import Signal
+from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Sample, Trace
 
 STRONG, FAIR, WEAK = "strong", "fair", "weak"
@@ -243,7 +244,7 @@ def _by_certificate(facts: Facts) -> tuple[Labels, str]:
         return {}, "no certificate here is one member's alone"
     order = {fingerprint: at for at, fingerprint in enumerate(sorted(presented))}
     return {
-        sample.id: f"certificate {chr(ord('A') + order[sample.certificate] % 26)}"
+        sample.id: LabelKind.CERTIFICATE.name_of(order[sample.certificate] % 26)
         for sample in facts.samples
         if sample.certificate
     }, ""
@@ -279,7 +280,7 @@ def _pages_apart(facts: Facts) -> tuple[Labels, str]:
     """Without members: pages of few kinds that come back after one another. Several servers may send one kind."""
     kinds = {s.id: _signature(s.headers, s.status) for s in facts.samples if s.status and s.status < 400}
     order = list(dict.fromkeys(kinds[s.id] for s in facts.fresh if s.id in kinds))
-    names = {kind: f"page {chr(ord('A') + at)}" for at, kind in enumerate(order)}
+    names = {kind: LabelKind.PAGE.name_of(at) for at, kind in enumerate(order)}
     fresh = [names[kinds[s.id]] for s in facts.fresh if s.id in kinds]
     if not 2 <= len(order) <= min(MOST_GROUPS, len(fresh) // 2) or not comes_back(fresh):
         return {}, "the pages look alike"

@@ -22,6 +22,7 @@ from semscheck.analysis.balancing.statistics import (
 )
 from semscheck.analysis.balancing.ticket_keys import comes_back, runs
 from semscheck.model.analysis import Method
+from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Sample, ShownAs
 
 ALPHA = 0.01
@@ -313,7 +314,7 @@ def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
             Method.UNKNOWN, why=f"{refused} of {tried} sessions were refused, too few to mean anything"
         )
     if seen.cycle_members is not None:
-        names = tuple(f"server {chr(ord('A') + at)}" for at in range(seen.cycle_members))
+        names = tuple(LabelKind.SERVER.name_of(at) for at in range(seen.cycle_members))
         return MethodEstimate(
             Method.ROTATING,
             names,

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from semscheck.model.labels import LabelKind
 from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
 
 LOOKS = 2  # tickets of a member, before its keys are taken to be known
@@ -168,7 +169,7 @@ class TicketFacts:
         """Members that showed less than two tickets, and those that were not asked since a key came up that is no
         member's."""
         strange = [
-            s.at_s for s in self.samples if (key := self.by_sample.get(s.id)) and self._member(key) is None
+            s.at_s for s in self.samples if (key := self.by_sample.get(s.id)) and not self._members(key)
         ]
         since = min(strange, default=0.0)
         looks = {name: self.own.get(name, ()) for name in members}
@@ -185,7 +186,7 @@ class TicketFacts:
         keys = list(dict.fromkeys(self.in_time))
         if not keys:
             return KeyLabels(why=self._nameless())
-        named = {key: name for key in keys if (name := self._member(key)) is not None}
+        named = {key: members for key in keys if (members := self._members(key))}
         if named:
             return self._by_members(keys, named)
         if self.all_asked:
@@ -202,17 +203,17 @@ class TicketFacts:
             return "no TLS ticket was given"
         return "the TLS tickets do not name the key that made them"
 
-    def _member(self, key: str) -> str | None:
-        """The member, or the members, whose key it is."""
+    def _members(self, key: str) -> tuple[str, ...]:
+        """The members whose key it is."""
         owners = self.owners.get(key) or self.elsewhere.get(key) or frozenset()
-        return " or ".join(name for name in self.members if name in owners) or None
+        return tuple(name for name in self.members if name in owners)
 
-    def _by_members(self, keys: Sequence[str], named: Mapping[str, str]) -> KeyLabels:
-        sharing = tuple(next((who.split(" or ") for who in named.values() if " or " in who), ()))
+    def _by_members(self, keys: Sequence[str], named: Mapping[str, tuple[str, ...]]) -> KeyLabels:
+        sharing = next((members for members in named.values() if len(members) > 1), ())
         if len(self.members) > 1 and len(sharing) == len(self.members):
             return KeyLabels(why=self._one_for_all(named), sharing=sharing)
         others = [key for key in keys if key not in named]
-        names = dict(named)
+        names = {key: " or ".join(members) for key, members in named.items()}
         if self.all_asked:
             names |= dict.fromkeys(filter(self._not_renewed, others), UNLISTED)
         elif not self._several_each:
@@ -234,8 +235,8 @@ class TicketFacts:
         since = min(sample.at_s for sample in self.samples if self.by_sample.get(sample.id) == key)
         return all(any(look.at_s >= since for look in self.own.get(name, ())) for name in self.members)
 
-    def _one_for_all(self, named: Mapping[str, str]) -> str:
-        key = next(key for key, who in named.items() if " or " in who)
+    def _one_for_all(self, named: Mapping[str, tuple[str, ...]]) -> str:
+        key = next(key for key, members in named.items() if len(members) > 1)
         if self.elsewhere.get(key, frozenset()) >= set(self.members):
             return (
                 "one TLS ticket key at every address, Interface 1 of each server included: something on the way "
@@ -272,11 +273,7 @@ class TicketFacts:
 
 
 def _letters(keys: Sequence[str]) -> dict[str, str]:
-    return {key: f"server {_letter(at)}" for at, key in enumerate(keys)}
-
-
-def _letter(at: int) -> str:
-    return chr(ord("A") + at) if at < 26 else f"{_letter(at // 26 - 1)}{_letter(at % 26)}"
+    return {key: LabelKind.SERVER.name_of(at) for at, key in enumerate(keys)}
 
 
 def comes_back(sequence: Sequence[str]) -> bool:

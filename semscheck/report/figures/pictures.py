@@ -11,7 +11,6 @@ name servers digits, and neither has a colour of its own.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from semscheck.model.analysis import (
     WatchAnalysis,
 )
 from semscheck.model.findings import Finding
+from semscheck.model.labels import Label, LabelKind
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report, Vantage
 from semscheck.model.target import Endpoint, Member, Severity, Target
@@ -135,15 +135,15 @@ def member_tags(analysis: Analysis, target: Target | None = None) -> dict[str, T
     """A letter for each server: "server B" has B, the others in the profile's order, then as found."""
     names = [member.name for member in target.members] if target else []
     names += [member.name for member in analysis.members]
-    for path in analysis.paths:
-        names += [share.name for share in path.members]
-        names += [name for arm in path.arms for name in arm.members if name]
-    return lettered(names)
+    return lettered([*names, *analysis.answered_by], analysis.labels)
 
 
-def lettered(names: Sequence[str]) -> dict[str, Tag]:
-    # Evidence of 0.1.0 says "member B".
-    labels = {name: name[-1] for name in names if re.fullmatch(r"(?:server|member) [A-Z]", name)}
+_SERVERS = (LabelKind.SERVER, LabelKind.MEMBER)
+
+
+def lettered(names: Sequence[str], made_up: Iterable[Label] = ()) -> dict[str, Tag]:
+    """A letter for each name: those that the run made up have theirs."""
+    labels = {it.name: it.letter for it in made_up if it.kind in _SERVERS and len(it.letter) == 1}
     free = (chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in labels.values())
     letters = {name: labels.get(name) or next(free, "#") for name in dict.fromkeys(names)}
     return {name: Tag(letter, at % COLOURS) for at, (name, letter) in enumerate(letters.items())}
@@ -490,7 +490,7 @@ def connection_strip(
     """Who answered each connection. target: gives the members' order before they were looked at. newest: so many rows
     of a watch, None for all."""
     if analysis.watch is not None:
-        return _watch_strip(analysis.watch, target, newest)
+        return _watch_strip(analysis.watch, analysis.labels, target, newest)
     tags = member_tags(analysis, target)
     rows = tuple(
         StripRow(
@@ -508,11 +508,13 @@ def connection_strip(
 WATCH_ROW = 60  # connections: a minute, at one a second
 
 
-def _watch_strip(watch: WatchAnalysis, target: Target | None, newest: int | None) -> ConnectionStrip:
+def _watch_strip(
+    watch: WatchAnalysis, labels: Sequence[Label], target: Target | None, newest: int | None
+) -> ConnectionStrip:
     """The ticks of a watch in rows, each labelled by the seconds since its start."""
     names = [answerer.name for answerer in watch.answered_by]
     known = [member.name for member in target.members if member.name in names] if target else []
-    tags = lettered([*known, *names])
+    tags = lettered([*known, *names], labels)
     who = [names[at] if at is not None and 0 <= at < len(names) else None for at in watch.sequence]
     cells = cells_of(who, watch.failed, tags)
     rows = tuple(

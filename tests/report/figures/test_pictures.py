@@ -10,6 +10,7 @@ import pytest
 
 from semscheck.model.analysis import Analysis, DnsAnalysis, ResolverAnalysis, Rotation
 from semscheck.model.findings import Facts, Subject
+from semscheck.model.labels import labels_among
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Severity, Target
@@ -162,9 +163,9 @@ def test_what_was_not_looked_at_yet_is_not_tested() -> None:
 def test_members_that_only_answered_have_a_row_and_their_own_letter() -> None:
     path = reports.healthy().analysis.paths[0]
     arm = replace(path.arms[0], members=("member B", "member A", None))
-    picture = path_picture(
-        Analysis(paths=(replace(path, members=(), arms=(arm,)),)), Target(fqdn="k.example.com")
-    )
+    target = Target(fqdn="k.example.com")
+    labels = labels_among(("member A", "member B"), target)
+    picture = path_picture(Analysis(paths=(replace(path, members=(), arms=(arm,)),), labels=labels), target)
     assert [(row.name, row.tag.letter) for row in picture.members] == [("member B", "B"), ("member A", "A")]
 
 
