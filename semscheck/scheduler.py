@@ -89,6 +89,7 @@ class Engine:
         self._sampled = 0  # of these, done
         self._families: dict[int, int] = {4: 0, 6: 0}
         self._left_out: set[str] = set()
+        self._suspected = False
         self._news = asyncio.Event()
         self._named = False
         self._done: dict[str, int] = {}
@@ -281,12 +282,7 @@ class Engine:
         from semscheck.probes.discovery import Discovery
         from semscheck.probes.nameservers import place_of
 
-        answered = (
-            seen.server
-            for seen in self.record.observations
-            if isinstance(seen, DnsAnswer) and seen.role == "resolver" and seen.records
-        )
-        resolver = next(answered, None)
+        resolver = self._resolver()
         if resolver is None:
             return
         search = Discovery(self._means, self._look, self._target, place_of(resolver), tuple(self._to_sample))
@@ -294,6 +290,22 @@ class Engine:
         if members:
             self._target = replace(self._target, members=members)
             self._controls_made.clear()
+
+    def _resolver(self) -> str | None:
+        """A resolver that gave an address."""
+        answers = (seen for seen in self.record.observations if isinstance(seen, DnsAnswer))
+        return next((a.server for a in answers if a.role == "resolver" and a.records), None)
+
+    def _suspect_portal(self) -> None:
+        """Nothing serves where the name leads: does its resolver give an address to any name?"""
+        resolver = self._resolver()
+        if resolver is None or self._suspected:
+            return
+        self._suspected = True
+        from semscheck.probes.dns import ask_for_nobody
+        from semscheck.probes.nameservers import place_of
+
+        self._start("any name", ask_for_nobody(self._seam, self.record, self._target, place_of(resolver)))
 
     # --- looking at each place once ------------------------------------------------------------------------
 
@@ -389,6 +401,7 @@ class Engine:
         destination = Destination(address, self._target.port, self._target.fqdn)
         sight = await self._look(destination)
         if sight is None or sight.version is None:
+            self._suspect_portal()
             return
         await self._discovered()
         if self._target.connections < 1:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from ipaddress import ip_network
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import comb
 
 from semscheck.model.analysis import Contrast, EndpointStatus, Reach, Separation
@@ -40,6 +40,9 @@ WORKED_BEFORE = 6  # connections, before failures that follow may be a limit
 FAILED_AFTER = 3  # in a row and to the end: with the six, by chance one in 500 where every second one fails
 BLOCKS_LEAST = 12  # connections, below which an order says nothing
 BLOCKS_CHANCE = 0.01
+TURNS_LEAST = (
+    6  # gaps in a row between failures, all alike: where a third fails by chance, one in 100 looks so
+)
 
 
 class Step(IntEnum):
@@ -360,7 +363,18 @@ def blocks(rows: Table) -> Iterator[Contrast]:
         if len(outcomes) < BLOCKS_LEAST or not good or not bad or runs < 3:
             continue
         if chance_of_runs(good, bad, runs) <= BLOCKS_CHANCE:
-            yield _contrast(rows, Separation.BLOCKS, (address,))
+            longest = max(len(list(run)) for worked, run in groupby(outcomes) if not worked)
+            yield replace(_contrast(rows, Separation.BLOCKS, (address,)), count=longest)
+
+
+def turns(rows: Table) -> Iterator[Contrast]:
+    """Every second, third, ... connection to an address fails, time and again: one of so many behind it."""
+    for address in rows.by_address:
+        failed = [at for at, one in enumerate(_series(rows, address)) if one.fails is not None]
+        apart = [(gap, len(list(run))) for gap, run in groupby(b - a for a, b in pairwise(failed))]
+        often = max((each for each in apart if each[0] > 1), key=lambda each: each[1], default=(0, 0))
+        if often[1] >= TURNS_LEAST:
+            yield replace(_contrast(rows, Separation.TURNS, (address,)), count=often[0])
 
 
 def chance_of_runs(one: int, other: int, runs: int) -> float:
@@ -387,4 +401,5 @@ SEPARATIONS: tuple[Callable[[Table], Iterator[Contrast]], ...] = (
     route,
     order,
     blocks,
+    turns,
 )

@@ -279,6 +279,9 @@ class Signal:
     strength: Kept = ""
 
 
+FAILING = "a server that fails"  # in a cycle: silent, refusing, or ending the handshake
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancingPath:
     """How connections to one address of the FQDN are spread.
@@ -381,6 +384,7 @@ class Separation(StrEnum):
     ROUTE = "route"  # it leaves this desktop by another address than what works
     ORDER = "order"  # the first connections work, and all later ones fail
     BLOCKS = "blocks"  # successes and failures come in blocks
+    TURNS = "turns"  # every second, third, ... attempt fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +393,7 @@ class Contrast:
 
     fails, works: addresses. by: the value of the property at those that fail (a cause, a source address, "4" or "6",
     "client" or "replication", "alpn", "name", "size", "version" or "certificate"). count: attempts that worked before
-    the first failure, for the order.
+    the first failure, for the order; how many failed in a row at most, for blocks; how many make a turn.
     """
 
     separates: Separation

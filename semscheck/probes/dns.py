@@ -80,6 +80,7 @@ MAX_HEARD = 512
 ROUTES_PER_ANSWER = 8
 
 _ANSWERED = ("NOERROR", "NXDOMAIN")
+NOBODY = "semscheck-no-such-name.invalid"  # a domain that nobody can have (RFC 6761 section 6.4)
 _EDNS_REFUSED = ("FORMERR", "NOTIMP", "BADVERS")  # RFC 6891 section 7: servers that do not know EDNS
 
 
@@ -97,6 +98,14 @@ async def look_up(
         heard((target.fqdn,))
         return
     await _Look(backend, record, target, heard, beside).everything()
+
+
+class _CutShortError(Exception):
+    """The answer does not fit into a datagram, and none came over TCP."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class _Look:
@@ -121,6 +130,7 @@ class _Look:
         self._routed = set(named_addresses(target))  # seen to with the desktop's own facts
         self._silent: Counter[Place] = Counter()
         self._no_edns: set[Place] = set()
+        self._with_edns: set[Place] = set()  # answered a query that had it
         self._turn = asyncio.Lock()  # one server's burst at a time
         self._sending = asyncio.Lock()  # nothing of ours between the queries of a burst
         self._first: dict[Place, list[DnsAnswer]] = {}
@@ -291,6 +301,9 @@ class _Look:
             data = _as_data(reading, transport)
             if reading.seen > KEPT_RECORDS:
                 self._note_too_many(reading.seen)
+        except _CutShortError as error:
+            data = {"transport": "tcp", "flags": ("TC",), "failure": failure_from(Phase.RESOLVE, error.why)}
+            self._silent[place] += SILENT_TRIES
         except (OSError, ValueError) as error:
             data["failure"] = failure_from(Phase.RESOLVE, error)
             if isinstance(error, TimeoutError):
@@ -329,28 +342,38 @@ class _Look:
             reading = read(answer, question.name, question.kind)
             if "TC" not in reading.flags:
                 return reading, "udp", began
-            whole = await self._seam.resolver.ask(question.query(edns), place.address, place.port, tcp=True)
-            reading = read(whole, question.name, question.kind)
-            if "TC" in reading.flags:
-                raise ValueError("the answer is cut short over TCP as well")
-            return reading, "tcp", began
+        try:
+            async with asyncio.timeout(limit_s):
+                query = question.query(edns)
+                whole = await self._seam.resolver.ask(query, place.address, place.port, tcp=True)
+        except OSError as error:
+            raise _CutShortError(error) from error
+        reading = read(whole, question.name, question.kind)
+        if "TC" in reading.flags:
+            raise ValueError("the answer is cut short over TCP as well")
+        return reading, "tcp", began
 
     async def _over_udp(
         self, place: Place, question: Question, edns: bool, limit_s: float
     ) -> tuple[Answer, float]:
         """One datagram, and up to two more with other ids if nothing came; the zone's own servers get one.
 
-        An answer to any of them counts, however late: a slow server would never be heard otherwise.
+        An answer to any of them counts, however late: a slow server would never be heard otherwise. The second goes
+        without EDNS to a server that never answered it, since some firewalls drop it (RFC 6891 section 6.2.2).
         """
-        tries: dict[asyncio.Task[Answer], float] = {}
+        tries: dict[asyncio.Task[Answer], tuple[float, bool]] = {}
         try:
             for wait_s in _tries(limit_s) if question.recurse else (limit_s,):
-                ask = self._seam.resolver.ask(question.query(edns), place.address, place.port, tcp=False)
-                tries[asyncio.ensure_future(ask)] = self._record.now()
+                extended = edns and (len(tries) != 1 or place in self._with_edns)
+                ask = self._seam.resolver.ask(question.query(extended), place.address, place.port, tcp=False)
+                tries[asyncio.ensure_future(ask)] = (self._record.now(), extended)
                 done, _ = await asyncio.wait(tries, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 if done:
                     first = min(done, key=tries.__getitem__)
-                    return first.result(), tries[first]
+                    began, extended = tries[first]
+                    if extended:
+                        self._with_edns.add(place)
+                    return first.result(), began
         finally:
             for one in tries:
                 one.cancel()
@@ -547,6 +570,11 @@ class _Look:
         """A name in the same place that nobody has: where it has an address, a wildcard answers for all."""
         suffix = name.removeprefix(f"{self._target.fqdn}.")
         return f"{self._seam.random.getrandbits(48):012x}.{suffix}"
+
+
+async def ask_for_nobody(backend: NetworkBackend, record: Recorder, target: Target, place: Place) -> None:
+    """Record what the resolver says of a name that cannot exist: with an address, it answers every name itself."""
+    await _Look(backend, record, target, lambda _: None)._ask(place, NOBODY, "A", purpose="probe")
 
 
 class Resolution:

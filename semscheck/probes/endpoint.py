@@ -435,29 +435,44 @@ async def converse(
 
     talk = Conversation(tls, destination.host, destination.port, probe.agent)
     first = await exchange(probe, destination, talk, "/")
+    if _was_closed(first):
+        again = await _on_a_new_one(probe, destination, policy, "/", None)
+        return (again,) if again is not None and again.failure is None else (first,)
     if first.failure is not None or first.status is None:
         return (first,)
     onward = _same_host(first, destination)
     path = onward or LOGIN_PATH
-    if path == "/":
-        return (first,)
     follows = first.id if onward else None
     if talk.is_open:
         second = await exchange(probe, destination, talk, path, follows)
-        if second.failure is None or second.failure.cause not in (Cause.CLOSED, Cause.RESET):
+        if not _was_closed(second):
             return first, second
-        # A server may close an idle connection whenever it likes (RFC 9112 section 9.5): ask on a new one.
+    last = await _on_a_new_one(probe, destination, policy, path, follows)
+    return (first,) if last is None else (first, last)
+
+
+def _was_closed(seen: Exchange) -> bool:
+    """A server may close an idle connection whenever it likes (RFC 9112 section 9.5)."""
+    return seen.failure is not None and seen.failure.cause in (Cause.CLOSED, Cause.RESET)
+
+
+async def _on_a_new_one(
+    probe: ProbeContext, destination: Destination, policy: str, path: str, follows: str | None
+) -> Exchange | None:
+    """One request on a connection of its own. None where that was not to be had."""
+    from semscheck.net.http import Conversation
+
     _, stream = await connect(probe, destination)
     if stream is None:
-        return (first,)
-    _, again = await handshake(probe, destination, stream, policy)
-    if again is None:
-        return (first,)
+        return None
+    _, tls = await handshake(probe, destination, stream, policy)
+    if tls is None:
+        return None
     try:
-        talk = Conversation(again, destination.host, destination.port, probe.agent)
-        return first, await exchange(probe, destination, talk, path, follows)
+        talk = Conversation(tls, destination.host, destination.port, probe.agent)
+        return await exchange(probe, destination, talk, path, follows)
     finally:
-        again.close()
+        tls.close()
 
 
 async def exchange(

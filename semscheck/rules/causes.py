@@ -74,7 +74,9 @@ TABLE: tuple[Row, ...] = (
     *rows("DNS019", Relation.PLACE, *NET, *TLS, *PAGE, "NET006", "BAL012", hides_worse=True),
     *rows("DNS016", Relation.FAILS, *NET, *TLS, "CLU002", *PAGE, "DNS010", "DNS013"),
     *rows("DNS016", Relation.ANY, "CLU001", "CLU005", "DNS006", "DNS007", "DNS008", "DNS013"),
+    *rows("DNS012", Relation.ANY, "DNS003"),
     *rows("DNS003", Relation.ANY, "DNS021"),
+    *rows("DNS007", Relation.FAILS, *NET, *TLS, "CLU007"),
     *rows("DNS011", Relation.ANY, "DNS010", "CRT001", "CRT008", "CRT009", "CLU005", "CLU006", "BAL008"),
     *rows("DNS011", Relation.ANY, *NET, *TLS, *PAGE),
     # Somebody else answers in place of the servers: nothing of what is seen there is theirs.
@@ -86,6 +88,8 @@ TABLE: tuple[Row, ...] = (
         "NET016", Relation.ANY, *(f"BAL{number:03}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 15))
     ),
     *rows("NET016", Relation.ANY, "CRT012", "CRT013", "CRT014", "CRT016", "CRT017", "TLS007"),
+    *rows("CLU008", Relation.PLACE, "CLU006"),
+    *rows("CRT001", Relation.PLACE, "CLU006"),
     *rows("CLU010", Relation.PLACE, "CLU006"),
     *rows("CLU010", Relation.ADDRESS, "BAL008", "BAL012"),
     *rows("CLU012", Relation.FAILS, "CLU006"),

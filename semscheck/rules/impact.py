@@ -11,6 +11,7 @@ from semscheck.model.findings import Finding, ImpactKind, Role
 from semscheck.model.observations import Connection, Exchange, Handshake, Sample
 from semscheck.model.report import Impact
 from semscheck.model.target import Severity
+from semscheck.rules.catalogue.dns_facts import found_by_suffix, resolver_answers, told
 from semscheck.rules.catalogue.presented import Refusal
 from semscheck.rules.context import RuleContext
 
@@ -156,7 +157,7 @@ class _Tally:
 
 
 def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
-    if any(_keeps_desktop_out(finding) for finding in findings):
+    if _has_no_address(context) or any(_keeps_desktop_out(finding) for finding in findings):
         return _nobody(refused=False, other_site=False)
     bad = _bad_certificates(findings)
     sites = {f.subject.address for f in findings if f.role is Role.OTHER_SITE and f.impact is not None}
@@ -180,6 +181,13 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         failed=failed,
         connections=made,
     )
+
+
+def _has_no_address(context: RuleContext) -> bool:
+    """No resolver and no other source gives this desktop an address, whatever the zone's own servers say."""
+    asked = bool(resolver_answers(context)) and not context.target.fqdn_is_address
+    given = any(a.records for a in told(context)) or found_by_suffix(context) or context.analysis.dns.system
+    return asked and not given
 
 
 def _keeps_desktop_out(finding: Finding) -> bool:

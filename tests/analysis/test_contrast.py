@@ -289,6 +289,22 @@ def test_blocks(outcomes: str, told: bool) -> None:
     assert bool(separated(Separation.BLOCKS, series(outcomes, Cause.REFUSED))) is told
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "count"),
+    [
+        ("++-" * 8, 3),
+        ("+-" * 8, 2),
+        ("++++" + "+++-" * 7 + "++-+", 4),
+        ("++-" * 6, None),  # five gaps
+        ("++-++++-+-++-++++-++-+++-+-++++-", None),
+        ("-" * 12 + "+" * 4, None),
+    ],
+)
+def test_turns(outcomes: str, count: int | None) -> None:
+    told = separated(Separation.TURNS, series(outcomes, Cause.REFUSED))
+    assert told == ([] if count is None else [((VIP,), count)])
+
+
 @pytest.mark.parametrize(("good", "bad"), [(1, 1), (3, 2), (4, 4), (6, 3)])
 def test_the_chance_of_runs_is_that_of_all_orders_counted(good: int, bad: int) -> None:
     size = good + bad

@@ -69,7 +69,10 @@ class Notes:
 
     dialled: list[Dialled] = field(default_factory=list)
     zero_s: float | None = None
-    # To be done before the connection of that number (from 1) to that address is made.
+    tried: Counter[str] = field(
+        default_factory=Counter
+    )  # connections by address, whether or not they were made
+    # To be done before the connection of that number (from 1) to that address is tried.
     before: dict[tuple[str, int], Callable[[], None]] = field(default_factory=dict)
 
     def client_of(self, sample: Sample) -> tuple[str, int] | None:
@@ -98,9 +101,10 @@ class NotingDialler(SocketDialler):
         self._notes = notes
 
     async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream:
-        number = sum(one.address == address for one in self._notes.dialled) + 1
-        if (address, number) in self._notes.before:
-            self._notes.before.pop((address, number))()
+        self._notes.tried[address] += 1
+        due = self._notes.before.pop((address, self._notes.tried[address]), None)
+        if due is not None:
+            due()
         began = monotonic()
         stream = await super().connect(address, port, source_address)
         assert isinstance(stream, SocketStream)

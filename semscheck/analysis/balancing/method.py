@@ -21,7 +21,7 @@ from semscheck.analysis.balancing.statistics import (
     several_members,
 )
 from semscheck.analysis.balancing.ticket_keys import comes_back, runs
-from semscheck.model.analysis import Method
+from semscheck.model.analysis import FAILING, Method
 from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Sample, ShownAs
 
@@ -34,9 +34,8 @@ LEAST_SHOWN = 12
 LEAST = 4  # identified connections, below which nothing is said of the method
 FAILED_PART = 0.1  # of the connections: more that fail leave open where the balancer sends them
 ONE_UNIDENTIFIED_IN = 32  # a token that came late, a restart: more unidentified ones leave the method open
-NO_ANSWER = "a server that fails"  # silent, refusing, or ending the handshake
 NOT_TOLD = "a server that was not identified"
-GAPS = frozenset((NO_ANSWER, NOT_TOLD))
+GAPS = frozenset((FAILING, NOT_TOLD))
 _BY_CYCLE = {
     CycleKind.ROTATING: Method.ROTATING,
     CycleKind.WEIGHTED: Method.WEIGHTED,
@@ -249,7 +248,7 @@ def _from_groups(labels: tuple[str | None, ...], counts: Mapping[str, int]) -> M
 
 def _filled(labels: Sequence[str | None], fresh: Sequence[Sample]) -> list[str]:
     return [
-        label or (NOT_TOLD if succeeded(sample) else NO_ANSWER)
+        label or (NOT_TOLD if succeeded(sample) else FAILING)
         for label, sample in zip(labels, fresh, strict=True)
     ]
 

@@ -11,9 +11,9 @@ from math import prod
 from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie, decode_cookie
 from semscheck.analysis.balancing.facts import Facts, balancer_error, cookies_of, succeeded
 from semscheck.analysis.balancing.identity import Identity
-from semscheck.analysis.balancing.method import ALPHA, NO_ANSWER, MethodEstimate, session_trials
+from semscheck.analysis.balancing.method import ALPHA, MethodEstimate, session_trials
 from semscheck.analysis.balancing.statistics import binomial_at_least
-from semscheck.model.analysis import Method, Persistence, Termination
+from semscheck.model.analysis import FAILING, Method, Persistence, Termination
 from semscheck.model.observations import Sample
 
 
@@ -261,7 +261,7 @@ def _cookie_returns(attribution: Attribution) -> list[_Back]:
 def _told(sample: Sample, spread: MethodEstimate) -> bool:
     """Whether a connection that presented something tells of persistence. One that fails does where the balancer
     sends connections to a server that does not answer, in turn: it was sent there again."""
-    return succeeded(sample) or (NO_ANSWER in spread.cycle and balancer_error(sample))
+    return succeeded(sample) or (FAILING in spread.cycle and balancer_error(sample))
 
 
 def _session_returns(attribution: Attribution, termination: Termination) -> list[_Back]:

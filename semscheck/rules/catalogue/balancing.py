@@ -15,6 +15,7 @@ from semscheck.model.target import Severity
 from semscheck.model.vendors import GENERAL
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.interception import signs
+from semscheck.rules.catalogue.net import FLAPPING, rhythm
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import STEP_WORDS, kept, say, steps, vendor_words
 from semscheck.rules.rule import Answers, Hit, Logic, NotObserved, rule
@@ -769,13 +770,15 @@ def balancer_error(context: RuleContext, path: BalancingPath) -> Answers:
     if context.separated(Separation.ORDER, path.address):
         return  # from one moment on all fail, which says nothing of one server in the pool (NET012)
     over_half = path.errors * 2 > path.samples
+    flaps = context.separated(Separation.BLOCKS, path.address)
     yield _hit(
         context,
         path,
         _erring(context, path),
         {"errors": str(path.errors)},
         severity=Severity.CRITICAL if over_half else None,
-        remedy=_pool_remedy(context, path),
+        owner=Owner.SERVER if flaps else None,
+        remedy=FLAPPING if flaps else _pool_remedy(context, path),
     )
 
 
@@ -790,10 +793,8 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
             f"All {path.samples} new connections to {_where(context, path)} failed: the load balancer answers, "
             "and no server behind it does."
         )
-    return (
-        f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed: a server that is down "
-        "or frozen may still be in the pool."
-    )
+    how = rhythm(context, path.address) or ": a server that is down or frozen may still be in the pool"
+    return f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed{how}."
 
 
 @rule(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from semscheck.model.analysis import EndpointStatus
+from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.names import (
     is_wildcard,
@@ -41,6 +41,7 @@ from semscheck.rules.catalogue.chains import (
     sent_certificates,
     wrong_purpose,
 )
+from semscheck.rules.catalogue.cluster import exchanges, is_product
 from semscheck.rules.catalogue.desktop import SKEW_LIMIT_S, clock_skews
 from semscheck.rules.catalogue.presented import (
     NO_CERTIFICATE,
@@ -174,13 +175,43 @@ def name_mismatch(context: RuleContext) -> Answers:
 
 
 def _mismatch(one: Presented, context: RuleContext) -> Hit:
+    stranger = _stranger(one, context)
+    others = (place for place in context.fqdn_places if place not in one.places)
+    again = stranger is not None and any(place.reach is Reach.SERVES for place in others)
     return certificate_hit(
         one,
         context,
         f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
         f"not for {shown(context)}{_spoiled(one.certificate, context)}.",
         {"expected": context.target.fqdn},
-        remedy=_from_another(one, context),
+        owner=Owner.DNS if again else None,
+        remedy=_find_out(stranger, again) if stranger else _from_another(one, context),
+    )
+
+
+def _stranger(one: Presented, context: RuleContext) -> EndpointStatus | None:
+    """Where the name leads to what shows neither its certificate nor the product: another machine or site."""
+    for place in one.places:
+        pages = [page for page in exchanges(context, place) if page.status is not None]
+        if place.fqdn and not (place.client_of or place.replication_of) and pages and not is_product(pages):
+            return place
+    return None
+
+
+def _find_out(place: EndpointStatus, again: bool) -> str:
+    kind = "AAAA" if ":" in place.address else "A"
+    record = f"the {kind} record (or what answers for it)"
+    if again:
+        return (
+            f"1. Correct {record}: {place.address} is another machine or site, with a page and a certificate of its "
+            "own, and the name's other address serves.\n"
+            "2. If it is the right one, install the certificate and the site of this name there."
+        )
+    return (
+        f"1. Find out what has the address {place.address}: it shows neither this name nor this product. If several "
+        "sites share it, add this name there.\n"
+        f"2. If it is another machine, correct {record}.\n"
+        "3. Else have a certificate issued for the clients' FQDN, and install it there."
     )
 
 
@@ -226,6 +257,8 @@ def _spoiled(certificate: Certificate, context: RuleContext) -> str:
         why = spoiled_by(name, context.target.fqdn)
         if why is not None:
             return f'; "{short(name)}" {why}, so that it matches nothing'
+        if name.startswith("*.") and context.target.fqdn.lower().endswith(name[1:].lower()):
+            return "; a wildcard stands for one label only"
     return ""
 
 
@@ -637,26 +670,28 @@ class _Broken:
     remedy: str
 
 
-_NO_ROOT_HELPS = "The chain ends in a root that this desktop trusts, so that installing one does not help. "
+_NO_ROOT_HELPS = " The chain ends in a root that this desktop trusts: installing one does not help."
 _BROKEN = (
     _Broken(
         NAME_CONSTRAINTS,
         "an authority above it may not issue for its names (name constraints)",
-        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority whose name constraints allow all its names, "
-        "or that has none; or have that authority's own certificate issued again with constraints that include them.",
+        "Have the certificate issued by an authority whose name constraints allow all its names, or that has none. "
+        "Or "
+        "have that authority's own certificate issued again with constraints that include them."
+        + _NO_ROOT_HELPS,
     ),
     _Broken(
         PATH_LENGTH,
         "an authority above it may not have so many authorities below it (path length)",
-        f"{_NO_ROOT_HELPS}Have the certificate issued by the authority whose path length is exceeded itself, or "
-        "have that authority's own certificate issued again with a path length that leaves room for the one "
-        "below it.",
+        "Have the certificate issued by the authority whose path length is exceeded itself. Or have that authority's "
+        "own certificate issued again with a path length that leaves room for the one below it."
+        + _NO_ROOT_HELPS,
     ),
     _Broken(
         NO_AUTHORITY,
         "a certificate above it is no authority's",
-        f"{_NO_ROOT_HELPS}Have the certificate issued by an authority: the one above it must say in its basic "
-        "constraints that it is one, and its key usage must allow it to sign certificates.",
+        "Have the certificate issued by an authority: the one above it must say in its basic constraints that it is "
+        "one, and its key usage must allow it to sign certificates." + _NO_ROOT_HELPS,
     ),
     _Broken(
         BAD_SIGNATURE,
@@ -668,8 +703,8 @@ _BROKEN = (
     _Broken(
         CRITICAL_EXTENSION,
         "a certificate of the chain has a critical extension that clients do not know",
-        f"{_NO_ROOT_HELPS}Have the certificate issued again without that extension, or with it not marked as "
-        "critical.",
+        "Have the certificate issued again without that extension, or with it not marked as critical."
+        + _NO_ROOT_HELPS,
     ),
 )
 
@@ -949,6 +984,9 @@ _PURPOSES = {
         title="Certificate not issued for servers",
         impact=ImpactKind.SOME_CLIENTS_CANNOT,
         severity=Severity.WARNING,
+        severity_note="critical where it is what clients are shown, and its extended key usage leaves out servers: "
+        "all "
+        "of them refuse it",
         owner=Owner.SERVER,
         summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
         why="Clients refuse a certificate whose extended key usage leaves out server authentication. Apple's systems "
@@ -977,11 +1015,14 @@ def wrong_usage(context: RuleContext) -> Answers:
             faults.append("is an authority's (CA:TRUE)")
         if not faults:
             continue
+        by_all = wrong_purpose(one.certificate)
         yield certificate_hit(
             one,
             context,
             f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
             "not for servers.",
             {"usage": ", ".join(one.certificate.extended_key_usage or ())},
+            severity=one.severity if by_all else None,
+            impact=ImpactKind.NOBODY_CONNECTS if by_all else None,
         )
     yield from unseen(context, found)

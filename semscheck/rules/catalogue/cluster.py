@@ -308,15 +308,51 @@ def _serves_product(seen: tuple[Exchange, ...]) -> bool:
 def _strange(context: RuleContext, place: EndpointStatus, seen: tuple[Exchange, ...]) -> Hit:
     last = seen[-1]
     name = sentence_start(place_name(place, context.target))
+    told = _STATUSES.get(last.status or 0)
+    direct = not place.client_of and any(p.client_of and p.reach is Reach.SERVES for p in context.places)
+    though = (
+        ", although the servers answer this desktop when they are asked directly" if direct and told else ""
+    )
     return Hit(
         subject=place_subject(place, context.target),
-        summary=f"{name} {_what_it_shows(last)}.",
-        remedy=_ERROR_PAGE if _is_error(last) else None,
+        summary=f"{name} {told[0] if told else _what_it_shows(last)}{though}.",
+        owner=Owner.BALANCER if told and not place.client_of else None,
+        remedy=told[1] if told else _ERROR_PAGE if _is_error(last) else None,
         evidence=tuple(e.id for e in seen),
         args={"title": last.title or "", "status": str(last.status)},
     )
 
 
+_GATEWAY = (
+    "1. Look in the load balancer's log for why it cannot use the servers' answers: connection or TLS to them "
+    "refused, a timeout, a server name (SNI) or certificate that it does not accept, headers larger than its "
+    "buffer.\n"
+    "2. Look at its pool: which servers does its health check take for up?"
+)
+# Answers that say themselves what is wrong (RFC 9110 section 15): in words, and what to do.
+_STATUSES: dict[int, tuple[str, str]] = {
+    401: (
+        "asks for a login of its own before anything else (status 401)",
+        "1. Look for what asks: an access gateway, or a password on the load balancer or web server.\n"
+        "2. Exempt the paths of the desktop clients (/pgpuniversaldesktop) from it.",
+    ),
+    403: (
+        "forbids this desktop's requests (status 403)",
+        "1. Look in the load balancer's or firewall's access lists, geo-blocking and web application firewall for "
+        "this "
+        "desktop's address, and let it in.\n"
+        "2. If only some pages are forbidden, see that /pgpuniversaldesktop and / are not.",
+    ),
+    421: (
+        "says that it is the wrong server for this name (status 421, Misdirected Request)",
+        "1. Let the load balancer send the name that clients use to the servers, as server name (SNI) and as Host "
+        "(HAProxy: `sni str(NAME)`; nginx: `proxy_ssl_server_name on`, `proxy_ssl_name`).\n"
+        "2. Add the name to the servers' own web configuration if it is missing there.",
+    ),
+    502: ("answers that no server behind it gives a usable answer (status 502, Bad Gateway)", _GATEWAY),
+    503: ("answers that no server behind it is available (status 503)", _GATEWAY),
+    504: ("answers that the servers behind it take too long (status 504, Gateway Timeout)", _GATEWAY),
+}
 _ERROR_PAGE = (
     "1. Look in the log of the server that sends it for this error, and restart its services.\n"
     "2. Give the load balancer's health check a page to ask for, so that no client is sent there meanwhile."

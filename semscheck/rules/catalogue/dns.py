@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from semscheck.model.analysis import ResolverAnalysis, Rotation
+from semscheck.model.analysis import Reach, ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
+    FLUSH,
     TRUTH,
     found_by_suffix,
     fqdn_shown,
@@ -21,6 +22,7 @@ from semscheck.rules.catalogue.dns_facts import (
     servers_here,
     told,
     untold,
+    zone_records,
 )
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
@@ -84,13 +86,29 @@ def no_such_name(context: RuleContext) -> Answers:
     name, servers = fqdn_shown(context.target), listed(a.server for a in missing)
     otherwise = context.analysis.dns.system
     also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""
+    there = zone_records(context, *FAMILY_NAMES)
+    said = f"{name} does not exist in DNS (NXDOMAIN from {servers}){also}."
+    if there:
+        zone = f"although the zone's own name servers have {listed(there)}"
+        said = f"DNS server {servers} says that {name} does not exist, {zone}{also}."
     yield Hit(
         subject=fqdn_subject(context),
-        summary=f"{name} does not exist in DNS (NXDOMAIN from {servers}){also}.",
+        summary=said,
+        remedy=_OLD_DENIAL if there else None,
         severity=Severity.WARNING if otherwise else None,
         evidence=ids(missing),
         args={"servers": servers, "system": listed(otherwise)},
     )
+
+
+_OLD_DENIAL = (
+    "1. Flush the name from the resolver's cache, or wait: a name that was made a moment ago is denied for as long "
+    "as "
+    "the zone's SOA record says.\n"
+    f"2. {FLUSH} Then empty the desktop's cache, too (`ipconfig /flushdns`).\n"
+    "3. If the resolver still denies it, compare its forwarders and views with the zone: it may have another view, "
+    "without the name."
+)
 
 
 def _configured(context: RuleContext) -> dict[str, int]:
@@ -152,6 +170,11 @@ _SILENT = (
     "Check that the DNS server runs and that this desktop may reach it on UDP and TCP port 53; remove a dead one "
     "from the desktop's settings or from DHCP."
 )
+_OVER_TCP = (
+    "Let this desktop reach the DNS server on TCP port 53, too: look at the firewalls on the way, and at whether the "
+    "server listens on TCP.\n"
+    "Until then, make the answer smaller: fewer addresses and aliases for the name."
+)
 _REFUSED = (
     "Let the DNS server answer this network (its access list), or remove it from the desktop's settings."
 )
@@ -190,7 +213,8 @@ def resolver_failed(context: RuleContext) -> Answers:
         return
     answers = resolver_answers(context)
     useful = {a.server for a in found_by_suffix(context)}  # some refuse a single label, and nothing else
-    severity = None if told(context) or useful else Severity.CRITICAL
+    known = told(context) or useful or context.analysis.dns.system
+    severity = None if known else Severity.CRITICAL
     yield from _no_resolver(context)
     if not answers:
         yield NotObserved("no resolver was asked")
@@ -216,6 +240,8 @@ def resolver_failed(context: RuleContext) -> Answers:
             if one_kind
             else (_SIGNATURES if unchecked else _what_to_do(bad)),
             severity=severity,
+            impact=ImpactKind.NOBODY_CONNECTS if severity is Severity.CRITICAL else None,
+            owner=Owner.NETWORK if all(map(_cut_short, bad)) else None,
             evidence=ids(bad),
             args={"server": server, "reason": reasons, "types": listed(failing)},
         )
@@ -239,8 +265,10 @@ def _what_to_do(bad: Sequence[DnsAnswer]) -> str:
     """The steps for how it failed, and no others."""
     codes = {answer.rcode for answer in bad}
     silent = any(answer.failure is not None for answer in bad)
+    cut = any(map(_cut_short, bad))
     return steps(
-        _SILENT if silent else "",
+        _OVER_TCP if cut else "",
+        _SILENT if silent and not cut else "",
         _REFUSED if "REFUSED" in codes else "",
         _SERVFAIL if not silent and "REFUSED" not in codes else "",
     )
@@ -297,9 +325,16 @@ def _all_failed(answers: Sequence[DnsAnswer]) -> bool:
     return bool(answers) and all(a.rcode not in TRUTH for a in answers)
 
 
+def _cut_short(answer: DnsAnswer) -> bool:
+    """It answered that the rest is to be had over TCP, and over TCP nothing came."""
+    return answer.failure is not None and "TC" in answer.flags
+
+
 def _trouble(answer: DnsAnswer) -> str:
     if answer.failure is None:
         return f"it answers {answer.rcode}"
+    if _cut_short(answer):
+        return "its answer is too long for a datagram (truncated), and nothing answers on TCP port 53"
     return {
         Cause.TIMED_OUT: "no answer in time",
         Cause.REFUSED: "nothing listens there",
@@ -568,6 +603,7 @@ def answer_flips(context: RuleContext) -> Answers:
         name="resolvers-disagree",
         title="DNS servers disagree",
         severity=Severity.WARNING,
+        severity_note="critical where nothing serves at an address that only some of them give",
         owner=Owner.DNS,
         summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
         why=(
@@ -627,12 +663,38 @@ def _disagreement(
     context: RuleContext, what: str, kind: str, sets: dict[str, frozenset[str]], answers: Sequence[DnsAnswer]
 ) -> Hit:
     words = [f"{server} says {listed(sorted(given))}" for server, given in sets.items()]
+    dead = _dead_of_some(context, sets)
+    told_by = listed(server for server, given in sets.items() if dead & given)
+    there = f"; nothing serves at {listed(sorted(dead))}" if dead else ""
     return Hit(
         subject=fqdn_subject(context),
-        summary=f"The {what} differ about {fqdn_shown(context.target)} ({kind}): {'; '.join(words[:4])}.",
+        severity=Severity.CRITICAL if dead else None,
+        impact=ImpactKind.SOME_FAIL if dead else None,
+        summary=f"The {what} differ about {fqdn_shown(context.target)} ({kind}): {'; '.join(words[:4])}{there}.",
+        remedy=_STALE[what].format(servers=told_by, addresses=listed(sorted(dead))) if dead else None,
         evidence=ids(answers),
         args={"type": kind, "who": what, "answers": "; ".join(words[:8])},
+        facts=Facts(fails=tuple(sorted(dead))),
     )
+
+
+_STALE = {
+    "resolvers": "1. Flush the name from the cache of {servers}, which gives {addresses}.\n"
+    "2. If it stays, compare the views and forwarders of the resolvers; internal ones should all have the internal "
+    "view.",
+    "name servers of the zone": "1. Repair the zone transfer to {servers}, which still gives {addresses}: compare "
+    "the SOA serial numbers, and raise the primary's where it is not the highest.\n"
+    "2. Then flush the name from the caches of the resolvers.",
+}
+
+
+def _dead_of_some(context: RuleContext, sets: Mapping[str, frozenset[str]]) -> set[str]:
+    """The addresses that only some servers give and where nothing serves, if something serves at the others'."""
+    given = set[str]().union(*sets.values())
+    states = {place.address: place.reach for place in context.fqdn_places if place.address in given}
+    dead = {a for a, reach in states.items() if reach in (Reach.NO_CONNECTION, Reach.NO_TLS)}
+    serves = any(reach in (Reach.SERVES, Reach.NO_HTTP) for reach in states.values())
+    return dead - frozenset.intersection(*sets.values()) if serves else set()
 
 
 @rule(

@@ -16,6 +16,7 @@ AN_ADDRESS = NotObserved("an IP address was given, so there is no name to look u
 NO_ANSWER = NotObserved("no name server answered")
 TRUTH = ("NOERROR", "NXDOMAIN")
 MAX_EVIDENCE = 24
+FLUSH = "Unbound: `unbound-control flush NAME`; BIND: `rndc flushname NAME`; Windows: `Clear-DnsServerCache`."
 
 
 def fqdn_shown(target: Target) -> str:
@@ -38,6 +39,16 @@ def told(context: RuleContext) -> tuple[DnsAnswer, ...]:
 
 def ids(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
     return tuple(answer.id for answer in answers)[:MAX_EVIDENCE]
+
+
+def of_zone(context: RuleContext) -> tuple[DnsAnswer, ...]:
+    """What the zone's own servers said with authority."""
+    return tuple(a for a in context.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags)
+
+
+def zone_records(context: RuleContext, *kinds: str) -> tuple[str, ...]:
+    given = (a for a in of_zone(context) if a.record_type in kinds)
+    return tuple(dict.fromkeys(address for answer in given for address in answer.records))
 
 
 def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:

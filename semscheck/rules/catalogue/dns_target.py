@@ -321,28 +321,40 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
     )
 )
 def dangling_cname(context: RuleContext) -> Answers:
+    circular = [answer for answer in resolver_answers(context) if _goes_round(answer)]
     missing = untold(context)
-    if missing is not None:
+    if missing is not None and not circular:
         yield missing
         return
     aliased = [answer for answer in told(context) if answer.cname]
-    if not aliased or any(answer.records for answer in aliased):
+    if (not aliased and not circular) or any(answer.records for answer in aliased):
         return
-    followed = [a for a in aliased if a.rcode == "NXDOMAIN" or "RA" in a.flags]
+    followed = circular or [a for a in aliased if a.rcode == "NXDOMAIN" or "RA" in a.flags]
     if not followed:
         yield NotObserved("the server that was asked does not follow aliases")
         return
     one = next((a for a in followed if a.rcode == "NXDOMAIN"), followed[0])
-    names = [one.cname[0].name, *(hop.target for hop in one.cname)]
+    names = _hops(one)
     what = "does not exist" if one.rcode == "NXDOMAIN" else "has no address"
-    if len(set(names)) < len(names):
-        what = "goes round in a circle"
+    said = f"is an alias of {names[-1]}, which {what}"
+    if circular:
+        said = f"is an alias that leads back to itself ({' to '.join(names[:4])}), and so to no address"
     yield Hit(
         subject=fqdn_subject(context),
-        summary=f"{fqdn_shown(context.target)} is an alias of {names[-1]}, which {what}.",
+        summary=f"{fqdn_shown(context.target)} {said}.",
         evidence=ids(followed),
         args={"chain": " -> ".join(names), "target": names[-1]},
     )
+
+
+def _hops(answer: DnsAnswer) -> list[str]:
+    return [answer.cname[0].name, *(hop.target for hop in answer.cname)] if answer.cname else []
+
+
+def _goes_round(answer: DnsAnswer) -> bool:
+    """A circle of aliases, which some servers answer with SERVFAIL."""
+    names = _hops(answer)
+    return len(set(names)) < len(names)
 
 
 @rule(

@@ -16,13 +16,16 @@ from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
+    FLUSH,
     fqdn_shown,
     fqdn_subject,
     ids,
+    of_zone,
     pinned_addresses,
     resolver_answers,
     told,
     untold,
+    zone_records,
 )
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
@@ -33,16 +36,6 @@ COLD = 2.0  # so many times the slowest answer of a resolver: no cache that had 
 
 
 # --- what the zone's own servers say ---------------------------------------------------------------------------
-
-
-def _of_zone(context: RuleContext) -> tuple[DnsAnswer, ...]:
-    """What the zone's own servers said with authority."""
-    return tuple(a for a in context.of(DnsAnswer) if a.role == "authority" and "AA" in a.flags)
-
-
-def _zone_records(context: RuleContext, kind: str) -> tuple[str, ...]:
-    given = (a for a in _of_zone(context) if a.record_type == kind)
-    return tuple(dict.fromkeys(address for answer in given for address in answer.records))
 
 
 def _seen_to_serve(context: RuleContext, address: str) -> bool:
@@ -57,7 +50,7 @@ def _fails_here(context: RuleContext, address: str) -> bool:
 def _unasked(context: RuleContext) -> NotObserved | None:
     if context.target.fqdn_is_address:
         return AN_ADDRESS
-    return None if _of_zone(context) else NotObserved("none of the zone's own name servers answered")
+    return None if of_zone(context) else NotObserved("none of the zone's own name servers answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class _Old:
 
 def _old_answers(context: RuleContext) -> Iterator[_Old]:
     for kind in ("A", "AAAA"):
-        now = _zone_records(context, kind)
+        now = zone_records(context, kind)
         asked = [a for a in resolver_answers(context) if a.record_type == kind and "AA" not in a.flags]
         for server in dict.fromkeys(answer.server for answer in asked):
             own = [a for a in asked if a.server == server and a.records]
@@ -110,10 +103,10 @@ def _old_from_system(context: RuleContext) -> Iterator[_Old]:
             "address until its cache forgets it, which may take as long as the old record's time to live."
         ),
         remedy=(
-            "1. Flush the name from the resolver's cache (Unbound: `unbound-control flush NAME`; BIND: `rndc "
-            "flushname NAME`; Windows: `Clear-DnsServerCache`), then on the desktop (`ipconfig /flushdns`).\n"
-            "2. Lower the record's time to live well before the next change.\n"
-            "3. If the resolver is told to serve expired records (`serve-expired`, `stale-answer-enable`), make it "
+            "1. Flush the name from the resolver's cache, then from the desktop's (`ipconfig /flushdns`).\n"
+            f"2. {FLUSH}\n"
+            "3. Lower the record's time to live well before the next change.\n"
+            "4. If the resolver is told to serve expired records (`serve-expired`, `stale-answer-enable`), make it "
             "ask first: Unbound `serve-expired-client-timeout: 1800`."
         ),
         seen_by=(
@@ -133,7 +126,7 @@ def resolver_out_of_date(context: RuleContext) -> Answers:
     missing = _unasked(context)
     if missing is not None and not found:
         yield missing
-    zone_ttl_s = max((a.ttl_s for a in _of_zone(context) if a.records and a.ttl_s is not None), default=None)
+    zone_ttl_s = max((a.ttl_s for a in of_zone(context) if a.records and a.ttl_s is not None), default=None)
     for old in found:
         longer = None not in (old.ttl_s, zone_ttl_s) and (old.ttl_s or 0) > (zone_ttl_s or 0)
         dead = all(_fails_here(context, address) for address in old.records)
@@ -156,7 +149,7 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
         ),
         severity=Severity.CRITICAL if dead else None,
         confidence=Confidence.CERTAIN if longer or old.first else Confidence.LIKELY,
-        evidence=(*old.evidence, *ids(_of_zone(context)[:4])),
+        evidence=(*old.evidence, *ids(of_zone(context)[:4])),
         args={"server": old.server, "fails": ", ".join(old.records), "now": ", ".join(old.now)},
         facts=Facts(fails=tuple(old.records)),
     )
@@ -196,7 +189,7 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
         return
     answers = told(context)
     for kind in ("A", "AAAA"):
-        private = [address for address in _zone_records(context, kind) if is_private(address)]
+        private = [address for address in zone_records(context, kind) if is_private(address)]
         for server in dict.fromkeys(a.server for a in answers if a.record_type == kind):
             own = [a for a in answers if a.server == server]
             if not private or any(a.records for a in own) or any(a.rcode == "NXDOMAIN" for a in own):
@@ -208,7 +201,7 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
                     f"of the zone give for {fqdn_shown(context.target)}: DNS rebinding protection."
                 ),
                 severity=None if not any(a.records for a in answers) else Severity.WARNING,
-                evidence=(*ids(own[:4]), *ids(_of_zone(context)[:4])),
+                evidence=(*ids(own[:4]), *ids(of_zone(context)[:4])),
                 args={"server": server, "addresses": ", ".join(private)},
             )
 
@@ -244,7 +237,7 @@ def lame_name_server(context: RuleContext) -> Answers:
     if missing is not None:
         yield missing
         return
-    good = {answer.server for answer in _of_zone(context)}
+    good = {answer.server for answer in of_zone(context)}
     asked = [a for a in context.of(DnsAnswer) if a.role == "authority" and a.server not in good]
     zone = next((one.zone for one in context.of(Delegation) if one.zone), "the zone")
     for server in dict.fromkeys(a.server for a in asked):
@@ -312,7 +305,7 @@ def _none_of_a_server(context: RuleContext, records: Sequence[str]) -> tuple[str
 
 def _blocked(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Hit:
     given = list(dict.fromkeys(each for a in own for each in _none_of_a_server(context, a.records)))
-    by_zone = [a for kind in ("A", "AAAA") for a in _zone_records(context, kind)]
+    by_zone = [a for kind in ("A", "AAAA") for a in zone_records(context, kind)]
     right = [address for address in by_zone if is_contacted(address, context.target)]
     which = dict.fromkeys(no_server(address) or "" for address in given)
     blocks = (
@@ -344,7 +337,7 @@ def synthesised(context: RuleContext) -> dict[str, str]:
     """IPv6 addresses of the FQDN that a resolver made of an IPv4 address (DNS64), each with that address."""
     answers = told(context)
     four = {address for a in answers if a.record_type == "A" for address in a.records}
-    own_aaaa, asked = _zone_records(context, "AAAA"), any(a.record_type == "AAAA" for a in _of_zone(context))
+    own_aaaa, asked = zone_records(context, "AAAA"), any(a.record_type == "AAAA" for a in of_zone(context))
     found: dict[str, str] = {}
     for answer in answers:
         for address in answer.records if answer.record_type == "AAAA" else ():

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 
-from semscheck.model.analysis import EndpointStatus, Reach, Separation
+from semscheck.model.addresses import is_private
+from semscheck.model.analysis import FAILING, EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import Card, Facts, ImpactKind, InFront, Owner, Stops, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
@@ -21,9 +22,16 @@ from semscheck.rules.context import (
     place_subject,
     sentence_start,
 )
+from semscheck.rules.remedies import steps
 from semscheck.rules.rule import Answers, Hit, NotObserved, rule
 
+AT_ONCE_S = 0.5
+SENT_AGAIN_S = (
+    0.98  # systems send an unanswered SYN again after a second (RFC 6298 section 2), and not before
+)
+LATE_LEAST, LATE_SHARE = 3, 0.1  # connections that waited for that
 SLOW_LEAST = 3  # connections, below which one lost packet makes the median
+UNREACHED = (Cause.TIMED_OUT, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER)  # nothing came back from the host
 FLAKY_LEAST = 3  # connections to one address, below which a lost one says little
 MANAGEMENT = {444: "replication", 9000: "administration"}
 ALONE = (
@@ -68,10 +76,29 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
         subject=place_subject(place, context.target),
         summary=f"{sentence_start(name)} {words}{alone}.",
         owner=Owner.SERVER if near else None,
-        remedy=ALONE if near else None,
+        remedy=ALONE if near else _first_contact(context, place, seen),
         severity=by_subject(place),
         evidence=(seen.id,),
         args={"address": place.address, "port": str(place.port)},
+    )
+
+
+def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection) -> str | None:
+    """Where only the name is known, nothing tells the way from the server: what tells them apart comes first."""
+    silent = seen.failure is not None and seen.failure.cause in UNREACHED
+    if not silent or {one.address for one in context.of(Connection)} != {place.address}:
+        return None
+    first = (
+        f"Connect the VPN if this desktop is outside the company's network ({place.address} is an internal address), "
+        "and run the check again."
+        if is_private(place.address)
+        else "Run the check from a desktop in another network: does it work there?"
+    )
+    return steps(
+        first,
+        "If it works from another network, look for a firewall or a wrong route between this desktop's network and "
+        f"{place.address}, port {place.port}.",
+        "If it works from nowhere, check that the load balancer or server with this address is up.",
     )
 
 
@@ -173,7 +200,7 @@ def timed_out(context: RuleContext) -> Answers:
 def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
     yield from unless_tried(context)
-    for place, seen, trouble in _stopped_at(context, Cause.NO_ROUTE, Cause.DENIED, Cause.OTHER):
+    for place, seen, trouble in _stopped_at(context, *UNREACHED[1:]):
         said = f" ({trouble.detail})" if trouble.detail else ""
         yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
 
@@ -244,20 +271,35 @@ def reset(context: RuleContext) -> Answers:
         name="slow",
         severity=Severity.WARNING,
         owner=Owner.NETWORK,
-        summary="Connecting takes over a second (median).",
+        summary="Connecting takes over a second: mostly, or again and again.",
         why="Every step of a client takes several such round trips; users wait, and timeouts come near.",
         remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
         seen_by="The median time of the connections that this run made to the address, of three at least: one "
-        "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`.",
+        "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`. Or a tenth "
+        "of them, three at least, took a second or more and none of the others half a second: a first packet was "
+        "lost "
+        "and sent again.",
         references=(refs.RFC_9293,),
         title="Slow connections",
         impact=ImpactKind.SLOW,
     )
 )
 def slow(context: RuleContext) -> Answers:
-    """A median of the connection times over the limit."""
+    """A median of the connection times over the limit; or some that waited for a packet to be sent again."""
     limit_s = context.target.thresholds.connect_slow_s
     yield from _slow(context, _connect_times, limit_s, "Connecting to {name} takes {took:.1f} s.")
+    for place in context.places:
+        times = _connect_times(context, place)
+        late = [each for each in times if each >= AT_ONCE_S]
+        again = len(late) >= max(LATE_LEAST, len(times) * LATE_SHARE) and min(late) >= SENT_AGAIN_S
+        if again and median(times) < AT_ONCE_S:
+            yield Hit(
+                subject=place_subject(place, context.target),
+                summary=f"{len(late)} of {len(times)} connections to {place_name(place, context.target)} took "
+                f"{min(late):.1f} s or more, the others {median(times) * 1000:.0f} ms: packets are lost on the way.",
+                evidence=place.evidence[:3],
+                args={"late": str(len(late)), "connections": str(len(times))},
+            )
 
 
 @rule(
@@ -355,6 +397,29 @@ def _lose_one(attempts: list[_Attempt], shake: str) -> None:
             return
 
 
+FLAPPING = (
+    "1. Look in the logs of the servers and of the load balancer for what went down and came back at that time: a "
+    "service that restarts, a health check that flaps, a server out of memory.\n"
+    "2. Let the health check need several good answers before a server is used again.\n"
+    "3. If nothing went down, look for a link or a cluster address that moves between two machines."
+)
+_NTH = {2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth"}
+
+
+def rhythm(context: RuleContext, address: str) -> str:
+    """In which order connections to an address failed, for the end of a sentence; empty where by chance."""
+    turn = next((found.count for found in context.separated(Separation.TURNS, address)), 0)
+    for path in context.analysis.paths:
+        if path.address == address and path.cycle.count(FAILING) == 1:
+            turn = len(path.cycle)
+    if turn in _NTH:
+        return f", every {_NTH[turn]} one: one of {turn} servers or paths behind it is dead and still gets its turn"
+    for found in context.separated(Separation.BLOCKS, address):
+        row = f"up to {found.count} in a row"
+        return f", in blocks ({row}): what answers there goes down for moments and comes back"
+    return ""
+
+
 @rule(
     Card(
         code="NET006",
@@ -402,11 +467,14 @@ def flaky(context: RuleContext) -> Answers:
             continue  # not now and then but always: other rules say what stops it
         shown.add(key)
         silent = sum(not each.answered for each in lost)
+        flaps = context.separated(Separation.BLOCKS, place.address)
         yield Hit(
             subject=place_subject(place, context.target),
+            owner=Owner.SERVER if flaps else None,
+            remedy=FLAPPING if flaps else None,
             summary=(
                 f"{len(lost)} of {len(attempts)} connections to "
-                f"{place_name(place, context.target)} could not be made."
+                f"{place_name(place, context.target)} could not be made{rhythm(context, place.address)}."
             ),
             evidence=tuple(each.id for each in lost[:8]),
             args={"failed": str(len(lost)), "tried": str(len(attempts)), "silent": str(silent)},

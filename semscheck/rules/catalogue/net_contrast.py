@@ -6,7 +6,7 @@ from typing import Any
 
 from semscheck.model.analysis import Contrast, Reach, Separation
 from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
-from semscheck.model.observations import ProxySettings
+from semscheck.model.observations import ProxySettings, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
@@ -225,8 +225,9 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
     )
 )
 def shut_out(context: RuleContext) -> Answers:
-    """Worked at first, then never again."""
+    """Worked at first, then never again; or told so."""
     yield from unless_tried(context)
+    yield from _told_to_slow_down(context)
     for found in context.separated(Separation.ORDER):
         yield _hit(
             found,
@@ -236,6 +237,27 @@ def shut_out(context: RuleContext) -> Answers:
             "that banned this check.",
             {"worked": str(found.count), "how": found.by},
         )
+
+
+def _told_to_slow_down(context: RuleContext) -> Answers:
+    """Status 429 (RFC 6585 section 4)."""
+    answered = [s for s in context.of(Sample) if s.status is not None]
+    for address in dict.fromkeys(s.address for s in answered if s.status == TOO_MANY):
+        own = [s for s in answered if s.address == address]
+        limited = [s for s in own if s.status == TOO_MANY]
+        yield Hit(
+            subject=Subject("address", address, address, own[0].port),
+            summary=f"{address} answered {len(limited)} of {len(own)} requests of this check with status 429 (Too "
+            f"Many "
+            "Requests): a limit on requests, which users who make fewer do not meet.",
+            confidence=Confidence.CERTAIN,
+            evidence=tuple(s.id for s in limited[:8]),
+            args={"how": "429", "worked": str(len(own) - len(limited)), "fails": address, "works": ""},
+            facts=Facts(fails=(address,)),
+        )
+
+
+TOO_MANY = 429
 
 
 def _port(context: RuleContext, address: str) -> int:

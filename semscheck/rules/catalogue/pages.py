@@ -48,7 +48,7 @@ def _header(seen: Exchange, wanted: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Away:
-    """where: the address as it is shown; how: "http", "member" or "host"."""
+    """where: the address as it is shown; how: "http", "loop", "member" or "host"."""
 
     where: str
     how: str
@@ -69,17 +69,32 @@ def _away(context: RuleContext, seen: Exchange) -> _Away | None:
     if parts.scheme == "http":
         return _Away(shown, "http", host)
     if host in (context.target.fqdn, context.target.fqdn_shown):
-        return None
+        again = (parts.path or "/", parts.query) == (seen.path.partition("?")[0], seen.path.partition("?")[2])
+        # With a cookie, the next request may be answered otherwise.
+        return _Away(shown, "loop", host) if again and not _header(seen, "set-cookie") else None
     named = host in {member.name.lower() for member in context.target.members}
     return _Away(shown, "member" if named else "host", host)
 
 
+def _again(context: RuleContext, then: list[Exchange]) -> bool:
+    """Was the redirect to the same page followed, and answered with the same?"""
+    onward = (_away(context, page) for page in then if page.follows)
+    return any(away is not None and away.how == "loop" for away in onward)
+
+
 _TO = {
     "http": "to plain HTTP, which is not encrypted",
+    "loop": "to the same page again, without end",
     "member": "to one server's own name, past the load balancer",
     "host": "to another host",
 }
 _MEND = {
+    "loop": (
+        "1. Let the load balancer that ends TLS tell the servers so (`X-Forwarded-Proto: https`): a server that "
+        "takes "
+        "every request for plain HTTP redirects it for ever.\n"
+        "2. Or turn off the redirect to HTTPS, on the servers or on the load balancer: only one of them may have it."
+    ),
     "http": (
         "1. Let what ends TLS tell the server behind it (`X-Forwarded-Proto: https`), or rewrite `http://` in its "
         "redirects to `https://`.\n2. Check where the redirect comes from: the load balancer's own rules, or the "
@@ -103,7 +118,8 @@ _MEND = {
         name="redirects-away",
         severity=Severity.WARNING,
         owner=Owner.SERVER,
-        summary="The first page sends a browser to plain HTTP, to a member's own name, or to another host.",
+        summary="The first page sends a browser to plain HTTP, to itself, to a member's own name, or to another "
+        "host.",
         why=(
             "Users of Web Email Protection follow it: to a port that may be closed and that encrypts nothing, past "
             "the load balancer to one server, whose certificate has another name, or to a page that is not the "
@@ -115,7 +131,7 @@ _MEND = {
             "that what is there is not known."
         ),
         references=(refs.RFC_9110_LOCATION,),
-        severity_note="critical where the FQDN's first page leads to plain HTTP",
+        severity_note="critical where the FQDN's first page leads to plain HTTP, or to itself",
         title="Browsers are sent elsewhere",
         impact=ImpactKind.SOME_CLIENTS_CANNOT,
     )
@@ -125,9 +141,13 @@ def redirects_away(context: RuleContext) -> Answers:
     yield from _unless_answered(context)
     said: set[tuple[str, str]] = set()
     for place in context.client_places:
-        for page in exchanges(context, place)[:1]:
+        for page, *then in [pages] if (pages := exchanges(context, place)) else []:
             away = _away(context, page)
-            if away is None or (away.how, away.host) in said:
+            if (
+                away is None
+                or (away.how, away.host) in said
+                or (away.how == "loop" and not _again(context, then))
+            ):
                 continue
             said.add((away.how, away.host))
             yield Hit(
@@ -137,7 +157,8 @@ def redirects_away(context: RuleContext) -> Answers:
                     f"{_TO[away.how]}."
                 ),
                 # A server that is told "http" sends there again, or serves without encryption: neither is of use.
-                severity=by_subject(place) if away.how == "http" else None,
+                severity=by_subject(place) if away.how in ("http", "loop") else None,
+                owner=Owner.BALANCER if away.how == "loop" and not place.client_of else None,
                 confidence=Confidence.LIKELY if away.how == "host" else None,
                 remedy=_MEND[away.how],
                 evidence=(page.id,),
@@ -416,7 +437,8 @@ def _matches(path: str, limit: str) -> bool:
             "3. Do not accept the certificate."
         ),
         seen_by=(
-            "The FQDN and members' own names all resolve to one address that the profile does not know; or a page "
+            "The FQDN and members' own names all resolve to one address that the profile does not know; or nothing "
+            "serves where the FQDN leads, and its resolver leads a name that cannot exist there, too; or a page "
             "came with status 511 (network authentication required); or one certificate, for none of the names, is "
             "shown at all addresses, Interface 1 and Interface 2; or the FQDN's address shows a certificate of "
             "another domain and sends browsers there."
@@ -430,6 +452,7 @@ def captive_portal(context: RuleContext) -> Answers:
     """All names at one strange address, or status 511."""
     portal = next((e for e in context.of(Exchange) if e.status == PORTAL_STATUS), None)
     asked = [a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "member") and a.role == "resolver"]
+    nobody = next((a for a in context.of(DnsAnswer) if a.purpose == "probe" and _cannot_exist(a)), None)
     names = {a.name for a in asked if a.records}
     given = {address for a in asked for address in a.records}
     own = _known_addresses(context)
@@ -440,6 +463,17 @@ def captive_portal(context: RuleContext) -> Answers:
             confidence=Confidence.CERTAIN,
             evidence=(portal.id,),
             args={"address": portal.address},
+        )
+    elif nobody is not None and given & set(nobody.records):
+        yield Hit(
+            subject=fqdn_subject(context),
+            summary=(
+                f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that cannot "
+                f"exist, and {fqdn_shown(context.target)} too: a captive portal, or hijacked DNS."
+            ),
+            confidence=Confidence.CERTAIN,
+            evidence=(nobody.id, *ids(asked)),
+            args={"address": listed(nobody.records)},
         )
     elif len(names) > 1 and len(given) == 1 and own and not given & own:
         yield Hit(
@@ -455,6 +489,11 @@ def captive_portal(context: RuleContext) -> Answers:
         yield shown
     elif not asked and not context.of(Exchange):
         yield NotObserved("no name server answered")
+
+
+def _cannot_exist(answer: DnsAnswer) -> bool:
+    """An address for a name of a domain that nobody can have (RFC 6761 section 6.4)."""
+    return bool(answer.records) and answer.name.endswith(".invalid")
 
 
 def _strange_certificate(context: RuleContext) -> Hit | None:

@@ -111,7 +111,9 @@ def no_network(context: RuleContext) -> Answers:
     if not asked and not tried:
         yield NotObserved("nothing was asked")
         return
-    answered = any(a.failure is None or a.failure.cause in (*_PACKET_CAME, Cause.MALFORMED) for a in asked)
+    answered = any(
+        a.failure is None or a.flags or a.failure.cause in (*_PACKET_CAME, Cause.MALFORMED) for a in asked
+    )
     connected = any(c.failure is None or c.failure.cause in _PACKET_CAME for c in tried)
     routed = any(c.failure is not None and c.failure.errno in _A_ROUTER_SAYS and _at_once(c) for c in tried)
     if answered or connected or routed:

@@ -161,7 +161,10 @@ def not_tls(context: RuleContext) -> Answers:
 )
 def handshake_refused(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _REFUSAL | {Cause.RESET}):
-        how = f'the alert "{failure.alert}"' if failure.alert else "a close and no alert"
+        how, remedy = _ALERTS.get(
+            failure.alert or "", ("", _CLOSED if failure.cause is Cause.CLOSED else None)
+        )
+        how = f'the alert "{failure.alert}"{how}' if failure.alert else "a close and no alert"
         if failure.cause is Cause.RESET:
             if not failure.said:
                 continue  # before the server's first byte: NET004
@@ -170,7 +173,7 @@ def handshake_refused(context: RuleContext) -> Answers:
             subject=place_subject(place, context.target),
             summary=f"The TLS handshake with {place_name(place, context.target)} ended in {how}"
             f"{and_behind(context, place)}.",
-            remedy=_CLOSED if failure.cause is Cause.CLOSED else None,
+            remedy=remedy,
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
@@ -178,6 +181,31 @@ def handshake_refused(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
 
 
+# What each alert says of the cause (RFC 8446 section 6.2), and what to do about it.
+_ALERTS: dict[str, tuple[str, str]] = {
+    "handshake_failure": (
+        ": no cipher in common",
+        "1. Compare the server's ciphers with its certificate: an ECDSA certificate needs ECDHE-ECDSA ciphers, an "
+        "RSA "
+        "one ciphers with RSA; and both with what the clients can.\n"
+        "2. Check that a certificate with its key is assigned to the interface, and restart the services.",
+    ),
+    "protocol_version": (
+        ": no TLS version in common",
+        "1. Turn on TLS 1.2 and TLS 1.3 on what ends TLS there.\n"
+        "2. If they are on, look for a firewall on the way that does not let them through.",
+    ),
+    "unrecognized_name": (
+        ": this name is not served there",
+        "1. Add the name, with its certificate, to the server or load balancer that answers there (its SNI rules).\n"
+        "2. If it is another machine, correct the address that the name leads to.",
+    ),
+    "internal_error": (
+        ": a fault on the server",
+        "1. Look in the log of what ends TLS there: most often it cannot use its certificate or key.\n"
+        "2. Restart its services.",
+    ),
+}
 _CLOSED = (
     "1. If a load balancer answers there, check that its pool has a server that is up.\n"
     "2. Check that a certificate is assigned to the interface, and restart the services.\n"
