@@ -20,6 +20,7 @@ import pytest
 
 from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import SCENARIOS
+from tests.exporter import zabbix
 from tests.exporter.prometheus import PACKAGED
 from tests.rig.net import Place
 from tests.rig.process import Server, program
@@ -183,25 +184,7 @@ def test_nagios_runs_the_packaged_check(site: Site) -> None:
     assert_round_robin(checked(site, [program("nagios4"), str(config)]))
 
 
-# What docs/monitoring.md says of items: name, path in the agent's value, and for a discovery the macros' paths.
-ITEMS = (
-    "$.summary.verdict",
-    "$.summary.exit_code",
-    "$.summary.impact.sentence",
-    "$.summary.cause",
-    "$.summary.first_step",
-)
-MACROS = {"{#CODE}": "$.code", "{#NAME}": "$.name", "{#OWNER}": "$.owner", "{#SEVERITY}": "$.severity"}
-
-
-def at(path: str, value: object) -> object:
-    for key in path.removeprefix("$.").split("."):
-        assert isinstance(value, dict)
-        value = value[key]
-    return value
-
-
-def test_a_zabbix_agent_gives_what_the_items_and_the_discovery_take(site: Site) -> None:
+def test_a_zabbix_agent_gives_what_the_template_takes(site: Site) -> None:
     parameters = site.packaged("zabbix-agent.conf", "parameters.conf")
     config = site.directory / "zabbix_agentd.conf"
     config.write_text(f"Server=127.0.0.1\nHostname=keys\nTimeout=30\nInclude={parameters}\n")
@@ -216,22 +199,17 @@ def test_a_zabbix_agent_gives_what_the_items_and_the_discovery_take(site: Site) 
     kind, _, value = done.stdout.strip().removeprefix(key).strip().removeprefix("[").partition("|")
     assert kind == "t"
     report = json.loads(value.removesuffix("]"))
-    assert [at(path, report) for path in ITEMS[:2]] == ["critical", 2]
-    assert all(at(path, report) for path in ITEMS)
-    discovered = [{macro: at(path, one) for macro, path in MACROS.items()} for one in report["findings"]]
-    expected = {
-        "{#CODE}": "BAL001",
-        "{#NAME}": "round-robin",
-        "{#OWNER}": "balancer",
-        "{#SEVERITY}": "critical",
-    }
-    assert expected in discovered
-    documented = (PACKAGED.parent.parent / "docs" / "monitoring.md").read_text("utf-8")
-    assert all(f"`{path}`" in documented for path in (*ITEMS, *MACROS, *MACROS.values()))
+    assert zabbix.items(report) | {"semscheck.exit_code": 2} == zabbix.items(report)
+    found = [one for one in zabbix.discovered(report) if one["{#CODE}"] == "BAL001"]
+    assert [(one["{#NAME}"], one["{#OWNER}"], one["{#SEVERITY}"]) for one in found] == [
+        ("round-robin", "balancer", "critical")
+    ]
+    assert zabbix.state_of("BAL001", report) == "found"
 
 
 def test_checkmk_gets_a_line_for_each_profile(site: Site) -> None:
     (site.directory / "other.toml").write_text('[target]\nfqdn = "nobody.example.test"\n')
+    (site.directory / "broken.toml").write_text("[target]\nfqdn = 3\n")
     script = site.packaged("checkmk-local", "local")
     done = subprocess.run(
         ["sh", str(script)],
@@ -244,9 +222,18 @@ def test_checkmk_gets_a_line_for_each_profile(site: Site) -> None:
     lines = done.stdout.splitlines()
     # "Local checks" of Checkmk's manual: state, service in quotes, metrics or "-", text with \n for its lines.
     read = [re.fullmatch(r'([0-3]) "(SEMS \w+)" - (.+)', line) for line in lines]
-    assert [one and one[2] for one in read] == ["SEMS keys", "SEMS other"]
-    assert read[0] is not None
-    assert read[0][1] == "2"
-    assert read[0][3].startswith("SEMSCHECK CRITICAL - Users connect")
-    assert r"\nOwner: load balancer administrator\n" in read[0][3]
+    assert [one and one[2] for one in read] == ["SEMS broken", "SEMS keys", "SEMS other"]
+    broken, keys = read[:2]
+    assert broken is not None
+    assert keys is not None
+    assert broken[1] == "3"
+    assert "target.fqdn" in broken[3]
+    assert keys[1] == "2"
+    assert keys[3].startswith("SEMSCHECK CRITICAL - Users connect")
+    assert r"\nOwner: load balancer administrator\n" in keys[3]
     assert "|" not in done.stdout
+    (site.directory / "none").mkdir()
+    nothing = site.packaged(
+        "checkmk-local", "empty", ("/etc/semscheck/profiles", str(site.directory / "none"))
+    )
+    assert not subprocess.run(["sh", str(nothing)], capture_output=True, timeout=30, check=True).stdout
