@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 
 from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
@@ -81,19 +81,26 @@ class Rule:
 _rules: dict[str, Rule] = {}
 
 
-def rule(card: Card) -> Callable[[Logic], Logic]:
+def rule(of: Card) -> Callable[[Logic], Logic]:
     """Put a rule into the catalogue. Raises ValueError if its code or its name is taken."""
 
     def register(logic: Logic) -> Logic:
-        taken = card.code in _rules or any(
-            known.card.name == card.name and known.card.family == card.family for known in _rules.values()
+        taken = of.code in _rules or any(
+            known.card.name == of.name and known.card.family == of.family for known in _rules.values()
         )
         if taken:
-            raise ValueError(f"{card.code} {card.name} is in the catalogue already")
-        _rules[card.code] = Rule(card, logic)
+            raise ValueError(f"{of.code} {of.name} is in the catalogue already")
+        _rules[of.code] = Rule(of, logic)
         return logic
 
     return register
+
+
+class card(Card):  # noqa: N801  # it is used as a decorator
+    """A card above the function that is its rule. Raises ValueError like `rule`."""
+
+    def __call__(self, logic: Logic) -> Logic:
+        return rule(Card(**{one.name: getattr(self, one.name) for one in fields(Card)}))(logic)
 
 
 def catalogue() -> tuple[Rule, ...]:

@@ -9,7 +9,7 @@ from math import comb
 from typing import Any
 
 from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Role, Subject
+from semscheck.model.findings import Confidence, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
 from semscheck.model.vendors import GENERAL
@@ -18,7 +18,7 @@ from semscheck.rules.catalogue.interception import signs
 from semscheck.rules.catalogue.net import FLAPPING, rhythm
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import STEP_WORDS, kept, say, steps, vendor_words
-from semscheck.rules.rule import Answers, Hit, Logic, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, Logic, NotObserved, card
 
 SPREAD = (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
 KEEPS = (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
@@ -232,29 +232,23 @@ def _is_unsticky(path: BalancingPath, method: Method) -> bool:
 # --- spread, and nothing keeps a client --------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="BAL001",
-        name="round-robin",
-        title="Round robin without persistence",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.BALANCER,
-        summary="Fresh connections cycle through the members, and nothing keeps a client on one.",
-        why=(
-            "A login belongs to one member. With round robin the next connection goes to another, so users are "
-            "logged out or miss messages that have not been replicated yet, and every client meets a dead member "
-            "in its turn. The vendor does not support it."
-        ),
-        remedy=ADVICE,
-        seen_by=(
-            "Each connection's member is found by a token that only its issuer recognizes. A cycle is reported "
-            "where its chance under random choice is below 1 %. Other people's traffic breaks the cycle for an "
-            "observer; the finding is then BAL002, which is the same misconfiguration."
-        ),
-        references=(refs.KB_156803,),
-        decides="how new connections are spread",
-    )
+@card(
+    code="BAL001",
+    name="round-robin",
+    title="Round robin without persistence",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.BALANCER,
+    summary="Fresh connections cycle through the members, and nothing keeps a client on one.",
+    why="A login belongs to one member. With round robin the next connection goes to another, so users are logged "
+    "out or miss messages that have not been replicated yet, and every client meets a dead member in its turn. The "
+    "vendor does not support it.",
+    remedy=ADVICE,
+    seen_by="Each connection's member is found by a token that only its issuer recognizes. A cycle is reported where "
+    "its chance under random choice is below 1 %. Other people's traffic breaks the cycle for an observer; the "
+    "finding is then BAL002, which is the same misconfiguration.",
+    references=(refs.KB_156803,),
+    decides="how new connections are spread",
 )
 @_each_settled_path
 def round_robin(context: RuleContext, path: BalancingPath) -> Answers:
@@ -276,27 +270,20 @@ def round_robin(context: RuleContext, path: BalancingPath) -> Answers:
     )
 
 
-@rule(
-    Card(
-        code="BAL002",
-        name="spread-unsticky",
-        title="Load balancing without persistence",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.BALANCER,
-        summary="Fresh connections are spread evenly with no cycle, and nothing keeps a client on one member.",
-        why=(
-            "Random or least-connections balancing, or a round robin that other clients use at the same time. For "
-            "users it is the same as round robin: sessions are lost, messages are missed, a dead member is met "
-            "again and again."
-        ),
-        remedy=ADVICE,
-        seen_by=(
-            "Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From "
-            "one desktop a round robin that is mixed with other traffic cannot be distinguished from random choice."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL002",
+    name="spread-unsticky",
+    title="Load balancing without persistence",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.BALANCER,
+    summary="Fresh connections are spread evenly with no cycle, and nothing keeps a client on one member.",
+    why="Random or least-connections balancing, or a round robin that other clients use at the same time. For users "
+    "it is the same as round robin: sessions are lost, messages are missed, a dead member is met again and again.",
+    remedy=ADVICE,
+    seen_by="Several members answered, and their shares do not contradict equal shares (exact test at 1 %). From one "
+    "desktop a round robin that is mixed with other traffic cannot be distinguished from random choice.",
+    references=(refs.KB_156803,),
 )
 @_each_settled_path
 def spread_unsticky(context: RuleContext, path: BalancingPath) -> Answers:
@@ -311,26 +298,20 @@ def spread_unsticky(context: RuleContext, path: BalancingPath) -> Answers:
     yield _hit(context, path, said, remedy=_remedy(context, path), confidence=_sure(path))
 
 
-@rule(
-    Card(
-        code="BAL003",
-        name="weighted-unsticky",
-        title="Weighted load balancing without persistence",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="Fresh connections are spread by weights, and nothing keeps a client on one member.",
-        why=(
-            "Most connections meet the main member, so this works most of the time; now and then a user's next "
-            "connection goes to another member and the session is lost."
-        ),
-        remedy=steps("Keep the weights.", say(GENERAL.source)),
-        seen_by=(
-            "Several members answered and equal shares are rejected at 1 % (exact test), or the cycle has unequal "
-            "counts. Weights of 10 to 1 need 32 connections to show with 95 %."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL003",
+    name="weighted-unsticky",
+    title="Weighted load balancing without persistence",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="Fresh connections are spread by weights, and nothing keeps a client on one member.",
+    why="Most connections meet the main member, so this works most of the time; now and then a user's next "
+    "connection goes to another member and the session is lost.",
+    remedy=steps("Keep the weights.", say(GENERAL.source)),
+    seen_by="Several members answered and equal shares are rejected at 1 % (exact test), or the cycle has unequal "
+    "counts. Weights of 10 to 1 need 32 connections to show with 95 %.",
+    references=(refs.KB_156803,),
 )
 @_each_settled_path
 def weighted_unsticky(context: RuleContext, path: BalancingPath) -> Answers:
@@ -363,25 +344,19 @@ def _by_what(path: BalancingPath) -> str:
     }.get(path.persistence, "something")
 
 
-@rule(
-    Card(
-        code="BAL004",
-        name="round-robin-sticky",
-        title="Unsupported load-balancing method",
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="New clients are spread evenly; a cookie or the TLS session keeps each on its member.",
-        why=(
-            "Sessions hold, but the method is still one that the vendor does not support: half of the users work "
-            "on members that receive changes by replication only, and every dead member strands its share of users."
-        ),
-        remedy=ADVICE,
-        seen_by=(
-            "Fresh connections reach several members in equal shares, while connections that present what an "
-            "earlier one was given all come back, which chance would do in under 1 %."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL004",
+    name="round-robin-sticky",
+    title="Unsupported load-balancing method",
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="New clients are spread evenly; a cookie or the TLS session keeps each on its member.",
+    why="Sessions hold, but the method is still one that the vendor does not support: half of the users work on "
+    "members that receive changes by replication only, and every dead member strands its share of users.",
+    remedy=ADVICE,
+    seen_by="Fresh connections reach several members in equal shares, while connections that present what an earlier "
+    "one was given all come back, which chance would do in under 1 %.",
+    references=(refs.KB_156803,),
 )
 @_each_path
 def round_robin_sticky(context: RuleContext, path: BalancingPath) -> Answers:
@@ -420,19 +395,17 @@ def round_robin_sticky(context: RuleContext, path: BalancingPath) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="BAL005",
-        name="weighted-sticky",
-        title="Weighted load balancing with persistence",
-        severity=Severity.INFO,
-        owner=Owner.BALANCER,
-        summary="New clients are spread by weights and kept on their member, as the vendor accepts.",
-        why="The main member serves most clients and the others take over when it is gone; sessions hold.",
-        remedy="Nothing has to change.",
-        seen_by="Equal shares are rejected at 1 %, and connections that present what they were given come back.",
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL005",
+    name="weighted-sticky",
+    title="Weighted load balancing with persistence",
+    severity=Severity.INFO,
+    owner=Owner.BALANCER,
+    summary="New clients are spread by weights and kept on their member, as the vendor accepts.",
+    why="The main member serves most clients and the others take over when it is gone; sessions hold.",
+    remedy="Nothing has to change.",
+    seen_by="Equal shares are rejected at 1 %, and connections that present what they were given come back.",
+    references=(refs.KB_156803,),
 )
 @_each_settled_path
 def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
@@ -445,32 +418,26 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
         yield _hit(context, path, said, {"kept_by": _by_what(path)}, confidence=_sure(path))
 
 
-@rule(
-    Card(
-        code="BAL006",
-        name="persistence-lost",
-        title="Persistence is broken",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.BALANCER,
-        summary="Something keeps clients on a member, and a client that presented it was moved all the same.",
-        why=(
-            "Users are logged out in the middle of their work, at moments that nobody can explain: the load balancer "
-            "promises persistence and breaks it."
-        ),
-        remedy=steps(
-            "Check that persistence is on for the whole pool, and the same on all nodes of the load balancer.",
-            "Check the timeout and the size of the persistence table, and rules that override it.",
-            "In the load balancer's log, look for servers that went down and up during this check.",
-        ),
-        seen_by=(
-            "A load balancer's own cookie was sent back, or most connections with kept cookies returned to their "
-            "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to "
-            "BAL003 say so instead."
-        ),
-        references=(refs.KB_156803, refs.RFC_6265),
-        decides="whether a client stays with its server",
-    )
+@card(
+    code="BAL006",
+    name="persistence-lost",
+    title="Persistence is broken",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.BALANCER,
+    summary="Something keeps clients on a member, and a client that presented it was moved all the same.",
+    why="Users are logged out in the middle of their work, at moments that nobody can explain: the load balancer "
+    "promises persistence and breaks it.",
+    remedy=steps(
+        "Check that persistence is on for the whole pool, and the same on all nodes of the load balancer.",
+        "Check the timeout and the size of the persistence table, and rules that override it.",
+        "In the load balancer's log, look for servers that went down and up during this check.",
+    ),
+    seen_by="A load balancer's own cookie was sent back, or most connections with kept cookies returned to their "
+    "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to BAL003 say so "
+    "instead.",
+    references=(refs.KB_156803, refs.RFC_6265),
+    decides="whether a client stays with its server",
 )
 @_each_path
 def persistence_lost(context: RuleContext, path: BalancingPath) -> Answers:
@@ -496,25 +463,21 @@ def persistence_lost(context: RuleContext, path: BalancingPath) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="BAL007",
-        name="per-request",
-        title="Requests of one connection are split",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.BALANCER,
-        summary="Requests on one connection, cookies kept, are answered by different members.",
-        why="Not even one connection stays with its member: a page and its parts come from different servers.",
-        remedy=steps(
-            "Make the load balancer keep each client on one server, not each request.", say(GENERAL.cookie)
-        ),
-        seen_by=(
-            "On one kept connection, a session cookie that was just given is not recognized by the next answer, "
-            "though each member recognizes its own. Only possible where TLS ends in front of the members."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL007",
+    name="per-request",
+    title="Requests of one connection are split",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.BALANCER,
+    summary="Requests on one connection, cookies kept, are answered by different members.",
+    why="Not even one connection stays with its member: a page and its parts come from different servers.",
+    remedy=steps(
+        "Make the load balancer keep each client on one server, not each request.", say(GENERAL.cookie)
+    ),
+    seen_by="On one kept connection, a session cookie that was just given is not recognized by the next answer, "
+    "though each member recognizes its own. Only possible where TLS ends in front of the members.",
+    references=(refs.KB_156803,),
 )
 @_each_path
 def per_request(context: RuleContext, path: BalancingPath) -> Answers:
@@ -555,27 +518,21 @@ SUPPLY = {
 }
 
 
-@rule(
-    Card(
-        code="BAL008",
-        name="indistinguishable",
-        title="Load balancing could not be determined",
-        impact=ImpactKind.NOT_TESTED,
-        severity=Severity.UNKNOWN,
-        owner=Owner.SEMSCHECK,
-        summary="Connections succeed, and which server answered them cannot be determined from here.",
-        why=(
-            "A cluster that is set up well looks the same from outside, whichever member answers. Without knowing "
-            "who answered, the balancing method and persistence are unknown, and unknown is not the same as fine."
-        ),
-        remedy=steps(PROFILE, DRILL),
-        seen_by=(
-            "TLS sessions and HTTP session cookies were tried, with controls: each member must recognize its own "
-            "and no other's. They fail where session resumption is off, where members share their keys, and where "
-            "TLS ends in front and the pages set no session cookie."
-        ),
-        references=(refs.RFC_8446_RESUMPTION,),
-    )
+@card(
+    code="BAL008",
+    name="indistinguishable",
+    title="Load balancing could not be determined",
+    impact=ImpactKind.NOT_TESTED,
+    severity=Severity.UNKNOWN,
+    owner=Owner.SEMSCHECK,
+    summary="Connections succeed, and which server answered them cannot be determined from here.",
+    why="A cluster that is set up well looks the same from outside, whichever member answers. Without knowing who "
+    "answered, the balancing method and persistence are unknown, and unknown is not the same as fine.",
+    remedy=steps(PROFILE, DRILL),
+    seen_by="TLS sessions and HTTP session cookies were tried, with controls: each member must recognize its own and "
+    "no other's. They fail where session resumption is off, where members share their keys, and where TLS ends in "
+    "front and the pages set no session cookie.",
+    references=(refs.RFC_8446_RESUMPTION,),
 )
 def indistinguishable(context: RuleContext) -> Answers:
     """Nothing tells the members apart, or nothing tells whether clients are kept."""
@@ -618,29 +575,21 @@ def _counted(rest: int) -> str:
     return "other one" if rest == 1 else f"other {rest}"
 
 
-@rule(
-    Card(
-        code="BAL009",
-        name="steady",
-        title="One server answers",
-        severity=Severity.INFO,
-        owner=Owner.BALANCER,
-        summary="One member answered all connections, with the share that another could still have.",
-        why=(
-            "This is what failover, an ordered list, and source-IP persistence all look like from one "
-            "desktop. The first two are as the vendor asks; behind the third any method may hide."
-        ),
-        remedy=(
-            "Nothing has to change. To tell failover from source-IP persistence, run the check from another network "
-            "and compare the reports, or run it again while a server is taken down on purpose."
-        ),
-        seen_by=(
-            "All connections that were identified went to one member. The share p that others could have is bounded "
-            "by (1-p)^n = 5 %; connections that failed or were not identified count as if they had gone elsewhere "
-            "(Clopper and Pearson, 1934)."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL009",
+    name="steady",
+    title="One server answers",
+    severity=Severity.INFO,
+    owner=Owner.BALANCER,
+    summary="One member answered all connections, with the share that another could still have.",
+    why="This is what failover, an ordered list, and source-IP persistence all look like from one desktop. The first "
+    "two are as the vendor asks; behind the third any method may hide.",
+    remedy="Nothing has to change. To tell failover from source-IP persistence, run the check from another network "
+    "and compare the reports, or run it again while a server is taken down on purpose.",
+    seen_by="All connections that were identified went to one member. The share p that others could have is bounded "
+    "by (1-p)^n = 5 %; connections that failed or were not identified count as if they had gone elsewhere (Clopper "
+    "and Pearson, 1934).",
+    references=(refs.KB_156803,),
 )
 @_each_path
 def steady(context: RuleContext, path: BalancingPath) -> Answers:
@@ -669,29 +618,21 @@ def steady(context: RuleContext, path: BalancingPath) -> Answers:
 # --- what stands in front ----------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="BAL010",
-        name="tls-terminated",
-        title="TLS ends at the load balancer",
-        severity=Severity.INFO,
-        owner=Owner.BALANCER,
-        summary="TLS ends in front of the members.",
-        why=(
-            "Clients see the load balancer's certificate, which must be renewed too, and the servers see the load "
-            "balancer's address in place of the client's: Web Email Protection ends a user's session when the same "
-            "user comes from another address, which an address shared by all users upsets."
-        ),
-        remedy=(
-            "Nothing has to change if it is meant so. Renew the load balancer's certificate together with those of "
-            "the servers; where Web Email Protection is used, pass TLS through instead."
-        ),
-        seen_by=(
-            "By a cookie that only a load balancer can have set, by a certificate that no member presents, or by TLS "
-            "sessions that the FQDN's address recognizes and no member does."
-        ),
-        references=(refs.KB_190220, refs.KB_156803),
-    )
+@card(
+    code="BAL010",
+    name="tls-terminated",
+    title="TLS ends at the load balancer",
+    severity=Severity.INFO,
+    owner=Owner.BALANCER,
+    summary="TLS ends in front of the members.",
+    why="Clients see the load balancer's certificate, which must be renewed too, and the servers see the load "
+    "balancer's address in place of the client's: Web Email Protection ends a user's session when the same user "
+    "comes from another address, which an address shared by all users upsets.",
+    remedy="Nothing has to change if it is meant so. Renew the load balancer's certificate together with those of "
+    "the servers; where Web Email Protection is used, pass TLS through instead.",
+    seen_by="By a cookie that only a load balancer can have set, by a certificate that no member presents, or by TLS "
+    "sessions that the FQDN's address recognizes and no member does.",
+    references=(refs.KB_190220, refs.KB_156803),
 )
 @_each_path
 def tls_terminated(context: RuleContext, path: BalancingPath) -> Answers:
@@ -714,19 +655,17 @@ def tls_terminated(context: RuleContext, path: BalancingPath) -> Answers:
         yield NotObserved("nothing showed where TLS ends")
 
 
-@rule(
-    Card(
-        code="BAL011",
-        name="cookie-discloses",
-        title="Cookie reveals internal addresses",
-        severity=Severity.INFO,
-        owner=Owner.BALANCER,
-        summary="A load balancer's cookie gives internal addresses away.",
-        why="Anybody who opens the page learns the addresses and ports of the servers behind the load balancer.",
-        remedy="Turn on encryption of the persistence cookie, or use one with an opaque value.",
-        seen_by="The cookie's value decodes to an address and a port by the vendor's published encoding.",
-        references=(refs.F5_COOKIES,),
-    )
+@card(
+    code="BAL011",
+    name="cookie-discloses",
+    title="Cookie reveals internal addresses",
+    severity=Severity.INFO,
+    owner=Owner.BALANCER,
+    summary="A load balancer's cookie gives internal addresses away.",
+    why="Anybody who opens the page learns the addresses and ports of the servers behind the load balancer.",
+    remedy="Turn on encryption of the persistence cookie, or use one with an opaque value.",
+    seen_by="The cookie's value decodes to an address and a port by the vendor's published encoding.",
+    references=(refs.F5_COOKIES,),
 )
 @_each_path
 def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
@@ -739,28 +678,24 @@ def cookie_discloses(context: RuleContext, path: BalancingPath) -> Answers:
         yield NotObserved("no cookies were seen")
 
 
-@rule(
-    Card(
-        code="BAL012",
-        name="balancer-error",
-        title="Part of the connections fail",
-        impact=ImpactKind.SOME_FAIL,
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="Part of the connections ended in 502, 503, 504, a close, or silence.",
-        why=(
-            "The load balancer keeps sending clients to a server that is dead or frozen. A stopped server process "
-            "still accepts connections, so a health check that only opens a connection does not notice."
-        ),
-        remedy=steps(
-            _take_out(GENERAL.states),
-            say(GENERAL.health),
-        ),
-        seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
-        severity_note="critical where more than half of the connections end so",
-        references=(refs.KB_156803,),
-        role=Role.STILL_SENDS,
-    )
+@card(
+    code="BAL012",
+    name="balancer-error",
+    title="Part of the connections fail",
+    impact=ImpactKind.SOME_FAIL,
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="Part of the connections ended in 502, 503, 504, a close, or silence.",
+    why="The load balancer keeps sending clients to a server that is dead or frozen. A stopped server process still "
+    "accepts connections, so a health check that only opens a connection does not notice.",
+    remedy=steps(
+        _take_out(GENERAL.states),
+        say(GENERAL.health),
+    ),
+    seen_by="Of the repeated connections to one address some failed after they were begun, and others did not.",
+    severity_note="critical where more than half of the connections end so",
+    references=(refs.KB_156803,),
+    role=Role.STILL_SENDS,
 )
 @_each_path
 def balancer_error(context: RuleContext, path: BalancingPath) -> Answers:
@@ -797,26 +732,20 @@ def _erring(context: RuleContext, path: BalancingPath) -> str:
     return f"{path.errors} of {path.samples} new connections to {_where(context, path)} failed{how}."
 
 
-@rule(
-    Card(
-        code="BAL013",
-        name="tls-session-sticky",
-        title="Persistence by TLS session only",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="Only the TLS session keeps clients on a member.",
-        why=(
-            "The load balancer follows the session id of TLS 1.2. TLS 1.3 has no such id, tickets hide it, and every "
-            "full handshake starts anew: such clients are moved and lose their login."
-        ),
-        remedy="Turn on persistence by source IP instead, or by cookie where TLS ends at the load balancer.",
-        seen_by=(
-            "Connections that offer an earlier TLS session all come back to its member, while fresh ones are "
-            "spread, and no cookie keeps them."
-        ),
-        references=(refs.KB_156803, refs.RFC_8446_RESUMPTION),
-    )
+@card(
+    code="BAL013",
+    name="tls-session-sticky",
+    title="Persistence by TLS session only",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="Only the TLS session keeps clients on a member.",
+    why="The load balancer follows the session id of TLS 1.2. TLS 1.3 has no such id, tickets hide it, and every "
+    "full handshake starts anew: such clients are moved and lose their login.",
+    remedy="Turn on persistence by source IP instead, or by cookie where TLS ends at the load balancer.",
+    seen_by="Connections that offer an earlier TLS session all come back to its member, while fresh ones are spread, "
+    "and no cookie keeps them.",
+    references=(refs.KB_156803, refs.RFC_8446_RESUMPTION),
 )
 @_each_settled_path
 def tls_session_sticky(context: RuleContext, path: BalancingPath) -> Answers:
@@ -829,44 +758,36 @@ def tls_session_sticky(context: RuleContext, path: BalancingPath) -> Answers:
         yield _hit(context, path, said, remedy=_keep(context, path))
 
 
-@rule(
-    Card(
-        code="BAL014",
-        name="sites-differ",
-        title="Sites are served by different servers",
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="Several vantage points are served by different members at the same time.",
-        why=(
-            "What looks like failover from each desktop is then source-IP persistence over a method that "
-            "spreads clients: users of different sites work on different members."
-        ),
-        remedy=ADVICE,
-        seen_by="Only `semscheck compare` can tell, from reports of several desktops made at the same time.",
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL014",
+    name="sites-differ",
+    title="Sites are served by different servers",
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="Several vantage points are served by different members at the same time.",
+    why="What looks like failover from each desktop is then source-IP persistence over a method that spreads "
+    "clients: users of different sites work on different members.",
+    remedy=ADVICE,
+    seen_by="Only `semscheck compare` can tell, from reports of several desktops made at the same time.",
+    references=(refs.KB_156803,),
 )
 def sites_differ(context: RuleContext) -> Answers:
     """Needs several reports; judged by the comparison."""
     yield NotObserved("takes reports from several desktops: see `semscheck compare`")
 
 
-@rule(
-    Card(
-        code="BAL015",
-        name="not-in-pool",
-        title="A server gets no clients",
-        severity=Severity.INFO,
-        owner=Owner.BALANCER,
-        summary="A member that serves was never chosen although the load balancer spreads connections.",
-        why="The server is paid for and maintained, but would not take over: it may be missing in the pool.",
-        remedy="Add the server to the pool, or take it out of the profile if it is meant to stand apart.",
-        seen_by=(
-            "The member's own client interface serves, other members share the connections evenly, and the chance "
-            "of never meeting a member with an equal share is below 1 %."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="BAL015",
+    name="not-in-pool",
+    title="A server gets no clients",
+    severity=Severity.INFO,
+    owner=Owner.BALANCER,
+    summary="A member that serves was never chosen although the load balancer spreads connections.",
+    why="The server is paid for and maintained, but would not take over: it may be missing in the pool.",
+    remedy="Add the server to the pool, or take it out of the profile if it is meant to stand apart.",
+    seen_by="The member's own client interface serves, other members share the connections evenly, and the chance of "
+    "never meeting a member with an equal share is below 1 %.",
+    references=(refs.KB_156803,),
 )
 @_each_path
 def not_in_pool(context: RuleContext, path: BalancingPath) -> Answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, ImpactKind, Owner, Subject
+from semscheck.model.findings import Confidence, ImpactKind, Owner, Subject
 from semscheck.model.names import (
     is_wildcard,
 )
@@ -23,7 +23,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed, sentence_start
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 # --- which interface presents which ------------------------------------------------------------------------
 
@@ -38,20 +38,18 @@ def _replication_unseen(context: RuleContext, found: tuple[Presented, ...]) -> A
         yield NotObserved(f"no certificate came from Interface 1 of {listed(absent)}")
 
 
-@rule(
-    Card(
-        code="CRT012",
-        name="replication-not-unique",
-        title="Servers share an Interface 1 certificate",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="Two members present one certificate on their replication interfaces (Interface 1).",
-        why="The vendor asks for a certificate of its own on each member's Interface 1, with the member's "
-        "own name. With a shared one, members and administrators cannot tell which member answered.",
-        remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
-        seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
-        references=(refs.KB_156803, refs.KB_154069),
-    )
+@card(
+    code="CRT012",
+    name="replication-not-unique",
+    title="Servers share an Interface 1 certificate",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="Two members present one certificate on their replication interfaces (Interface 1).",
+    why="The vendor asks for a certificate of its own on each member's Interface 1, with the member's own name. With "
+    "a shared one, members and administrators cannot tell which member answered.",
+    remedy="Give each member's Interface 1 a certificate whose Common Name is that member's own name.",
+    seen_by="The fingerprints of the certificates on Interface 1, read on the given port, the target's, or 444.",
+    references=(refs.KB_156803, refs.KB_154069),
 )
 def replication_not_unique(context: RuleContext) -> Answers:
     found = at_interfaces_1(context)
@@ -69,22 +67,20 @@ def replication_not_unique(context: RuleContext) -> Answers:
     yield from _replication_unseen(context, found)
 
 
-@rule(
-    Card(
-        code="CRT013",
-        name="replication-name-mismatch",
-        title="Interface 1 certificate has the wrong name",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate on Interface 1 does not cover its member's own name.",
-        why="The vendor asks that the certificate on Interface 1 carries the member's own name. Replication "
-        "between members compares it.",
-        remedy="Give the member's Interface 1 a certificate whose Common Name is the member's own name, or "
-        "correct the member's name in the profile.",
-        seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the "
-        "member's name in the profile.",
-        references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
-    )
+@card(
+    code="CRT013",
+    name="replication-name-mismatch",
+    title="Interface 1 certificate has the wrong name",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The certificate on Interface 1 does not cover its member's own name.",
+    why="The vendor asks that the certificate on Interface 1 carries the member's own name. Replication between "
+    "members compares it.",
+    remedy="Give the member's Interface 1 a certificate whose Common Name is the member's own name, or correct the "
+    "member's name in the profile.",
+    seen_by="Common Name and subject alternative names of the certificate on Interface 1 against the member's name "
+    "in the profile.",
+    references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
 )
 def replication_name_mismatch(context: RuleContext) -> Answers:
     found = at_interfaces_1(context)
@@ -109,23 +105,20 @@ def _not_its_own(one: Presented, place: EndpointStatus, name: str, context: Rule
     )
 
 
-@rule(
-    Card(
-        code="CRT014",
-        name="interfaces-share",
-        title="One certificate on both interfaces",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="A member presents one certificate on Interface 1 and Interface 2.",
-        why="The vendor asks for a certificate of its own on Interface 1 and for the clients' certificate on "
-        "Interface 2. One certificate with all names works (KB 157246), but renewing it then touches clients "
-        "and replication at once; one address for both interfaces means that clients use the replication "
-        "interface.",
-        remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' "
-        "certificate; use two addresses.",
-        seen_by="The fingerprints of what the member presents on both interfaces.",
-        references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
-    )
+@card(
+    code="CRT014",
+    name="interfaces-share",
+    title="One certificate on both interfaces",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="A member presents one certificate on Interface 1 and Interface 2.",
+    why="The vendor asks for a certificate of its own on Interface 1 and for the clients' certificate on Interface "
+    "2. One certificate with all names works (KB 157246), but renewing it then touches clients and replication at "
+    "once; one address for both interfaces means that clients use the replication interface.",
+    remedy="Give Interface 1 a certificate for the member's own name and Interface 2 the clients' certificate; use "
+    "two addresses.",
+    seen_by="The fingerprints of what the member presents on both interfaces.",
+    references=(refs.KB_156803, refs.KB_157246, refs.KB_154069),
 )
 def interfaces_share(context: RuleContext) -> Answers:
     replication, clients = at_interfaces_1(context), at_clients(context)
@@ -162,24 +155,22 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
     )
 
 
-@rule(
-    Card(
-        code="CRT015",
-        name="interfaces-swapped",
-        title="A server's own certificate where clients connect",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="What serves clients presents a member's own certificate: it covers the member's name and "
-        "not the clients' FQDN.",
-        why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name "
-        "or the load balancer leads to Interface 1. Clients compare names and refuse or warn.",
-        remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
-        "2. Check that the FQDN and the load balancer lead to Interface 2.",
-        seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
-        references=(refs.KB_156803, refs.KB_154069),
-    )
+@card(
+    code="CRT015",
+    name="interfaces-swapped",
+    title="A server's own certificate where clients connect",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="What serves clients presents a member's own certificate: it covers the member's name and not the "
+    "clients' FQDN.",
+    why="The certificate of Interface 1 is on Interface 2, the two interfaces are swapped, or the name or the load "
+    "balancer leads to Interface 1. Clients compare names and refuse or warn.",
+    remedy="1. On the server, assign the clients' certificate to Interface 2 and its own to Interface 1.\n"
+    "2. Check that the FQDN and the load balancer lead to Interface 2.",
+    seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
+    references=(refs.KB_156803, refs.KB_154069),
 )
 def interfaces_swapped(context: RuleContext) -> Answers:
     found = at_clients(context)
@@ -222,24 +213,22 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
     return owners.pop() if len(owners) == 1 else None
 
 
-@rule(
-    Card(
-        code="CRT018",
-        name="balancer-differs",
-        title="Load balancer presents another certificate",
-        severity=Severity.WARNING,
-        severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
-        owner=Owner.BALANCER,
-        summary="The certificate at the load balancer address is on none of the servers.",
-        why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it "
-        "leads to machines that the profile does not name. A renewal on the members then changes nothing for "
-        "clients, and the load balancer's certificate expires by itself.",
-        remedy="1. Find out whether TLS is meant to end at the load balancer.\n"
-        "2. If so, renew its certificate whenever the servers' is renewed.\n"
-        "3. If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's addresses.",
-        seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="CRT018",
+    name="balancer-differs",
+    title="Load balancer presents another certificate",
+    severity=Severity.WARNING,
+    severity_note="likely only, while a member's certificate could not be seen: it may be that one's",
+    owner=Owner.BALANCER,
+    summary="The certificate at the load balancer address is on none of the servers.",
+    why="The load balancer (or something else in front) ends TLS with a certificate of its own, or it leads to "
+    "machines that the profile does not name. A renewal on the members then changes nothing for clients, and the "
+    "load balancer's certificate expires by itself.",
+    remedy="1. Find out whether TLS is meant to end at the load balancer.\n"
+    "2. If so, renew its certificate whenever the servers' is renewed.\n"
+    "3. If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's addresses.",
+    seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
+    references=(refs.KB_156803,),
 )
 def balancer_differs(context: RuleContext) -> Answers:
     balancers = tuple(place for place in context.places if place.balancer and not place.client_of)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from semscheck.model.analysis import EndpointStatus, Reach
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Role, Subject
+from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.names import (
     is_wildcard,
     matches_alternative_names,
@@ -66,7 +66,7 @@ from semscheck.rules.catalogue.presented import (
 )
 from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
 from semscheck.rules.remedies import INSTALL, steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 AT_MOST_WARNING = (
     "at most a warning where clients do not go today: a replication interface, a server that stands by"
@@ -138,30 +138,28 @@ def _authorities(context: RuleContext) -> tuple[Presented, ...]:
 # --- names -------------------------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CRT001",
-        name="name-mismatch",
-        title="Certificate for another name",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="On what serves clients: neither the Common Name nor a subject alternative name of the "
-        "certificate covers the name that clients use.",
-        why="A client compares the name it was given with the names in the server's certificate. If they do "
-        "not fit it warns or refuses: it cannot know that it reached the right server. The same happens "
-        "after a failover to the member concerned, so it is reported for members that stand by too.",
-        remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and "
-        f"install it there.\n2. {INSTALL}\n"
-        "3. Or, where the certificate names another machine of yours: correct the address that the FQDN or the load "
-        "balancer leads to.",
-        seen_by="The certificate that each address presents is compared with the FQDN: subject alternative "
-        "names as RFC 9525 says (a wildcard stands for one whole left-most label), and the Common Name as "
-        "the vendor's articles say. A name in a certificate with a blank, a trailing dot or a URL around it matches "
-        "nothing. Where an address was given instead of a name, only entries of type IP address count (section 6.4).",
-        references=(refs.KB_156803, refs.KB_157246, refs.RFC_9525),
-    )
+@card(
+    code="CRT001",
+    name="name-mismatch",
+    title="Certificate for another name",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="On what serves clients: neither the Common Name nor a subject alternative name of the certificate "
+    "covers the name that clients use.",
+    why="A client compares the name it was given with the names in the server's certificate. If they do not fit it "
+    "warns or refuses: it cannot know that it reached the right server. The same happens after a failover to the "
+    "member concerned, so it is reported for members that stand by too.",
+    remedy="1. Have a certificate issued for the clients' FQDN (Common Name and subject alternative name), and "
+    f"install it there.\n2. {INSTALL}\n"
+    "3. Or, where the certificate names another machine of yours: correct the address that the FQDN or the load "
+    "balancer leads to.",
+    seen_by="The certificate that each address presents is compared with the FQDN: subject alternative names as RFC "
+    "9525 says (a wildcard stands for one whole left-most label), and the Common Name as the vendor's articles say. "
+    "A name in a certificate with a blank, a trailing dot or a URL around it matches nothing. Where an address was "
+    "given instead of a name, only entries of type IP address count (section 6.4).",
+    references=(refs.KB_156803, refs.KB_157246, refs.RFC_9525),
 )
 def name_mismatch(context: RuleContext) -> Answers:
     found = at_clients(context)
@@ -262,22 +260,19 @@ def _spoiled(certificate: Certificate, context: RuleContext) -> str:
     return ""
 
 
-@rule(
-    Card(
-        code="CRT002",
-        name="common-name-differs",
-        title="Common Name differs",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="A subject alternative name covers the clients' FQDN, the Common Name does not.",
-        why="The vendor asks for a Common Name that equals the clients' FQDN. Clients also honor subject "
-        "alternative names, so this works with current versions; old ones and other tools that read only the "
-        "Common Name may refuse.",
-        remedy="At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the "
-        "subject alternative names.",
-        seen_by="Common Name and subject alternative names of the certificates on what serves clients.",
-        references=(refs.KB_156803, refs.KB_157246),
-    )
+@card(
+    code="CRT002",
+    name="common-name-differs",
+    title="Common Name differs",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="A subject alternative name covers the clients' FQDN, the Common Name does not.",
+    why="The vendor asks for a Common Name that equals the clients' FQDN. Clients also honor subject alternative "
+    "names, so this works with current versions; old ones and other tools that read only the Common Name may refuse.",
+    remedy="At the next renewal, ask for a certificate whose Common Name is the clients' FQDN; keep the subject "
+    "alternative names.",
+    seen_by="Common Name and subject alternative names of the certificates on what serves clients.",
+    references=(refs.KB_156803, refs.KB_157246),
 )
 def common_name_differs(context: RuleContext) -> Answers:
     found = at_clients(context)
@@ -301,24 +296,21 @@ def common_name_differs(context: RuleContext) -> Answers:
     yield from unseen(context, found)
 
 
-@rule(
-    Card(
-        code="CRT003",
-        name="no-alternative-name",
-        title="Name missing from the alternative names",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The Common Name fits, and no subject alternative name does.",
-        why="Encryption Desktop takes the Common Name. Modern TLS clients (browsers for Web Email "
-        "Protection, mobile applications, scripts) look at subject alternative names only and refuse the "
-        "certificate.",
-        remedy="Have the certificate issued again with the clients' FQDN as a subject alternative name (type "
-        "DNS) as well as in the Common Name.",
-        seen_by="The certificate has no subjectAltName at all, or one that does not cover the FQDN, while "
-        "the Common Name does.",
-        references=(refs.RFC_9525, refs.KB_157246),
-    )
+@card(
+    code="CRT003",
+    name="no-alternative-name",
+    title="Name missing from the alternative names",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The Common Name fits, and no subject alternative name does.",
+    why="Encryption Desktop takes the Common Name. Modern TLS clients (browsers for Web Email Protection, mobile "
+    "applications, scripts) look at subject alternative names only and refuse the certificate.",
+    remedy="Have the certificate issued again with the clients' FQDN as a subject alternative name (type DNS) as "
+    "well as in the Common Name.",
+    seen_by="The certificate has no subjectAltName at all, or one that does not cover the FQDN, while the Common "
+    "Name does.",
+    references=(refs.RFC_9525, refs.KB_157246),
 )
 def no_alternative_name(context: RuleContext) -> Answers:
     found = at_clients(context)
@@ -364,24 +356,21 @@ def _undated(found: tuple[Presented, ...], context: RuleContext) -> Answers:
             yield NotObserved(f"the dates of the certificate at {at(one, context)} do not parse")
 
 
-@rule(
-    Card(
-        code="CRT004",
-        name="expired",
-        title="Certificate expired",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate's validity has ended.",
-        why="Clients refuse an expired certificate or warn at every connection. Each member has a "
-        "certificate of its own, so one that was forgotten shows only for clients that are sent to that "
-        "member.",
-        remedy=f"1. Renew the certificate, and install it there.\n2. {INSTALL}",
-        seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
-        f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
-        references=(refs.RFC_5280_VALIDITY,),
-    )
+@card(
+    code="CRT004",
+    name="expired",
+    title="Certificate expired",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The certificate's validity has ended.",
+    why="Clients refuse an expired certificate or warn at every connection. Each member has a certificate of its "
+    "own, so one that was forgotten shows only for clients that are sent to that member.",
+    remedy=f"1. Renew the certificate, and install it there.\n2. {INSTALL}",
+    seen_by="The end of validity against this desktop's clock at the start of the run; a clock that is "
+    f"wrong is CLT004. Authorities above the server's certificate are looked at too. {NO_REVOCATION}",
+    references=(refs.RFC_5280_VALIDITY,),
 )
 def has_expired(context: RuleContext) -> Answers:
     leaves = everywhere(context)
@@ -470,23 +459,21 @@ def _clocks_agree(context: RuleContext) -> bool:
     return bool(skews) and all(abs(skew) <= SKEW_LIMIT_S for skew in skews.values())
 
 
-@rule(
-    Card(
-        code="CRT005",
-        name="not-yet-valid",
-        title="Certificate not valid yet",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate's validity has not begun.",
-        why="Clients refuse a certificate from the future. Most often the clock of this desktop, or of the "
-        "authority that issued it, is wrong.",
-        remedy="1. Compare this desktop's clock with a reliable one.\n"
-        f"2. If it is right, have the certificate issued again with a validity that has begun.\n3. {INSTALL}",
-        seen_by="The beginning of validity against this desktop's clock at the start of the run.",
-        references=(refs.RFC_5280_VALIDITY,),
-    )
+@card(
+    code="CRT005",
+    name="not-yet-valid",
+    title="Certificate not valid yet",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The certificate's validity has not begun.",
+    why="Clients refuse a certificate from the future. Most often the clock of this desktop, or of the authority "
+    "that issued it, is wrong.",
+    remedy="1. Compare this desktop's clock with a reliable one.\n"
+    f"2. If it is right, have the certificate issued again with a validity that has begun.\n3. {INSTALL}",
+    seen_by="The beginning of validity against this desktop's clock at the start of the run.",
+    references=(refs.RFC_5280_VALIDITY,),
 )
 def is_not_yet_valid(context: RuleContext) -> Answers:
     leaves = everywhere(context)
@@ -506,24 +493,22 @@ def is_not_yet_valid(context: RuleContext) -> Answers:
     yield from unseen(context, leaves)
 
 
-@rule(
-    Card(
-        code="CRT006",
-        name="expires-soon",
-        title="Certificate expires soon",
-        impact=ImpactKind.UNTIL_DATE,
-        severity=Severity.WARNING,
-        severity_note="critical under the second threshold (7 days or a tenth of its validity, whichever is less, "
-        "unless the profile says otherwise); " + AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate will expire within the threshold (30 days or a quarter of its validity, whichever "
-        "is less, unless the profile says otherwise).",
-        why="After that day clients refuse the server or warn at every connection.",
-        remedy=f"1. Renew the certificate before that date.\n2. {INSTALL}",
-        seen_by="The end of validity against this desktop's clock at the start of the run; of the server's "
-        "certificate and of the authorities on the path that was verified.",
-        references=(refs.RFC_5280_VALIDITY,),
-    )
+@card(
+    code="CRT006",
+    name="expires-soon",
+    title="Certificate expires soon",
+    impact=ImpactKind.UNTIL_DATE,
+    severity=Severity.WARNING,
+    severity_note="critical under the second threshold (7 days or a tenth of its validity, whichever is less, "
+    "unless the profile says otherwise); " + AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The certificate will expire within the threshold (30 days or a quarter of its validity, whichever is "
+    "less, unless the profile says otherwise).",
+    why="After that day clients refuse the server or warn at every connection.",
+    remedy=f"1. Renew the certificate before that date.\n2. {INSTALL}",
+    seen_by="The end of validity against this desktop's clock at the start of the run; of the server's certificate "
+    "and of the authorities on the path that was verified.",
+    references=(refs.RFC_5280_VALIDITY,),
 )
 def expires_soon(context: RuleContext) -> Answers:
     leaves = everywhere(context)
@@ -559,24 +544,22 @@ def _interfaces(context: RuleContext) -> tuple[EndpointStatus, ...]:
     return known or context.fqdn_places
 
 
-@rule(
-    Card(
-        code="CRT007",
-        name="members-differ",
-        title="Servers present different certificates",
-        severity=Severity.WARNING,
-        severity_note="critical if one that clients are shown has a fault that is critical by itself: CRT001, "
-        "CRT004, CRT005, CRT008 or CRT009",
-        owner=Owner.SERVER,
-        summary="The members' client interfaces present different certificates.",
-        why="The vendor's advice is one certificate, for the clients' name, on every client interface. "
-        "Certificates are not replicated, so a renewal on one member leaves the others with the old one; "
-        "clients then see another certificate after each failover, and one day an expired one.",
-        remedy=f"1. Decide which certificate is the right one.\n2. {INSTALL}",
-        seen_by="The certificates' fingerprints. The same key in both means a renewal that did not reach "
-        "every member. Where no member is known, the FQDN's own addresses are compared.",
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="CRT007",
+    name="members-differ",
+    title="Servers present different certificates",
+    severity=Severity.WARNING,
+    severity_note="critical if one that clients are shown has a fault that is critical by itself: CRT001, CRT004, "
+    "CRT005, CRT008 or CRT009",
+    owner=Owner.SERVER,
+    summary="The members' client interfaces present different certificates.",
+    why="The vendor's advice is one certificate, for the clients' name, on every client interface. Certificates are "
+    "not replicated, so a renewal on one member leaves the others with the old one; clients then see another "
+    "certificate after each failover, and one day an expired one.",
+    remedy=f"1. Decide which certificate is the right one.\n2. {INSTALL}",
+    seen_by="The certificates' fingerprints. The same key in both means a renewal that did not reach every member. "
+    "Where no member is known, the FQDN's own addresses are compared.",
+    references=(refs.KB_156803,),
 )
 def members_differ(context: RuleContext) -> Answers:
     places = _interfaces(context)
@@ -727,28 +710,26 @@ def _why_untrusted(chain: Chain, context: RuleContext) -> str:
     return chain.trust.reason or "no reason was given"
 
 
-@rule(
-    Card(
-        code="CRT008",
-        name="untrusted-issuer",
-        title="Certificate not trusted",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The chain of certificates does not end in a root that this desktop trusts, or breaks a rule on the "
-        "way there.",
-        why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at "
-        "every connection, or refuses.",
-        remedy="1. On the server, see whether the issuer's certificate is installed with its own; if it is missing, "
-        "import it.\n"
-        "2. If the issuer is your company's own authority, have its root certificate installed on the desktops "
-        "(for this check: `--ca-file`).\n"
-        "3. Otherwise install a certificate of an authority that the desktops trust.",
-        seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
-        f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
-        references=(refs.RFC_5280_PATH, refs.KB_156803),
-    )
+@card(
+    code="CRT008",
+    name="untrusted-issuer",
+    title="Certificate not trusted",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The chain of certificates does not end in a root that this desktop trusts, or breaks a rule on the way "
+    "there.",
+    why="A client that does not trust the issuer cannot tell the server from an impostor: it warns at every "
+    "connection, or refuses.",
+    remedy="1. On the server, see whether the issuer's certificate is installed with its own; if it is missing, "
+    "import it.\n"
+    "2. If the issuer is your company's own authority, have its root certificate installed on the desktops (for this "
+    "check: `--ca-file`).\n"
+    "3. Otherwise install a certificate of an authority that the desktops trust.",
+    seen_by="The chain as sent, put before this desktop's own store and the file given with --ca-file. "
+    f"Dates and names are judged by other rules. {NO_REVOCATION} Other desktops may trust other roots.",
+    references=(refs.RFC_5280_PATH, refs.KB_156803),
 )
 def untrusted_issuer(context: RuleContext) -> Answers:
     found = chains(context)
@@ -775,24 +756,22 @@ def _chain_hit(
     return certificate_hit(one, context, summary, args, **{"severity": chain.severity, **fields})
 
 
-@rule(
-    Card(
-        code="CRT009",
-        name="self-signed",
-        title="Self-signed certificate",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note="not reported where this very certificate was made trusted on this desktop; "
-        + AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The server's certificate is signed with its own key and was not made trusted explicitly.",
-        why="Nobody vouches for it. It is what an appliance has out of the box: clients warn at every "
-        "connection or refuse.",
-        remedy=f"1. Have a certificate issued by an authority that the desktops trust.\n2. {INSTALL}",
-        seen_by="Issuer and subject are the same and its own key verifies the signature, and the store does "
-        "not trust it.",
-        references=(refs.KB_156803, refs.RFC_5280_PATH),
-    )
+@card(
+    code="CRT009",
+    name="self-signed",
+    title="Self-signed certificate",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note="not reported where this very certificate was made trusted on this desktop; "
+    + AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The server's certificate is signed with its own key and was not made trusted explicitly.",
+    why="Nobody vouches for it. It is what an appliance has out of the box: clients warn at every connection or "
+    "refuse.",
+    remedy=f"1. Have a certificate issued by an authority that the desktops trust.\n2. {INSTALL}",
+    seen_by="Issuer and subject are the same and its own key verifies the signature, and the store does not trust "
+    "it.",
+    references=(refs.KB_156803, refs.RFC_5280_PATH),
 )
 def self_signed(context: RuleContext) -> Answers:
     found = chains(context)
@@ -807,28 +786,25 @@ def self_signed(context: RuleContext) -> Answers:
     yield from _unjudged(context, tuple(c for c in found if c.serves_clients or is_self_signed(c.leaf)))
 
 
-@rule(
-    Card(
-        code="CRT010",
-        name="incomplete-chain",
-        title="Intermediate certificate missing",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        severity_note="critical where it is certain that the missing certificate is what makes the chain "
-        "untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside "
-        "CRT008, so that it never hides the worse finding; " + AT_MOST_WARNING,
-        owner=Owner.SERVER,
-        summary="The server does not send an intermediate certificate that leads from its own to the root.",
-        why="A server has to send every certificate between its own and the root. A client that happens to "
-        "have the missing one works, another fails: it depends on the desktop, which makes it hard to find.",
-        remedy="Install the certificate again together with its intermediate certificates, on every server and on a "
-        "load balancer that ends TLS. The root need not be sent.",
-        seen_by="Certain if the path that was verified contains a certificate that was not sent, or if "
-        "another server of the run sends it. Likely if the issuer is unknown here and the certificate says "
-        "where to fetch it, or was sent alone. The missing one is named from the issuer field; it is never "
-        "fetched.",
-        references=(refs.RFC_8446_CHAIN, refs.RFC_5280_PATH),
-    )
+@card(
+    code="CRT010",
+    name="incomplete-chain",
+    title="Intermediate certificate missing",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    severity_note="critical where it is certain that the missing certificate is what makes the chain "
+    "untrusted here, and then it explains CRT008; where that is only likely it stays a warning beside "
+    "CRT008, so that it never hides the worse finding; " + AT_MOST_WARNING,
+    owner=Owner.SERVER,
+    summary="The server does not send an intermediate certificate that leads from its own to the root.",
+    why="A server has to send every certificate between its own and the root. A client that happens to have the "
+    "missing one works, another fails: it depends on the desktop, which makes it hard to find.",
+    remedy="Install the certificate again together with its intermediate certificates, on every server and on a load "
+    "balancer that ends TLS. The root need not be sent.",
+    seen_by="Certain if the path that was verified contains a certificate that was not sent, or if another server of "
+    "the run sends it. Likely if the issuer is unknown here and the certificate says where to fetch it, or was sent "
+    "alone. The missing one is named from the issuer field; it is never fetched.",
+    references=(refs.RFC_8446_CHAIN, refs.RFC_5280_PATH),
 )
 def incomplete_chain(context: RuleContext) -> Answers:
     found = chains(context)
@@ -900,25 +876,23 @@ def _sent(context: RuleContext) -> tuple[Presented, ...]:
     return tuple(groups.values())
 
 
-@rule(
-    Card(
-        code="CRT011",
-        name="weak",
-        title="Weak certificate",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The certificate has an RSA key under 2048 bits, an elliptic-curve key under 224, or an MD5 "
-        "or SHA-1 signature.",
-        why="Modern TLS libraries and browsers refuse such certificates, and they can be forged with effort "
-        "that is within reach. Old clients still take them, so some users fail and some do not.",
-        remedy="1. Make a new key (RSA 2048 bits or more, or EC P-256), and have the certificate issued with a "
-        f"SHA-256 signature.\n2. {INSTALL}",
-        seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The "
-        "signature of a self-signed certificate is not looked at.",
-        references=(refs.SP_800_57, refs.RFC_9155),
-        role=Role.OUR_POLICY,
-    )
+@card(
+    code="CRT011",
+    name="weak",
+    title="Weak certificate",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The certificate has an RSA key under 2048 bits, an elliptic-curve key under 224, or an MD5 or SHA-1 "
+    "signature.",
+    why="Modern TLS libraries and browsers refuse such certificates, and they can be forged with effort that is "
+    "within reach. Old clients still take them, so some users fail and some do not.",
+    remedy="1. Make a new key (RSA 2048 bits or more, or EC P-256), and have the certificate issued with a "
+    f"SHA-256 signature.\n2. {INSTALL}",
+    seen_by="Key and signature of the server's certificate and of the intermediates that were sent. The signature of "
+    "a self-signed certificate is not looked at.",
+    references=(refs.SP_800_57, refs.RFC_9155),
+    role=Role.OUR_POLICY,
 )
 def weak(context: RuleContext) -> Answers:
     found = _sent(context)
@@ -939,20 +913,18 @@ def weak(context: RuleContext) -> Answers:
     yield from unseen(context, found)
 
 
-@rule(
-    Card(
-        code="CRT016",
-        name="wildcard",
-        title="Wildcard certificate",
-        severity=Severity.INFO,
-        owner=Owner.SERVER,
-        summary="The clients' FQDN is covered by a wildcard only.",
-        why="A wildcard works. Its key usually lives on many machines, and the vendor's article asks for a "
-        "Common Name that equals the clients' FQDN.",
-        remedy="Nothing has to be done. At the next renewal consider a certificate for the clients' FQDN itself.",
-        seen_by="Every name in the certificate that covers the FQDN contains a wildcard.",
-        references=(refs.KB_156803, refs.RFC_9525),
-    )
+@card(
+    code="CRT016",
+    name="wildcard",
+    title="Wildcard certificate",
+    severity=Severity.INFO,
+    owner=Owner.SERVER,
+    summary="The clients' FQDN is covered by a wildcard only.",
+    why="A wildcard works. Its key usually lives on many machines, and the vendor's article asks for a Common Name "
+    "that equals the clients' FQDN.",
+    remedy="Nothing has to be done. At the next renewal consider a certificate for the clients' FQDN itself.",
+    seen_by="Every name in the certificate that covers the FQDN contains a wildcard.",
+    references=(refs.KB_156803, refs.RFC_9525),
 )
 def wildcard(context: RuleContext) -> Answers:
     found = at_clients(context)
@@ -977,29 +949,26 @@ _PURPOSES = {
 }
 
 
-@rule(
-    Card(
-        code="CRT017",
-        name="wrong-usage",
-        title="Certificate not issued for servers",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        severity_note="critical where it is what clients are shown, and its extended key usage leaves out servers: "
-        "all "
-        "of them refuse it",
-        owner=Owner.SERVER,
-        summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
-        why="Clients refuse a certificate whose extended key usage leaves out server authentication. Apple's systems "
-        "ask for that extension to be there at all, Chrome and Edge for a key usage that allows digital signatures, "
-        "and some refuse an authority's certificate (CA:TRUE) as a server's.",
-        remedy=steps(
-            "Have a certificate issued from a template for web servers (key usage: digital signature and, for an RSA "
-            "key, key encipherment; extended key usage: server authentication; not an authority).",
-            INSTALL,
-        ),
-        seen_by="The extensions keyUsage (absent means any use), extendedKeyUsage and basicConstraints.",
-        references=(refs.RFC_5280_USAGE, refs.CHROME_USAGE, refs.APPLE),
-    )
+@card(
+    code="CRT017",
+    name="wrong-usage",
+    title="Certificate not issued for servers",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    severity_note="critical where it is what clients are shown, and its extended key usage leaves out servers: all "
+    "of them refuse it",
+    owner=Owner.SERVER,
+    summary="The certificate was not issued for TLS servers, or it is an authority's certificate.",
+    why="Clients refuse a certificate whose extended key usage leaves out server authentication. Apple's systems ask "
+    "for that extension to be there at all, Chrome and Edge for a key usage that allows digital signatures, and some "
+    "refuse an authority's certificate (CA:TRUE) as a server's.",
+    remedy=steps(
+        "Have a certificate issued from a template for web servers (key usage: digital signature and, for an RSA "
+        "key, key encipherment; extended key usage: server authentication; not an authority).",
+        INSTALL,
+    ),
+    seen_by="The extensions keyUsage (absent means any use), extendedKeyUsage and basicConstraints.",
+    references=(refs.RFC_5280_USAGE, refs.CHROME_USAGE, refs.APPLE),
 )
 def wrong_usage(context: RuleContext) -> Answers:
     found = at_clients(context)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semscheck.model.analysis import EndpointStatus, Reach
-from semscheck.model.findings import Card, Confidence, ImpactKind, InFront, Owner, Role, Stops, Subject
+from semscheck.model.findings import Confidence, ImpactKind, InFront, Owner, Role, Stops, Subject
 from semscheck.model.observations import Exchange, ServiceProbe
 from semscheck.model.target import MAX_MEMBERS_SUPPORTED, Severity
 from semscheck.rules import references as refs
@@ -19,7 +19,7 @@ from semscheck.rules.context import (
     place_subject,
     sentence_start,
 )
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 # Titles that public fingerprint collections know (recog html_title.xml, nmap-service-probes, nuclei-templates), and
 # the product's later name. Matched loosely, since the title of the newest releases is in no source.
@@ -44,25 +44,19 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
     )
 
 
-@rule(
-    Card(
-        code="CLU001",
-        name="manual-failover",
-        title="Failover by changing DNS",
-        severity=Severity.INFO,
-        owner=Owner.DNS,
-        summary="The FQDN leads to one member's own interface: failover is a change of DNS by hand.",
-        why=(
-            "When this member is down somebody has to change the record, and clients stay with the dead member "
-            "until their cached answer has expired."
-        ),
-        remedy=(
-            "Nothing has to change if it is meant so; keep the record's TTL low. For automatic failover put a load "
-            "balancer in front, with failover and persistence."
-        ),
-        seen_by="The one address that the FQDN has is a member's client interface by the profile.",
-        references=(refs.KB_156803, refs.KB_153721),
-    )
+@card(
+    code="CLU001",
+    name="manual-failover",
+    title="Failover by changing DNS",
+    severity=Severity.INFO,
+    owner=Owner.DNS,
+    summary="The FQDN leads to one member's own interface: failover is a change of DNS by hand.",
+    why="When this member is down somebody has to change the record, and clients stay with the dead member until "
+    "their cached answer has expired.",
+    remedy="Nothing has to change if it is meant so; keep the record's TTL low. For automatic failover put a load "
+    "balancer in front, with failover and persistence.",
+    seen_by="The one address that the FQDN has is a member's client interface by the profile.",
+    references=(refs.KB_156803, refs.KB_153721),
 )
 def manual_failover(context: RuleContext) -> Answers:
     """One member's Interface 2 behind the FQDN, and no balancer."""
@@ -95,23 +89,19 @@ def _serves(place: EndpointStatus) -> bool:
     return place.reach in (Reach.SERVES, Reach.NO_HTTP) and (place.status or 0) < 500
 
 
-@rule(
-    Card(
-        code="CLU002",
-        name="redundancy-lost",
-        title="A server does not serve",
-        impact=ImpactKind.NO_REDUNDANCY,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="A member does not serve clients on any of its addresses while another member does.",
-        why="Clients may work today; the next failure has nothing to fail over to.",
-        remedy="Start the services of that server, and check its Interface 2.",
-        seen_by=(
-            "The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
-            "as down; where no member can be asked directly, that is one remark (NET010)."
-        ),
-        references=(refs.KB_153721,),
-    )
+@card(
+    code="CLU002",
+    name="redundancy-lost",
+    title="A server does not serve",
+    impact=ImpactKind.NO_REDUNDANCY,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="A member does not serve clients on any of its addresses while another member does.",
+    why="Clients may work today; the next failure has nothing to fail over to.",
+    remedy="Start the services of that server, and check its Interface 2.",
+    seen_by="The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
+    "as down; where no member can be asked directly, that is one remark (NET010).",
+    references=(refs.KB_153721,),
 )
 def redundancy_lost(context: RuleContext) -> Answers:
     """A standby that would not take over."""
@@ -140,19 +130,17 @@ def redundancy_lost(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="CLU003",
-        name="too-many-members",
-        title="Too many servers in the cluster",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The cluster has more members than the vendor supports.",
-        why="Replication goes from server to server in a ring; the vendor supports at most six.",
-        remedy="Take servers out of the cluster until six are left.",
-        seen_by="Counted in the profile; a member that the profile does not name is not counted.",
-        references=(refs.KB_153476,),
-    )
+@card(
+    code="CLU003",
+    name="too-many-members",
+    title="Too many servers in the cluster",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The cluster has more members than the vendor supports.",
+    why="Replication goes from server to server in a ring; the vendor supports at most six.",
+    remedy="Take servers out of the cluster until six are left.",
+    seen_by="Counted in the profile; a member that the profile does not name is not counted.",
+    references=(refs.KB_153476,),
 )
 def too_many_members(context: RuleContext) -> Answers:
     """More than six members in the profile."""
@@ -167,19 +155,17 @@ def too_many_members(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="CLU004",
-        name="versions-differ",
-        title="Software versions differ",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="Members report different software versions.",
-        why="All members must run one version; between versions replication may fail in ways that users see first.",
-        remedy="Finish the upgrade: bring every member to the same version, in the order that the vendor gives.",
-        seen_by="The directory entry cn=PGPServerInfo of each member, asked anonymously, only with --services.",
-        references=(refs.KB_153476,),
-    )
+@card(
+    code="CLU004",
+    name="versions-differ",
+    title="Software versions differ",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="Members report different software versions.",
+    why="All members must run one version; between versions replication may fail in ways that users see first.",
+    remedy="Finish the upgrade: bring every member to the same version, in the order that the vendor gives.",
+    seen_by="The directory entry cn=PGPServerInfo of each member, asked anonymously, only with --services.",
+    references=(refs.KB_153476,),
 )
 def versions_differ(context: RuleContext) -> Answers:
     """pgpVersion differs between members."""
@@ -203,22 +189,20 @@ def versions_differ(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="CLU005",
-        name="service-down",
-        title="Nothing serves clients",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        owner=Owner.SERVER,
-        summary="The FQDN has addresses, and nothing at them serves clients.",
-        why="No client in this network reaches the service.",
-        remedy="Fix what stops the first address; the finding for that address has the steps.",
-        seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
-        references=(refs.KB_156803,),
-        in_front=InFront.POOL,
-        decides="whether anything serves there",
-    )
+@card(
+    code="CLU005",
+    name="service-down",
+    title="Nothing serves clients",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    owner=Owner.SERVER,
+    summary="The FQDN has addresses, and nothing at them serves clients.",
+    why="No client in this network reaches the service.",
+    remedy="Fix what stops the first address; the finding for that address has the steps.",
+    seen_by="Every address of the FQDN was tried up to a page over TLS. Seen from this desktop only.",
+    references=(refs.KB_156803,),
+    in_front=InFront.POOL,
+    decides="whether anything serves there",
 )
 def service_down(context: RuleContext) -> Answers:
     """Nothing serves behind the FQDN."""
@@ -258,31 +242,25 @@ def is_product(exchanges: Sequence[Exchange]) -> bool:
     return False
 
 
-@rule(
-    Card(
-        code="CLU006",
-        name="not-this-product",
-        title="Not an Encryption Management Server",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.WARNING,
-        confidence=Confidence.LIKELY,
-        owner=Owner.SERVER,
-        summary="What answers is not recognized as the product, or is an error page.",
-        why="The name may lead to another machine, to a load balancer's error page, or to a captive portal.",
-        remedy=(
-            "1. Open the address in a browser: is it an error page, or another system?\n"
-            "2. An error page: look at the server behind it.\n"
-            "3. Another system: correct the DNS record, or the load balancer's pool."
-        ),
-        seen_by=(
-            "Titles and paths that public sources know of the product, matched loosely; a redirect is followed once "
-            "and on the same host only. Pages that were rebranded are not recognized: hence likely, not certain. "
-            "Status alone is no measure: the product sends its own “not found” page with status 200."
-        ),
-        references=(refs.NMAP,),
-        role=Role.OTHER_SITE,
-        in_front=InFront.POOL_UNLESS_SAID,
-    )
+@card(
+    code="CLU006",
+    name="not-this-product",
+    title="Not an Encryption Management Server",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.WARNING,
+    confidence=Confidence.LIKELY,
+    owner=Owner.SERVER,
+    summary="What answers is not recognized as the product, or is an error page.",
+    why="The name may lead to another machine, to a load balancer's error page, or to a captive portal.",
+    remedy="1. Open the address in a browser: is it an error page, or another system?\n"
+    "2. An error page: look at the server behind it.\n"
+    "3. Another system: correct the DNS record, or the load balancer's pool.",
+    seen_by="Titles and paths that public sources know of the product, matched loosely; a redirect is followed once "
+    "and on the same host only. Pages that were rebranded are not recognized: hence likely, not certain. Status "
+    "alone is no measure: the product sends its own “not found” page with status 200.",
+    references=(refs.NMAP,),
+    role=Role.OTHER_SITE,
+    in_front=InFront.POOL_UNLESS_SAID,
 )
 def not_this_product(context: RuleContext) -> Answers:
     """No title or path of the product, or an error page, at what serves clients."""
@@ -388,24 +366,22 @@ def _what_it_shows(seen: Exchange) -> str:
     return f"is not an Encryption Management Server: status {seen.status}, {shown}"
 
 
-@rule(
-    Card(
-        code="CLU007",
-        name="no-answer",
-        title="No answer over HTTP",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.SERVER,
-        summary="TLS works; HTTP requests get no usable answer.",
-        why="The web service has stopped while TLS still works: clients connect and then hang.",
-        remedy="1. Restart the server's services.\n2. Give the load balancer's health check a page to ask for.",
-        seen_by="A request was sent after a good handshake, and no complete answer came within the timeout.",
-        references=(refs.KB_156803,),
-        stops=Stops.PAGE,
-        in_front=InFront.POOL,
-        with_servers=True,
-    )
+@card(
+    code="CLU007",
+    name="no-answer",
+    title="No answer over HTTP",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.SERVER,
+    summary="TLS works; HTTP requests get no usable answer.",
+    why="The web service has stopped while TLS still works: clients connect and then hang.",
+    remedy="1. Restart the server's services.\n2. Give the load balancer's health check a page to ask for.",
+    seen_by="A request was sent after a good handshake, and no complete answer came within the timeout.",
+    references=(refs.KB_156803,),
+    stops=Stops.PAGE,
+    in_front=InFront.POOL,
+    with_servers=True,
 )
 def no_answer(context: RuleContext) -> Answers:
     """A handshake that works and HTTP that does not."""
@@ -433,27 +409,21 @@ def no_answer(context: RuleContext) -> Answers:
         yield NotObserved("no request was sent")
 
 
-@rule(
-    Card(
-        code="CLU009",
-        name="slow-page",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The server takes over three seconds to answer a request.",
-        why="Connecting is quick, and then nothing happens: users see a client or a browser that hangs.",
-        remedy=(
-            "1. Look at the server's load, its database and the disk, and at what it waits for (a directory, DNS).\n"
-            "2. If it is slow through the load balancer alone, look at the load balancer's own load and connections."
-        ),
-        seen_by=(
-            "The quickest of the pages that were asked for at the address, of two at least, took longer than "
-            "`page_slow_s`; connecting and the handshake are not counted."
-        ),
-        references=(refs.KB_156803,),
-        title="Slow pages",
-        impact=ImpactKind.SLOW,
-        in_front=InFront.CARD,
-    )
+@card(
+    code="CLU009",
+    name="slow-page",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The server takes over three seconds to answer a request.",
+    why="Connecting is quick, and then nothing happens: users see a client or a browser that hangs.",
+    remedy="1. Look at the server's load, its database and the disk, and at what it waits for (a directory, DNS).\n"
+    "2. If it is slow through the load balancer alone, look at the load balancer's own load and connections.",
+    seen_by="The quickest of the pages that were asked for at the address, of two at least, took longer than "
+    "`page_slow_s`; connecting and the handshake are not counted.",
+    references=(refs.KB_156803,),
+    title="Slow pages",
+    impact=ImpactKind.SLOW,
+    in_front=InFront.CARD,
 )
 def slow_page(context: RuleContext) -> Answers:
     """Even the quickest page over the limit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Role, Subject
+from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import (
     Certificate,
     Enrolment,
@@ -26,7 +26,7 @@ from semscheck.rules.catalogue.dns_facts import (
 )
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
 
@@ -45,28 +45,22 @@ _OWN_NAME = steps(
 )
 
 
-@rule(
-    Card(
-        code="CLT001",
-        name="bound-to-member",
-        title="Set up with one server's own name",
-        impact=ImpactKind.NO_REDUNDANCY,
-        severity=Severity.WARNING,
-        owner=Owner.DESKTOP,
-        summary="The name that clients use is one member's own name, so that they have no failover.",
-        why=(
-            "A client keeps to the server it was enrolled with. If that is one member's own name, nothing takes "
-            "over when this member is down, although the cluster works: no policy, no logs, possibly no mail. "
-            "It happens where the client was downloaded from a member without setting another name."
-        ),
-        remedy=steps(*_NEW_NAME),
-        seen_by=(
-            "The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without "
-            "members in the profile it cannot be determined."
-        ),
-        references=(refs.KB_156803, refs.KB_STAMP),
-        role=Role.OWN_NAME,
-    )
+@card(
+    code="CLT001",
+    name="bound-to-member",
+    title="Set up with one server's own name",
+    impact=ImpactKind.NO_REDUNDANCY,
+    severity=Severity.WARNING,
+    owner=Owner.DESKTOP,
+    summary="The name that clients use is one member's own name, so that they have no failover.",
+    why="A client keeps to the server it was enrolled with. If that is one member's own name, nothing takes over "
+    "when this member is down, although the cluster works: no policy, no logs, possibly no mail. It happens where "
+    "the client was downloaded from a member without setting another name.",
+    remedy=steps(*_NEW_NAME),
+    seen_by="The FQDN is the name of a member of the profile, or an alias (CNAME) that ends at one. Without members "
+    "in the profile it cannot be determined.",
+    references=(refs.KB_156803, refs.KB_STAMP),
+    role=Role.OWN_NAME,
 )
 def bound_to_member(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
@@ -94,29 +88,21 @@ def bound_to_member(context: RuleContext) -> Answers:
     )
 
 
-@rule(
-    Card(
-        code="CLT002",
-        name="enrolled-elsewhere",
-        title="Enrolled with another server",
-        severity=Severity.WARNING,
-        owner=Owner.DESKTOP,
-        summary="This desktop is enrolled with another server than the one that was checked.",
-        why=(
-            "Encryption Desktop goes to the server in its enrollment, whatever else is right. What was checked "
-            "here is then not what this user's client uses."
-        ),
-        remedy=(
-            "1. Check the enrolled name instead: `semscheck check` without a name.\n"
-            "2. If the enrolled name is wrong, enroll the client again with an installer that has the right name."
-        ),
-        seen_by=(
-            "Windows: the value PGPSTAMP of both registry views, and PGPprefs.xml. macOS: the preference files "
-            "of PGP Desktop. Their inner format is not documented, so that names are looked for tolerantly; a "
-            "desktop without the product has none."
-        ),
-        references=(refs.KB_STAMP, refs.KB_PREFERENCES),
-    )
+@card(
+    code="CLT002",
+    name="enrolled-elsewhere",
+    title="Enrolled with another server",
+    severity=Severity.WARNING,
+    owner=Owner.DESKTOP,
+    summary="This desktop is enrolled with another server than the one that was checked.",
+    why="Encryption Desktop goes to the server in its enrollment, whatever else is right. What was checked here is "
+    "then not what this user's client uses.",
+    remedy="1. Check the enrolled name instead: `semscheck check` without a name.\n"
+    "2. If the enrolled name is wrong, enroll the client again with an installer that has the right name.",
+    seen_by="Windows: the value PGPSTAMP of both registry views, and PGPprefs.xml. macOS: the preference files of "
+    "PGP Desktop. Their inner format is not documented, so that names are looked for tolerantly; a desktop without "
+    "the product has none.",
+    references=(refs.KB_STAMP, refs.KB_PREFERENCES),
 )
 def enrolled_elsewhere(context: RuleContext) -> Answers:
     found = [one for one in context.of(Enrolment) if one.servers]
@@ -141,26 +127,20 @@ def _is_unread(one: Enrolment) -> bool:
     return one.failure is not None and one.failure.cause is not Cause.NOT_FOUND
 
 
-@rule(
-    Card(
-        code="CLT003",
-        name="hosts-override",
-        title="Hosts file overrides DNS",
-        severity=Severity.WARNING,
-        severity_note="critical where nothing serves at that address",
-        owner=Owner.DESKTOP,
-        summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
-        why=(
-            "This desktop goes to the address in its hosts file, also after DNS was changed: it misses every "
-            "failover and every move, and what is wrong here is right on the next desktop."
-        ),
-        remedy="Remove the line from the hosts file, with administrator's rights, and flush the DNS cache.",
-        seen_by=(
-            "The hosts file has a line with the FQDN. Reported also where the address is the one that DNS "
-            "gives, since it will not follow a change."
-        ),
-        references=(refs.HOSTS,),
-    )
+@card(
+    code="CLT003",
+    name="hosts-override",
+    title="Hosts file overrides DNS",
+    severity=Severity.WARNING,
+    severity_note="critical where nothing serves at that address",
+    owner=Owner.DESKTOP,
+    summary="The hosts file of this desktop fixes the FQDN's address, so that DNS is not asked.",
+    why="This desktop goes to the address in its hosts file, also after DNS was changed: it misses every failover "
+    "and every move, and what is wrong here is right on the next desktop.",
+    remedy="Remove the line from the hosts file, with administrator's rights, and flush the DNS cache.",
+    seen_by="The hosts file has a line with the FQDN. Reported also where the address is the one that DNS gives, "
+    "since it will not follow a change.",
+    references=(refs.HOSTS,),
 )
 def hosts_override(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
@@ -201,31 +181,22 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
 # --- the clock ---------------------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CLT004",
-        name="clock-skew",
-        title="Clocks differ",
-        severity=Severity.WARNING,
-        owner=Owner.DESKTOP,
-        summary="This desktop's clock and the servers' differ by more than five minutes.",
-        why=(
-            "A certificate is judged by the clock of the one who looks: with a wrong one a valid certificate "
-            "looks expired or not yet valid. Logs of client and server cannot be laid side by side, and "
-            "directory logins may fail."
-        ),
-        remedy=(
-            "Set this desktop's clock from the network (Windows: `w32tm /resync`; Linux: chrony or "
-            "systemd-timesyncd)."
-        ),
-        seen_by=(
-            "The `Date` of the servers' HTTP answers is compared with this desktop's clock, the median for each "
-            "address. It comes from the load balancer where that ends TLS. With one server alone it stays open "
-            "whose clock is wrong; some answers of this product carry no `Date`."
-        ),
-        severity_note="critical where the difference changes whether a certificate is valid",
-        references=(refs.RFC_DATE, refs.RFC_5280_VALIDITY),
-    )
+@card(
+    code="CLT004",
+    name="clock-skew",
+    title="Clocks differ",
+    severity=Severity.WARNING,
+    owner=Owner.DESKTOP,
+    summary="This desktop's clock and the servers' differ by more than five minutes.",
+    why="A certificate is judged by the clock of the one who looks: with a wrong one a valid certificate looks "
+    "expired or not yet valid. Logs of client and server cannot be laid side by side, and directory logins may fail.",
+    remedy="Set this desktop's clock from the network (Windows: `w32tm /resync`; Linux: chrony or "
+    "systemd-timesyncd).",
+    seen_by="The `Date` of the servers' HTTP answers is compared with this desktop's clock, the median for each "
+    "address. It comes from the load balancer where that ends TLS. With one server alone it stays open whose clock "
+    "is wrong; some answers of this product carry no `Date`.",
+    severity_note="critical where the difference changes whether a certificate is valid",
+    references=(refs.RFC_DATE, refs.RFC_5280_VALIDITY),
 )
 def clock_skew(context: RuleContext) -> Answers:
     skews, evidence = clock_skews(context)
@@ -330,30 +301,22 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
 # --- the proxy ---------------------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CLT005",
-        name="proxy-configured",
-        title="A proxy is set",
-        severity=Severity.INFO,
-        owner=Owner.DESKTOP,
-        summary="The proxy settings of this desktop cover the FQDN; the direct path was tested.",
-        why=(
-            "Browsers, and so the web pages of the server, go through the proxy, which may treat them "
-            "otherwise than what was tested here. It may also inspect TLS, limit the time of a connection, or "
-            "come from one address for many users."
-        ),
-        remedy=(
-            "Usually nothing. If clients have trouble that this check does not see, add the FQDN to the "
-            "proxy's exceptions on the desktop, or look at the proxy."
-        ),
-        seen_by=(
-            "The environment (https_proxy, all_proxy, no_proxy), Windows' Internet Settings of the user, macOS' "
-            "network preferences. A PAC file is named and not evaluated, automatic detection (WPAD) and the "
-            "settings of single programs are not seen."
-        ),
-        references=(refs.RFC_9110_CONNECT,),
-    )
+@card(
+    code="CLT005",
+    name="proxy-configured",
+    title="A proxy is set",
+    severity=Severity.INFO,
+    owner=Owner.DESKTOP,
+    summary="The proxy settings of this desktop cover the FQDN; the direct path was tested.",
+    why="Browsers, and so the web pages of the server, go through the proxy, which may treat them otherwise than "
+    "what was tested here. It may also inspect TLS, limit the time of a connection, or come from one address for "
+    "many users.",
+    remedy="Usually nothing. If clients have trouble that this check does not see, add the FQDN to the proxy's "
+    "exceptions on the desktop, or look at the proxy.",
+    seen_by="The environment (https_proxy, all_proxy, no_proxy), Windows' Internet Settings of the user, macOS' "
+    "network preferences. A PAC file is named and not evaluated, automatic detection (WPAD) and the settings of "
+    "single programs are not seen.",
+    references=(refs.RFC_9110_CONNECT,),
 )
 def proxy_configured(context: RuleContext) -> Answers:
     settings = context.of(ProxySettings)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from semscheck.model.analysis import Reach, ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
 from semscheck.rules import references as refs
@@ -27,7 +27,7 @@ from semscheck.rules.catalogue.dns_facts import (
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
 from semscheck.rules.routing import apart, in_words, led_to
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
 
@@ -35,39 +35,31 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
 # --- does it resolve ---------------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="DNS001",
-        name="no-such-name",
-        title="The name does not exist",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="The FQDN does not exist in DNS (NXDOMAIN).",
-        why=(
-            "Clients turn the server's name into an address before anything else. Without one, Encryption "
-            "Desktop can neither enroll nor fetch policy nor upload logs, whatever state the servers are in, "
-            "and mail may be held back by the policy for a server that is out of reach."
-        ),
-        remedy=(
-            "1. Check the spelling of the name against the client's enrollment, and that this desktop's VPN is "
-            "connected if the name is known inside the company only.\n"
-            "2. Create one address record for it: the load balancer's address, or Interface 2 of one member.\n"
-            "3. If it exists, find out why the resolvers named here do not see it: another view of the zone, a "
-            "forwarder, a zone that did not transfer.\n"
-            "4. A negative answer is cached as long as the zone's SOA record says; then try again."
-        ),
-        seen_by=(
-            "Every configured resolver is asked for A and AAAA, twice where it says no. It is reported if no "
-            "resolver knows the name, or if the one that answers first for the system does not, since a system "
-            "stops at NXDOMAIN. A resolver that gives a record of one kind and NXDOMAIN for the other knows the "
-            "name (DNS003). A name found with a search suffix is DNS011, an alias to nowhere DNS012."
-        ),
-        severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
-        references=(refs.RFC_2308, refs.RFC_1034),
-        decides="whether the name exists",
-        of_names=True,
-    )
+@card(
+    code="DNS001",
+    name="no-such-name",
+    title="The name does not exist",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="The FQDN does not exist in DNS (NXDOMAIN).",
+    why="Clients turn the server's name into an address before anything else. Without one, Encryption Desktop can "
+    "neither enroll nor fetch policy nor upload logs, whatever state the servers are in, and mail may be held back "
+    "by the policy for a server that is out of reach.",
+    remedy="1. Check the spelling of the name against the client's enrollment, and that this desktop's VPN is "
+    "connected if the name is known inside the company only.\n"
+    "2. Create one address record for it: the load balancer's address, or Interface 2 of one member.\n"
+    "3. If it exists, find out why the resolvers named here do not see it: another view of the zone, a forwarder, a "
+    "zone that did not transfer.\n"
+    "4. A negative answer is cached as long as the zone's SOA record says; then try again.",
+    seen_by="Every configured resolver is asked for A and AAAA, twice where it says no. It is reported if no "
+    "resolver knows the name, or if the one that answers first for the system does not, since a system stops at "
+    "NXDOMAIN. A resolver that gives a record of one kind and NXDOMAIN for the other knows the name (DNS003). A name "
+    "found with a search suffix is DNS011, an alias to nowhere DNS012.",
+    severity_note="warning where this desktop found an address by other means (a hosts file, NetBIOS)",
+    references=(refs.RFC_2308, refs.RFC_1034),
+    decides="whether the name exists",
+    of_names=True,
 )
 def no_such_name(context: RuleContext) -> Answers:
     silence = untold(context)
@@ -117,30 +109,22 @@ def _configured(context: RuleContext) -> dict[str, int]:
     return {server: index for index, server in reversed(list(enumerate(servers)))}
 
 
-@rule(
-    Card(
-        code="DNS002",
-        name="no-address",
-        title="The name has no address",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="The FQDN exists in DNS, and has neither an A nor an AAAA record.",
-        why=(
-            "The name is there (perhaps with a mail or text record), but nothing says where the server is. "
-            "Clients cannot connect, as if the name did not exist."
-        ),
-        remedy=(
-            "1. Add one A record for the FQDN: the load balancer's address, or Interface 2 of one server.\n"
-            "2. If a record is there, compare the zone on each of its name servers, and the view that clients get."
-        ),
-        seen_by=(
-            "The resolvers answered NOERROR with no record of either type. Only the address families that were "
-            "asked for (-4, -6) count. Not judged where a query for one of the types got no answer."
-        ),
-        severity_note="warning where this desktop found an address by other means",
-        references=(refs.RFC_2308,),
-    )
+@card(
+    code="DNS002",
+    name="no-address",
+    title="The name has no address",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="The FQDN exists in DNS, and has neither an A nor an AAAA record.",
+    why="The name is there (perhaps with a mail or text record), but nothing says where the server is. Clients "
+    "cannot connect, as if the name did not exist.",
+    remedy="1. Add one A record for the FQDN: the load balancer's address, or Interface 2 of one server.\n"
+    "2. If a record is there, compare the zone on each of its name servers, and the view that clients get.",
+    seen_by="The resolvers answered NOERROR with no record of either type. Only the address families that were asked "
+    "for (-4, -6) count. Not judged where a query for one of the types got no answer.",
+    severity_note="warning where this desktop found an address by other means",
+    references=(refs.RFC_2308,),
 )
 def no_address(context: RuleContext) -> Answers:
     silence = untold(context)
@@ -181,31 +165,25 @@ _REFUSED = (
 _SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone, or DNSSEC fails."
 
 
-@rule(
-    Card(
-        code="DNS003",
-        name="resolver-failed",
-        title="A DNS resolver fails",
-        impact=ImpactKind.SLOW,
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="A resolver of this desktop does not answer, answers with an error, or denies a name that it knows.",
-        why=(
-            "A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow "
-            "or give up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name "
-            "cannot be resolved at all. NXDOMAIN for one kind of record says that the name has no record of any "
-            "kind: a program or a cache that believes it cannot reach the server, others can."
-        ),
-        remedy=f"For silence: {_SILENT} For REFUSED: {_REFUSED} For SERVFAIL: {_SERVFAIL}",
-        seen_by=(
-            "Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
-            "datagram is sent again, once or twice as the timeout allows; a resolver that leaves a query "
-            "unanswered is left alone. It is reported where every query of one type failed, so that one lost "
-            "packet is not; and where NXDOMAIN came for one type and records for the other (RFC 4074 section 4.2)."
-        ),
-        severity_note="critical where no resolver gave an answer while something else did",
-        references=(refs.RFC_1035, refs.RFC_4074, refs.RFC_8020),
-    )
+@card(
+    code="DNS003",
+    name="resolver-failed",
+    title="A DNS resolver fails",
+    impact=ImpactKind.SLOW,
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="A resolver of this desktop does not answer, answers with an error, or denies a name that it knows.",
+    why="A system asks its resolvers in turn and waits seconds for a silent one, so that clients are slow or give "
+    "up. An error (SERVFAIL, REFUSED) makes it try the next one; with none left, the name cannot be resolved at all. "
+    "NXDOMAIN for one kind of record says that the name has no record of any kind: a program or a cache that "
+    "believes it cannot reach the server, others can.",
+    remedy=f"For silence: {_SILENT} For REFUSED: {_REFUSED} For SERVFAIL: {_SERVFAIL}",
+    seen_by="Each resolver is asked by itself over UDP, again over TCP where the answer was cut short. A lost "
+    "datagram is sent again, once or twice as the timeout allows; a resolver that leaves a query unanswered is left "
+    "alone. It is reported where every query of one type failed, so that one lost packet is not; and where NXDOMAIN "
+    "came for one type and records for the other (RFC 4074 section 4.2).",
+    severity_note="critical where no resolver gave an answer while something else did",
+    references=(refs.RFC_1035, refs.RFC_4074, refs.RFC_8020),
 )
 def resolver_failed(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
@@ -389,37 +367,29 @@ def _server_name(one: ResolverAnalysis) -> str:
     return f"{one.server_name} ({one.server})" if one.server_name else one.server
 
 
-@rule(
-    Card(
-        code="DNS004",
-        name="dns-round-robin",
-        title="DNS round robin",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
-        why=(
-            "This is DNS round robin, which the vendor does not support. Every look-up may send a client to "
-            "another member, in the middle of its work: a login, an enrollment or a web mail session that "
-            "another member holds is lost, and web mail users miss messages that were not replicated yet. A "
-            "dead member keeps its share of the clients, since DNS does not know that it is dead."
-        ),
-        remedy=(
-            "1. Leave one address record for the FQDN.\n"
-            "2. Point it at a load balancer with failover and persistence, or at Interface 2 of one server.\n"
-            "3. Give the members' other addresses names of their own."
-        ),
-        seen_by=(
-            "Each resolver, and each of the zone's own name servers that can be reached, is asked eight times "
-            "for each record type with nothing of ours in between, with a new query id each time. Each server "
-            "is judged by its own answers, and a change at the moment a cached answer runs out does not count. "
-            "The order that the system shows can be fixed all the same, since it sorts addresses (RFC 6724)."
-        ),
-        severity_note="warning where the profile names all addresses as balancers and they lead to the same member",
-        references=(refs.KB_ROUND_ROBIN, refs.KB_156803, refs.RFC_6724),
-        decides="whether the name's addresses rotate",
-        of_names=True,
-    )
+@card(
+    code="DNS004",
+    name="dns-round-robin",
+    title="DNS round robin",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
+    why="This is DNS round robin, which the vendor does not support. Every look-up may send a client to another "
+    "member, in the middle of its work: a login, an enrollment or a web mail session that another member holds is "
+    "lost, and web mail users miss messages that were not replicated yet. A dead member keeps its share of the "
+    "clients, since DNS does not know that it is dead.",
+    remedy="1. Leave one address record for the FQDN.\n"
+    "2. Point it at a load balancer with failover and persistence, or at Interface 2 of one server.\n"
+    "3. Give the members' other addresses names of their own.",
+    seen_by="Each resolver, and each of the zone's own name servers that can be reached, is asked eight times for "
+    "each record type with nothing of ours in between, with a new query id each time. Each server is judged by its "
+    "own answers, and a change at the moment a cached answer runs out does not count. The order that the system "
+    "shows can be fixed all the same, since it sorts addresses (RFC 6724).",
+    severity_note="warning where the profile names all addresses as balancers and they lead to the same member",
+    references=(refs.KB_ROUND_ROBIN, refs.KB_156803, refs.RFC_6724),
+    decides="whether the name's addresses rotate",
+    of_names=True,
 )
 def dns_round_robin(context: RuleContext) -> Answers:
     found = [(kind, how, own) for kind, how, own in _families(context) if how in CHANGING]
@@ -449,37 +419,26 @@ def dns_round_robin(context: RuleContext) -> Answers:
     )
 
 
-@rule(
-    Card(
-        code="DNS005",
-        name="several-addresses",
-        title="The name has several addresses",
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary=(
-            "The FQDN has several addresses of one family and no change between answers was seen, or addresses of "
-            "both families that lead to different members."
-        ),
-        why=(
-            "Clients may take any of the addresses, and take another one when the first fails, so that they "
-            "come to different members although the order looks fixed from here. Another resolver, another "
-            "version of the name server or another network may change the order. Where IPv4 and IPv6 lead to "
-            "different members, which one a client meets depends on its network, and it changes in the middle of "
-            "a session whenever one family is the faster one."
-        ),
-        remedy=(
-            "Leave one address record for the FQDN: the load balancer's, or Interface 2 of one server. An A and an "
-            "AAAA record are fine where both lead to the same server."
-        ),
-        seen_by=(
-            "Some answer had more than one address of one family, and all answers of each server were alike. Or all "
-            "connections to one address went to one member (or by far the most, by weight), and those to the address "
-            "of the other family to another. "
-            "A server that prefers addresses near the one who asks (netmask ordering) looks fixed from here "
-            "and not from elsewhere."
-        ),
-        references=(refs.KB_156803, refs.KB_ROUND_ROBIN, refs.RFC_8305),
-    )
+@card(
+    code="DNS005",
+    name="several-addresses",
+    title="The name has several addresses",
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="The FQDN has several addresses of one family and no change between answers was seen, or addresses of "
+    "both families that lead to different members.",
+    why="Clients may take any of the addresses, and take another one when the first fails, so that they come to "
+    "different members although the order looks fixed from here. Another resolver, another version of the name "
+    "server or another network may change the order. Where IPv4 and IPv6 lead to different members, which one a "
+    "client meets depends on its network, and it changes in the middle of a session whenever one family is the "
+    "faster one.",
+    remedy="Leave one address record for the FQDN: the load balancer's, or Interface 2 of one server. An A and an "
+    "AAAA record are fine where both lead to the same server.",
+    seen_by="Some answer had more than one address of one family, and all answers of each server were alike. Or all "
+    "connections to one address went to one member (or by far the most, by weight), and those to the address of the "
+    "other family to another. A server that prefers addresses near the one who asks (netmask ordering) looks fixed "
+    "from here and not from elsewhere.",
+    references=(refs.KB_156803, refs.KB_ROUND_ROBIN, refs.RFC_8305),
 )
 def several_addresses(context: RuleContext) -> Answers:
     silence = untold(context)
@@ -545,33 +504,24 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
     )
 
 
-@rule(
-    Card(
-        code="DNS006",
-        name="answer-flips",
-        title="DNS answers change",
-        impact=ImpactKind.SESSIONS_LOST,
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="Each answer has one address, and not always the same one.",
-        why=(
-            "A name server that picks the address itself (a global load balancer, a script) sends clients now to "
-            "one member and now to another, as often as the record's time to live runs out. It is round robin "
-            "that a look at a single answer does not show, and sessions, logins and web mail break at each "
-            "change."
-        ),
-        remedy=(
-            "1. Set the name server (global load balancer) to failover: one address, as long as that one works.\n"
-            "2. Or publish one address, of a load balancer with persistence."
-        ),
-        seen_by=(
-            "One server gave different single addresses within one burst of eight queries. Caching resolvers "
-            "hide this, so the zone's own name servers are asked directly where they can be reached. Answers "
-            "of two servers are never compared for this, and a cached answer that ran out and was replaced "
-            "once does not count: that may be a change made by hand at that moment."
-        ),
-        references=(refs.KB_ROUND_ROBIN, refs.KB_156803),
-    )
+@card(
+    code="DNS006",
+    name="answer-flips",
+    title="DNS answers change",
+    impact=ImpactKind.SESSIONS_LOST,
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="Each answer has one address, and not always the same one.",
+    why="A name server that picks the address itself (a global load balancer, a script) sends clients now to one "
+    "member and now to another, as often as the record's time to live runs out. It is round robin that a look at a "
+    "single answer does not show, and sessions, logins and web mail break at each change.",
+    remedy="1. Set the name server (global load balancer) to failover: one address, as long as that one works.\n"
+    "2. Or publish one address, of a load balancer with persistence.",
+    seen_by="One server gave different single addresses within one burst of eight queries. Caching resolvers hide "
+    "this, so the zone's own name servers are asked directly where they can be reached. Answers of two servers are "
+    "never compared for this, and a cached answer that ran out and was replaced once does not count: that may be a "
+    "change made by hand at that moment.",
+    references=(refs.KB_ROUND_ROBIN, refs.KB_156803),
 )
 def answer_flips(context: RuleContext) -> Answers:
     found = [own for _, how, own in _families(context) if how is Rotation.FLIPS]
@@ -597,32 +547,24 @@ def answer_flips(context: RuleContext) -> Answers:
 # --- servers that differ, and time -------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="DNS007",
-        name="resolvers-disagree",
-        title="DNS servers disagree",
-        severity=Severity.WARNING,
-        severity_note="critical where nothing serves at an address that only some of them give",
-        owner=Owner.DNS,
-        summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
-        why=(
-            "Which server a client reaches depends on which resolver answers it first. One of them holds an "
-            "older answer, another view of the zone, or a zone that was not transferred; after a failover by "
-            "DNS some clients then stay with the dead member."
-        ),
-        remedy=(
-            "1. If the record was changed a moment ago, wait for its time to live and look again.\n"
-            "2. Compare the zone's serial number on all its name servers, and fix the zone transfer.\n"
-            "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view."
-        ),
-        seen_by=(
-            "The union of each server's addresses, per family, is compared among the resolvers, and among the "
-            "zone's own servers; never the ones with the others, since caches may lag behind. Not judged where "
-            "every server changes its set from answer to answer (DNS004)."
-        ),
-        references=(refs.RFC_1034,),
-    )
+@card(
+    code="DNS007",
+    name="resolvers-disagree",
+    title="DNS servers disagree",
+    severity=Severity.WARNING,
+    severity_note="critical where nothing serves at an address that only some of them give",
+    owner=Owner.DNS,
+    summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
+    why="Which server a client reaches depends on which resolver answers it first. One of them holds an older "
+    "answer, another view of the zone, or a zone that was not transferred; after a failover by DNS some clients then "
+    "stay with the dead member.",
+    remedy="1. If the record was changed a moment ago, wait for its time to live and look again.\n"
+    "2. Compare the zone's serial number on all its name servers, and fix the zone transfer.\n"
+    "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view.",
+    seen_by="The union of each server's addresses, per family, is compared among the resolvers, and among the zone's "
+    "own servers; never the ones with the others, since caches may lag behind. Not judged where every server changes "
+    "its set from answer to answer (DNS004).",
+    references=(refs.RFC_1034,),
 )
 def resolvers_disagree(context: RuleContext) -> Answers:
     silence = untold(context)
@@ -697,31 +639,23 @@ def _dead_of_some(context: RuleContext, sets: Mapping[str, frozenset[str]]) -> s
     return dead - frozenset.intersection(*sets.values()) if serves else set()
 
 
-@rule(
-    Card(
-        code="DNS008",
-        name="ttl-delays-failover",
-        title="DNS time to live too long for failover",
-        impact=ImpactKind.NO_REDUNDANCY,
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="Failover is done by changing the DNS record, and its time to live keeps clients on the old one.",
-        why=(
-            "When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the "
-            "address they have until its time to live runs out. For that long clients stay with a dead member, "
-            "cannot fetch policy, and may not be able to send mail."
-        ),
-        remedy=(
-            "1. Lower the TTL of the record, and of every alias on the way, to 60 to 300 seconds.\n"
-            "2. After a change, `ipconfig /flushdns` empties a desktop's cache at once."
-        ),
-        seen_by=(
-            'Only judged where the profile says `failover = "dns"`; the threshold is `ttl_warning_s`. The '
-            "zone's own servers tell the full time to live; a resolver's cache tells what is left of it, which "
-            "proves a long one and never a short one."
-        ),
-        references=(refs.KB_156803, refs.RFC_1035),
-    )
+@card(
+    code="DNS008",
+    name="ttl-delays-failover",
+    title="DNS time to live too long for failover",
+    impact=ImpactKind.NO_REDUNDANCY,
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="Failover is done by changing the DNS record, and its time to live keeps clients on the old one.",
+    why="When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the address they "
+    "have until its time to live runs out. For that long clients stay with a dead member, cannot fetch policy, and "
+    "may not be able to send mail.",
+    remedy="1. Lower the TTL of the record, and of every alias on the way, to 60 to 300 seconds.\n"
+    "2. After a change, `ipconfig /flushdns` empties a desktop's cache at once.",
+    seen_by='Only judged where the profile says `failover = "dns"`; the threshold is `ttl_warning_s`. The zone\'s '
+    "own servers tell the full time to live; a resolver's cache tells what is left of it, which proves a long one "
+    "and never a short one.",
+    references=(refs.KB_156803, refs.RFC_1035),
 )
 def ttl_delays_failover(context: RuleContext) -> Answers:
     if context.target.failover is not Failover.DNS:

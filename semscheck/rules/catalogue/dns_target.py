@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from semscheck.model.analysis import EndpointStatus, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.rules import references as refs
@@ -26,7 +26,7 @@ from semscheck.rules.catalogue.dns_facts import (
 )
 from semscheck.rules.catalogue.dns_zone import synthesised
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 NO_ADDRESS = NotObserved("the name has no address")
 
@@ -55,27 +55,19 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-@rule(
-    Card(
-        code="DNS009",
-        name="points-to-replication",
-        title="The name leads to Interface 1",
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="The FQDN resolves to a replication interface (Interface 1) of a member.",
-        why=(
-            "Interface 1 is for the cluster: its certificate bears the member's own name, so that clients warn "
-            "or refuse. Clients belong on Interface 2, or on the load balancer in front of it."
-        ),
-        remedy=(
-            "Change the address record of the FQDN to the load balancer's address, or to Interface 2 of a server."
-        ),
-        seen_by=(
-            "An address of the FQDN is one that the profile lists under `replication` and nobody's `client` "
-            "(an address that is both is CRT014). Without members in the profile it cannot be determined."
-        ),
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="DNS009",
+    name="points-to-replication",
+    title="The name leads to Interface 1",
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="The FQDN resolves to a replication interface (Interface 1) of a member.",
+    why="Interface 1 is for the cluster: its certificate bears the member's own name, so that clients warn or "
+    "refuse. Clients belong on Interface 2, or on the load balancer in front of it.",
+    remedy="Change the address record of the FQDN to the load balancer's address, or to Interface 2 of a server.",
+    seen_by="An address of the FQDN is one that the profile lists under `replication` and nobody's `client` (an "
+    "address that is both is CRT014). Without members in the profile it cannot be determined.",
+    references=(refs.KB_156803,),
 )
 def points_to_replication(context: RuleContext) -> Answers:
     missing = _unled(context)
@@ -107,32 +99,22 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
     ]
 
 
-@rule(
-    Card(
-        code="DNS010",
-        name="points-to-stranger",
-        title="The name leads to an unknown address",
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary=(
-            "The FQDN resolves to an address that the profile knows neither as balancer nor as member, or that has "
-            "no place in DNS."
-        ),
-        why=(
-            "Clients are led somewhere that nobody here has accounted for: an old server, another cluster, a "
-            "proxy, or a load balancer that the profile forgot. What is found there may not be what is meant."
-        ),
-        remedy=(
-            "1. Ask which server has this address; if it is right, add it to the profile.\n"
-            "2. If it is wrong, correct the record, or find out which resolver gives it."
-        ),
-        seen_by=(
-            "The FQDN's addresses are compared with the profile's. Without any member or balancer in the "
-            "profile there is nothing to compare with. An IPv4-mapped address (::ffff:192.0.2.1) in an AAAA record "
-            "is reported whatever the profile says: it stands for IPv4 inside a program and does not belong in DNS."
-        ),
-        references=(refs.KB_156803, refs.RFC_4291, refs.RFC_5156),
-    )
+@card(
+    code="DNS010",
+    name="points-to-stranger",
+    title="The name leads to an unknown address",
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="The FQDN resolves to an address that the profile knows neither as balancer nor as member, or that has "
+    "no place in DNS.",
+    why="Clients are led somewhere that nobody here has accounted for: an old server, another cluster, a proxy, or a "
+    "load balancer that the profile forgot. What is found there may not be what is meant.",
+    remedy="1. Ask which server has this address; if it is right, add it to the profile.\n"
+    "2. If it is wrong, correct the record, or find out which resolver gives it.",
+    seen_by="The FQDN's addresses are compared with the profile's. Without any member or balancer in the profile "
+    "there is nothing to compare with. An IPv4-mapped address (::ffff:192.0.2.1) in an AAAA record is reported "
+    "whatever the profile says: it stands for IPv4 inside a program and does not belong in DNS.",
+    references=(refs.KB_156803, refs.RFC_4291, refs.RFC_5156),
 )
 def points_to_stranger(context: RuleContext) -> Answers:
     target = context.target
@@ -227,30 +209,22 @@ def _nothing_there(context: RuleContext, addresses: list[str]) -> bool:
     return own and bool(led) and dead == set(addresses) == {place.address for place in led}
 
 
-@rule(
-    Card(
-        code="DNS011",
-        name="not-fully-qualified",
-        title="The name is not fully qualified",
-        severity=Severity.WARNING,
-        owner=Owner.DESKTOP,
-        summary="The name is a single label, or is found only with a search suffix of this desktop.",
-        why=(
-            "Such a name works only where the right suffix is set: not over a VPN, not on another site, not on "
-            "a phone. A certificate can hardly cover it, and the client asks several names before it finds one."
-        ),
-        remedy=(
-            "1. Create the record under the fully qualified name, as in keys.example.com.\n"
-            '2. Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".'
-        ),
-        seen_by=(
-            "The name has no dot; or the resolvers say that it does not exist as it stands, and an answer came "
-            "for the name with a suffix of the system's search list. A made-up name with that suffix tells whether a "
-            "wildcard answers for every name there."
-        ),
-        severity_note="critical where a wildcard below the suffix answers for every name",
-        references=(refs.RFC_1034, refs.KB_156803),
-    )
+@card(
+    code="DNS011",
+    name="not-fully-qualified",
+    title="The name is not fully qualified",
+    severity=Severity.WARNING,
+    owner=Owner.DESKTOP,
+    summary="The name is a single label, or is found only with a search suffix of this desktop.",
+    why="Such a name works only where the right suffix is set: not over a VPN, not on another site, not on a phone. "
+    "A certificate can hardly cover it, and the client asks several names before it finds one.",
+    remedy="1. Create the record under the fully qualified name, as in keys.example.com.\n"
+    '2. Set it under Consumers > Groups > Download Client, field "Symantec Encryption Server".',
+    seen_by="The name has no dot; or the resolvers say that it does not exist as it stands, and an answer came for "
+    "the name with a suffix of the system's search list. A made-up name with that suffix tells whether a wildcard "
+    "answers for every name there.",
+    severity_note="critical where a wildcard below the suffix answers for every name",
+    references=(refs.RFC_1034, refs.KB_156803),
 )
 def not_fully_qualified(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
@@ -296,29 +270,21 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
     )
 
 
-@rule(
-    Card(
-        code="DNS012",
-        name="dangling-cname",
-        title="The name is a broken alias",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        owner=Owner.DNS,
-        summary="The FQDN is an alias (CNAME) of a name that has no address or does not exist.",
-        why=(
-            "The name looks as if it were there, and leads nowhere: clients cannot connect. An alias to a name "
-            "outside your zones that nobody holds any more can be taken over by somebody else."
-        ),
-        remedy=(
-            "Point the alias at a name that has an address, or replace it by an address record. If the target "
-            "was moved on purpose, change the alias; if it was removed by mistake, restore it."
-        ),
-        seen_by=(
-            "A resolver followed the alias to its end and found NXDOMAIN, or no A and no AAAA record there. A "
-            "server that does not follow aliases into other zones proves nothing, and is left out."
-        ),
-        references=(refs.RFC_1034,),
-    )
+@card(
+    code="DNS012",
+    name="dangling-cname",
+    title="The name is a broken alias",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    owner=Owner.DNS,
+    summary="The FQDN is an alias (CNAME) of a name that has no address or does not exist.",
+    why="The name looks as if it were there, and leads nowhere: clients cannot connect. An alias to a name outside "
+    "your zones that nobody holds any more can be taken over by somebody else.",
+    remedy="Point the alias at a name that has an address, or replace it by an address record. If the target was "
+    "moved on purpose, change the alias; if it was removed by mistake, restore it.",
+    seen_by="A resolver followed the alias to its end and found NXDOMAIN, or no A and no AAAA record there. A server "
+    "that does not follow aliases into other zones proves nothing, and is left out.",
+    references=(refs.RFC_1034,),
 )
 def dangling_cname(context: RuleContext) -> Answers:
     circular = [answer for answer in resolver_answers(context) if _goes_round(answer)]
@@ -357,33 +323,25 @@ def _goes_round(answer: DnsAnswer) -> bool:
     return len(set(names)) < len(names)
 
 
-@rule(
-    Card(
-        code="DNS013",
-        name="system-differs",
-        title="This desktop resolves otherwise than DNS",
-        severity=Severity.WARNING,
-        severity_note="critical where nothing serves at that address",
-        owner=Owner.DESKTOP,
-        summary="The system uses an address for the FQDN that no name server gave.",
-        why=(
-            "Programs on this desktop get another answer than DNS gives: from a cache that is out of date, a "
-            "VPN's or security product's own resolver, NetBIOS, mDNS, or a policy for certain names. They may "
-            "reach another server than everybody else."
-        ),
-        remedy=(
-            "1. Empty the caches (Windows: `ipconfig /flushdns`; macOS: `dscacheutil -flushcache`; Linux: "
-            "`resolvectl flush-caches`) and look again.\n"
-            "2. If it stays, look for a VPN client, a name resolution policy (`Get-DnsClientNrptPolicy`) or a local "
-            "resolver that answers for this name."
-        ),
-        seen_by=(
-            "getaddrinfo's addresses are compared with all addresses of all DNS answers of the run. An address "
-            "that the hosts file gives is CLT003. With `--resolver` other servers than the system's were asked, "
-            "so that the two cannot be compared. Where the name rotates, another answer is to be expected."
-        ),
-        references=(refs.RFC_6724,),
-    )
+@card(
+    code="DNS013",
+    name="system-differs",
+    title="This desktop resolves otherwise than DNS",
+    severity=Severity.WARNING,
+    severity_note="critical where nothing serves at that address",
+    owner=Owner.DESKTOP,
+    summary="The system uses an address for the FQDN that no name server gave.",
+    why="Programs on this desktop get another answer than DNS gives: from a cache that is out of date, a VPN's or "
+    "security product's own resolver, NetBIOS, mDNS, or a policy for certain names. They may reach another server "
+    "than everybody else.",
+    remedy="1. Empty the caches (Windows: `ipconfig /flushdns`; macOS: `dscacheutil -flushcache`; Linux: `resolvectl "
+    "flush-caches`) and look again.\n"
+    "2. If it stays, look for a VPN client, a name resolution policy (`Get-DnsClientNrptPolicy`) or a local resolver "
+    "that answers for this name.",
+    seen_by="getaddrinfo's addresses are compared with all addresses of all DNS answers of the run. An address that "
+    "the hosts file gives is CLT003. With `--resolver` other servers than the system's were asked, so that the two "
+    "cannot be compared. Where the name rotates, another answer is to be expected.",
+    references=(refs.RFC_6724,),
 )
 def system_differs(context: RuleContext) -> Answers:
     missing = untold(context)
@@ -425,30 +383,21 @@ def system_differs(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="DNS014",
-        name="member-name-differs",
-        title="A server's own name leads elsewhere",
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="A member's own name resolves to neither its Interface 1 nor its Interface 2.",
-        why=(
-            "Members find each other by name, and their Interface 1 certificate bears it. A name that leads "
-            "elsewhere breaks replication after the next change, or the profile describes another machine."
-        ),
-        remedy=(
-            "Compare the member's network settings, its record in DNS and the profile; correct the one that is "
-            "out of date. A name that does not resolve from desktops is normal where the internal zone is not "
-            "visible to them."
-        ),
-        seen_by=(
-            "Each member's name is looked up once with the first resolver that answers. It is not compared "
-            "where the profile gives no address of the member."
-        ),
-        severity_note="info where the name does not resolve from here, which is normal in split horizon",
-        references=(refs.KB_156803,),
-    )
+@card(
+    code="DNS014",
+    name="member-name-differs",
+    title="A server's own name leads elsewhere",
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="A member's own name resolves to neither its Interface 1 nor its Interface 2.",
+    why="Members find each other by name, and their Interface 1 certificate bears it. A name that leads elsewhere "
+    "breaks replication after the next change, or the profile describes another machine.",
+    remedy="Compare the member's network settings, its record in DNS and the profile; correct the one that is out of "
+    "date. A name that does not resolve from desktops is normal where the internal zone is not visible to them.",
+    seen_by="Each member's name is looked up once with the first resolver that answers. It is not compared where the "
+    "profile gives no address of the member.",
+    severity_note="info where the name does not resolve from here, which is normal in split horizon",
+    references=(refs.KB_156803,),
 )
 def member_name_differs(context: RuleContext) -> Answers:
     known = [m for m in context.target.members if m.replication or m.client]
@@ -488,31 +437,23 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
     )
 
 
-@rule(
-    Card(
-        code="DNS015",
-        name="dead-ipv6",
-        title="IPv6 address is dead",
-        impact=ImpactKind.SLOW,
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="The FQDN has an IPv6 address (AAAA), nothing serves there, and IPv4 works.",
-        why=(
-            "Systems with IPv6 try it first. A program that then tries IPv4 is slow, by seconds where packets "
-            "are dropped; one that does not, fails. It shows on some desktops only, those that have IPv6."
-        ),
-        remedy=(
-            "Remove the AAAA record of the FQDN, or let the load balancer or the member serve that address on "
-            "the same port and with the same certificate."
-        ),
-        seen_by=(
-            "A connection to every AAAA address of the FQDN fails before HTTP is answered, while one to an A "
-            "address works. Where this desktop itself has no route for IPv6, nothing can be said of the "
-            "address, and only that is reported."
-        ),
-        severity_note="info where this desktop has no IPv6 of its own, so that the address could not be tried",
-        references=(refs.RFC_8305, refs.RFC_6724, refs.RFC_1035),
-    )
+@card(
+    code="DNS015",
+    name="dead-ipv6",
+    title="IPv6 address is dead",
+    impact=ImpactKind.SLOW,
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="The FQDN has an IPv6 address (AAAA), nothing serves there, and IPv4 works.",
+    why="Systems with IPv6 try it first. A program that then tries IPv4 is slow, by seconds where packets are "
+    "dropped; one that does not, fails. It shows on some desktops only, those that have IPv6.",
+    remedy="Remove the AAAA record of the FQDN, or let the load balancer or the member serve that address on the "
+    "same port and with the same certificate.",
+    seen_by="A connection to every AAAA address of the FQDN fails before HTTP is answered, while one to an A address "
+    "works. Where this desktop itself has no route for IPv6, nothing can be said of the address, and only that is "
+    "reported.",
+    severity_note="info where this desktop has no IPv6 of its own, so that the address could not be tried",
+    references=(refs.RFC_8305, refs.RFC_6724, refs.RFC_1035),
 )
 def dead_ipv6(context: RuleContext) -> Answers:
     missing = _unled(context)

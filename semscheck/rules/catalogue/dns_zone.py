@@ -10,7 +10,7 @@ from statistics import median
 from semscheck.model.addresses import is_contacted, is_private, no_server
 from semscheck.model.analysis import Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Delegation, DnsAnswer, Handshake, SystemResolution
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -28,7 +28,7 @@ from semscheck.rules.catalogue.dns_facts import (
     zone_records,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 DNS64 = ip_network("64:ff9b::/96")  # RFC 6052 section 2.1
 LAME = ("REFUSED", "SERVFAIL", "NOTAUTH")
@@ -90,35 +90,27 @@ def _old_from_system(context: RuleContext) -> Iterator[_Old]:
         yield _Old(server, seen[0].addresses, seen[-1].addresses, None, True, ids_)
 
 
-@rule(
-    Card(
-        code="DNS016",
-        name="resolver-out-of-date",
-        severity=Severity.WARNING,
-        severity_note="critical where nothing serves at the old address",
-        owner=Owner.DNS,
-        summary="A resolver still gives an address that the zone's own name servers have replaced.",
-        why=(
-            "The record was changed, by hand or for a failover, and clients of this resolver stay with the old "
-            "address until its cache forgets it, which may take as long as the old record's time to live."
-        ),
-        remedy=(
-            "1. Flush the name from the resolver's cache, then from the desktop's (`ipconfig /flushdns`).\n"
-            f"2. {FLUSH}\n"
-            "3. Lower the record's time to live well before the next change.\n"
-            "4. If the resolver is told to serve expired records (`serve-expired`, `stale-answer-enable`), make it "
-            "ask first: Unbound `serve-expired-client-timeout: 1800`."
-        ),
-        seen_by=(
-            "The zone's own servers, asked directly, give other addresses than a resolver without authority, of the "
-            "same kind (both private or both public, so that it is not another view of the zone); and either its "
-            "time to live is longer than the zone's, or nothing serves at what it gives, or the old answer came "
-            "first and the new one after it. Where port 53 of the zone's servers is closed it cannot be seen."
-        ),
-        references=(refs.RFC_8767, refs.RFC_1034),
-        title="A resolver is out of date",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="DNS016",
+    name="resolver-out-of-date",
+    severity=Severity.WARNING,
+    severity_note="critical where nothing serves at the old address",
+    owner=Owner.DNS,
+    summary="A resolver still gives an address that the zone's own name servers have replaced.",
+    why="The record was changed, by hand or for a failover, and clients of this resolver stay with the old address "
+    "until its cache forgets it, which may take as long as the old record's time to live.",
+    remedy="1. Flush the name from the resolver's cache, then from the desktop's (`ipconfig /flushdns`).\n"
+    f"2. {FLUSH}\n"
+    "3. Lower the record's time to live well before the next change.\n"
+    "4. If the resolver is told to serve expired records (`serve-expired`, `stale-answer-enable`), make it "
+    "ask first: Unbound `serve-expired-client-timeout: 1800`.",
+    seen_by="The zone's own servers, asked directly, give other addresses than a resolver without authority, of the "
+    "same kind (both private or both public, so that it is not another view of the zone); and either its time to "
+    "live is longer than the zone's, or nothing serves at what it gives, or the old answer came first and the new "
+    "one after it. Where port 53 of the zone's servers is closed it cannot be seen.",
+    references=(refs.RFC_8767, refs.RFC_1034),
+    title="A resolver is out of date",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def resolver_out_of_date(context: RuleContext) -> Answers:
     """An old answer of a resolver, against the zone's own."""
@@ -155,31 +147,23 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
     )
 
 
-@rule(
-    Card(
-        code="DNS018",
-        name="private-addresses-withheld",
-        severity=Severity.CRITICAL,
-        confidence=Confidence.LIKELY,
-        owner=Owner.DNS,
-        summary="The zone has private addresses for the FQDN, and a resolver leaves them out.",
-        why=(
-            "Routers and resolvers protect against DNS rebinding by removing private addresses from answers. An "
-            "internal server then has no address for whoever uses them, typically at home or over a VPN."
-        ),
-        remedy=(
-            "1. Exempt the domain in the resolver (dnsmasq: `rebind-domain-ok`; Unbound: `private-domain`; "
-            "FRITZ!Box: exceptions of the DNS rebind protection).\n"
-            "2. Or let this desktop ask the company's own resolvers, as the VPN should set them."
-        ),
-        seen_by=(
-            "The zone's own servers give private addresses (RFC 1918, RFC 4193) of a kind of which the resolver, "
-            "which answers, gives none."
-        ),
-        references=(refs.REBINDING,),
-        title="A resolver leaves private addresses out",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="DNS018",
+    name="private-addresses-withheld",
+    severity=Severity.CRITICAL,
+    confidence=Confidence.LIKELY,
+    owner=Owner.DNS,
+    summary="The zone has private addresses for the FQDN, and a resolver leaves them out.",
+    why="Routers and resolvers protect against DNS rebinding by removing private addresses from answers. An internal "
+    "server then has no address for whoever uses them, typically at home or over a VPN.",
+    remedy="1. Exempt the domain in the resolver (dnsmasq: `rebind-domain-ok`; Unbound: `private-domain`; FRITZ!Box: "
+    "exceptions of the DNS rebind protection).\n"
+    "2. Or let this desktop ask the company's own resolvers, as the VPN should set them.",
+    seen_by="The zone's own servers give private addresses (RFC 1918, RFC 4193) of a kind of which the resolver, "
+    "which answers, gives none.",
+    references=(refs.REBINDING,),
+    title="A resolver leaves private addresses out",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def private_addresses_withheld(context: RuleContext) -> Answers:
     """The zone has private addresses, the resolver none."""
@@ -206,30 +190,22 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
             )
 
 
-@rule(
-    Card(
-        code="DNS020",
-        name="lame-name-server",
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="A name server that the zone names does not serve the zone, while another one does.",
-        why=(
-            "Resolvers pick one of the zone's name servers; whoever meets the lame one waits for another try, or "
-            "gets an error now and then."
-        ),
-        remedy=(
-            "On the name server in question, load the zone again (has its transfer expired?), or remove "
-            "its NS record from the zone and from the delegation."
-        ),
-        seen_by=(
-            "The zone's servers, as a resolver named them, were asked directly: this one answered with an error or "
-            "without authority, another one with authority. One that is silent is not judged: port 53 may be closed "
-            "from here. A server that answers only certain networks looks the same."
-        ),
-        confidence=Confidence.LIKELY,
-        references=(refs.RFC_1034,),
-        title="A name server does not serve the zone",
-    )
+@card(
+    code="DNS020",
+    name="lame-name-server",
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="A name server that the zone names does not serve the zone, while another one does.",
+    why="Resolvers pick one of the zone's name servers; whoever meets the lame one waits for another try, or gets an "
+    "error now and then.",
+    remedy="On the name server in question, load the zone again (has its transfer expired?), or remove its NS record "
+    "from the zone and from the delegation.",
+    seen_by="The zone's servers, as a resolver named them, were asked directly: this one answered with an error or "
+    "without authority, another one with authority. One that is silent is not judged: port 53 may be closed from "
+    "here. A server that answers only certain networks looks the same.",
+    confidence=Confidence.LIKELY,
+    references=(refs.RFC_1034,),
+    title="A name server does not serve the zone",
 )
 def lame_name_server(context: RuleContext) -> Answers:
     """REFUSED, SERVFAIL or no authority from one server of the zone."""
@@ -257,31 +233,23 @@ def lame_name_server(context: RuleContext) -> Answers:
 # --- addresses that are none -----------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="DNS017",
-        name="no-servers-address",
-        severity=Severity.WARNING,
-        severity_note="critical where the FQDN has no other address",
-        owner=Owner.DNS,
-        summary="DNS gives an address for the FQDN at which no server can be.",
-        why=(
-            "0.0.0.0, :: and loopback are what a DNS filter answers for a name that it blocks; other such addresses "
-            "are mistakes in the zone. Programs then report a refused connection, as if the server were down."
-        ),
-        remedy=(
-            "1. Look in the DNS filter (Pi-hole, AdGuard, a firewall's DNS security) for the name, and allow it.\n"
-            "2. If the zone itself has the record, replace it by the load balancer's address."
-        ),
-        seen_by=(
-            "The answer holds the unspecified address, loopback, a multicast or a link-local address. None of them "
-            "is contacted. Loopback counts where neither the profile nor the command line names such an address. "
-            "IPv4-mapped addresses are DNS010."
-        ),
-        references=(refs.RFC_1122_ADDRESSING,),
-        title="DNS gives no server's address",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="DNS017",
+    name="no-servers-address",
+    severity=Severity.WARNING,
+    severity_note="critical where the FQDN has no other address",
+    owner=Owner.DNS,
+    summary="DNS gives an address for the FQDN at which no server can be.",
+    why="0.0.0.0, :: and loopback are what a DNS filter answers for a name that it blocks; other such addresses are "
+    "mistakes in the zone. Programs then report a refused connection, as if the server were down.",
+    remedy="1. Look in the DNS filter (Pi-hole, AdGuard, a firewall's DNS security) for the name, and allow it.\n"
+    "2. If the zone itself has the record, replace it by the load balancer's address.",
+    seen_by="The answer holds the unspecified address, loopback, a multicast or a link-local address. None of them "
+    "is contacted. Loopback counts where neither the profile nor the command line names such an address. IPv4-mapped "
+    "addresses are DNS010.",
+    references=(refs.RFC_1122_ADDRESSING,),
+    title="DNS gives no server's address",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def no_servers_address(context: RuleContext) -> Answers:
     """0.0.0.0, ::, loopback and the like in an answer."""
@@ -351,32 +319,24 @@ def synthesised(context: RuleContext) -> dict[str, str]:
     return found
 
 
-@rule(
-    Card(
-        code="DNS019",
-        name="synthesized-ipv6",
-        severity=Severity.INFO,
-        severity_note="warning where nothing answers at the made-up address",
-        owner=Owner.DNS,
-        summary="A resolver makes up an IPv6 address of the FQDN from its IPv4 address (DNS64).",
-        why=(
-            "In a network with DNS64 and NAT64, IPv6-only desktops reach IPv4 servers through a translator. The "
-            "translator has to carry the server's address: with the well-known prefix it must not for private IPv4 "
-            "addresses (RFC 6052 section 3.1), and clients that prefer IPv6 wait for nothing."
-        ),
-        remedy=(
-            "1. Exclude the internal domain, or private addresses, from DNS64 (BIND: `dns64 … { mapped { !10/8; … }; "
-            "}`; Unbound: `dns64-ignore-aaaa`, a zone without the module).\n"
-            "2. Or let the NAT64 translate these addresses, with a network-specific prefix."
-        ),
-        seen_by=(
-            "The AAAA record lies in 64:ff9b::/96, or ends in the name's own IPv4 address, and the zone's own "
-            "servers have no such record."
-        ),
-        references=(refs.RFC_6147, refs.RFC_6052),
-        title="IPv6 address made up by DNS64",
-        impact=ImpactKind.SLOW,
-    )
+@card(
+    code="DNS019",
+    name="synthesized-ipv6",
+    severity=Severity.INFO,
+    severity_note="warning where nothing answers at the made-up address",
+    owner=Owner.DNS,
+    summary="A resolver makes up an IPv6 address of the FQDN from its IPv4 address (DNS64).",
+    why="In a network with DNS64 and NAT64, IPv6-only desktops reach IPv4 servers through a translator. The "
+    "translator has to carry the server's address: with the well-known prefix it must not for private IPv4 addresses "
+    "(RFC 6052 section 3.1), and clients that prefer IPv6 wait for nothing.",
+    remedy="1. Exclude the internal domain, or private addresses, from DNS64 (BIND: `dns64 … { mapped { !10/8; … }; "
+    "}`; Unbound: `dns64-ignore-aaaa`, a zone without the module).\n"
+    "2. Or let the NAT64 translate these addresses, with a network-specific prefix.",
+    seen_by="The AAAA record lies in 64:ff9b::/96, or ends in the name's own IPv4 address, and the zone's own "
+    "servers have no such record.",
+    references=(refs.RFC_6147, refs.RFC_6052),
+    title="IPv6 address made up by DNS64",
+    impact=ImpactKind.SLOW,
 )
 def synthesized_ipv6(context: RuleContext) -> Answers:
     """DNS64."""
@@ -407,32 +367,24 @@ def _system(context: RuleContext) -> SystemResolution | None:
     return next((one for one in context.of(SystemResolution) if one.purpose == "fqdn"), None)
 
 
-@rule(
-    Card(
-        code="DNS021",
-        name="system-lookup-fails",
-        severity=Severity.CRITICAL,
-        owner=Owner.DESKTOP,
-        summary="Name servers give the FQDN's address, and programs on this desktop get none.",
-        why=(
-            "Programs do not ask DNS themselves but the system, which follows its own rules: its order of sources, "
-            "its cache, a VPN's or security product's resolver. The clients of this desktop cannot find the server."
-        ),
-        remedy=(
-            "1. Look the name up as programs do (`getent hosts NAME`, `Resolve-DnsName NAME`, `dscacheutil -q host "
-            "-a name NAME`) and note what fails.\n"
-            "2. Linux: check the `hosts:` line of /etc/nsswitch.conf and that systemd-resolved or nscd runs. "
-            "Windows: the name resolution policy (`Get-DnsClientNrptPolicy`), and restart the DNS client.\n"
-            "3. Switch off a VPN or security product that answers DNS on this desktop, and look again."
-        ),
-        seen_by=(
-            "getaddrinfo failed, while a resolver that this desktop is set to use gave an address. A look-up that "
-            "was not finished within twice the step's timeout is DNS022."
-        ),
-        references=(refs.RESOLV_CONF,),
-        title="This desktop's own look-up fails",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="DNS021",
+    name="system-lookup-fails",
+    severity=Severity.CRITICAL,
+    owner=Owner.DESKTOP,
+    summary="Name servers give the FQDN's address, and programs on this desktop get none.",
+    why="Programs do not ask DNS themselves but the system, which follows its own rules: its order of sources, its "
+    "cache, a VPN's or security product's resolver. The clients of this desktop cannot find the server.",
+    remedy="1. Look the name up as programs do (`getent hosts NAME`, `Resolve-DnsName NAME`, `dscacheutil -q host -a "
+    "name NAME`) and note what fails.\n"
+    "2. Linux: check the `hosts:` line of /etc/nsswitch.conf and that systemd-resolved or nscd runs. Windows: the "
+    "name resolution policy (`Get-DnsClientNrptPolicy`), and restart the DNS client.\n"
+    "3. Switch off a VPN or security product that answers DNS on this desktop, and look again.",
+    seen_by="getaddrinfo failed, while a resolver that this desktop is set to use gave an address. A look-up that "
+    "was not finished within twice the step's timeout is DNS022.",
+    references=(refs.RESOLV_CONF,),
+    title="This desktop's own look-up fails",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def system_lookup_fails(context: RuleContext) -> Answers:
     """getaddrinfo fails where DNS answers."""
@@ -454,28 +406,22 @@ def system_lookup_fails(context: RuleContext) -> Answers:
     )
 
 
-@rule(
-    Card(
-        code="DNS022",
-        name="slow-lookup",
-        severity=Severity.WARNING,
-        owner=Owner.DNS,
-        summary="Looking the FQDN up takes this desktop over a second.",
-        why="Every connection begins with a look-up; users see a client that hangs before anything else happens.",
-        remedy=(
-            "1. Slow resolver: look at its load, its forwarders (a dead one first in the list) and the way to it.\n"
-            "2. Only this desktop is slow: a firewall that drops the second of two queries from one port (Linux: "
-            "`options single-request-reopen` in resolv.conf helps), a dead name server first in the list, a search "
-            "list that is tried first, or a source before DNS in /etc/nsswitch.conf."
-        ),
-        seen_by=(
-            "The median time of a resolver's answers; and the time of the system's own look-up, where that is twice "
-            "the slowest answer of any resolver, so that a cold cache is not blamed. The limit is `lookup_slow_s`."
-        ),
-        references=(refs.RESOLV_CONF,),
-        title="Slow look-ups",
-        impact=ImpactKind.SLOW,
-    )
+@card(
+    code="DNS022",
+    name="slow-lookup",
+    severity=Severity.WARNING,
+    owner=Owner.DNS,
+    summary="Looking the FQDN up takes this desktop over a second.",
+    why="Every connection begins with a look-up; users see a client that hangs before anything else happens.",
+    remedy="1. Slow resolver: look at its load, its forwarders (a dead one first in the list) and the way to it.\n"
+    "2. Only this desktop is slow: a firewall that drops the second of two queries from one port (Linux: `options "
+    "single-request-reopen` in resolv.conf helps), a dead name server first in the list, a search list that is tried "
+    "first, or a source before DNS in /etc/nsswitch.conf.",
+    seen_by="The median time of a resolver's answers; and the time of the system's own look-up, where that is twice "
+    "the slowest answer of any resolver, so that a cold cache is not blamed. The limit is `lookup_slow_s`.",
+    references=(refs.RESOLV_CONF,),
+    title="Slow look-ups",
+    impact=ImpactKind.SLOW,
 )
 def slow_lookup(context: RuleContext) -> Answers:
     """A slow resolver, or a slow system before a quick one."""

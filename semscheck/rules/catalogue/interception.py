@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Card, Confidence, Owner, Subject
+from semscheck.model.findings import Confidence, Owner, Subject
 from semscheck.model.observations import Certificate, Control, Handshake
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -32,7 +32,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 MADE_NOW = timedelta(minutes=5)  # nobody has a certificate issued and installed on several servers as fast
 CLOCKS_APART = timedelta(minutes=10)
@@ -256,31 +256,28 @@ def signs(context: RuleContext) -> tuple[_Sign, ...]:
     return found or tuple(_by_behaviour(context, shown))
 
 
-@rule(
-    Card(
-        code="CLT006",
-        name="tls-intercepted",
-        title="TLS is inspected on the way",
-        severity=Severity.CRITICAL,
-        severity_note="a warning where this desktop trusts what it is shown: clients connect",
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="Something between this desktop and the servers seems to open TLS and to present "
-        "certificates of its own.",
-        why="A gateway or a program on this desktop decrypts the traffic and shows certificates that it made "
-        "itself. Encryption Desktop may refuse them, and everything that this check says about certificates, "
-        "sessions and balancing is then about the gateway, not about the servers.",
-        remedy="1. Exempt the clients' FQDN and the servers' own names from TLS inspection on the gateway, then run "
-        "the check again.\n"
-        "2. If the certificates stay the same, have it exempted in the security program of this desktop.",
-        seen_by="An issuer whose name is that of an inspection product, for a certificate that fits the name "
-        "asked for; or certificates for different hosts, from one issuer, that share one private key, or "
-        "were made within minutes of the run by an issuer that is not trusted; or one machine that answers "
-        "at every address: several members' Interface 1 show the clients' certificate to a client that "
-        "sends no name, and all share their TLS sessions or the key of their tickets. A private authority that "
-        "issued all of a cluster's certificates is no sign.",
-        references=(refs.RFC_8446_INVARIANTS,),
-    )
+@card(
+    code="CLT006",
+    name="tls-intercepted",
+    title="TLS is inspected on the way",
+    severity=Severity.CRITICAL,
+    severity_note="a warning where this desktop trusts what it is shown: clients connect",
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="Something between this desktop and the servers seems to open TLS and to present certificates of its "
+    "own.",
+    why="A gateway or a program on this desktop decrypts the traffic and shows certificates that it made itself. "
+    "Encryption Desktop may refuse them, and everything that this check says about certificates, sessions and "
+    "balancing is then about the gateway, not about the servers.",
+    remedy="1. Exempt the clients' FQDN and the servers' own names from TLS inspection on the gateway, then run the "
+    "check again.\n"
+    "2. If the certificates stay the same, have it exempted in the security program of this desktop.",
+    seen_by="An issuer whose name is that of an inspection product, for a certificate that fits the name asked for; "
+    "or certificates for different hosts, from one issuer, that share one private key, or were made within minutes "
+    "of the run by an issuer that is not trusted; or one machine that answers at every address: several members' "
+    "Interface 1 show the clients' certificate to a client that sends no name, and all share their TLS sessions or "
+    "the key of their tickets. A private authority that issued all of a cluster's certificates is no sign.",
+    references=(refs.RFC_8446_INVARIANTS,),
 )
 def tls_intercepted(context: RuleContext) -> Answers:
     if not everywhere(context):

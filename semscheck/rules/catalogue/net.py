@@ -9,7 +9,7 @@ from statistics import median
 from semscheck.model.addresses import is_private
 from semscheck.model.analysis import FAILING, EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Facts, ImpactKind, InFront, Owner, Stops, Subject
+from semscheck.model.findings import Facts, ImpactKind, InFront, Owner, Stops, Subject
 from semscheck.model.observations import Bound, Connection, Handshake, Sample, ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -23,7 +23,7 @@ from semscheck.rules.context import (
     sentence_start,
 )
 from semscheck.rules.remedies import steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 AT_ONCE_S = 0.5
 SENT_AGAIN_S = (
@@ -102,26 +102,22 @@ def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection
     )
 
 
-@rule(
-    Card(
-        code="NET001",
-        name="refused",
-        title="Connection refused",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.SERVER,
-        summary="A connection was refused.",
-        why="Nothing listens there, or a firewall answers in its place: clients fail at once.",
-        remedy=(
-            "1. Start the server's services, and check that they listen on this interface and port.\n"
-            "2. If they do, look for a firewall that rejects this desktop's network."
-        ),
-        seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
-        references=(refs.RFC_9293,),
-        stops=Stops.CONNECTION,
-        in_front=InFront.POOL,
-    )
+@card(
+    code="NET001",
+    name="refused",
+    title="Connection refused",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.SERVER,
+    summary="A connection was refused.",
+    why="Nothing listens there, or a firewall answers in its place: clients fail at once.",
+    remedy="1. Start the server's services, and check that they listen on this interface and port.\n"
+    "2. If they do, look for a firewall that rejects this desktop's network.",
+    seen_by=f"The attempt was answered with a reset (RFC 9293). {NOT_DOWN}",
+    references=(refs.RFC_9293,),
+    stops=Stops.CONNECTION,
+    in_front=InFront.POOL,
 )
 def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
@@ -148,26 +144,22 @@ _WHICH = (
 )
 
 
-@rule(
-    Card(
-        code="NET002",
-        name="timed-out",
-        title="No answer",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.NETWORK,
-        summary="No answer came to the connection request.",
-        why="Clients wait for their own timeout before they fail, which users see as a freeze.",
-        remedy=(
-            "1. Check whether a firewall drops traffic from this desktop's network to this address and port.\n"
-            "2. If none does, check that the host is up and has this address."
-        ),
-        seen_by=f"No packet came back within the timeout: filtered, or the host is down. {NOT_DOWN}",
-        references=(refs.RFC_9293,),
-        stops=Stops.CONNECTION,
-        in_front=InFront.SILENCE,
-    )
+@card(
+    code="NET002",
+    name="timed-out",
+    title="No answer",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.NETWORK,
+    summary="No answer came to the connection request.",
+    why="Clients wait for their own timeout before they fail, which users see as a freeze.",
+    remedy="1. Check whether a firewall drops traffic from this desktop's network to this address and port.\n"
+    "2. If none does, check that the host is up and has this address.",
+    seen_by=f"No packet came back within the timeout: filtered, or the host is down. {NOT_DOWN}",
+    references=(refs.RFC_9293,),
+    stops=Stops.CONNECTION,
+    in_front=InFront.SILENCE,
 )
 def timed_out(context: RuleContext) -> Answers:
     """Silence on every attempt."""
@@ -179,23 +171,21 @@ def timed_out(context: RuleContext) -> Answers:
         yield _hit(context, place, seen, f"does not answer{took}{why}")
 
 
-@rule(
-    Card(
-        code="NET003",
-        name="no-route",
-        title="No route",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.NETWORK,
-        summary="The network says that the address cannot be reached.",
-        why="Clients in this network fail at once; no retry helps.",
-        remedy="Check the route and the firewalls between this desktop's network and the address.",
-        seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
-        references=(refs.RFC_1122_UNREACHABLE,),
-        stops=Stops.CONNECTION,
-        in_front=InFront.SILENCE,
-    )
+@card(
+    code="NET003",
+    name="no-route",
+    title="No route",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.NETWORK,
+    summary="The network says that the address cannot be reached.",
+    why="Clients in this network fail at once; no retry helps.",
+    remedy="Check the route and the firewalls between this desktop's network and the address.",
+    seen_by=f"A router or this desktop itself answered that there is no way (ICMP, RFC 1122). {NOT_DOWN}",
+    references=(refs.RFC_1122_UNREACHABLE,),
+    stops=Stops.CONNECTION,
+    in_front=InFront.SILENCE,
 )
 def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
@@ -215,30 +205,24 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
     return trouble is not None and trouble.cause is Cause.RESET and not trouble.said
 
 
-@rule(
-    Card(
-        code="NET004",
-        name="reset",
-        title="Connection reset",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.NETWORK,
-        summary="The connection was reset before the server sent a byte.",
-        why=(
-            "Something accepts the connection and drops it: an inspecting firewall, a load balancer with no server "
-            "to give it to, or a server that is overloaded."
-        ),
-        remedy=(
-            "1. Check at the load balancer that its pool has a server that is up.\n"
-            "2. Look for a firewall or an intrusion prevention system that ends connections from this network."
-        ),
-        seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
-        references=(refs.RFC_9293,),
-        stops=Stops.CONNECTION,
-        in_front=InFront.POOL,
-        with_servers=True,
-    )
+@card(
+    code="NET004",
+    name="reset",
+    title="Connection reset",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.NETWORK,
+    summary="The connection was reset before the server sent a byte.",
+    why="Something accepts the connection and drops it: an inspecting firewall, a load balancer with no server to "
+    "give it to, or a server that is overloaded.",
+    remedy="1. Check at the load balancer that its pool has a server that is up.\n"
+    "2. Look for a firewall or an intrusion prevention system that ends connections from this network.",
+    seen_by="RST came after the connection was made, whether or not our first TLS message had been sent.",
+    references=(refs.RFC_9293,),
+    stops=Stops.CONNECTION,
+    in_front=InFront.POOL,
+    with_servers=True,
 )
 def reset(context: RuleContext) -> Answers:
     """RST before any byte of the server."""
@@ -265,24 +249,21 @@ def reset(context: RuleContext) -> Answers:
             )
 
 
-@rule(
-    Card(
-        code="NET005",
-        name="slow",
-        severity=Severity.WARNING,
-        owner=Owner.NETWORK,
-        summary="Connecting takes over a second: mostly, or again and again.",
-        why="Every step of a client takes several such round trips; users wait, and timeouts come near.",
-        remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
-        seen_by="The median time of the connections that this run made to the address, of three at least: one "
-        "lost packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`. Or a tenth "
-        "of them, three at least, took a second or more and none of the others half a second: a first packet was "
-        "lost "
-        "and sent again.",
-        references=(refs.RFC_9293,),
-        title="Slow connections",
-        impact=ImpactKind.SLOW,
-    )
+@card(
+    code="NET005",
+    name="slow",
+    severity=Severity.WARNING,
+    owner=Owner.NETWORK,
+    summary="Connecting takes over a second: mostly, or again and again.",
+    why="Every step of a client takes several such round trips; users wait, and timeouts come near.",
+    remedy="Look for packet loss, an overloaded link or firewall, or a route that goes far out of its way.",
+    seen_by="The median time of the connections that this run made to the address, of three at least: one lost "
+    "packet by itself delays a connection by a second (RFC 6298). The limit is `connect_slow_s`. Or a tenth of them, "
+    "three at least, took a second or more and none of the others half a second: a first packet was lost and sent "
+    "again.",
+    references=(refs.RFC_9293,),
+    title="Slow connections",
+    impact=ImpactKind.SLOW,
 )
 def slow(context: RuleContext) -> Answers:
     """A median of the connection times over the limit; or some that waited for a packet to be sent again."""
@@ -302,26 +283,21 @@ def slow(context: RuleContext) -> Answers:
             )
 
 
-@rule(
-    Card(
-        code="NET015",
-        name="slow-handshake",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The TLS handshake takes over two seconds (median).",
-        why="Every new connection of every client waits for it; users see a client that hangs.",
-        remedy=(
-            "1. Look at the load of the server, or of the load balancer where TLS ends there.\n"
-            "2. Look for what it waits for in a handshake: revocation look-ups, a hardware module, a name that it "
-            "looks up backwards.\n"
-            "3. If only some networks see it, look for packet loss, and for a path that drops large packets (MTU)."
-        ),
-        seen_by="The median time of the handshakes with the address, of three at least. The limit is "
-        "`handshake_slow_s`.",
-        references=(refs.RFC_9293,),
-        title="Slow TLS handshakes",
-        impact=ImpactKind.SLOW,
-    )
+@card(
+    code="NET015",
+    name="slow-handshake",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The TLS handshake takes over two seconds (median).",
+    why="Every new connection of every client waits for it; users see a client that hangs.",
+    remedy="1. Look at the load of the server, or of the load balancer where TLS ends there.\n"
+    "2. Look for what it waits for in a handshake: revocation look-ups, a hardware module, a name that it looks up "
+    "backwards.\n"
+    "3. If only some networks see it, look for packet loss, and for a path that drops large packets (MTU).",
+    seen_by="The median time of the handshakes with the address, of three at least. The limit is `handshake_slow_s`.",
+    references=(refs.RFC_9293,),
+    title="Slow TLS handshakes",
+    impact=ImpactKind.SLOW,
 )
 def slow_handshake(context: RuleContext) -> Answers:
     """A median of the handshake times over the limit."""
@@ -420,25 +396,21 @@ def rhythm(context: RuleContext, address: str) -> str:
     return ""
 
 
-@rule(
-    Card(
-        code="NET006",
-        name="flaky",
-        title="Connections lost",
-        impact=ImpactKind.SOME_FAIL,
-        severity=Severity.WARNING,
-        owner=Owner.NETWORK,
-        summary="Some of the repeated connections to one address failed to be made.",
-        why="Clients fail now and then with no pattern that users could describe.",
-        remedy=(
-            "1. Look for a server that goes up and down.\n"
-            "2. Look for packet loss, and for a full connection table in a firewall or load balancer."
-        ),
-        seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. "
-        "Refusals and resets alone are explained by BAL012 at the same address: something answered, so that no "
-        "packet was lost. Attempts from another address of this desktop do not count.",
-        references=(refs.RFC_9293,),
-    )
+@card(
+    code="NET006",
+    name="flaky",
+    title="Connections lost",
+    impact=ImpactKind.SOME_FAIL,
+    severity=Severity.WARNING,
+    owner=Owner.NETWORK,
+    summary="Some of the repeated connections to one address failed to be made.",
+    why="Clients fail now and then with no pattern that users could describe.",
+    remedy="1. Look for a server that goes up and down.\n"
+    "2. Look for packet loss, and for a full connection table in a firewall or load balancer.",
+    seen_by="Of several attempts to connect to the same address and port some succeeded and some did not. Refusals "
+    "and resets alone are explained by BAL012 at the same address: something answered, so that no packet was lost. "
+    "Attempts from another address of this desktop do not count.",
+    references=(refs.RFC_9293,),
 )
 def flaky(context: RuleContext) -> Answers:
     """Mixed success in connecting to one address."""
@@ -482,19 +454,17 @@ def flaky(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="NET007",
-        name="management-exposed",
-        title="Management ports reachable",
-        severity=Severity.INFO,
-        owner=Owner.NETWORK,
-        summary="Replication or administration ports answer from a desktop.",
-        why="Clients need neither; both are worth protecting, and a wider reach than needed is a risk.",
-        remedy="Let only the servers reach port 444 of each other, and only administrators reach port 9000.",
-        seen_by="Asked only with --services: the port accepts a connection from here.",
-        references=(refs.KB_154069,),
-    )
+@card(
+    code="NET007",
+    name="management-exposed",
+    title="Management ports reachable",
+    severity=Severity.INFO,
+    owner=Owner.NETWORK,
+    summary="Replication or administration ports answer from a desktop.",
+    why="Clients need neither; both are worth protecting, and a wider reach than needed is a risk.",
+    remedy="Let only the servers reach port 444 of each other, and only administrators reach port 9000.",
+    seen_by="Asked only with --services: the port accepts a connection from here.",
+    references=(refs.KB_154069,),
 )
 def management_exposed(context: RuleContext) -> Answers:
     """Ports 444 or 9000 open from here."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from semscheck.model.analysis import Contrast, Reach, Separation
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import ProxySettings, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.net import unless_tried
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answers, Hit, rule
+from semscheck.rules.rule import Answers, Hit, card
 
 
 def _desktop(context: RuleContext) -> Subject:
@@ -28,33 +28,25 @@ def _hit(
     return Hit(subject=subject, summary=summary, evidence=found.evidence, args=args, facts=facts, **fields)
 
 
-@rule(
-    Card(
-        code="NET008",
-        name="nothing-reachable",
-        severity=Severity.CRITICAL,
-        confidence=Confidence.LIKELY,
-        owner=Owner.DESKTOP,
-        summary="Names are looked up, and not one of several addresses answers this desktop.",
-        why=(
-            "What fails at every address in the same way lies where all ways are one: a VPN that is not connected, a "
-            "network that this desktop is not allowed into, or a firewall on the way out."
-        ),
-        remedy=(
-            "1. Connect the VPN, or go to a network from which other desktops reach the server, and run the check "
-            "again.\n"
-            "2. If it stays, ask the network administrator whether this desktop's network may reach the addresses "
-            "named here on the port of the service.\n"
-            "3. Only then ask whether the servers are up."
-        ),
-        seen_by=(
-            "At least one name server answered; every connection to at least two addresses ended in silence, or "
-            "with “no route”, and none was refused. All servers being down at once looks the same."
-        ),
-        references=(refs.RFC_1122_HOME,),
-        title="No way to the servers",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="NET008",
+    name="nothing-reachable",
+    severity=Severity.CRITICAL,
+    confidence=Confidence.LIKELY,
+    owner=Owner.DESKTOP,
+    summary="Names are looked up, and not one of several addresses answers this desktop.",
+    why="What fails at every address in the same way lies where all ways are one: a VPN that is not connected, a "
+    "network that this desktop is not allowed into, or a firewall on the way out.",
+    remedy="1. Connect the VPN, or go to a network from which other desktops reach the server, and run the check "
+    "again.\n"
+    "2. If it stays, ask the network administrator whether this desktop's network may reach the addresses named here "
+    "on the port of the service.\n"
+    "3. Only then ask whether the servers are up.",
+    seen_by="At least one name server answered; every connection to at least two addresses ended in silence, or with "
+    "“no route”, and none was refused. All servers being down at once looks the same.",
+    references=(refs.RFC_1122_HOME,),
+    title="No way to the servers",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def nothing_reachable(context: RuleContext) -> Answers:
     """Several addresses, all silent, though look-ups work."""
@@ -69,31 +61,23 @@ def nothing_reachable(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="NET009",
-        name="family-unreachable",
-        severity=Severity.WARNING,
-        severity_note="critical where the FQDN has addresses of that family only",
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="All addresses of one family (IPv4 or IPv6) fail from this desktop, and all of the other work.",
-        why=(
-            "Clients that try the broken family first are slow or fail. It is not one server's trouble: several "
-            "hosts fail in the same way."
-        ),
-        remedy=(
-            "Find out where the family ends: an address without a router (`ip -6 route`, `route print`), a VPN that "
-            "carries one family only, or a firewall with rules for one family."
-        ),
-        seen_by=(
-            "At least two addresses of one family were tried and no packet of theirs came back; every address of the "
-            "other family was connected to."
-        ),
-        references=(refs.RFC_8305,),
-        title="One of IPv4 and IPv6 does not get through",
-        impact=ImpactKind.SLOW,
-    )
+@card(
+    code="NET009",
+    name="family-unreachable",
+    severity=Severity.WARNING,
+    severity_note="critical where the FQDN has addresses of that family only",
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="All addresses of one family (IPv4 or IPv6) fail from this desktop, and all of the other work.",
+    why="Clients that try the broken family first are slow or fail. It is not one server's trouble: several hosts "
+    "fail in the same way.",
+    remedy="Find out where the family ends: an address without a router (`ip -6 route`, `route print`), a VPN that "
+    "carries one family only, or a firewall with rules for one family.",
+    seen_by="At least two addresses of one family were tried and no packet of theirs came back; every address of the "
+    "other family was connected to.",
+    references=(refs.RFC_8305,),
+    title="One of IPv4 and IPv6 does not get through",
+    impact=ImpactKind.SLOW,
 )
 def family_unreachable(context: RuleContext) -> Answers:
     """IPv6 fails everywhere and IPv4 nowhere, or the reverse."""
@@ -112,29 +96,21 @@ def family_unreachable(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="NET010",
-        name="members-out-of-reach",
-        severity=Severity.INFO,
-        owner=Owner.NETWORK,
-        summary="The members' own addresses cannot be reached from here, and the FQDN's address serves.",
-        why=(
-            "That is the usual layout: clients need the load balancer alone. It limits this check: which member "
-            "answers, and whether each of them works, can be seen only from where they can be reached."
-        ),
-        remedy=(
-            "Nothing has to change. To see the members one by one, run the check from a machine that reaches them, "
-            "such as one in the servers' network."
-        ),
-        seen_by=(
-            "Not one connection to any member's interface of that kind was answered, and the FQDN leads to an "
-            "address that serves. A refusal is an answer. That all members are down and something else serves looks "
-            "the same from here."
-        ),
-        references=(refs.KB_156803,),
-        title="Members out of reach from here",
-    )
+@card(
+    code="NET010",
+    name="members-out-of-reach",
+    severity=Severity.INFO,
+    owner=Owner.NETWORK,
+    summary="The members' own addresses cannot be reached from here, and the FQDN's address serves.",
+    why="That is the usual layout: clients need the load balancer alone. It limits this check: which member answers, "
+    "and whether each of them works, can be seen only from where they can be reached.",
+    remedy="Nothing has to change. To see the members one by one, run the check from a machine that reaches them, "
+    "such as one in the servers' network.",
+    seen_by="Not one connection to any member's interface of that kind was answered, and the FQDN leads to an "
+    "address that serves. A refusal is an answer. That all members are down and something else serves looks the same "
+    "from here.",
+    references=(refs.KB_156803,),
+    title="Members out of reach from here",
 )
 def members_out_of_reach(context: RuleContext) -> Answers:
     """One remark about all members that are not meant to be asked directly."""
@@ -150,33 +126,25 @@ def members_out_of_reach(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="NET011",
-        name="leaves-elsewhere",
-        severity=Severity.WARNING,
-        severity_note="critical where the FQDN leads there and nowhere that works",
-        confidence=Confidence.LIKELY,
-        owner=Owner.DESKTOP,
-        summary="An address that fails is reached over another network of this desktop than all that work.",
-        why=(
-            "A VPN, Docker or a virtual machine has given this desktop a network that overlaps with the server's: "
-            "its packets never leave towards the server. From every other desktop it works."
-        ),
-        remedy=(
-            "1. Find the interface that has the source address named here (`ip address`, `ipconfig /all`).\n"
-            "2. Give that virtual network another range (Docker: `bip` and `default-address-pools` in daemon.json), "
-            "or end the VPN whose range overlaps.\n"
-            "3. If that network is the right way, its administrator has to say why nothing answers there."
-        ),
-        seen_by=(
-            "The source address that this desktop chose for the address that fails is used for no address that "
-            "works. It does not say which of the two ways is meant."
-        ),
-        references=(refs.RFC_1122_HOME,),
-        title="A network of this desktop overlaps",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="NET011",
+    name="leaves-elsewhere",
+    severity=Severity.WARNING,
+    severity_note="critical where the FQDN leads there and nowhere that works",
+    confidence=Confidence.LIKELY,
+    owner=Owner.DESKTOP,
+    summary="An address that fails is reached over another network of this desktop than all that work.",
+    why="A VPN, Docker or a virtual machine has given this desktop a network that overlaps with the server's: its "
+    "packets never leave towards the server. From every other desktop it works.",
+    remedy="1. Find the interface that has the source address named here (`ip address`, `ipconfig /all`).\n"
+    "2. Give that virtual network another range (Docker: `bip` and `default-address-pools` in daemon.json), or end "
+    "the VPN whose range overlaps.\n"
+    "3. If that network is the right way, its administrator has to say why nothing answers there.",
+    seen_by="The source address that this desktop chose for the address that fails is used for no address that "
+    "works. It does not say which of the two ways is meant.",
+    references=(refs.RFC_1122_HOME,),
+    title="A network of this desktop overlaps",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def leaves_elsewhere(context: RuleContext) -> Answers:
     """Another source address than for all that work."""
@@ -195,34 +163,26 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="NET012",
-        name="shut-out",
-        severity=Severity.WARNING,
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="The first connections to an address work, and from one moment on all fail.",
-        why=(
-            "A firewall, an intrusion prevention system or the load balancer has banned this desktop for making too "
-            "many connections, as it would a monitoring system. Users who make fewer see nothing of it. What was "
-            "seen before stands; what came after was not seen."
-        ),
-        remedy=(
-            "1. Wait for some minutes, and run the check again with fewer connections (`--connections 8`, "
-            "`--spread 30`).\n"
-            "2. Ask the load balancer administrator and the network administrator for a limit on connections, or "
-            "an exception for this desktop.\n"
-            "3. If connections still fail then, it went down in the middle of this check."
-        ),
-        seen_by=(
-            "At least six connections in a row worked, and all that followed, three at least, to the end of the run "
-            "failed, while other addresses still answered. That the address went down at that moment looks the same."
-        ),
-        references=(refs.KB_156803,),
-        title="This desktop was shut out",
-        impact=ImpactKind.NOT_TESTED,
-    )
+@card(
+    code="NET012",
+    name="shut-out",
+    severity=Severity.WARNING,
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="The first connections to an address work, and from one moment on all fail.",
+    why="A firewall, an intrusion prevention system or the load balancer has banned this desktop for making too many "
+    "connections, as it would a monitoring system. Users who make fewer see nothing of it. What was seen before "
+    "stands; what came after was not seen.",
+    remedy="1. Wait for some minutes, and run the check again with fewer connections (`--connections 8`, `--spread "
+    "30`).\n"
+    "2. Ask the load balancer administrator and the network administrator for a limit on connections, or an "
+    "exception for this desktop.\n"
+    "3. If connections still fail then, it went down in the middle of this check.",
+    seen_by="At least six connections in a row worked, and all that followed, three at least, to the end of the run "
+    "failed, while other addresses still answered. That the address went down at that moment looks the same.",
+    references=(refs.KB_156803,),
+    title="This desktop was shut out",
+    impact=ImpactKind.NOT_TESTED,
 )
 def shut_out(context: RuleContext) -> Answers:
     """Worked at first, then never again; or told so."""
@@ -264,30 +224,22 @@ def _port(context: RuleContext, address: str) -> int:
     return next((place.port for place in context.places if place.address == address), context.target.port)
 
 
-@rule(
-    Card(
-        code="NET013",
-        name="proxy-is-the-way",
-        severity=Severity.UNKNOWN,
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="No address can be reached directly, and a proxy is set for the FQDN.",
-        why=(
-            "Desktops of this network get out through their proxy alone. This check looks at the direct way, so "
-            "that it says nothing of the service; clients that use the proxy may work."
-        ),
-        remedy=(
-            "1. Open the FQDN in a browser of this desktop, which uses the proxy.\n"
-            "2. If clients are meant to reach the server directly, ask the network administrator to open that way.\n"
-            "3. Run this check from a machine with a direct way to the server."
-        ),
-        seen_by=(
-            "No connection to any address was answered, and the proxy settings of this desktop cover the FQDN, or a "
-            "PAC file decides it. This check never uses a proxy."
-        ),
-        references=(refs.RFC_9110_CONNECT,),
-        title="Only the proxy gets out",
-    )
+@card(
+    code="NET013",
+    name="proxy-is-the-way",
+    severity=Severity.UNKNOWN,
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="No address can be reached directly, and a proxy is set for the FQDN.",
+    why="Desktops of this network get out through their proxy alone. This check looks at the direct way, so that it "
+    "says nothing of the service; clients that use the proxy may work.",
+    remedy="1. Open the FQDN in a browser of this desktop, which uses the proxy.\n"
+    "2. If clients are meant to reach the server directly, ask the network administrator to open that way.\n"
+    "3. Run this check from a machine with a direct way to the server.",
+    seen_by="No connection to any address was answered, and the proxy settings of this desktop cover the FQDN, or a "
+    "PAC file decides it. This check never uses a proxy.",
+    references=(refs.RFC_9110_CONNECT,),
+    title="Only the proxy gets out",
 )
 def proxy_is_the_way(context: RuleContext) -> Answers:
     """Silence everywhere, and a proxy."""
@@ -328,36 +280,28 @@ _LOOK_AT = {
 }
 
 
-@rule(
-    Card(
-        code="NET014",
-        name="hello-refused",
-        severity=Severity.CRITICAL,
-        severity_note="a warning for another client interface than the FQDN's",
-        confidence=Confidence.LIKELY,
-        owner=Owner.BALANCER,
-        summary="The usual first TLS message is refused or never answered, and one that offers less is answered.",
-        why=(
-            "Clients differ in what they offer: some connect and others do not, at the same address and the same "
-            "moment. What is refused tells what to look at: a filter by server name, a middlebox, a setting."
-        ),
-        remedy=(
-            "Compare what is refused with the settings of the load balancer, and with what inspects traffic on the "
-            "way."
-        ),
-        seen_by=(
-            "After a failed handshake for which our own library named no reason, up to five others were made side by "
-            "side: with TLS 1.2 alone, without ALPN, without a server name, with a small ClientHello, and with TLS "
-            "1.2 and an RSA certificate. Where all of them work, it was a passing trouble and is not reported."
-        ),
-        references=(
-            refs.RFC_7685,
-            refs.RFC_7301,
-            refs.RFC_6066,
-        ),
-        title="Some first TLS messages are refused",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-    )
+@card(
+    code="NET014",
+    name="hello-refused",
+    severity=Severity.CRITICAL,
+    severity_note="a warning for another client interface than the FQDN's",
+    confidence=Confidence.LIKELY,
+    owner=Owner.BALANCER,
+    summary="The usual first TLS message is refused or never answered, and one that offers less is answered.",
+    why="Clients differ in what they offer: some connect and others do not, at the same address and the same moment. "
+    "What is refused tells what to look at: a filter by server name, a middlebox, a setting.",
+    remedy="Compare what is refused with the settings of the load balancer, and with what inspects traffic on the "
+    "way.",
+    seen_by="After a failed handshake for which our own library named no reason, up to five others were made side by "
+    "side: with TLS 1.2 alone, without ALPN, without a server name, with a small ClientHello, and with TLS 1.2 and "
+    "an RSA certificate. Where all of them work, it was a passing trouble and is not reported.",
+    references=(
+        refs.RFC_7685,
+        refs.RFC_7301,
+        refs.RFC_6066,
+    ),
+    title="Some first TLS messages are refused",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
 )
 def hello_refused(context: RuleContext) -> Answers:
     """Which property of the ClientHello is refused."""

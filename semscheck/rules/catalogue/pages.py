@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from semscheck.model.analysis import Persistence, Reach
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Handshake, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -16,7 +16,7 @@ from semscheck.rules.catalogue.cluster import exchanges, is_product
 from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 REDIRECTS = (301, 302, 303, 307, 308)
 CLIENT_PATH = "/pgpuniversaldesktop"  # where Encryption Desktop sends its requests
@@ -112,29 +112,21 @@ _MEND = {
 }
 
 
-@rule(
-    Card(
-        code="CLU008",
-        name="redirects-away",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The first page sends a browser to plain HTTP, to itself, to a member's own name, or to another "
-        "host.",
-        why=(
-            "Users of Web Email Protection follow it: to a port that may be closed and that encrypts nothing, past "
-            "the load balancer to one server, whose certificate has another name, or to a page that is not the "
-            "server's."
-        ),
-        remedy="Correct the address that the redirect gives; see the finding for where to look.",
-        seen_by=(
-            "The Location of the answer to the first request (RFC 9110). It is not followed away from the FQDN, so "
-            "that what is there is not known."
-        ),
-        references=(refs.RFC_9110_LOCATION,),
-        severity_note="critical where the FQDN's first page leads to plain HTTP, or to itself",
-        title="Browsers are sent elsewhere",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-    )
+@card(
+    code="CLU008",
+    name="redirects-away",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The first page sends a browser to plain HTTP, to itself, to a member's own name, or to another host.",
+    why="Users of Web Email Protection follow it: to a port that may be closed and that encrypts nothing, past the "
+    "load balancer to one server, whose certificate has another name, or to a page that is not the server's.",
+    remedy="Correct the address that the redirect gives; see the finding for where to look.",
+    seen_by="The Location of the answer to the first request (RFC 9110). It is not followed away from the FQDN, so "
+    "that what is there is not known.",
+    references=(refs.RFC_9110_LOCATION,),
+    severity_note="critical where the FQDN's first page leads to plain HTTP, or to itself",
+    title="Browsers are sent elsewhere",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
 )
 def redirects_away(context: RuleContext) -> Answers:
     """Location leads away from https://FQDN."""
@@ -169,30 +161,24 @@ def redirects_away(context: RuleContext) -> Answers:
 # --- pages of others ---------------------------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CLU010",
-        name="maintenance-page",
-        severity=Severity.CRITICAL,
-        confidence=Confidence.LIKELY,
-        owner=Owner.SERVER,
-        summary="A maintenance page answers where the FQDN leads.",
-        why=(
-            "The load balancer shows a page of its own while no server is up, often with status 200, so that "
-            "monitoring stays green. Nobody can work: clients get no policy and no keys."
-        ),
-        remedy=(
-            "1. Find out whether this maintenance is planned; if it is not, start the servers.\n"
-            "2. If they serve when asked directly, correct the pool's health check, or end the maintenance mode on "
-            "the load balancer.\n"
-            "3. Let the page come with status 503 (RFC 9110 section 15.6.4), so that monitoring and programs notice."
-        ),
-        seen_by="The page's title speaks of maintenance, and it is not one of the product's; or no member serves "
-        "when asked directly, at least one refuses, and what answers at the load balancer is not the product.",
-        references=(refs.KB_156803,),
-        title="A maintenance page answers",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="CLU010",
+    name="maintenance-page",
+    severity=Severity.CRITICAL,
+    confidence=Confidence.LIKELY,
+    owner=Owner.SERVER,
+    summary="A maintenance page answers where the FQDN leads.",
+    why="The load balancer shows a page of its own while no server is up, often with status 200, so that monitoring "
+    "stays green. Nobody can work: clients get no policy and no keys.",
+    remedy="1. Find out whether this maintenance is planned; if it is not, start the servers.\n"
+    "2. If they serve when asked directly, correct the pool's health check, or end the maintenance mode on the load "
+    "balancer.\n"
+    "3. Let the page come with status 503 (RFC 9110 section 15.6.4), so that monitoring and programs notice.",
+    seen_by="The page's title speaks of maintenance, and it is not one of the product's; or no member serves when "
+    "asked directly, at least one refuses, and what answers at the load balancer is not the product.",
+    references=(refs.KB_156803,),
+    title="A maintenance page answers",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
@@ -222,32 +208,23 @@ def maintenance_page(context: RuleContext) -> Answers:
         )
 
 
-@rule(
-    Card(
-        code="CLU012",
-        name="firewall-page",
-        severity=Severity.WARNING,
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="A firewall's rejection page answers in place of the server.",
-        why=(
-            "A web application firewall or a filter turned this request away. It may do so for programs that it does "
-            "not know, as this check is one, and let clients pass; or it stops clients, too."
-        ),
-        remedy=(
-            "1. Look this request up in the log of the web application firewall (the page names an ID), and allow "
-            "the User-Agent that begins with “semscheck/”.\n"
-            "2. See that it lets the product's own requests pass: Encryption Desktop's (/pgpuniversaldesktop) and "
-            "browsers'."
-        ),
-        seen_by=(
-            "The page's title is one that such products show (“Request Rejected”, “Web Page Blocked”). Whether "
-            "clients meet it as well is not seen: this check sends its own User-Agent."
-        ),
-        references=(refs.KB_156803,),
-        title="A firewall rejects this check",
-        impact=ImpactKind.NOT_TESTED,
-    )
+@card(
+    code="CLU012",
+    name="firewall-page",
+    severity=Severity.WARNING,
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="A firewall's rejection page answers in place of the server.",
+    why="A web application firewall or a filter turned this request away. It may do so for programs that it does not "
+    "know, as this check is one, and let clients pass; or it stops clients, too.",
+    remedy="1. Look this request up in the log of the web application firewall (the page names an ID), and allow the "
+    "User-Agent that begins with “semscheck/”.\n"
+    "2. See that it lets the product's own requests pass: Encryption Desktop's (/pgpuniversaldesktop) and browsers'.",
+    seen_by="The page's title is one that such products show (“Request Rejected”, “Web Page Blocked”). Whether "
+    "clients meet it as well is not seen: this check sends its own User-Agent.",
+    references=(refs.KB_156803,),
+    title="A firewall rejects this check",
+    impact=ImpactKind.NOT_TESTED,
 )
 def firewall_page(context: RuleContext) -> Answers:
     """Request Rejected."""
@@ -278,30 +255,22 @@ def firewall_page(context: RuleContext) -> Answers:
 # --- a certificate of the client's own ---------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CLU011",
-        name="client-certificate-demanded",
-        severity=Severity.CRITICAL,
-        severity_note="a warning for another client interface than the FQDN's",
-        owner=Owner.SERVER,
-        summary="The server demands a client certificate, and answers nothing without one.",
-        why=(
-            "Encryption Desktop and browsers without such a certificate are turned away. In TLS 1.3 the handshake "
-            "looks fine and the refusal comes after it, so that it shows as a server that does not answer."
-        ),
-        remedy=(
-            "Make the client certificate optional, or switch the request off, on what ends TLS there (nginx: "
-            "`ssl_verify_client optional`; HAProxy: `verify optional`; F5: client certificate “request” or “ignore”)."
-        ),
-        seen_by=(
-            "A CertificateRequest came in the handshake, and after it an alert, a close, or status 400 that says so, "
-            "in place of a page (RFC 8446: the alert certificate_required)."
-        ),
-        references=(refs.RFC_8446_CERTIFICATE,),
-        title="Client certificate demanded",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="CLU011",
+    name="client-certificate-demanded",
+    severity=Severity.CRITICAL,
+    severity_note="a warning for another client interface than the FQDN's",
+    owner=Owner.SERVER,
+    summary="The server demands a client certificate, and answers nothing without one.",
+    why="Encryption Desktop and browsers without such a certificate are turned away. In TLS 1.3 the handshake looks "
+    "fine and the refusal comes after it, so that it shows as a server that does not answer.",
+    remedy="Make the client certificate optional, or switch the request off, on what ends TLS there (nginx: "
+    "`ssl_verify_client optional`; HAProxy: `verify optional`; F5: client certificate “request” or “ignore”).",
+    seen_by="A CertificateRequest came in the handshake, and after it an alert, a close, or status 400 that says so, "
+    "in place of a page (RFC 8446: the alert certificate_required).",
+    references=(refs.RFC_8446_CERTIFICATE,),
+    title="Client certificate demanded",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def client_certificate_demanded(context: RuleContext) -> Answers:
     """The alert after a handshake with a request for a certificate, or in place of its end."""
@@ -351,23 +320,19 @@ def _turned_away(asking: Handshake, pages: tuple[Exchange, ...]) -> str | None:
 # --- persistence by a cookie with a path --------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="CLU013",
-        name="persistence-cookie-path",
-        severity=Severity.WARNING,
-        owner=Owner.BALANCER,
-        summary="The load balancer's persistence cookie has a Path that leaves the desktop clients' requests out.",
-        why=(
-            "A cookie is sent back below its Path only (RFC 6265). Web Email Protection is kept on its server, and "
-            "Encryption Desktop, which uses /pgpuniversaldesktop, is not: it loses its session at the next request."
-        ),
-        remedy="Set the Path of the persistence cookie to / on the load balancer.",
-        seen_by="The Path of the cookie by which the load balancer keeps clients, in its own Set-Cookie headers.",
-        references=(refs.RFC_6265_PATHS,),
-        title="The persistence cookie has a Path",
-        impact=ImpactKind.SESSIONS_LOST,
-    )
+@card(
+    code="CLU013",
+    name="persistence-cookie-path",
+    severity=Severity.WARNING,
+    owner=Owner.BALANCER,
+    summary="The load balancer's persistence cookie has a Path that leaves the desktop clients' requests out.",
+    why="A cookie is sent back below its Path only (RFC 6265). Web Email Protection is kept on its server, and "
+    "Encryption Desktop, which uses /pgpuniversaldesktop, is not: it loses its session at the next request.",
+    remedy="Set the Path of the persistence cookie to / on the load balancer.",
+    seen_by="The Path of the cookie by which the load balancer keeps clients, in its own Set-Cookie headers.",
+    references=(refs.RFC_6265_PATHS,),
+    title="The persistence cookie has a Path",
+    impact=ImpactKind.SESSIONS_LOST,
 )
 def persistence_cookie_path(context: RuleContext) -> Answers:
     """Path=/b on the balancer's own cookie."""
@@ -417,36 +382,28 @@ def _matches(path: str, limit: str) -> bool:
 # --- a network that wants a login first ----------------------------------------------------------------------------
 
 
-@rule(
-    Card(
-        code="NET016",
-        name="captive-portal",
-        severity=Severity.CRITICAL,
-        confidence=Confidence.LIKELY,
-        owner=Owner.NETWORK,
-        summary="Something answers in place of the servers: all names lead to it, or the network wants a login.",
-        why=(
-            "A guest network answers every name and every connection itself until its page was accepted; a hijacked "
-            "DNS does the same for good. The certificate warnings that users see are the portal's, not the server's."
-        ),
-        remedy=(
-            "1. Open any page in a browser on this desktop and accept the network's terms, or sign in; then run the "
-            "check again.\n"
-            "2. If no such page comes, compare the address that the name leads to with the load balancer's, and see "
-            "which name server gave it.\n"
-            "3. Do not accept the certificate."
-        ),
-        seen_by=(
-            "The FQDN and members' own names all resolve to one address that the profile does not know; or nothing "
-            "serves where the FQDN leads, and its resolver leads a name that cannot exist there, too; or a page "
-            "came with status 511 (network authentication required); or one certificate, for none of the names, is "
-            "shown at all addresses, Interface 1 and Interface 2; or the FQDN's address shows a certificate of "
-            "another domain and sends browsers there."
-        ),
-        references=(refs.RFC_6585, refs.RFC_8952),
-        title="A portal answers in place of the servers",
-        impact=ImpactKind.NOBODY_CONNECTS,
-    )
+@card(
+    code="NET016",
+    name="captive-portal",
+    severity=Severity.CRITICAL,
+    confidence=Confidence.LIKELY,
+    owner=Owner.NETWORK,
+    summary="Something answers in place of the servers: all names lead to it, or the network wants a login.",
+    why="A guest network answers every name and every connection itself until its page was accepted; a hijacked DNS "
+    "does the same for good. The certificate warnings that users see are the portal's, not the server's.",
+    remedy="1. Open any page in a browser on this desktop and accept the network's terms, or sign in; then run the "
+    "check again.\n"
+    "2. If no such page comes, compare the address that the name leads to with the load balancer's, and see which "
+    "name server gave it.\n"
+    "3. Do not accept the certificate.",
+    seen_by="The FQDN and members' own names all resolve to one address that the profile does not know; or nothing "
+    "serves where the FQDN leads, and its resolver leads a name that cannot exist there, too; or a page came with "
+    "status 511 (network authentication required); or one certificate, for none of the names, is shown at all "
+    "addresses, Interface 1 and Interface 2; or the FQDN's address shows a certificate of another domain and sends "
+    "browsers there.",
+    references=(refs.RFC_6585, refs.RFC_8952),
+    title="A portal answers in place of the servers",
+    impact=ImpactKind.NOBODY_CONNECTS,
 )
 def captive_portal(context: RuleContext) -> Answers:
     """All names at one strange address, or status 511."""

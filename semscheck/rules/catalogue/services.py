@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import ImpactKind, Owner, Subject
 from semscheck.model.observations import ServiceProbe
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 MANAGEMENT = frozenset({444, 9000})
 NOT_ASKED = "asked only with --services, or where the profile lists services"
@@ -37,27 +37,21 @@ def _listed(names: list[str]) -> str:
     return f"{shown} and {len(names) - 6} more" if len(names) > 6 else shown
 
 
-@rule(
-    Card(
-        code="SVC001",
-        name="service-closed",
-        title="A service port is closed",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.INFO,
-        severity_note="critical where the profile's [services] require lists the port",
-        owner=Owner.SERVER,
-        summary="A service's port does not answer: it is not enabled, or filtered.",
-        why=(
-            "Most services of the server are off until somebody switches them on, so this is normal unless you use "
-            "the service. List the ones that you need under `require` in the profile."
-        ),
-        remedy=(
-            "If the service is needed, turn it on under Services on that member, and let this desktop's network "
-            "through to its port."
-        ),
-        seen_by="A connection to the port was refused, or nothing came back. Which of the two is said.",
-        references=(refs.KB_180146,),
-    )
+@card(
+    code="SVC001",
+    name="service-closed",
+    title="A service port is closed",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.INFO,
+    severity_note="critical where the profile's [services] require lists the port",
+    owner=Owner.SERVER,
+    summary="A service's port does not answer: it is not enabled, or filtered.",
+    why="Most services of the server are off until somebody switches them on, so this is normal unless you use the "
+    "service. List the ones that you need under `require` in the profile.",
+    remedy="If the service is needed, turn it on under Services on that member, and let this desktop's network "
+    "through to its port.",
+    seen_by="A connection to the port was refused, or nothing came back. Which of the two is said.",
+    references=(refs.KB_180146,),
 )
 def service_closed(context: RuleContext) -> Answers:
     """Closed or filtered ports: one finding for each that matters, one for all the others together."""
@@ -107,19 +101,17 @@ def _how(shut: list[ServiceProbe]) -> str:
     return "no answer" if states == {"filtered"} else "refused or no answer"
 
 
-@rule(
-    Card(
-        code="SVC002",
-        name="service-differs",
-        title="Servers offer different services",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="A service is open on some members only.",
-        why="After a failover users of that service lose it, though everything else goes on.",
-        remedy="Switch the service on, on every member, or let the network through to each of them alike.",
-        seen_by="The same port was asked on the client interface of at least two members.",
-        references=(refs.KB_180146,),
-    )
+@card(
+    code="SVC002",
+    name="service-differs",
+    title="Servers offer different services",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="A service is open on some members only.",
+    why="After a failover users of that service lose it, though everything else goes on.",
+    remedy="Switch the service on, on every member, or let the network through to each of them alike.",
+    seen_by="The same port was asked on the client interface of at least two members.",
+    references=(refs.KB_180146,),
 )
 def service_differs(context: RuleContext) -> Answers:
     """One port, open here and not there."""

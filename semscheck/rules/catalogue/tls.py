@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from semscheck.model.analysis import EndpointStatus
 from semscheck.model.failure import Cause, Failure, Phase
-from semscheck.model.findings import Card, Facts, ImpactKind, InFront, Owner, Role, Stops, Subject
+from semscheck.model.findings import Facts, ImpactKind, InFront, Owner, Role, Stops, Subject
 from semscheck.model.names import is_address
 from semscheck.model.observations import Handshake
 from semscheck.model.target import Severity
@@ -33,7 +33,7 @@ from semscheck.rules.context import (
     place_subject,
     sentence_start,
 )
-from semscheck.rules.rule import Answers, Hit, NotObserved, rule
+from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 NO_HANDSHAKE = "no connection got as far as a TLS handshake"
 OLDEST_GOOD = "TLSv1.2"
@@ -99,27 +99,24 @@ def _said(failure: Failure) -> str:
     return f"what it sent is not valid TLS ({failure.detail})"
 
 
-@rule(
-    Card(
-        code="TLS001",
-        name="not-tls",
-        title="No TLS",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.SERVER,
-        summary="Something answers, and it does not speak TLS.",
-        why="Clients speak TLS (HTTPS) only, so they fail with an error of encryption. Often a plain-HTTP "
-        "service or another program listens on the port, or a load balancer forwards to the wrong port of "
-        "the members.",
-        remedy="1. Find out what listens at this address and port.\n"
-        "2. On a load balancer, check the servers' port in the pool, and that it passes TLS through.",
-        seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what "
-        "they say is in the evidence.",
-        references=(refs.RFC_8446,),
-        stops=Stops.TLS,
-        in_front=InFront.NO_TLS,
-    )
+@card(
+    code="TLS001",
+    name="not-tls",
+    title="No TLS",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.SERVER,
+    summary="Something answers, and it does not speak TLS.",
+    why="Clients speak TLS (HTTPS) only, so they fail with an error of encryption. Often a plain-HTTP service or "
+    "another program listens on the port, or a load balancer forwards to the wrong port of the members.",
+    remedy="1. Find out what listens at this address and port.\n"
+    "2. On a load balancer, check the servers' port in the pool, and that it passes TLS through.",
+    seen_by="The first bytes that came after our ClientHello are no TLS record, or are broken TLS; what they say is "
+    "in the evidence.",
+    references=(refs.RFC_8446,),
+    stops=Stops.TLS,
+    in_front=InFront.NO_TLS,
 )
 def not_tls(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _GARBAGE):
@@ -133,31 +130,29 @@ def not_tls(context: RuleContext) -> Answers:
     yield from _unless_tried(context)
 
 
-@rule(
-    Card(
-        code="TLS002",
-        name="handshake-refused",
-        title="TLS handshake refused",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.SERVER,
-        summary="The server ended the TLS handshake with an alert, or closed the connection.",
-        why="Clients cannot connect. The alert's name says more: handshake_failure and protocol_version mean "
-        "that the two sides have no version or cipher in common, unrecognized_name that this name is not "
-        "served there, internal_error a fault on the server. A close without an alert often comes from a "
-        "load balancer that has no working member behind it.",
-        remedy="1. Check that a certificate is assigned to the interface, and restart the services.\n"
-        "2. On a load balancer, check that its pool has a server that is up.\n"
-        "3. Compare the TLS versions and ciphers of the server with those of the clients.",
-        seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, "
-        "with a modern and with a permissive policy. A refusal by this program's own library (small keys, old "
-        "versions) is never reported as this.",
-        references=(refs.RFC_8446_ALERTS,),
-        stops=Stops.TLS,
-        in_front=InFront.POOL,
-        with_servers=True,
-    )
+@card(
+    code="TLS002",
+    name="handshake-refused",
+    title="TLS handshake refused",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.SERVER,
+    summary="The server ended the TLS handshake with an alert, or closed the connection.",
+    why="Clients cannot connect. The alert's name says more: handshake_failure and protocol_version mean that the "
+    "two sides have no version or cipher in common, unrecognized_name that this name is not served there, "
+    "internal_error a fault on the server. A close without an alert often comes from a load balancer that has no "
+    "working member behind it.",
+    remedy="1. Check that a certificate is assigned to the interface, and restart the services.\n"
+    "2. On a load balancer, check that its pool has a server that is up.\n"
+    "3. Compare the TLS versions and ciphers of the server with those of the clients.",
+    seen_by="The alert, the close, or the reset amid the server's answer, that came after our ClientHello, with a "
+    "modern and with a permissive policy. A refusal by this program's own library (small keys, old versions) is "
+    "never reported as this.",
+    references=(refs.RFC_8446_ALERTS,),
+    stops=Stops.TLS,
+    in_front=InFront.POOL,
+    with_servers=True,
 )
 def handshake_refused(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _REFUSAL | {Cause.RESET}):
@@ -227,30 +222,28 @@ _RESTART = (
 )
 
 
-@rule(
-    Card(
-        code="TLS003",
-        name="handshake-stalled",
-        title="TLS handshake never answered",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        severity_note=BY_SUBJECT,
-        owner=Owner.NETWORK,
-        summary="The connection is accepted, and the TLS handshake is never answered.",
-        why="Clients hang until they give up. A host that accepts and then stays silent is frozen or "
-        "overloaded, or something on the way drops large packets (path MTU) or holds the connection for "
-        "inspection. A load balancer's TCP health check does not notice, so it keeps sending clients there.",
-        remedy="1. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a "
-        "smaller MTU or filtered ICMP on the way.\n"
-        "2. If it does not, restart the services on the server, or the server itself.\n"
-        "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
-        seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within "
-        "the step's timeout.",
-        references=(refs.RFC_8899,),
-        stops=Stops.TLS,
-        in_front=InFront.POOL,
-        with_servers=True,
-    )
+@card(
+    code="TLS003",
+    name="handshake-stalled",
+    title="TLS handshake never answered",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    severity_note=BY_SUBJECT,
+    owner=Owner.NETWORK,
+    summary="The connection is accepted, and the TLS handshake is never answered.",
+    why="Clients hang until they give up. A host that accepts and then stays silent is frozen or overloaded, or "
+    "something on the way drops large packets (path MTU) or holds the connection for inspection. A load balancer's "
+    "TCP health check does not notice, so it keeps sending clients there.",
+    remedy="1. Try from a desktop in the server's own network; if it works there, look for TLS inspection, a smaller "
+    "MTU or filtered ICMP on the way.\n"
+    "2. If it does not, restart the services on the server, or the server itself.\n"
+    "3. Let the load balancer's health check make a TLS handshake or an HTTP request.",
+    seen_by="A TCP connection was made, the ClientHello was sent, and nothing (or not all) came within the step's "
+    "timeout.",
+    references=(refs.RFC_8899,),
+    stops=Stops.TLS,
+    in_front=InFront.POOL,
+    with_servers=True,
 )
 def handshake_stalled(context: RuleContext) -> Answers:
     shaken = [place for place in context.client_places if _answered(handshakes(context, place))]
@@ -316,23 +309,21 @@ def _shown(version: str) -> str:
     return words.get(version, version.replace("TLSv", "TLS "))
 
 
-@rule(
-    Card(
-        code="TLS004",
-        name="legacy-protocol",
-        title="Outdated TLS version",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The server speaks nothing newer than TLS 1.1.",
-        why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and turned off in current operating systems: clients "
-        "there cannot connect at all, old ones still can.",
-        remedy="1. Enable TLS 1.2 and 1.3 there.\n2. If the version in use has neither, update it.",
-        seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, "
-        "and the version that the server chose.",
-        references=(refs.RFC_8996,),
-        role=Role.OUR_POLICY,
-    )
+@card(
+    code="TLS004",
+    name="legacy-protocol",
+    title="Outdated TLS version",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The server speaks nothing newer than TLS 1.1.",
+    why="TLS 1.0 and 1.1 are withdrawn (RFC 8996) and turned off in current operating systems: clients there cannot "
+    "connect at all, old ones still can.",
+    remedy="1. Enable TLS 1.2 and 1.3 there.\n2. If the version in use has neither, update it.",
+    seen_by="A handshake that offers TLS 1.0 and up, with a permissive policy that never judges trust, and the "
+    "version that the server chose.",
+    references=(refs.RFC_8996,),
+    role=Role.OUR_POLICY,
 )
 def legacy_protocol(context: RuleContext) -> Answers:
     tried = False
@@ -359,27 +350,25 @@ def legacy_protocol(context: RuleContext) -> Answers:
         yield NotObserved("no TLS handshake succeeded")
 
 
-@rule(
-    Card(
-        code="TLS008",
-        name="legacy-cryptography",
-        title="Outdated TLS cryptography",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The server speaks TLS 1.2 or newer, and only with a key exchange or cipher that current TLS "
-        "libraries refuse.",
-        why="Old clients connect; browsers and current operating systems refuse, or will soon. So some "
-        "desktops work and others do not, with the same server.",
-        remedy="Enable cipher suites with elliptic-curve Diffie-Hellman (ECDHE) and AES-GCM on the server, "
-        "or on the load balancer if TLS ends there.",
-        seen_by="Every handshake with the default policy of a current library fails, one with a permissive "
-        "policy (small Diffie-Hellman groups, old ciphers) succeeds with TLS 1.2, and the certificate's own key is "
-        "not the reason (that is CRT011). An address that leads to several servers, some of which take the default "
-        "policy, is left to what is said of each server.",
-        references=(refs.RFC_9325,),
-        role=Role.OUR_POLICY,
-    )
+@card(
+    code="TLS008",
+    name="legacy-cryptography",
+    title="Outdated TLS cryptography",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The server speaks TLS 1.2 or newer, and only with a key exchange or cipher that current TLS libraries "
+    "refuse.",
+    why="Old clients connect; browsers and current operating systems refuse, or will soon. So some desktops work and "
+    "others do not, with the same server.",
+    remedy="Enable cipher suites with elliptic-curve Diffie-Hellman (ECDHE) and AES-GCM on the server, or on the "
+    "load balancer if TLS ends there.",
+    seen_by="Every handshake with the default policy of a current library fails, one with a permissive policy (small "
+    "Diffie-Hellman groups, old ciphers) succeeds with TLS 1.2, and the certificate's own key is not the reason "
+    "(that is CRT011). An address that leads to several servers, some of which take the default policy, is left to "
+    "what is said of each server.",
+    references=(refs.RFC_9325,),
+    role=Role.OUR_POLICY,
 )
 def legacy_cryptography(context: RuleContext) -> Answers:
     tried = False
@@ -431,51 +420,47 @@ def _about_certificate(shake: Handshake) -> bool:
     return shake.trust is not None or "EE_KEY" in failed.detail or "CA_" in failed.detail
 
 
-@rule(
-    Card(
-        code="TLS009",
-        name="newest-protocol-only",
-        title="TLS 1.3 only",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The server speaks TLS 1.3 only.",
-        why="What uses the TLS of Windows 10 or older, or OpenSSL 1.0, speaks TLS 1.2 at most and cannot connect, "
-        "while browsers and current systems can. So some desktops work and others do not, with the same server.",
-        remedy="Enable TLS 1.2 beside TLS 1.3 on the server, or on the load balancer if TLS ends there, until no "
-        "such client is left.",
-        seen_by="A handshake that offers TLS 1.2 alone is refused, one that offers TLS 1.3 succeeds.",
-        references=(
-            refs.WINDOWS_VERSIONS,
-            refs.RFC_9325,
-        ),
-    )
+@card(
+    code="TLS009",
+    name="newest-protocol-only",
+    title="TLS 1.3 only",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The server speaks TLS 1.3 only.",
+    why="What uses the TLS of Windows 10 or older, or OpenSSL 1.0, speaks TLS 1.2 at most and cannot connect, while "
+    "browsers and current systems can. So some desktops work and others do not, with the same server.",
+    remedy="Enable TLS 1.2 beside TLS 1.3 on the server, or on the load balancer if TLS ends there, until no such "
+    "client is left.",
+    seen_by="A handshake that offers TLS 1.2 alone is refused, one that offers TLS 1.3 succeeds.",
+    references=(
+        refs.WINDOWS_VERSIONS,
+        refs.RFC_9325,
+    ),
 )
 def newest_protocol_only(context: RuleContext) -> Answers:
     yield from _for_clients(context, "tls-1.3-only")
 
 
-@rule(
-    Card(
-        code="TLS010",
-        name="insecure-renegotiation",
-        title="No secure renegotiation",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="What ends TLS does not support secure renegotiation (RFC 5746).",
-        why="Programs on OpenSSL 3 refuse such a server (“unsafe legacy renegotiation disabled”): curl, Python, and "
-        "health checks on current systems. Browsers and Windows still connect, so that only some programs fail.",
-        remedy="1. Update the TLS software of the load balancer or security gateway that ends TLS, or of the server: "
-        "it is from before 2010, or has RFC 5746 switched off.\n"
-        "2. Or enable TLS 1.3 there, which has no renegotiation.",
-        seen_by="OpenSSL 3, which this program uses, refused the handshake for this reason, and it succeeded where "
-        "that was allowed.",
-        references=(
-            refs.RFC_5746,
-            refs.OPENSSL_3,
-        ),
-    )
+@card(
+    code="TLS010",
+    name="insecure-renegotiation",
+    title="No secure renegotiation",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="What ends TLS does not support secure renegotiation (RFC 5746).",
+    why="Programs on OpenSSL 3 refuse such a server (“unsafe legacy renegotiation disabled”): curl, Python, and "
+    "health checks on current systems. Browsers and Windows still connect, so that only some programs fail.",
+    remedy="1. Update the TLS software of the load balancer or security gateway that ends TLS, or of the server: it "
+    "is from before 2010, or has RFC 5746 switched off.\n"
+    "2. Or enable TLS 1.3 there, which has no renegotiation.",
+    seen_by="OpenSSL 3, which this program uses, refused the handshake for this reason, and it succeeded where that "
+    "was allowed.",
+    references=(
+        refs.RFC_5746,
+        refs.OPENSSL_3,
+    ),
 )
 def insecure_renegotiation(context: RuleContext) -> Answers:
     yield from _for_clients(context, "insecure-renegotiation")
@@ -494,22 +479,20 @@ def _for_clients(context: RuleContext, kind: str) -> Answers:
         yield NotObserved("no TLS handshake succeeded")
 
 
-@rule(
-    Card(
-        code="TLS005",
-        name="members-differ",
-        title="Servers differ in TLS",
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        summary="The members' client interfaces negotiate different TLS versions, key exchanges or "
-        "certificate key types with the same client.",
-        why="A client that works with one member may fail with another after a failover. Members that "
-        "differ were usually updated or configured at different times.",
-        remedy="Bring all members to the same version and TLS settings, and give them the same certificate.",
-        seen_by="One handshake with the same offer to each client interface: the newest version, the key "
-        "exchange and the type of the certificate's key that came out.",
-        references=(refs.KB_156803, refs.RFC_9325),
-    )
+@card(
+    code="TLS005",
+    name="members-differ",
+    title="Servers differ in TLS",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    summary="The members' client interfaces negotiate different TLS versions, key exchanges or certificate key types "
+    "with the same client.",
+    why="A client that works with one member may fail with another after a failover. Members that differ were "
+    "usually updated or configured at different times.",
+    remedy="Bring all members to the same version and TLS settings, and give them the same certificate.",
+    seen_by="One handshake with the same offer to each client interface: the newest version, the key exchange and "
+    "the type of the certificate's key that came out.",
+    references=(refs.KB_156803, refs.RFC_9325),
 )
 def members_differ(context: RuleContext) -> Answers:
     places = tuple(place for place in context.places if place.client_of)
@@ -573,21 +556,19 @@ def _members_hit(
     )
 
 
-@rule(
-    Card(
-        code="TLS006",
-        name="client-certificate-requested",
-        title="Client certificate requested",
-        severity=Severity.INFO,
-        owner=Owner.SERVER,
-        summary="The server asks clients for a certificate of their own.",
-        why="Some programs then ask the user to choose a certificate, and some fail if there is none. It was "
-        "not needed for the handshake here.",
-        remedy="If clients are not meant to identify themselves by certificate, turn the request off on the "
-        "server or the load balancer.",
-        seen_by="A CertificateRequest message during the handshake. One that a server sends only later is not seen.",
-        references=(refs.RFC_8446,),
-    )
+@card(
+    code="TLS006",
+    name="client-certificate-requested",
+    title="Client certificate requested",
+    severity=Severity.INFO,
+    owner=Owner.SERVER,
+    summary="The server asks clients for a certificate of their own.",
+    why="Some programs then ask the user to choose a certificate, and some fail if there is none. It was not needed "
+    "for the handshake here.",
+    remedy="If clients are not meant to identify themselves by certificate, turn the request off on the server or "
+    "the load balancer.",
+    seen_by="A CertificateRequest message during the handshake. One that a server sends only later is not seen.",
+    references=(refs.RFC_8446,),
 )
 def client_certificate_requested(context: RuleContext) -> Answers:
     asking: dict[EndpointStatus, str] = {}
@@ -610,26 +591,24 @@ def client_certificate_requested(context: RuleContext) -> Answers:
         yield NotObserved("no handshake got as far as a request for a client certificate")
 
 
-@rule(
-    Card(
-        code="TLS007",
-        name="needs-sni",
-        title="Wrong or no certificate without SNI",
-        impact=ImpactKind.SOME_CLIENTS_CANNOT,
-        severity=Severity.WARNING,
-        owner=Owner.SERVER,
-        severity_note="info where the handshake without a name is refused, as by servers strict about names: "
-        "the clients send one",
-        summary="A client that does not send the server's name (SNI) is shown another certificate, or refused.",
-        why="Several sites share the address. Old clients, and load balancers' health checks, send no server "
-        "name: they get another site's certificate and fail or warn.",
-        remedy="Make the clients' certificate the default of this address on the server or load balancer.",
-        seen_by="A second handshake without the server name extension, compared with the one that sent the name. A "
-        "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses "
-        "with a name, too.",
-        references=(refs.RFC_6066,),
-        in_front=InFront.KNOWN_END_OF_TLS,
-    )
+@card(
+    code="TLS007",
+    name="needs-sni",
+    title="Wrong or no certificate without SNI",
+    impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    severity_note="info where the handshake without a name is refused, as by servers strict about names: the clients "
+    "send one",
+    summary="A client that does not send the server's name (SNI) is shown another certificate, or refused.",
+    why="Several sites share the address. Old clients, and load balancers' health checks, send no server name: they "
+    "get another site's certificate and fail or warn.",
+    remedy="Make the clients' certificate the default of this address on the server or load balancer.",
+    seen_by="A second handshake without the server name extension, compared with the one that sent the name. A "
+    "refusal counts only where nothing else at that address failed likewise: a dead server in a pool refuses with a "
+    "name, too.",
+    references=(refs.RFC_6066,),
+    in_front=InFront.KNOWN_END_OF_TLS,
 )
 def needs_sni(context: RuleContext) -> Answers:
     compared = False

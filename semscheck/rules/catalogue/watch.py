@@ -5,39 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from semscheck.model.analysis import Outage, OutageKind, WatchAnalysis
-from semscheck.model.findings import Card, ImpactKind, Owner, Subject
+from semscheck.model.findings import ImpactKind, Owner, Subject
 from semscheck.model.report import Impact
 from semscheck.model.target import Failover, Severity, Target
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import Answer, Hit, NotObserved, rule
+from semscheck.rules.rule import Answer, Hit, NotObserved, card
 
 Answers = Iterator[Answer]
 NO_WATCH = "it takes a watch (`semscheck drill`)"
 
 
-@rule(
-    Card(
-        code="WAT001",
-        name="long-outage",
-        title="Clients failed for too long",
-        impact=ImpactKind.NOBODY_CONNECTS,
-        severity=Severity.CRITICAL,
-        owner=Owner.BALANCER,
-        summary="While the failover was watched, connections failed for longer than the profile allows.",
-        why="Users wait or see errors for so long whenever a server fails or is taken down for maintenance.",
-        remedy=(
-            "1. Let the load balancer check the servers more often (every few seconds, down after two or three "
-            "failures), on the clients' port and with a request that the application answers.\n"
-            "2. Let it end connections to a server that is down, and send clients to another one at once.\n"
-            "3. Where failover is a change of the DNS record: lower its TTL before maintenance.\n"
-            "4. Watch again: `semscheck drill FQDN`."
-        ),
-        seen_by=(
-            "A connection every second or so, each given two seconds. From the first that failed until one was "
-            "answered again it took longer than `outage_s` of the profile (default 30 s). Failures between "
-            "successes count as one outage while the dead server's turn comes round again."
-        ),
-    )
+@card(
+    code="WAT001",
+    name="long-outage",
+    title="Clients failed for too long",
+    impact=ImpactKind.NOBODY_CONNECTS,
+    severity=Severity.CRITICAL,
+    owner=Owner.BALANCER,
+    summary="While the failover was watched, connections failed for longer than the profile allows.",
+    why="Users wait or see errors for so long whenever a server fails or is taken down for maintenance.",
+    remedy="1. Let the load balancer check the servers more often (every few seconds, down after two or three "
+    "failures), on the clients' port and with a request that the application answers.\n"
+    "2. Let it end connections to a server that is down, and send clients to another one at once.\n"
+    "3. Where failover is a change of the DNS record: lower its TTL before maintenance.\n"
+    "4. Watch again: `semscheck drill FQDN`.",
+    seen_by="A connection every second or so, each given two seconds. From the first that failed until one was "
+    "answered again it took longer than `outage_s` of the profile (default 30 s). Failures between successes count "
+    "as one outage while the dead server's turn comes round again.",
 )
 def long_outage(context: RuleContext) -> Answers:
     """Outages that are longer than allowed."""
@@ -77,27 +71,21 @@ def seconds(length_s: float) -> str:
     return f"{length_s:.1f} s" if length_s < 10 else f"{length_s:.0f} s"
 
 
-@rule(
-    Card(
-        code="WAT002",
-        name="no-failover-seen",
-        title="No failover was shown to work",
-        impact=ImpactKind.NOT_TESTED,
-        severity=Severity.UNKNOWN,
-        owner=Owner.SEMSCHECK,
-        summary="The watch ended without having seen another server take over, as the profile promises it.",
-        why="A failover that nobody has seen may not work when it is needed.",
-        remedy=(
-            "1. Watch again (`semscheck drill FQDN`), take the server that answers down while it runs, and bring it "
-            "back before it ends.\n"
-            "2. Name the servers (`semscheck init FQDN --save`), so that each is known by its own name."
-        ),
-        seen_by=(
-            "No outage ended with other servers answering than before; or nothing tells who answers (the servers "
-            "share their TLS keys, or something in front ends TLS); or the take-over came another way than the "
-            "profile's `failover` says: the addresses of the name changed, or they did not."
-        ),
-    )
+@card(
+    code="WAT002",
+    name="no-failover-seen",
+    title="No failover was shown to work",
+    impact=ImpactKind.NOT_TESTED,
+    severity=Severity.UNKNOWN,
+    owner=Owner.SEMSCHECK,
+    summary="The watch ended without having seen another server take over, as the profile promises it.",
+    why="A failover that nobody has seen may not work when it is needed.",
+    remedy="1. Watch again (`semscheck drill FQDN`), take the server that answers down while it runs, and bring it "
+    "back before it ends.\n"
+    "2. Name the servers (`semscheck init FQDN --save`), so that each is known by its own name.",
+    seen_by="No outage ended with other servers answering than before; or nothing tells who answers (the servers "
+    "share their TLS keys, or something in front ends TLS); or the take-over came another way than the profile's "
+    "`failover` says: the addresses of the name changed, or they did not.",
 )
 def no_failover_seen(context: RuleContext) -> Answers:
     """A watch that shows nothing, or not what is promised."""
