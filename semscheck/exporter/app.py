@@ -105,6 +105,8 @@ class App:
         route, handle = self._route(request.path)
         try:
             _check_host(request, scope.get("server"), self.settings.web.hosts)
+            if route not in ("/-/reload", "other"):
+                _only_read(request)
             result = await handle(request)
         except RefusalError as refusal:
             result = refusal.answer
@@ -130,7 +132,6 @@ class App:
     # --- the routes ----------------------------------------------------------------------------------------
 
     async def _probe(self, request: Request) -> Answer:
-        _only_read(request)
         name = _target_name(request.query)
         target = self.settings.targets.get(name)
         if target is None:
@@ -150,15 +151,12 @@ class App:
         return Answer(200, text.encode(), EXPOSITION)
 
     async def _own(self, request: Request) -> Answer:
-        _only_read(request)
         return Answer(200, self._metrics.text(), EXPOSITION)
 
     async def _page(self, request: Request) -> Answer:
-        _only_read(request)
         return _page(status.page(self.settings.targets, self._history, self._runs))
 
     async def _report(self, request: Request) -> Answer:
-        _only_read(request)
         named = _REPORT.fullmatch(request.path)
         evidence = self._history.evidence(named["id"]) if named is not None else None
         if named is None or evidence is None:
@@ -168,7 +166,6 @@ class App:
         return await self._painted(evidence)
 
     async def _last_report(self, request: Request) -> Answer:
-        _only_read(request)
         evidence = self._history.last_report(_target_name(request.query))
         if evidence is None:
             raise RefusalError(404, "no report of this target is kept")
@@ -179,11 +176,9 @@ class App:
             return _page(await asyncio.to_thread(self._html, evidence))
 
     async def _healthy(self, request: Request) -> Answer:
-        _only_read(request)
         return Answer(200, b"The exporter is healthy.\n")
 
     async def _ready(self, request: Request) -> Answer:
-        _only_read(request)
         self._check_open()
         return Answer(200, b"The exporter is ready.\n")
 

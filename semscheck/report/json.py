@@ -175,33 +175,15 @@ def _encodable(value: Any) -> Any:
 
 def shape(report: Report) -> dict[str, object]:
     """The document as a mapping in the contract's order; its values are values of the model."""
-    return {
-        "schema": report.schema,
-        "tool": report.tool,
-        "run": report.run,
-        "target": report.target,
-        "summary": report.summary,
-        "analysis": analysis_shape(report.analysis),
-        "findings": report.findings,
-        "verdicts": report.verdicts,
-        "observations": report.observations,
-    }
+    return {**_fields(ReportShape, report), "analysis": analysis_shape(report.analysis)}
 
 
 def analysis_shape(analysis: Analysis) -> dict[str, object]:
     """The analysis with its paths where the contract has them."""
     worst = analysis.balancing or (analysis.paths[0] if analysis.paths else None)
     balancing = None if worst is None else {**msgspec.to_builtins(worst), "paths": analysis.paths}
-    return {
-        "dns": analysis.dns,
-        "balancing": balancing,
-        "places": analysis.places,
-        "members": analysis.members,
-        "clients": analysis.clients,
-        "contrasts": analysis.contrasts,
-        "watch": None if analysis.watch is None else _recast(WatchShape, OutageShape, analysis.watch),
-        "labels": analysis.labels,
-    }
+    watch = None if analysis.watch is None else _recast(WatchShape, OutageShape, analysis.watch)
+    return {**_fields(AnalysisShape, analysis), "balancing": balancing, "watch": watch}
 
 
 def _recast(watch_type: Any, outage_type: Any, watch: WatchAnalysis) -> Any:
@@ -360,28 +342,20 @@ def _check_causes(causes: Sequence[int | None]) -> None:
 def _report(document: ReportShape, observations: tuple[AnyObservation, ...]) -> Report:
     shaped = document.analysis
     balancing = shaped.balancing
-    analysis = Analysis(
-        dns=shaped.dns,
-        places=shaped.places,
-        members=shaped.members,
-        clients=shaped.clients,
-        contrasts=shaped.contrasts,
-        watch=None if shaped.watch is None else _recast(WatchAnalysis, Outage, shaped.watch),
-        paths=tuple(map(earlier.path, balancing.paths)) if balancing else (),
-        balancing=_worst(balancing) if balancing else None,
-    )
+    parts = {
+        **_fields(AnalysisShape, shaped),
+        "watch": None if shaped.watch is None else _recast(WatchAnalysis, Outage, shaped.watch),
+        "paths": tuple(map(earlier.path, balancing.paths)) if balancing else (),
+        "balancing": _worst(balancing) if balancing else None,
+    }
+    analysis = Analysis(**parts)
     labels = shaped.labels or labels_among(analysis.answered_by, document.target)
-    return Report(
-        tool=document.tool,
-        run=document.run,
-        target=document.target,
-        summary=document.summary,
-        analysis=replace(analysis, labels=labels),
-        findings=tuple(map(earlier.finding, document.findings)),
-        verdicts=document.verdicts,
-        observations=observations,
-        schema=document.schema,
-    )
+    changed = {
+        "analysis": replace(analysis, labels=labels),
+        "findings": tuple(map(earlier.finding, document.findings)),
+        "observations": observations,
+    }
+    return Report(**{**_fields(ReportShape, document), **changed})
 
 
 def _worst(balancing: BalancingShape) -> BalancingPath:

@@ -13,9 +13,9 @@ from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import STDOUT
 from semscheck.cli.output.files import PromisedFile
 from semscheck.cli.targets import read, target_of
+from semscheck.discovery import Found, find, merged, profile_text
 
 if TYPE_CHECKING:
-    from semscheck.discovery import Found
     from semscheck.model.target import Target
 
 
@@ -26,28 +26,23 @@ def init(options: Namespace) -> int:
     """
     target = target_of(options)
     if options.save:
-        return _save(target, options)
+        found, told = save_profile(target)
+        _tell(options, told)
+        return _code(found)
     if options.output is None or options.output == STDOUT:
         streams.prove_stdout()
-        found = _find(target)
-        streams.write_report(_new_text(found))
+        found = asyncio.run(find(target))
+        streams.write_report(profile_text(found).encode())
         return _code(found)
     if os.path.lexists(options.output) and not options.force:
         raise CommandError(f"--output: {options.output}: is there already; --force writes it anew")
     with PromisedFile("--output", options.output) as file:
-        found = _find(target)
-        file.write(_new_text(found))
+        found = asyncio.run(find(target))
+        file.write(profile_text(found).encode())
     _tell(
         options,
         f"wrote {options.output}; read it, correct it, then: semscheck check --profile {options.output}",
     )
-    return _code(found)
-
-
-def _save(target: Target, options: Namespace) -> int:
-    """Into the user's own profile for the name: made, or completed by what it does not have."""
-    found, told = save_profile(target)
-    _tell(options, told)
     return _code(found)
 
 
@@ -63,8 +58,8 @@ def save_profile(target: Target) -> tuple[Found, str]:
         ) from problem
     is_new = not path.exists()
     with PromisedFile("--save", str(path)) as file:
-        found = _find(target)
-        file.write(_new_text(found) if is_new else _merged(path, found))
+        found = asyncio.run(find(target))
+        file.write(profile_text(found).encode() if is_new else _merged(path, found))
     done = "wrote" if is_new else "completed"
     return found, f"{done} {path}; semscheck check {target.fqdn} uses it from now on"
 
@@ -83,22 +78,8 @@ def users_profile(fqdn: str) -> Path:
 
 
 def _merged(path: Path, found: Found) -> bytes:
-    from semscheck.discovery import merged
-
     known = (member.name for member in read(path, {}).members)
     return merged(path.read_text("utf-8-sig"), found, known).encode()
-
-
-def _find(target: Target) -> Found:
-    from semscheck.discovery import find
-
-    return asyncio.run(find(target))
-
-
-def _new_text(found: Found) -> bytes:
-    from semscheck.discovery import profile_text
-
-    return profile_text(found).encode()
 
 
 def _code(found: Found) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from semscheck.model.analysis import Share
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.figures.pictures import (
@@ -223,10 +224,11 @@ def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
 BAR_COLUMNS = 24
 
 
-def _bar(bar: ShareBar, columns: int) -> str:
+def _bar(share: Share, columns: int) -> str:
     """Full up to the lower bound, lighter up to the share, light up to the upper bound."""
     low, middle, high = (
-        round(min(1.0, max(0.0, value)) * columns) for value in (bar.low, bar.share, bar.high)
+        round(min(1.0, max(0.0, value)) * columns)
+        for value in (share.share_low, share.share, share.share_high)
     )
     return "█" * low + "▓" * (middle - low) + "░" * (high - middle) + " " * (columns - max(low, middle, high))
 
@@ -237,16 +239,18 @@ def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
     label_columns = max(_label_columns(names, columns), 16)
     for group in picture.groups:
         if len(picture.groups) > 1:
-            lines.append((Span(fit(words.place(one_line(group.address), group.port), columns), "strong"),))
+            lines.append(
+                (Span(fit(words.place(one_line(group.path.address), group.path.port), columns), "strong"),)
+            )
         shown = _names((bar.name for bar in group.bars), label_columns - 2)
         lines += [
-            _draw_bar(bar, name, group.identified, label_columns, columns)
+            _draw_bar(bar, name, group.path.identified, label_columns, columns)
             for bar, name in zip(group.bars, shown, strict=True)
         ]
         if not group.bars:
             lines.append((Span("? not told apart yet, or not at all", "dim"),))
         lines += _draw_failed(group, label_columns, columns) + _draw_bound(group, columns)
-    sure = next((group.confidence for group in picture.groups if group.bars and group.confidence), None)
+    sure = picture.confidence
     if sure is not None:
         told = f"█ at least  ▓ as seen  ░ at most, with {words.percent(sure)} confidence"
         lines.append((Span(fit(told, columns), "dim"),))
@@ -255,16 +259,16 @@ def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
 
 def _draw_failed(group: ShareGroup, label_columns: int, columns: int) -> list[Line]:
     """Connections that failed, as a part of all that were tried."""
-    if not group.failed or not group.samples:
+    if not group.failed or not group.path.samples:
         return []
     wide = _bar_columns(label_columns, columns)
-    part = min(1.0, group.failed / group.samples)
+    part = min(1.0, group.failed / group.path.samples)
     head = (
         Span(FAILED, Mark.CRITICAL.value),
         Span(pad(" failed", label_columns - 1) + " "),
         Span(("▓" * round(part * wide)).ljust(wide), Mark.CRITICAL.value),
     )
-    return [_rest(head, f" {words.percent(part)}, {group.failed} of {group.samples} tried", columns)]
+    return [_rest(head, f" {words.percent(part)}, {group.failed} of {group.path.samples} tried", columns)]
 
 
 def _bar_columns(label_columns: int, columns: int) -> int:
@@ -273,21 +277,21 @@ def _bar_columns(label_columns: int, columns: int) -> int:
 
 def _draw_bar(bar: ShareBar, name: str, identified: int, label_columns: int, columns: int) -> Line:
     bar_columns = _bar_columns(label_columns, columns)
-    interval = words.interval(bar.share, bar.low, bar.high)
+    interval = words.interval(bar.share.share, bar.share.share_low, bar.share.share_high)
     head = (
         Span(bar.tag.letter, bar.tag.style),
         Span(pad(f" {name}", label_columns - 1) + " "),
-        Span(_bar(bar, bar_columns)),
+        Span(_bar(bar.share, bar_columns)),
     )
-    return _rest(head, f" {interval}, {bar.count} of {identified}", columns)
+    return _rest(head, f" {interval}, {bar.share.count} of {identified}", columns)
 
 
 def _draw_bound(group: ShareGroup, columns: int) -> list[Line]:
-    if group.other_share_at_most is None or group.confidence is None:
+    if group.path.other_share_at_most is None or group.path.confidence is None:
         return []
     text = (
-        f"With {words.percent(group.confidence)} confidence fewer than "
-        f"{words.percent(group.other_share_at_most)} of new connections go elsewhere."
+        f"With {words.percent(group.path.confidence)} confidence fewer than "
+        f"{words.percent(group.path.other_share_at_most)} of new connections go elsewhere."
     )
     return [(Span(line, "dim"),) for line in wrap(text, columns)]
 

@@ -24,6 +24,7 @@ from semscheck.model.analysis import (
     Reach,
     ResolverAnalysis,
     Rotation,
+    Share,
     WatchAnalysis,
 )
 from semscheck.model.findings import Finding
@@ -568,29 +569,20 @@ def _strip_words(rows: Sequence[StripRow]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShareBar:
-    """A member's part of the new connections; low, high: its interval. All are parts of 1."""
+    """A member's part of the new connections. name: as it is shown."""
 
     name: str
     tag: Tag
-    count: int
-    share: float
-    low: float
-    high: float
+    share: Share
 
 
 @dataclass(frozen=True, slots=True)
 class ShareGroup:
-    """One address. samples: tried; failed: of these. other_share_at_most: see BalancingPath; confidence: of the
-    intervals, None if none."""
+    """One address. failed: of the connections that were tried."""
 
-    address: str
-    port: int
-    samples: int
-    identified: int
+    path: BalancingPath
     failed: int
     bars: tuple[ShareBar, ...]
-    other_share_at_most: float | None
-    confidence: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,42 +590,30 @@ class ShareBars:
     groups: tuple[ShareGroup, ...]
     alternative: str
 
+    @property
+    def confidence(self) -> float | None:
+        """Of the intervals, None where there are none."""
+        return next((it.path.confidence for it in self.groups if it.bars and it.path.confidence), None)
+
 
 def share_bars(analysis: Analysis, target: Target | None = None) -> ShareBars:
     """Each member's share of the new connections with its interval, an address a group."""
     tags = member_tags(analysis, target)
     groups = tuple(_share_group(path, tags, target) for path in analysis.paths)
     parts = [
-        f"{bar.name} {words.percent(bar.share)} ({words.percent(bar.low)} to {words.percent(bar.high)})"
+        f"{bar.name} {words.percent(it.share)} ({words.percent(it.share_low)} to {words.percent(it.share_high)})"
         for group in groups
         for bar in group.bars
+        for it in (bar.share,)
     ]
-    parts += [f"{group.failed} of {group.samples} failed" for group in groups if group.failed]
+    parts += [f"{group.failed} of {group.path.samples} failed" for group in groups if group.failed]
     return ShareBars(groups, "Shares of new connections: " + (", ".join(parts) or words.NOT_MEASURED) + ".")
 
 
 def _share_group(path: BalancingPath, tags: Mapping[str, Tag], target: Target | None) -> ShareGroup:
-    bars = tuple(
-        ShareBar(
-            called(share.name, target),
-            tags[share.name],
-            share.count,
-            share.share,
-            share.share_low,
-            share.share_high,
-        )
-        for share in path.members
-    )
-    return ShareGroup(
-        path.address,
-        path.port,
-        path.samples,
-        path.identified,
-        next((len(arm.failed) for arm in path.arms if arm.arm == "fresh"), path.failed),
-        bars,
-        path.other_share_at_most,
-        path.confidence,
-    )
+    bars = tuple(ShareBar(called(it.name, target), tags[it.name], it) for it in path.members)
+    failed = next((len(arm.failed) for arm in path.arms if arm.arm == "fresh"), path.failed)
+    return ShareGroup(path, failed, bars)
 
 
 # --- the DNS strip -----------------------------------------------------------------------------------------

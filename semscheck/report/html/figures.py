@@ -200,29 +200,34 @@ def _dns(picture: DnsStrip) -> str:
 def _shares(picture: ShareBars) -> str:
     parts = []
     for group in picture.groups:
-        lines = "".join(_bar(bar, group.identified) for bar in group.bars) + _failed(group)
-        head = f"<caption>{place(group.address, group.port)}</caption>" if len(picture.groups) > 1 else ""
+        lines = "".join(_bar(bar, group.path.identified) for bar in group.bars) + _failed(group)
+        head = (
+            f"<caption>{place(group.path.address, group.path.port)}</caption>"
+            if len(picture.groups) > 1
+            else ""
+        )
         parts.append(f'<table class="strip">{head}<tbody>{lines}</tbody></table>' if lines else "")
     return "".join(parts)
 
 
 def _bar(bar: ShareBar, identified: int) -> str:
-    drawn = f'<rect class="{bar.tag.style}" width="{_part(bar.share)}" height="12"/>'
-    low, high = _part(bar.low), _part(bar.high)
+    it = bar.share
+    drawn = f'<rect class="{bar.tag.style}" width="{_part(it.share)}" height="12"/>'
+    low, high = _part(it.share_low), _part(it.share_high)
     drawn += (
         f'<path class="range" d="M{low} 6H{high}M{low} 2v8M{high} 2v8" vector-effect="non-scaling-stroke"/>'
     )
-    said = f"{words.interval(bar.share, bar.low, bar.high)}, {bar.count:,} of {identified:,}"
+    said = f"{words.interval(it.share, it.share_low, it.share_high)}, {it.count:,} of {identified:,}"
     return _bar_row(f"{tag(bar.tag)} {esc(bar.name, 253)}", drawn, said)
 
 
 def _failed(group: ShareGroup) -> str:
     """Connections that failed, as a part of all that were tried."""
-    if not group.failed or not group.samples:
+    if not group.failed or not group.path.samples:
         return ""
-    share = group.failed / group.samples
+    share = group.failed / group.path.samples
     drawn = f'<rect class="failed" width="{_part(share)}" height="12"/>'
-    said = f"{words.percent(share)}, {group.failed:,} of {group.samples:,} tried"
+    said = f"{words.percent(share)}, {group.failed:,} of {group.path.samples:,} tried"
     return _bar_row(state(Mark.CRITICAL, "failed"), drawn, said)
 
 

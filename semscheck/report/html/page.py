@@ -283,8 +283,7 @@ class _Document:
 
     def _bars(self) -> str:
         """What the bars mean."""
-        groups = self._pictures.shares.groups
-        confidence = next((group.confidence for group in groups if group.bars and group.confidence), None)
+        confidence = self._pictures.shares.confidence
         sure = f"; the line shows where the true part lies, with {words.percent(confidence)} confidence"
         return f"The bar is the part that was seen{sure if confidence else ''}."
 

@@ -13,52 +13,31 @@ from functools import cache
 from semscheck.report import escape as safe
 from semscheck.report.wording import LABELS, Mark
 
-# Light first; the same names again for dark. Text colours have at least 4.5:1 on their background
-# (WCAG 2.2, 1.4.3), lines and symbols 3:1 (1.4.11); a test computes them.
-LIGHT = {
-    "bg": "#f6f7f9",
-    "card": "#ffffff",
-    "ink": "#16202b",
-    "soft": "#52606d",
-    "line": "#d5dbe1",
-    "edge": "#808b96",
-    "link": "#0a58a8",
-    "code": "#eef1f4",
-    "ok": "#17692f",
-    "info": "#0a5c9e",
-    "warning": "#825000",
-    "critical": "#b3201a",
-    "unknown": "#6940b8",
-    "not-tested": "#55616d",
-    "ok-bg": "#e7f5ea",
-    "info-bg": "#e8f2fb",
-    "warning-bg": "#fdf3dc",
-    "critical-bg": "#fdeceb",
-    "unknown-bg": "#f2edfc",
-    "not-tested-bg": "#eef1f4",
+# On a light ground, and on a dark one. Text colours have at least 4.5:1 on their background (WCAG 2.2, 1.4.3), lines
+# and symbols 3:1 (1.4.11); a test computes them.
+_COLOURS = {
+    "bg": ("#f6f7f9", "#10161d"),
+    "card": ("#ffffff", "#182029"),
+    "ink": ("#16202b", "#e8edf2"),
+    "soft": ("#52606d", "#a5b1bd"),
+    "line": ("#d5dbe1", "#303b46"),
+    "edge": ("#808b96", "#75828f"),
+    "link": ("#0a58a8", "#7cbcff"),
+    "code": ("#eef1f4", "#222c36"),
+    "ok": ("#17692f", "#62cf7f"),
+    "info": ("#0a5c9e", "#78bdf7"),
+    "warning": ("#825000", "#f0b849"),
+    "critical": ("#b3201a", "#ff8f86"),
+    "unknown": ("#6940b8", "#c3a9ff"),
+    "not-tested": ("#55616d", "#a5b1bd"),
+    "ok-bg": ("#e7f5ea", "#15301d"),
+    "info-bg": ("#e8f2fb", "#14293c"),
+    "warning-bg": ("#fdf3dc", "#33270e"),
+    "critical-bg": ("#fdeceb", "#3a1a1a"),
+    "unknown-bg": ("#f2edfc", "#271f3d"),
+    "not-tested-bg": ("#eef1f4", "#222c36"),
 }
-DARK = {
-    "bg": "#10161d",
-    "card": "#182029",
-    "ink": "#e8edf2",
-    "soft": "#a5b1bd",
-    "line": "#303b46",
-    "edge": "#75828f",
-    "link": "#7cbcff",
-    "code": "#222c36",
-    "ok": "#62cf7f",
-    "info": "#78bdf7",
-    "warning": "#f0b849",
-    "critical": "#ff8f86",
-    "unknown": "#c3a9ff",
-    "not-tested": "#a5b1bd",
-    "ok-bg": "#15301d",
-    "info-bg": "#14293c",
-    "warning-bg": "#33270e",
-    "critical-bg": "#3a1a1a",
-    "unknown-bg": "#271f3d",
-    "not-tested-bg": "#222c36",
-}
+LIGHT, DARK = ({name: pair[dark] for name, pair in _COLOURS.items()} for dark in (False, True))
 # Okabe and Ito's colours, told apart by colour-blind people; letters on them are always black.
 MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ff8b6e", "#bcc4cc", "#8fb0ff")
 ON_MEMBER = "#10161d"

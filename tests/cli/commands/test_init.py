@@ -36,7 +36,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _finds(monkeypatch: pytest.MonkeyPatch, found: Found) -> None:
     """The search itself is tested on real servers, in tests/test_discovery.py."""
-    monkeypatch.setattr("semscheck.cli.commands.init._find", lambda target: found)
+
+    async def find(target: Target) -> Found:
+        return found
+
+    monkeypatch.setattr("semscheck.cli.commands.init.find", find)
 
 
 def test_it_is_made_then_completed_and_nothing_is_lost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
