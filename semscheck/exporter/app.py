@@ -72,6 +72,7 @@ class RefusalError(Exception):
         self.answer = Answer(status, (terminal(words) + "\n").encode(), headers=headers)
 
 
+@dataclass(slots=True)
 class App:
     """What is behind the routes; `settings` is replaced as a whole by a reload.
 
@@ -79,24 +80,14 @@ class App:
     html: a report (JSON) as a page; blocks, so it runs in a thread.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        runs: Runs,
-        history: History,
-        metrics: OwnMetrics,
-        *,
-        reload: Callable[[], Awaitable[str | None]],
-        html: Callable[[bytes], str],
-    ) -> None:
-        self.settings = settings
-        self.stopping = False
-        self._runs = runs
-        self._history = history
-        self._metrics = metrics
-        self._reload = reload
-        self._html = html
-        self._painting = asyncio.Semaphore(1)
+    settings: Settings
+    runs: Runs
+    history: History
+    metrics: OwnMetrics
+    reload: Callable[[], Awaitable[str | None]]
+    html: Callable[[bytes], str]
+    stopping: bool = False
+    painting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,7 +101,7 @@ class App:
             result = await handle(request)
         except RefusalError as refusal:
             result = refusal.answer
-        self._metrics.requests.labels(route, result.status).inc()
+        self.metrics.requests.labels(route, result.status).inc()
         await respond(send, request, result)
 
     def _route(self, path: str) -> tuple[str, Callable[[Request], Awaitable[Answer]]]:
@@ -141,24 +132,24 @@ class App:
         timeout_s = _timeout(request.headers)
         self._check_open()
         asked_s = asyncio.get_running_loop().time()
-        outcome = await self._runs.probe(name, target, timeout_s)
-        self._metrics.scrapes.labels(_result(outcome)).inc()
+        outcome = await self.runs.probe(name, target, timeout_s)
+        self.metrics.scrapes.labels(_result(outcome)).inc()
         if outcome.error is not None:
             return Answer(500, f"{one_line(outcome.error, 1000)}\n".encode())
         text = answer.exposition(outcome)
         if timeout_s is not None and asyncio.get_running_loop().time() - asked_s > timeout_s:
-            self._metrics.late.inc()
+            self.metrics.late.inc()
         return Answer(200, text.encode(), EXPOSITION)
 
     async def _own(self, request: Request) -> Answer:
-        return Answer(200, self._metrics.text(), EXPOSITION)
+        return Answer(200, self.metrics.text(), EXPOSITION)
 
     async def _page(self, request: Request) -> Answer:
-        return _page(status.page(self.settings.targets, self._history, self._runs))
+        return _page(status.page(self.settings.targets, self.history, self.runs))
 
     async def _report(self, request: Request) -> Answer:
         named = _REPORT.fullmatch(request.path)
-        evidence = self._history.evidence(named["id"]) if named is not None else None
+        evidence = self.history.evidence(named["id"]) if named is not None else None
         if named is None or evidence is None:
             raise RefusalError(404, "this report is not kept (any more)")
         if named["form"] == "json":
@@ -166,14 +157,14 @@ class App:
         return await self._painted(evidence)
 
     async def _last_report(self, request: Request) -> Answer:
-        evidence = self._history.last_report(_target_name(request.query))
+        evidence = self.history.last_report(_target_name(request.query))
         if evidence is None:
             raise RefusalError(404, "no report of this target is kept")
         return await self._painted(evidence)
 
     async def _painted(self, evidence: bytes) -> Answer:
-        async with self._painting:
-            return _page(await asyncio.to_thread(self._html, evidence))
+        async with self.painting:
+            return _page(await asyncio.to_thread(self.html, evidence))
 
     async def _healthy(self, request: Request) -> Answer:
         return Answer(200, b"The exporter is healthy.\n")
@@ -189,7 +180,7 @@ class App:
             raise RefusalError(403, "reloading over HTTP is not enabled (web.reload); SIGHUP does it")
         if request.headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise RefusalError(403, "another site's page may not reload the configuration")
-        problem = await self._reload()
+        problem = await self.reload()
         if problem is not None:
             raise RefusalError(500, f"the old configuration stays: {one_line(problem, 1000)}")
         return Answer(200, b"The configuration was read again.\n")

@@ -36,7 +36,7 @@ from semscheck.report.html.page import (
 )
 from semscheck.report.html.style import page, state
 from semscheck.report.json import dumps
-from semscheck.report.text.lines import Line, Span, printed, wrap
+from semscheck.report.text.lines import Line, Span, Writer, printed, wrap
 from semscheck.report.wording import SYMBOLS, Mark
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -160,36 +160,29 @@ def text(comparison: Comparison, *, width: int = 80, unicode: bool = True, colou
     return printed(_Writer(max(40, width)).whole(comparison), unicode, colour)
 
 
-class _Writer:
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-
+class _Writer(Writer):
     def whole(self, comparison: Comparison) -> list[Line]:
         mark = OUTCOME_MARK[comparison.outcome]
         lines = self.marked(mark, OUTCOME_WORDS[comparison.outcome], comparison.headline, "")
         lines += self.section("Runs", self.runs(comparison.sides))
         if comparison.problems:
-            problems = (line for problem in comparison.problems for line in self.plain(f"- {problem}"))
+            problems = self.said(*(f"- {problem}" for problem in comparison.problems))
             return lines + self.section("Why they cannot be compared", problems)
-        lines += self.section("Notes", (line for note in comparison.notes for line in self.plain(note)))
+        lines += self.section("Notes", self.said(*comparison.notes))
         picture = strip(comparison)
         if picture.rows:
-            drawn = draw(picture, self._columns - len(INDENT))
+            drawn = draw(picture, self.columns - len(INDENT))
             lines += self.section("Who answered new connections", ((Span(INDENT), *line) for line in drawn))
         lines += self.section("What only several places tell", self.places(comparison))
         return lines + self.section("What changed", self.changes(comparison))
 
-    def section(self, title: str, body: Iterable[Line]) -> list[Line]:
-        inner = list(body)
-        return [(), (Span(title, "strong"),), *inner] if inner else []
-
-    def plain(self, said: str, indent: str = INDENT) -> list[Line]:
-        return [(Span(line),) for line in wrap(one_line(said, 2000), self._columns, indent)]
+    def said(self, *texts: str, indent: str = INDENT) -> list[Line]:
+        return self.plain((one_line(text, 2000) for text in texts), indent)
 
     def marked(self, mark: Mark, state_words: str, said: str, indent: str = INDENT) -> list[Line]:
         """A symbol and a word in their colour, then the sentence."""
         head = f"{SYMBOLS[mark]} {state_words}"
-        wrapped = wrap(one_line(said, 2000), self._columns, f"{indent}{head}  ", indent + INDENT)
+        wrapped = wrap(one_line(said, 2000), self.columns, f"{indent}{head}  ", indent + INDENT)
         first = (Span(indent), Span(head, mark.value), Span(wrapped[0][len(indent) + len(head) :]))
         return [first, *((Span(line),) for line in wrapped[1:])]
 
@@ -208,8 +201,8 @@ class _Writer:
             yield from self.marked(
                 mark, words.LABELS[mark], f"{found.code} {found.name}{likely}: {found.summary}"
             )
-            yield from self.plain(f"Who fixes it: {words.OWNER[found.owner]}", INDENT * 2)
-            yield from self.plain(f"What to do: {found.remedy}", INDENT * 2)
+            yield from self.said(f"Who fixes it: {words.OWNER[found.owner]}", indent=INDENT * 2)
+            yield from self.said(f"What to do: {found.remedy}", indent=INDENT * 2)
         for contrast in comparison.contrasts:
             yield from self.marked(_mark(contrast), words.LABELS[_mark(contrast)], _coded(contrast))
         if comparison.sites is None and comparison.sites_verdict.why:
@@ -218,7 +211,7 @@ class _Writer:
 
     def changes(self, comparison: Comparison) -> Iterable[Line]:
         for (earlier, later), changes in _by_pair(comparison.changes).items():
-            yield from self.plain(f"From {earlier} to {later}")
+            yield from self.said(f"From {earlier} to {later}")
             for change in changes:
                 mark = _DIRECTION_MARK[change.direction]
                 yield from self.marked(mark, _DIRECTION_WORDS[change.direction], _coded(change), INDENT * 2)

@@ -10,6 +10,7 @@ import random
 import ssl
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from semscheck.lab import loop_time
 from semscheck.lab.balancers.outgoing import open_to_member
@@ -153,35 +154,35 @@ class Pool:
         return count
 
 
+@dataclass(frozen=True, slots=True)
 class HealthChecks:
     """Asks every member of a pool in turns whether it is up, as the balancer is set to."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, source: str, context: ssl.SSLContext) -> None:
-        self._pool = pool
-        self._ledger = ledger
-        self._source = source
-        self._context = context
-        self._timeouts: dict[str, int] = {}
+    pool: Pool
+    ledger: Ledger
+    source: str
+    context: ssl.SSLContext
+    timeouts: dict[str, int] = field(default_factory=dict)
 
     async def once(self, *, first: bool = False) -> None:
         """Ask everybody, and take the answers into the pool. first: one time-out is enough to be left out."""
-        if self._pool.declared.health_check is HealthCheck.NONE:
-            self._pool.alive = set(self._pool.members)
+        if self.pool.declared.health_check is HealthCheck.NONE:
+            self.pool.alive = set(self.pool.members)
             return
         timeout_s = FIRST_CHECK_S if first else CHECK_S
-        names = tuple(self._pool.members)
+        names = tuple(self.pool.members)
         answers = await asyncio.gather(*(self._up(name, timeout_s) for name in names))
         for name, up in zip(names, answers, strict=True):
-            self._timeouts[name] = 0 if up is not None else self._timeouts.get(name, 0) + 1
+            self.timeouts[name] = 0 if up is not None else self.timeouts.get(name, 0) + 1
             if up:
-                self._pool.alive.add(name)
-            elif up is False or first or self._timeouts[name] >= FALL:
-                self._pool.alive.discard(name)
+                self.pool.alive.add(name)
+            elif up is False or first or self.timeouts[name] >= FALL:
+                self.pool.alive.discard(name)
 
     async def forever(self) -> None:
         """Ask again and again until cancelled."""
         while True:
-            await asyncio.sleep(self._pool.declared.check_interval_s)
+            await asyncio.sleep(self.pool.declared.check_interval_s)
             await self.once()
 
     async def _up(self, name: str, timeout_s: float) -> bool | None:
@@ -189,10 +190,10 @@ class HealthChecks:
         try:
             async with (
                 loop_time.timeout(timeout_s),
-                open_to_member(self._pool.members[name], self._source, self._ledger) as (reader, writer),
+                open_to_member(self.pool.members[name], self.source, self.ledger) as (reader, writer),
             ):
-                if self._pool.declared.health_check is HealthCheck.TLS:
-                    stream = TlsStream(reader, writer, self._context)
+                if self.pool.declared.health_check is HealthCheck.TLS:
+                    stream = TlsStream(reader, writer, self.context)
                     await stream.handshake()
                     await stream.say_goodbye()
         except TimeoutError:

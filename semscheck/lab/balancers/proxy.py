@@ -41,26 +41,17 @@ class Upstream:
     messages: http.MessageReader
 
 
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """Serves one client connection after another."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        ledger: Ledger,
-        source: str,
-        fqdn: str,
-        jar: CookieJar,
-        context: Callable[[], ssl.SSLContext],
-        client_context: ssl.SSLContext,
-    ) -> None:
-        self.pool = pool
-        self.ledger = ledger
-        self.source = source
-        self.fqdn = fqdn
-        self.jar = jar
-        self.context = context
-        self.client_context = client_context
+    pool: Pool
+    ledger: Ledger
+    source: str
+    fqdn: str
+    jar: CookieJar
+    context: Callable[[], ssl.SSLContext]
+    client_context: ssl.SSLContext
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, from its first byte to its last."""

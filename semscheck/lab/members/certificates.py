@@ -69,18 +69,10 @@ def authority(role: str) -> Authority:
     issuer = authority("root") if role.startswith("intermediate") else None
     now = dt.datetime.now(dt.UTC)
     name = _name(_AUTHORITY_NAMES[role])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer.certificate.subject if issuer else name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1500))
-        .not_valid_after(now + dt.timedelta(days=3650))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_key_usage(ca=True), critical=True)
-    )
-    builder = _key_identifiers(builder, key, issuer.key if issuer else key)
+    valid = now - dt.timedelta(days=1500), now + dt.timedelta(days=3650)
+    builder = _begun(name, key, issuer, *valid)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(ca=True), critical=True)
     return Authority(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 
@@ -107,18 +99,9 @@ class Forge:
         issuer, sent = _issuer(wanted)
         fresh = wanted.issuer is Issuer.INSPECTION  # a gateway makes them on the fly
         before = 0.0 if fresh else wanted.not_before_days
-        subject = _name(wanted.common_name)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer.certificate.subject if issuer else subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(self.now + dt.timedelta(days=min(before, wanted.not_after_days - 1)))
-            .not_valid_after(self.now + dt.timedelta(days=wanted.not_after_days))
-        )
-        builder = _extensions(builder, wanted)
-        builder = _key_identifiers(builder, key, issuer.key if issuer else key)
+        begins = self.now + dt.timedelta(days=min(before, wanted.not_after_days - 1))
+        ends = self.now + dt.timedelta(days=wanted.not_after_days)
+        builder = _extensions(_begun(_name(wanted.common_name), key, issuer, begins, ends), wanted)
         leaf = builder.sign(issuer.key if issuer else key, hashes.SHA256())
         if wanted.signature is Signature.SHA1:
             leaf = _sign_with_sha1(leaf, issuer.key if issuer else key)
@@ -175,12 +158,23 @@ def _extensions(builder: x509.CertificateBuilder, wanted: Certificate) -> x509.C
     return builder
 
 
-def _key_identifiers(
-    builder: x509.CertificateBuilder, key: PrivateKey, issuer_key: PrivateKey
+def _begun(
+    subject: x509.Name, key: PrivateKey, issuer: Authority | None, begins: dt.datetime, ends: dt.datetime
 ) -> x509.CertificateBuilder:
-    subject = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
-    return builder.add_extension(subject, critical=False).add_extension(issuer, critical=False)
+    """What every certificate has. issuer: None for one that signs itself."""
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    signer = (issuer.key if issuer else key).public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False)
+    )
 
 
 def _key_usage(*, ca: bool) -> x509.KeyUsage:

@@ -220,6 +220,21 @@ def printed(lines: Iterable[Line], unicode: bool = True, colour: bool = False) -
     return "".join(to_string(line, colour) + "\n" for line in shown)
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Makes lines of at most so many columns."""
+
+    columns: int
+
+    def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
+        return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
+
+    def section(self, title: str, body: Iterable[Line]) -> list[Line]:
+        """A title over lines; nothing where there are none."""
+        inner = list(body)
+        return [(), (Span(title, "strong"),), *inner] if inner else []
+
+
 def to_string(line: Sequence[Span], colour: bool = False) -> str:
     """A line as text, with SGR sequences if `colour` and no others; blanks at its end are dropped."""
     shown = [

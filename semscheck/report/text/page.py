@@ -22,7 +22,7 @@ from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
 from semscheck.report.story import evidence_lines, next_steps, notes, story
-from semscheck.report.text.lines import Line, Span, cut, fit, printed, width, wrap
+from semscheck.report.text.lines import Line, Span, Writer, cut, fit, printed, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.text.watch import timeline
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
@@ -72,8 +72,7 @@ def where_and_when(report: Report, now: datetime | None = None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
-    columns: int
+class _Writer(Writer):
     verbose: bool
 
     def report(self, report: Report, now: datetime | None) -> list[Line]:
@@ -118,12 +117,6 @@ class _Writer:
         lines = story_lines(report, self.columns)
         lines += [(), *((Span(line, "dim"),) for line in wrap(where_and_when(report, now), self.columns))]
         return [*lines, *(self.plain(notes(report)))]
-
-    def plain(self, texts: Iterable[str], indent: str = "") -> list[Line]:
-        return [(Span(line),) for text in texts for line in wrap(text, self.columns, indent)]
-
-    def section(self, title: str, body: Sequence[Line]) -> list[Line]:
-        return [(), (Span(title, "strong"),), *body] if body else []
 
     def listed(self, steps: Sequence[str]) -> list[Line]:
         return [line for step in steps for line in self.plain([one_line(step, 400)], f"{INDENT}- ")]
