@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from semscheck.model.findings import Severity
-from semscheck.model.target import Endpoint
+from semscheck.model.target import Endpoint, Thresholds
 from tests.balancers.stand import DOMAIN, FQDN, Checked
 from tests.rig.balancers import HAProxy
-from tests.rig.certs import Issued
+from tests.rig.certs import Authority, Issued
 from tests.rig.dnsservers import Bind, Dnsmasq, Unbound, Zone
 from tests.rig.members import LOGIN_PATH, LOGIN_TITLE, Interface, NginxMember, Page, titled
 from tests.rig.rig import Software
@@ -56,9 +59,9 @@ def asking(cluster: Cluster, number: int, *records: str, **more: object) -> Iter
 
 
 @contextmanager
-def filtered(cluster: Cluster, rule: str) -> Iterator[None]:
+def filtered(cluster: Cluster, rule: str, verdict: str = "drop") -> Iterator[None]:
     """What comes to the servers goes through one more rule of a packet filter."""
-    table = f"table inet reported {{ chain c {{ type filter hook input priority 0; {rule} drop; }}; }}"
+    table = f"table inet reported {{ chain c {{ type filter hook input priority 0; {rule} {verdict}; }}; }}"
     done = cluster.rig.network.servers.run("nft", "-f", "-", stdin=table)
     assert done.returncode == 0, done.stderr
     try:
@@ -94,6 +97,27 @@ def test_what_goes_away_and_comes_back(cluster: Cluster) -> None:
     with served(cluster):
         told = Told("BAL012", "server", "some-fail", "in blocks .*comes back")
         cluster.see(told, **NAME_ONLY, before=down | up)
+
+
+def test_this_desktops_own_network_overlaps(cluster: Cluster) -> None:
+    """A container network or a VPN of this desktop has the load balancer's addresses, too."""
+    run = cluster.rig.client.run
+    with served(cluster):
+        made = [run("ip", *words.split()) for words in OVERLAP]
+        assert all(one.returncode == 0 for one in made), [one.stderr for one in made]
+        try:
+            cluster.see(Told("NET011", "desktop", "nobody-connects", "172.17.0.1"))
+        finally:
+            run("ip", "link", "delete", "docker0")
+
+
+OVERLAP = (
+    "link add docker0 type veth peer name docker1",
+    "address add 172.17.0.1/16 dev docker0",
+    "link set docker0 up",
+    "link set docker1 up",
+    "route add 192.0.2.96/28 dev docker0 src 172.17.0.1",
+)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
@@ -187,6 +211,78 @@ def test_the_second_address_is_another_machine(cluster: Cluster) -> None:
         cluster.see(told, **NAME_ONLY, resolvers=resolvers)
 
 
+def test_programs_get_no_address(cluster: Cluster) -> None:
+    """The C library is set to ask over TCP, which is closed; name servers answer over UDP."""
+    network, place = cluster.rig.network, cluster.nameserver[0]
+    closed = filtered(cluster, f"ip daddr {place} tcp dport 53", "reject with tcp reset")
+    with served(cluster), closed:
+        network.resolvers(place, options=("use-vc", "timeout:1", "attempts:1"))
+        cluster.see(Told("DNS021", "desktop", "nobody-connects", "get no address"), resolvers=())
+
+
+def test_look_ups_that_take_longer_than_the_profile_allows(cluster: Cluster) -> None:
+    with served(cluster):
+        limits = Thresholds(lookup_slow_s=1e-5)
+        cluster.see(Told("DNS022", "dns", "slow", "is slow"), thresholds=limits)
+
+
+def test_the_system_uses_an_address_where_nothing_serves(cluster: Cluster) -> None:
+    """It tries a search suffix first, below which a wildcard answers; name servers have the right address."""
+    place, gone = cluster.rig.nameserver("192.0.2.69"), cluster.rig.address("192.0.2.97")
+    servers = (("ns1", place[0]),)
+    zones = (
+        Zone(DOMAIN, (f"keys 60 IN A {cluster.vip}",), nameservers=servers),
+        Zone("office.test", (f"* 60 IN A {gone}",), nameservers=servers),
+    )
+    with served(cluster), cluster.running(Bind((place,), zones)):
+        cluster.rig.network.reject(gone, "tcp-reset")
+        cluster.rig.network.resolvers(place[0], search=("office.test",), options=("ndots:5",))
+        told = Told("DNS013", "desktop", "nobody-connects", "nothing serves there")
+        cluster.see(told, resolvers=())
+
+
+@dataclass(frozen=True, slots=True)
+class SignedZone:
+    name: str
+    text: str
+
+
+def signed(zone: Zone, directory: Path) -> tuple[SignedZone, str]:
+    """A zone whose signatures have expired, and the key to trust."""
+    (directory / "zone").write_text(zone.text)
+    make = ("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", zone.name)
+    key = subprocess.run(make, cwd=directory, check=True, capture_output=True, text=True).stdout.strip()
+    public = (directory / f"{key}.key").read_text()
+    (directory / "zone").write_text(zone.text + public)
+    sign = (
+        "dnssec-signzone",
+        "-q",
+        "-P",
+        "-z",
+        "-o",
+        zone.name,
+        "-s",
+        "20250101000000",
+        "-e",
+        "20250201000000",
+    )
+    subprocess.run((*sign, "-f", "signed", "zone", key), cwd=directory, check=True, capture_output=True)
+    anchor = next(line for line in public.splitlines() if "DNSKEY" in line)
+    return SignedZone(zone.name, (directory / "signed").read_text()), anchor
+
+
+def test_signatures_of_the_zone_have_expired(cluster: Cluster, tmp_path: Path) -> None:
+    place, cache = (cluster.rig.nameserver(f"192.0.2.{n}") for n in (70, 71))
+    zone = Zone(DOMAIN, (f"keys 60 IN A {cluster.vip}",), nameservers=(("ns1", place[0]),))
+    made, anchor = signed(zone, tmp_path)
+    options = ('module-config: "validator iterator"', f"trust-anchor: '{anchor}'")
+    validating = Unbound((cache,), ((DOMAIN, (place,)),), options=options)
+    authority = Bind((place,), (made,))  # type: ignore[arg-type]
+    with served(cluster), cluster.running(authority), cluster.running(validating):
+        told = Told("DNS003", "dns", "nobody-connects", "DNSSEC")
+        cluster.see(told, **NAME_ONLY, resolvers=(Endpoint(*cache),))
+
+
 # --- TLS and certificates ------------------------------------------------------------------------------------------
 
 
@@ -215,6 +311,35 @@ def test_certificates_that_clients_refuse(
     with served(cluster, certificate=certificate), asking(cluster, 66, *records) as resolvers:
         told = Told(code, "server", "nobody-connects", says)
         cluster.see(told, **NAME_ONLY, resolvers=resolvers, fqdn=name, fqdn_shown=name)
+
+
+@pytest.mark.parametrize("code", ["CRT019", "CRT020", "CRT021", "CRT022"])
+def test_certificates_that_some_clients_refuse(cluster: Cluster, tmp_path: Path, code: str) -> None:
+    root = Authority.root("Second Root", key="rsa2048")
+    certificate = {
+        "CRT019": lambda: root.issue(FQDN, key="ed25519"),
+        "CRT020": lambda: root.issue(FQDN, days=3000),
+        "CRT021": lambda: root.issue(FQDN, pss=True),
+        "CRT022": lambda: root.issue(FQDN).sending(expired_cross(root)),
+    }[code]()
+    with served(cluster, certificate=certificate):
+        checked = cluster.check(cluster.aim(ca_file=str(root.write(tmp_path)), **NAME_ONLY))
+    finding = checked.finding(code)
+    assert (finding.severity, finding.owner.value) == (Severity.WARNING, "server"), checked.said
+    assert checked.report.summary.impact.kind.value == "some-clients-cannot", checked.said
+
+
+def expired_cross(root: Authority) -> x509.Certificate:
+    """The root below an older one, whose time is over."""
+    name = root.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+    old = Authority.root("Old Root", key="rsa2048")
+    return old.intermediate(str(name), key=root.key, days=-10, starts_days=-700).certificate
+
+
+def test_pages_that_take_longer_than_the_profile_allows(cluster: Cluster) -> None:
+    with served(cluster):
+        limits = Thresholds(page_slow_s=1e-5)
+        cluster.see(Told("CLU009", "server", "slow", "a page takes"), thresholds=limits)
 
 
 # --- pages ---------------------------------------------------------------------------------------------------------
