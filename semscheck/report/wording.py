@@ -145,11 +145,7 @@ def _percent_figure(share: float) -> str:
 
 def share(value: Share) -> str:
     """A member's share with its interval: "83 % (65–93 %)"."""
-    return interval(value.share, value.share_low, value.share_high)
-
-
-def interval(middle: float, low: float, high: float) -> str:
-    return f"{percent(middle)} ({_percent_figure(low)}–{percent(high)})"
+    return f"{percent(value.share)} ({_percent_figure(value.share_low)}–{percent(value.share_high)})"
 
 
 # --- the target --------------------------------------------------------------------------------------------

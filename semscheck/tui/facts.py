@@ -12,31 +12,8 @@ from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
+from semscheck.model import observations as facts
 from semscheck.model.failure import Failure
-from semscheck.model.observations import (
-    AnyObservation,
-    Bound,
-    Certificate,
-    Connection,
-    Control,
-    Crash,
-    Cut,
-    Delegation,
-    DnsAnswer,
-    Enrolment,
-    Exchange,
-    Handshake,
-    HostsFile,
-    Mark,
-    ProxySettings,
-    ResolverConfig,
-    Route,
-    Sample,
-    ServiceProbe,
-    SystemResolution,
-    Trace,
-    WatchPlan,
-)
 from semscheck.report import wording as words
 from semscheck.report.escape import block, one_line, terminal
 
@@ -44,7 +21,7 @@ MAX_LINES = 2000  # of one observation: a chain of ten certificates has some hun
 _LINE_LIMIT = 400
 
 
-def one(it: AnyObservation) -> str:
+def one(it: facts.AnyObservation) -> str:
     """A fact in one line."""
     said = _SAY[type(it)][1](it) if type(it) in _SAY else type(it).__name__
     failure = getattr(it, "failure", None)
@@ -55,19 +32,19 @@ def one(it: AnyObservation) -> str:
     return one_line(said, _LINE_LIMIT)
 
 
-def all_of(it: AnyObservation, certificates: Mapping[str, Certificate]) -> list[str]:
+def all_of(it: facts.AnyObservation, certificates: Mapping[str, facts.Certificate]) -> list[str]:
     """Everything about a fact: first as its own tools would print it, then field by field."""
     parts: list[str] = []
     match it:
-        case DnsAnswer():
+        case facts.DnsAnswer():
             parts = _as_dig(it)
-        case Exchange() | Sample():
+        case facts.Exchange() | facts.Sample():
             parts = _as_http(it)
-        case Handshake():
+        case facts.Handshake():
             parts = _as_chain(it.chain, certificates)
-        case Certificate():
+        case facts.Certificate():
             parts = _pem(it)
-        case Crash():
+        case facts.Crash():
             parts = it.trace.splitlines()
     lines = [safe for part in parts for safe in block(part, 2000)]
     if lines:
@@ -78,7 +55,7 @@ def all_of(it: AnyObservation, certificates: Mapping[str, Certificate]) -> list[
     return lines
 
 
-def subject_of(it: AnyObservation) -> str:
+def subject_of(it: facts.AnyObservation) -> str:
     """What kind of fact it is, for a heading."""
     return _SAY[type(it)][0] if type(it) in _SAY else it.kind
 
@@ -94,25 +71,25 @@ def _where(it: Any) -> str:
     return words.place(it.address, it.port)
 
 
-def _answer(it: DnsAnswer) -> str:
+def _answer(it: facts.DnsAnswer) -> str:
     said = ", ".join(it.records) or (it.rcode if it.rcode not in (None, "NOERROR") else "no record")
     ttl = f", TTL {it.ttl_s} s" if it.ttl_s is not None else ""
     head = f"{it.server_name or it.server} on {it.name} {it.record_type}"
     return head if it.failure else f"{head}: {said}{ttl}"
 
 
-def _handshake(it: Handshake) -> str:
+def _handshake(it: facts.Handshake) -> str:
     trust = {True: ", trusted", False: ", not trusted", None: ""}[it.trust.trusted if it.trust else None]
     chain = f", {words.count(len(it.chain), 'certificate')}" if it.chain else ""
     return f"{_where(it)} {it.version or 'TLS'}{chain}{trust}"
 
 
-def _certificate(it: Certificate) -> str:
+def _certificate(it: facts.Certificate) -> str:
     name = words.listed(it.common_names) or it.subject
     return f"certificate {name}, issued by {words.listed(it.issuer_common_names) or it.issuer}"
 
 
-def _exchange(it: Exchange) -> str:
+def _exchange(it: facts.Exchange) -> str:
     title = f" “{it.title}”" if it.title else ""
     return f"{it.method} https://{it.host}{it.path} at {_where(it)}: {it.status or 'no answer'}{title}"
 
@@ -126,7 +103,7 @@ _ONE_OF = {
 }
 
 
-def _sample(it: Sample) -> str:
+def _sample(it: facts.Sample) -> str:
     status = f": {it.status}" if it.status is not None else ""
     resumed = {True: ", session taken up", False: ", session not taken up", None: ""}[it.resumed]
     return f"{_ONE_OF.get(it.arm, it.arm)} {it.index + 1} to {_where(it)}{status}{resumed}"
@@ -137,63 +114,69 @@ def _recognised(value: bool | None) -> str:
 
 
 _SAY: dict[type, tuple[str, Callable[[Any], str]]] = {  # a heading, and a line
-    ResolverConfig: (
+    facts.ResolverConfig: (
         "Name servers of this desktop",
         lambda it: f"name servers: {words.listed(it.servers) or 'none'}",
     ),
-    DnsAnswer: ("DNS answer", _answer),
-    SystemResolution: (
+    facts.DnsAnswer: ("DNS answer", _answer),
+    facts.SystemResolution: (
         "Name resolution by the system",
         lambda it: f"the system resolves {it.name}: {words.listed(it.addresses) or 'nothing'}",
     ),
-    Delegation: (
+    facts.Delegation: (
         "Name servers of the zone",
         lambda it: (
             f"zone {it.zone or words.NOT_MEASURED}: {words.listed([server.name for server in it.servers])}"
         ),
     ),
-    HostsFile: (
+    facts.HostsFile: (
         "Hosts file",
         lambda it: (
             f"{it.path}: "
             + (words.listed([f"line {entry.line} {entry.address}" for entry in it.entries]) or "no entry")
         ),
     ),
-    Enrolment: (
+    facts.Enrolment: (
         "Enrollment of this desktop",
         lambda it: f"{it.source}: {words.listed(it.servers) or 'no server'}",
     ),
-    ProxySettings: ("Proxy settings", lambda it: f"proxy ({it.source}): {it.url or it.pac_url or 'none'}"),
-    Route: ("Route", lambda it: f"route to {it.address} from {it.source_address or 'nowhere'}"),
-    Connection: ("Connection", lambda it: f"connection to {_where(it)}" + ("" if it.failure else " made")),
-    Handshake: ("TLS handshake and chain", _handshake),
-    Certificate: ("Certificate", _certificate),
-    Exchange: ("HTTP answer", _exchange),
-    ServiceProbe: ("Service", lambda it: f"{it.service} at {_where(it)}: {it.state}"),
-    Sample: ("Connection through the FQDN", _sample),
-    Trace: (
+    facts.ProxySettings: (
+        "Proxy settings",
+        lambda it: f"proxy ({it.source}): {it.url or it.pac_url or 'none'}",
+    ),
+    facts.Route: ("Route", lambda it: f"route to {it.address} from {it.source_address or 'nowhere'}"),
+    facts.Connection: (
+        "Connection",
+        lambda it: f"connection to {_where(it)}" + ("" if it.failure else " made"),
+    ),
+    facts.Handshake: ("TLS handshake and chain", _handshake),
+    facts.Certificate: ("Certificate", _certificate),
+    facts.Exchange: ("HTTP answer", _exchange),
+    facts.ServiceProbe: ("Service", lambda it: f"{it.service} at {_where(it)}: {it.state}"),
+    facts.Sample: ("Connection through the FQDN", _sample),
+    facts.Trace: (
         "Whose session it is",
         lambda it: f"session of {it.sample} shown to {it.member}: {_recognised(it.recognised)}",
     ),
-    Control: (
+    facts.Control: (
         "Control",
         lambda it: (
             f"control: session of {it.issuer or it.issuer_address} shown to {it.shown_to or it.address}: "
             + _recognised(it.recognised)
         ),
     ),
-    Crash: ("Defect of semscheck", lambda it: f"{it.where}: {it.error}"),
-    Cut: ("Ended early", lambda it: f"ended early ({it.reason}): {words.listed(it.unfinished)}"),
-    Bound: ("Left out", lambda it: f"{it.what}: {it.used} of {it.seen}"),
-    WatchPlan: ("Watch", lambda it: f"a connection every {it.every_s} s, for {it.for_s} s at most"),
-    Mark: ("Mark", lambda it: it.text),
+    facts.Crash: ("Defect of semscheck", lambda it: f"{it.where}: {it.error}"),
+    facts.Cut: ("Ended early", lambda it: f"ended early ({it.reason}): {words.listed(it.unfinished)}"),
+    facts.Bound: ("Left out", lambda it: f"{it.what}: {it.used} of {it.seen}"),
+    facts.WatchPlan: ("Watch", lambda it: f"a connection every {it.every_s} s, for {it.for_s} s at most"),
+    facts.Mark: ("Mark", lambda it: it.text),
 }
 
 
 # --- as their own tools print them -------------------------------------------------------------------------
 
 
-def _as_dig(it: DnsAnswer) -> list[str]:
+def _as_dig(it: facts.DnsAnswer) -> list[str]:
     """The way of dig, which DNS administrators read."""
     lines = [
         f";; {it.rcode or 'no answer'}, flags: {' '.join(it.flags).lower()}",
@@ -205,18 +188,18 @@ def _as_dig(it: DnsAnswer) -> list[str]:
     return lines
 
 
-def _as_http(it: Exchange | Sample) -> list[str]:
+def _as_http(it: facts.Exchange | facts.Sample) -> list[str]:
     if it.status is None:
         return []
     lines = []
-    if isinstance(it, Exchange):
+    if isinstance(it, facts.Exchange):
         lines += [f"> {it.method} {it.path} {it.http_version or 'HTTP'}", f"> Host: {it.host}", ""]
-    version = it.http_version if isinstance(it, Exchange) else "HTTP"
+    version = it.http_version if isinstance(it, facts.Exchange) else "HTTP"
     lines += [f"< {version or 'HTTP'} {it.status}"]
     return lines + [f"< {name}: {value}" for name, value in it.headers]
 
 
-def _as_chain(chain: Iterable[str], certificates: Mapping[str, Certificate]) -> list[str]:
+def _as_chain(chain: Iterable[str], certificates: Mapping[str, facts.Certificate]) -> list[str]:
     lines: list[str] = []
     for number, fingerprint in enumerate(chain):
         seen = certificates.get(fingerprint)
@@ -228,7 +211,7 @@ def _as_chain(chain: Iterable[str], certificates: Mapping[str, Certificate]) -> 
     return lines
 
 
-def _pem(it: Certificate) -> list[str]:
+def _pem(it: facts.Certificate) -> list[str]:
     """RFC 7468 section 5.1."""
     if it.der is None:
         return ["(the certificate itself was not kept)"]

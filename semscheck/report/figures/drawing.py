@@ -8,29 +8,7 @@ from typing import Any
 from semscheck.model.analysis import Share
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
-from semscheck.report.figures.pictures import (
-    FAILED,
-    FOUND,
-    FOUND_NOTE,
-    UNIDENTIFIED,
-    Cell,
-    CertificateGrid,
-    ConnectionStrip,
-    DnsRow,
-    DnsStrip,
-    GridCell,
-    GridRow,
-    Legend,
-    MemberRow,
-    Node,
-    PathPicture,
-    Picture,
-    ShareBar,
-    ShareBars,
-    ShareGroup,
-    Stage,
-    node_reason,
-)
+from semscheck.report.figures import pictures
 from semscheck.report.text.lines import Line, Span, apart, cut, fit, line_width, pad, width, wrap
 from semscheck.report.wording import SYMBOLS, Mark
 
@@ -38,7 +16,7 @@ MAX_NAME = 34  # columns of a server's name beside its interfaces
 MAX_NODES = 12  # of one step; the analysis contacts at most 8 addresses a family
 
 
-def draw(picture: Picture, columns: int) -> list[Line]:
+def draw(picture: pictures.Picture, columns: int) -> list[Line]:
     """The picture as lines of styled spans, made safe for a terminal, in at most `columns` (36 at least).
 
     Symbols are Unicode. Styles are the keys of `lines.SGR`: marks ("ok", "critical", ...), "member-0" to "member-7",
@@ -58,9 +36,9 @@ def _label_columns(labels: Iterable[str], columns: int) -> int:
 def _names(names: Iterable[str], columns: int) -> list[str]:
     """Servers' names in a column, each with its mark if nobody told of it, so short that they still differ."""
     shown = [one_line(name) for name in names]
-    marks = [FOUND if name.endswith(FOUND) else "" for name in shown]
-    room = columns - (len(FOUND) if any(marks) else 0)
-    kept = apart([name.removesuffix(FOUND) for name in shown], room)
+    marks = [pictures.FOUND if name.endswith(pictures.FOUND) else "" for name in shown]
+    room = columns - (len(pictures.FOUND) if any(marks) else 0)
+    kept = apart([name.removesuffix(pictures.FOUND) for name in shown], room)
     return [name + mark for name, mark in zip(kept, marks, strict=True)]
 
 
@@ -69,7 +47,7 @@ def _rest(line: Sequence[Span], text: str, columns: int, style: str = "") -> Lin
     return (*line, Span(fit(text, max(0, columns - line_width(line))), style))
 
 
-def _draw_path(picture: PathPicture, columns: int) -> list[Line]:
+def _draw_path(picture: pictures.PathPicture, columns: int) -> list[Line]:
     labels = [stage.title for stage in picture.stages]
     labels += [f"{row.tag.letter} {one_line(row.name)}" for row in picture.members]
     label_columns = min(_label_columns(labels, columns), MAX_NAME)
@@ -86,12 +64,12 @@ def _draw_path(picture: PathPicture, columns: int) -> list[Line]:
     names = _names((row.name for row in picture.members), label_columns - 2)
     for name, row in zip(names, picture.members, strict=True):
         lines += _draw_member(name, row, label_columns, columns)
-    if any(name.endswith(FOUND) for name in names):
-        lines += [(Span(line, "dim"),) for line in wrap(FOUND_NOTE, columns)]
+    if any(name.endswith(pictures.FOUND) for name in names):
+        lines += [(Span(line, "dim"),) for line in wrap(pictures.FOUND_NOTE, columns)]
     return lines
 
 
-def _draw_stage(stage: Stage, label_columns: int, columns: int) -> list[Line]:
+def _draw_stage(stage: pictures.Stage, label_columns: int, columns: int) -> list[Line]:
     lines: list[Line] = []
     if not stage.nodes:
         head = (Span(pad(stage.title, label_columns + 2)), _marked(Mark.NOT_TESTED))
@@ -118,7 +96,7 @@ def _continued(label_columns: int) -> Span:
     return Span(pad("│", label_columns + 2), "dim")
 
 
-def _node_name(node: Node) -> str:
+def _node_name(node: pictures.Node) -> str:
     if node.role == "member":
         return one_line(node.label, 60)  # its address stands in the member's own row
     where = words.place(node.address, node.port) if node.address else ""
@@ -127,16 +105,16 @@ def _node_name(node: Node) -> str:
     return one_line(f"{node.label} {where}".strip(), 100)
 
 
-def _node_words(node: Node, room: int) -> str:
+def _node_words(node: pictures.Node, room: int) -> str:
     """What there is room for: its state, what was found there, how a balancer spreads and keeps clients. What was
     found says more than that it serves."""
     found = ", ".join(text for _, text in node.notes)
-    both = node_reason(node)
+    both = pictures.node_reason(node)
     choices = (f"{both}; {node.method}" if node.method else both, both, min(found or both, both, key=width))
     return next((text for text in map(one_line, choices) if width(text) <= room), one_line(choices[-1]))
 
 
-def _draw_member(name: str, row: MemberRow, label_columns: int, columns: int) -> list[Line]:
+def _draw_member(name: str, row: pictures.MemberRow, label_columns: int, columns: int) -> list[Line]:
     letter = Span(row.tag.letter, row.tag.style)
     label = Span(pad(f" {name}", label_columns - 1) + "  ")
     nodes = [("Interface 2", node) for node in row.client] + [
@@ -160,15 +138,17 @@ def _draw_member(name: str, row: MemberRow, label_columns: int, columns: int) ->
     return lines
 
 
-def _chunks(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
+def _chunks(cells: Sequence[pictures.Cell], size: int) -> list[Sequence[pictures.Cell]]:
     return [cells[start : start + size] for start in range(0, len(cells), size)] or [()]
 
 
-def _cell_spans(cells: Iterable[Cell]) -> list[Span]:
+def _cell_spans(cells: Iterable[pictures.Cell]) -> list[Span]:
     """Neighbours with one style become one span: fewer escapes, and fewer segments in the TUI."""
     spans: list[Span] = []
     for cell in cells:
-        style = cell.tag.style if cell.tag else Mark.CRITICAL.value if cell.letter == FAILED else "dim"
+        style = (
+            cell.tag.style if cell.tag else Mark.CRITICAL.value if cell.letter == pictures.FAILED else "dim"
+        )
         if spans and spans[-1].style == style:
             spans[-1] = Span(spans[-1].text + cell.letter, style)
         else:
@@ -176,7 +156,7 @@ def _cell_spans(cells: Iterable[Cell]) -> list[Span]:
     return spans
 
 
-def _draw_row(label: str, cells: Sequence[Cell], label_columns: int, columns: int) -> list[Line]:
+def _draw_row(label: str, cells: Sequence[pictures.Cell], label_columns: int, columns: int) -> list[Line]:
     lines: list[Line] = []
     for index, chunk in enumerate(_chunks(cells, columns - label_columns - 2)):
         head = Span(pad(fit(label, label_columns) if index == 0 else "", label_columns + 2))
@@ -185,7 +165,7 @@ def _draw_row(label: str, cells: Sequence[Cell], label_columns: int, columns: in
 
 
 def _draw_legend(
-    entries: Sequence[Legend], extra: Sequence[tuple[str, str, str]], columns: int
+    entries: Sequence[pictures.Legend], extra: Sequence[tuple[str, str, str]], columns: int
 ) -> list[Line]:
     """Entries side by side as far as they fit."""
     lines: list[Line] = []
@@ -203,7 +183,7 @@ def _draw_legend(
     return [*lines, tuple(current)] if current else lines
 
 
-def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
+def _draw_strip(picture: pictures.ConnectionStrip, columns: int) -> list[Line]:
     if not picture.rows:
         return [(Span("· not tested", "dim"),)]
     label_columns = _label_columns((one_line(row.label) for row in picture.rows), columns)
@@ -216,8 +196,8 @@ def _draw_strip(picture: ConnectionStrip, columns: int) -> list[Line]:
         previous = (row.address, row.port)
         lines += _draw_row(one_line(row.label), row.cells, label_columns, columns)
     letters = {cell.letter for row in picture.rows for cell in row.cells if cell.tag is None}
-    extra = [(UNIDENTIFIED, "dim", "not identified")] if UNIDENTIFIED in letters else []
-    extra += [(FAILED, Mark.CRITICAL.value, "failed")] if FAILED in letters else []
+    extra = [(pictures.UNIDENTIFIED, "dim", "not identified")] if pictures.UNIDENTIFIED in letters else []
+    extra += [(pictures.FAILED, Mark.CRITICAL.value, "failed")] if pictures.FAILED in letters else []
     return lines + _draw_legend(picture.legend, extra, columns)
 
 
@@ -233,7 +213,7 @@ def _bar(share: Share, columns: int) -> str:
     return "█" * low + "▓" * (middle - low) + "░" * (high - middle) + " " * (columns - max(low, middle, high))
 
 
-def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
+def _draw_shares(picture: pictures.ShareBars, columns: int) -> list[Line]:
     lines: list[Line] = []
     names = [f"  {one_line(bar.name)}" for group in picture.groups for bar in group.bars]
     label_columns = max(_label_columns(names, columns), 16)
@@ -257,14 +237,14 @@ def _draw_shares(picture: ShareBars, columns: int) -> list[Line]:
     return lines or [(Span("· not tested", "dim"),)]
 
 
-def _draw_failed(group: ShareGroup, label_columns: int, columns: int) -> list[Line]:
+def _draw_failed(group: pictures.ShareGroup, label_columns: int, columns: int) -> list[Line]:
     """Connections that failed, as a part of all that were tried."""
     if not group.failed or not group.path.samples:
         return []
     wide = _bar_columns(label_columns, columns)
     part = min(1.0, group.failed / group.path.samples)
     head = (
-        Span(FAILED, Mark.CRITICAL.value),
+        Span(pictures.FAILED, Mark.CRITICAL.value),
         Span(pad(" failed", label_columns - 1) + " "),
         Span(("▓" * round(part * wide)).ljust(wide), Mark.CRITICAL.value),
     )
@@ -275,18 +255,17 @@ def _bar_columns(label_columns: int, columns: int) -> int:
     return max(8, min(BAR_COLUMNS, columns - label_columns - 32))
 
 
-def _draw_bar(bar: ShareBar, name: str, identified: int, label_columns: int, columns: int) -> Line:
+def _draw_bar(bar: pictures.ShareBar, name: str, identified: int, label_columns: int, columns: int) -> Line:
     bar_columns = _bar_columns(label_columns, columns)
-    interval = words.interval(bar.share.share, bar.share.share_low, bar.share.share_high)
     head = (
         Span(bar.tag.letter, bar.tag.style),
         Span(pad(f" {name}", label_columns - 1) + " "),
         Span(_bar(bar.share, bar_columns)),
     )
-    return _rest(head, f" {interval}, {bar.share.count} of {identified}", columns)
+    return _rest(head, f" {words.share(bar.share)}, {bar.share.count} of {identified}", columns)
 
 
-def _draw_bound(group: ShareGroup, columns: int) -> list[Line]:
+def _draw_bound(group: pictures.ShareGroup, columns: int) -> list[Line]:
     if group.path.other_share_at_most is None or group.path.confidence is None:
         return []
     text = (
@@ -296,7 +275,7 @@ def _draw_bound(group: ShareGroup, columns: int) -> list[Line]:
     return [(Span(line, "dim"),) for line in wrap(text, columns)]
 
 
-def _draw_dns(picture: DnsStrip, columns: int) -> list[Line]:
+def _draw_dns(picture: pictures.DnsStrip, columns: int) -> list[Line]:
     if not picture.rows:
         return [(Span("· not tested", "dim"),)]
     labels = [_dns_label(row) for row in picture.rows]
@@ -304,17 +283,17 @@ def _draw_dns(picture: DnsStrip, columns: int) -> list[Line]:
     lines: list[Line] = []
     for label, row in zip(labels, picture.rows, strict=True):
         lines += _draw_row(label, row.cells, label_columns, columns)
-    failed = any(cell.letter == FAILED for row in picture.rows for cell in row.cells)
-    extra = [(FAILED, Mark.CRITICAL.value, "no answer")] if failed else []
+    failed = any(cell.letter == pictures.FAILED for row in picture.rows for cell in row.cells)
+    extra = [(pictures.FAILED, Mark.CRITICAL.value, "no answer")] if failed else []
     return lines + _draw_legend(picture.legend, extra, columns)
 
 
-def _dns_label(row: DnsRow) -> str:
+def _dns_label(row: pictures.DnsRow) -> str:
     name = one_line(row.server_name or row.server, 60)
     return f"{name}{' (IPv6)' if row.family == 6 else ''}"
 
 
-def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
+def _draw_grid(picture: pictures.CertificateGrid, columns: int) -> list[Line]:
     if not picture.rows:
         return [(Span("· not tested", "dim"),)]
     label_columns = _label_columns((f"  {one_line(row.name)}" for row in picture.rows), columns)
@@ -343,7 +322,7 @@ def _draw_grid(picture: CertificateGrid, columns: int) -> list[Line]:
     return lines + _draw_certificates(picture.legend, columns)
 
 
-def _draw_certificates(legend: Sequence[Legend], columns: int) -> list[Line]:
+def _draw_certificates(legend: Sequence[pictures.Legend], columns: int) -> list[Line]:
     room = max(20, columns - 44)
     return [
         _rest(
@@ -355,7 +334,7 @@ def _draw_certificates(legend: Sequence[Legend], columns: int) -> list[Line]:
     ]
 
 
-def _grid_cell(cells: Sequence[GridCell], index: int, columns: int) -> Line:
+def _grid_cell(cells: Sequence[pictures.GridCell], index: int, columns: int) -> Line:
     if index >= len(cells):
         return () if cells else (Span("·", "dim"),)
     cell = cells[index]
@@ -364,7 +343,7 @@ def _grid_cell(cells: Sequence[GridCell], index: int, columns: int) -> Line:
     return _rest((letter, Span(" "), _marked(cell.mark)), f" {one_line(said)}", columns)
 
 
-def _grid_notes(row: GridRow, index: int, label_columns: int, columns: int) -> list[Line]:
+def _grid_notes(row: pictures.GridRow, index: int, label_columns: int, columns: int) -> list[Line]:
     lines: list[Line] = []
     for name, cells in (("Interface 2", row.client), ("Interface 1", row.replication)):
         if index < len(cells) and cells[index].notes:
@@ -379,9 +358,9 @@ def _grid_notes(row: GridRow, index: int, label_columns: int, columns: int) -> l
 
 
 _DRAW: dict[type, Callable[[Any, int], list[Line]]] = {
-    PathPicture: _draw_path,
-    ConnectionStrip: _draw_strip,
-    ShareBars: _draw_shares,
-    DnsStrip: _draw_dns,
-    CertificateGrid: _draw_grid,
+    pictures.PathPicture: _draw_path,
+    pictures.ConnectionStrip: _draw_strip,
+    pictures.ShareBars: _draw_shares,
+    pictures.DnsStrip: _draw_dns,
+    pictures.CertificateGrid: _draw_grid,
 }

@@ -11,29 +11,7 @@ from typing import Any
 
 from semscheck.report import wording as words
 from semscheck.report.escape import html as esc
-from semscheck.report.figures.pictures import (
-    FAILED,
-    FOUND,
-    FOUND_NOTE,
-    Cell,
-    CertificateGrid,
-    ConnectionStrip,
-    DnsStrip,
-    GridCell,
-    GridRow,
-    Legend,
-    MemberRow,
-    Node,
-    Number,
-    PathPicture,
-    Picture,
-    ShareBar,
-    ShareBars,
-    ShareGroup,
-    Stage,
-    Tag,
-    node_reason,
-)
+from semscheck.report.figures import pictures
 from semscheck.report.html.style import icon, state
 from semscheck.report.wording import LABELS, Mark
 
@@ -41,19 +19,19 @@ SHOWN_ROWS = 24  # of one picture; a cluster has six members
 SHOWN_NODES = 8  # of one stage; what is over is counted, so a name with 3,000 addresses stays a picture
 
 
-def figure(picture: Picture, caption: str = "") -> str:
+def figure(picture: pictures.Picture, caption: str = "") -> str:
     """A picture with its legend. caption: raw text below it."""
     drawn = _DRAWERS[type(picture)](picture)
     below = f"<figcaption>{esc(caption, 1000)}</figcaption>" if caption else ""
     return f"<figure>{drawn}{legend(getattr(picture, 'legend', ()))}{below}</figure>"
 
 
-def tag(value: Tag | Number) -> str:
+def tag(value: pictures.Tag | pictures.Number) -> str:
     """A letter on its colour, or a number in a frame."""
     return f'<span class="tag {value.style}">{esc(value.letter, 6)}</span>'
 
 
-def legend(entries: Sequence[Legend]) -> str:
+def legend(entries: Sequence[pictures.Legend]) -> str:
     items = "".join(
         f"<li>{tag(entry.tag)}<span>{esc(entry.name, 300)}"
         + (f' <span class="soft">{esc(entry.detail, 300)}</span>' if entry.detail else "")
@@ -84,18 +62,18 @@ def _more(number: int) -> str:
 # --- the path ----------------------------------------------------------------------------------------------
 
 
-def _path(picture: PathPicture) -> str:
+def _path(picture: pictures.PathPicture) -> str:
     stages = "".join(_stage(stage, stage.kind == picture.breaks_at) for stage in picture.stages)
     broken = f'<p class="breaks">{state(Mark.CRITICAL, f"It breaks here: {picture.breaks_why}")}</p>'
-    found = any(row.name.endswith(FOUND) for row in picture.members)
-    note = f'<p class="soft small">{FOUND_NOTE}</p>' if found else ""
+    found = any(row.name.endswith(pictures.FOUND) for row in picture.members)
+    note = f'<p class="soft small">{pictures.FOUND_NOTE}</p>' if found else ""
     return (
         f'<ol class="chain">{stages}</ol>{broken if picture.breaks_at else ""}{_members(picture.members)}{note}'
         f'<p class="soft">{esc(picture.alternative, 1000)}</p>'
     )
 
 
-def _stage(stage: Stage, broken: bool) -> str:
+def _stage(stage: pictures.Stage, broken: bool) -> str:
     shown = "".join(_node(node) for node in stage.nodes[:SHOWN_NODES])
     shown = shown or f'<div class="node not-tested">{state(Mark.NOT_TESTED)}</div>'
     style = ' class="broken"' if broken else ""
@@ -103,16 +81,16 @@ def _stage(stage: Stage, broken: bool) -> str:
     return f'<li{style}><p class="soft small">{esc(stage.title, 60)}</p>{shown}{more}</li>'
 
 
-def _node(node: Node) -> str:
+def _node(node: pictures.Node) -> str:
     name = f"<b>{esc(node.label, 200)}</b>" if node.label and node.label != node.address else ""
     where = place(node.address, node.port) if node.address else ""
-    lines = [" ".join(part for part in (name, where) if part), esc(node_reason(node), 300)]
+    lines = [" ".join(part for part in (name, where) if part), esc(pictures.node_reason(node), 300)]
     lines += [f"<b>{esc(node.method, 120)}</b>" if node.method else ""]
     said = "<br>".join(line for line in lines if line)
     return f'<div class="node {node.mark.value}">{_symbol(node.mark)}<span>{said}</span></div>'
 
 
-def _members(rows: Sequence[MemberRow]) -> str:
+def _members(rows: Sequence[pictures.MemberRow]) -> str:
     """A row a server: what serves takes one line."""
     if not rows:
         return '<p class="soft">No server of the cluster is known.</p>'
@@ -126,7 +104,7 @@ def _members(rows: Sequence[MemberRow]) -> str:
     return table + _more(len(rows) - SHOWN_ROWS)
 
 
-def _member(row: MemberRow) -> str:
+def _member(row: pictures.MemberRow) -> str:
     answered = "" if row.answered is None else f"{row.answered:,}"
     return (
         f'<tr><th scope="row">{tag(row.tag)} {esc(row.name, 253)}</th><td>{_interfaces(row.client)}</td>'
@@ -134,19 +112,19 @@ def _member(row: MemberRow) -> str:
     )
 
 
-def _interfaces(nodes: Sequence[Node]) -> str:
+def _interfaces(nodes: Sequence[pictures.Node]) -> str:
     return "".join(_interface(node) for node in nodes[:SHOWN_NODES]) or '<span class="soft">not known</span>'
 
 
-def _interface(node: Node) -> str:
-    said = esc(node_reason(node), 300)
+def _interface(node: pictures.Node) -> str:
+    said = esc(pictures.node_reason(node), 300)
     return f'<div class="at">{_symbol(node.mark)} {place(node.address, node.port)} <span>{said}</span></div>'
 
 
 # --- strips ------------------------------------------------------------------------------------------------
 
 
-def _strip(rows: Iterable[tuple[str, str, Sequence[Cell]]]) -> str:
+def _strip(rows: Iterable[tuple[str, str, Sequence[pictures.Cell]]]) -> str:
     """Rows of blocks; each is what it is, where (HTML), and its blocks in their order."""
     lines = "".join(
         f'<tr><th scope="row">{esc(label, 253)} <span class="soft">{len(cells)}</span>{where}</th>'
@@ -156,25 +134,25 @@ def _strip(rows: Iterable[tuple[str, str, Sequence[Cell]]]) -> str:
     return f'<table class="strip"><tbody>{lines}</tbody></table>' if lines else ""
 
 
-def _blocks(cells: Sequence[Cell]) -> str:
+def _blocks(cells: Sequence[pictures.Cell]) -> str:
     drawn = "".join(f'<b class="{_style(cell)}">{esc(cell.letter, 4)}</b>' for cell in cells)
     return f'<span class="cells" role="img" aria-label="{esc(_counted(cells), 600)}">{drawn}</span>'
 
 
-def _style(cell: Cell) -> str:
-    return cell.tag.style if cell.tag else "lost" if cell.letter == FAILED else "void"
+def _style(cell: pictures.Cell) -> str:
+    return cell.tag.style if cell.tag else "lost" if cell.letter == pictures.FAILED else "void"
 
 
-def _counted(cells: Sequence[Cell]) -> str:
+def _counted(cells: Sequence[pictures.Cell]) -> str:
     counts: dict[str, int] = {}
     for cell in cells:
         counts[cell.letter] = counts.get(cell.letter, 0) + 1
     return ", ".join(
-        f"{'failed' if letter == FAILED else letter} {number}" for letter, number in counts.items()
+        f"{'failed' if letter == pictures.FAILED else letter} {number}" for letter, number in counts.items()
     )
 
 
-def _connections(picture: ConnectionStrip) -> str:
+def _connections(picture: pictures.ConnectionStrip) -> str:
     several = len({(row.address, row.port) for row in picture.rows}) > 1
     return _strip(
         (row.label, f"<br>{place(row.address, row.port)}" if several else "", row.cells)
@@ -182,7 +160,7 @@ def _connections(picture: ConnectionStrip) -> str:
     )
 
 
-def _dns(picture: DnsStrip) -> str:
+def _dns(picture: pictures.DnsStrip) -> str:
     families = len({row.family for row in picture.rows}) > 1
     return _strip(
         (
@@ -197,7 +175,7 @@ def _dns(picture: DnsStrip) -> str:
 # --- share bars ----------------------------------------------------------------------------------------------
 
 
-def _shares(picture: ShareBars) -> str:
+def _shares(picture: pictures.ShareBars) -> str:
     parts = []
     for group in picture.groups:
         lines = "".join(_bar(bar, group.path.identified) for bar in group.bars) + _failed(group)
@@ -210,18 +188,18 @@ def _shares(picture: ShareBars) -> str:
     return "".join(parts)
 
 
-def _bar(bar: ShareBar, identified: int) -> str:
+def _bar(bar: pictures.ShareBar, identified: int) -> str:
     it = bar.share
     drawn = f'<rect class="{bar.tag.style}" width="{_part(it.share)}" height="12"/>'
     low, high = _part(it.share_low), _part(it.share_high)
     drawn += (
         f'<path class="range" d="M{low} 6H{high}M{low} 2v8M{high} 2v8" vector-effect="non-scaling-stroke"/>'
     )
-    said = f"{words.interval(it.share, it.share_low, it.share_high)}, {it.count:,} of {identified:,}"
+    said = f"{words.share(it)}, {it.count:,} of {identified:,}"
     return _bar_row(f"{tag(bar.tag)} {esc(bar.name, 253)}", drawn, said)
 
 
-def _failed(group: ShareGroup) -> str:
+def _failed(group: pictures.ShareGroup) -> str:
     """Connections that failed, as a part of all that were tried."""
     if not group.failed or not group.path.samples:
         return ""
@@ -245,7 +223,7 @@ def _part(share: float) -> str:
 # --- the certificate grid --------------------------------------------------------------------------------------
 
 
-def _grid(picture: CertificateGrid) -> str:
+def _grid(picture: pictures.CertificateGrid) -> str:
     lines = "".join(_grid_row(row) for row in picture.rows[:SHOWN_ROWS])
     titles = ("Where", "Interface 2: what clients meet", "Interface 1: between the servers")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
@@ -253,7 +231,7 @@ def _grid(picture: CertificateGrid) -> str:
     return table + _more(len(picture.rows) - SHOWN_ROWS)
 
 
-def _grid_row(row: GridRow) -> str:
+def _grid_row(row: pictures.GridRow) -> str:
     name = f"{tag(row.tag)} " if row.tag else ""
     cells = "".join(
         f"<td>{''.join(map(_grid_cell, cells[:SHOWN_NODES]))}</td>" for cells in (row.client, row.replication)
@@ -261,7 +239,7 @@ def _grid_row(row: GridRow) -> str:
     return f'<tr><th scope="row">{name}{esc(row.name, 253)}</th>{cells}</tr>'
 
 
-def _grid_cell(cell: GridCell) -> str:
+def _grid_cell(cell: pictures.GridCell) -> str:
     letter = tag(cell.tag) if cell.tag else ""
     differs = f" <b>({esc(cell.differs, 60)})</b>" if cell.differs else ""
     notes = "".join(f"<br><b>{esc(text, 120)}</b>" for _, text in cell.notes)
@@ -269,9 +247,9 @@ def _grid_cell(cell: GridCell) -> str:
 
 
 _DRAWERS: dict[type, Callable[[Any], str]] = {
-    PathPicture: _path,
-    ConnectionStrip: _connections,
-    ShareBars: _shares,
-    DnsStrip: _dns,
-    CertificateGrid: _grid,
+    pictures.PathPicture: _path,
+    pictures.ConnectionStrip: _connections,
+    pictures.ShareBars: _shares,
+    pictures.DnsStrip: _dns,
+    pictures.CertificateGrid: _grid,
 }

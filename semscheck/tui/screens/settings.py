@@ -44,7 +44,9 @@ class SettingsScreen(Window[None]):
         now = self.house.settings
         with Vertical():
             yield Label("Settings", markup=False, classes="heading")
-            yield Chooser("Colors                ", _themes(), value=now.theme, always=True, id="theme")
+            yield Chooser(
+                "Colors                ", tuple(TITLES.items()), value=now.theme, always=True, id="theme"
+            )
             yield Chooser("ASCII characters only  ", _YES_NO, value=now.ascii, always=True, id="ascii")
             with Vertical(id="numbers"):
                 for name, title, default in NUMBERS:
@@ -59,7 +61,9 @@ class SettingsScreen(Window[None]):
                         )
             yield Chooser("Ask other services     ", _YES_NO, value=now.services, always=True, id="services")
             yield Chooser("Redact exports         ", _YES_NO, value=now.redact, always=True, id="redact")
-            yield Chooser("Keep results           ", _YES_NO, value=now.keep_results, always=True, id="keep")
+            yield Chooser(
+                "Keep results           ", _YES_NO, value=now.keep_results, always=True, id="keep_results"
+            )
             yield Button("Save", id="save", compact=True)
             yield Label("Tab goes on, the arrows choose, Esc goes back", id="settings-note", markup=False)
 
@@ -103,19 +107,7 @@ class SettingsScreen(Window[None]):
                 raise ValueError(f"{title}: a number, or nothing") from None
             whole = name == "connections" and value is not None and value == int(value)
             numbers[name] = int(value) if whole and value is not None else value
-        of = {it.id: it.value for it in self.query(Chooser)}
-        settings = replace(
-            self.house.settings,
-            theme=str(of["theme"]),
-            ascii=of["ascii"] is True,
-            services=of["services"] is True,
-            redact=of["redact"] is True,
-            keep_results=of["keep"] is True,
-            **numbers,
-        )
+        chosen = {str(it.id): it.value for it in self.query(Chooser)}
+        settings = replace(self.house.settings, **chosen, **numbers)
         check_settings(settings)
         return settings
-
-
-def _themes() -> tuple[tuple[object, str], ...]:
-    return tuple(TITLES.items())

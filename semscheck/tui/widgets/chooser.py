@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import RenderResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-Choice = tuple[object, str]
+Choice = tuple[Any, str]
 
 
 class Chooser(Widget, can_focus=True):
@@ -42,7 +42,7 @@ class Chooser(Widget, can_focus=True):
         title: str,
         choices: tuple[Choice, ...],
         *,
-        value: object = None,
+        value: Any = None,
         always: bool = False,
         id: str | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class Chooser(Widget, can_focus=True):
         self._choices = choices if self._always else ((None, "any"), *choices)
         self.refresh(layout=True)
 
-    def choose(self, value: object) -> None:
+    def choose(self, value: Any) -> None:
         self.value = value
         self.refresh(layout=True)
 

@@ -16,7 +16,6 @@ from textual.widgets.option_list import Option
 
 from semscheck.model.findings import Card, Owner, State
 from semscheck.model.report import Report
-from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.folding import tally
@@ -167,15 +166,7 @@ class FilterBar(Horizontal):
 
     def _tell(self) -> None:
         chosen = {it.title: it.value for it in self.query(Chooser)}
-        severity, owner, member = chosen["severity"], chosen["owner"], chosen["member"]
-        self._set(
-            Filter(
-                severity=severity if isinstance(severity, Severity) else None,
-                owner=owner if isinstance(owner, Owner) else None,
-                member=member if isinstance(member, str) else None,
-                text=self.query_one(Input).value,
-            )
-        )
+        self._set(Filter(**chosen, text=self.query_one(Input).value))
 
     def _set(self, filter_: Filter) -> None:
         if filter_ != self.filter:
