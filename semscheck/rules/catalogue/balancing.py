@@ -814,10 +814,8 @@ def not_in_pool(context: RuleContext, path: BalancingPath) -> Answers:
         if missed < STEADY_MEMBERS_MISSED or path.method is Method.ROTATING:
             yield Hit(
                 subject=Subject("member", name),
-                summary=(
-                    f"{name} serves when asked directly, but none of {path.identified} new connections to "
-                    f"{_where(context, path)} went to it."
-                ),
+                summary=f"{name} serves when asked directly, but none of {path.identified} new connections to "
+                f"{_where(context, path)} went to it.",
                 evidence=path.evidence,
                 args=_args(path) | {"member": name, "chance": f"{missed:.2g}"},
             )

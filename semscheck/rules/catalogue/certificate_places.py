@@ -189,8 +189,7 @@ def interfaces_swapped(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"{sentence_start(at(one, context))} presents {owner}'s own certificate, "
-            f"not one for {shown(context)}.",
+            f"{sentence_start(at(one, context))} presents {owner}'s own certificate, not one for {shown(context)}.",
             {"members": owner, "expected": context.target.fqdn},
             remedy=_POOL if all(place.balancer and not place.client_of for place in one.places) else None,
         )

@@ -289,8 +289,7 @@ def common_name_differs(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"The certificate at {at(one, context)} {has}; "
-            f"{shown(context)} is only among its alternative names.",
+            f"The certificate at {at(one, context)} {has}; {shown(context)} is only among its alternative names.",
             {"expected": fqdn},
         )
     yield from unseen(context, found)
@@ -988,8 +987,7 @@ def wrong_usage(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, "
-            "not for servers.",
+            f"The certificate {title(one.certificate)} at {at(one, context)} {listed(faults)}, not for servers.",
             {"usage": ", ".join(one.certificate.extended_key_usage or ())},
             severity=one.severity if by_all else None,
             impact=ImpactKind.NOBODY_CONNECTS if by_all else None,

@@ -87,10 +87,7 @@ def valid_too_long(context: RuleContext) -> Answers:
     ),
     seen_by="The signature algorithm of the server's certificate and of the intermediates that were sent. "
     + SEEN_BY_TABLE,
-    references=(
-        refs.PKI_PSS,
-        refs.RFC_4055,
-    ),
+    references=(refs.PKI_PSS, refs.RFC_4055),
 )
 def signed_with_pss(context: RuleContext) -> Answers:
     return _refused(context, "rsassa-pss")

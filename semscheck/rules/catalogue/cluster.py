@@ -76,10 +76,8 @@ def manual_failover(context: RuleContext) -> Answers:
     at_least = f", which takes clients up to {ttl} s to notice" if ttl is not None else ""
     yield Hit(
         subject=place_subject(direct[0], context.target),
-        summary=(
-            f"{context.target.fqdn_shown or context.target.fqdn} leads to {name} itself, with no "
-            f"load balancer: failover is a change of the DNS record{at_least}."
-        ),
+        summary=f"{context.target.fqdn_shown or context.target.fqdn} leads to {name} itself, with no load balancer: "
+        f"failover is a change of the DNS record{at_least}.",
         evidence=direct[0].evidence[:3],
         args={"member": name, "ttl_s": "" if ttl is None else str(ttl)},
     )
@@ -121,10 +119,8 @@ def redundancy_lost(context: RuleContext) -> Answers:
         verb = "do" if len(up) > 1 else "does"
         yield Hit(
             subject=Subject("member", name, place.address, place.port),
-            summary=(
-                f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), "
-                f"while {', '.join(sorted(up))} {verb}."
-            ),
+            summary=f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), while "
+            f"{', '.join(sorted(up))} {verb}.",
             evidence=place.evidence[:4],
             args={"member": name, "address": place.address, "stopped": stopped},
         )
@@ -439,10 +435,8 @@ def slow_page(context: RuleContext) -> Answers:
             yield Hit(
                 subject=place_subject(place, context.target),
                 owner=Owner.BALANCER if place.balancer and quick_members else None,
-                summary=(
-                    f"{sentence_start(place_name(place, context.target))} is slow: connecting is quick, and a page "
-                    f"takes {took:.1f} s."
-                ),
+                summary=f"{sentence_start(place_name(place, context.target))} is slow: connecting is quick, and a "
+                f"page takes {took:.1f} s.",
                 evidence=tuple(e.id for e in exchanges(context, place)),
                 args={"quickest_s": f"{took:.3f}", "limit_s": f"{limit_s:g}"},
             )

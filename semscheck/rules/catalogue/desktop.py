@@ -168,10 +168,8 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
         subject=this_desktop(context, lines[0].address),
         severity=Severity.CRITICAL if dead else None,
         impact=ImpactKind.NOBODY_CONNECTS if dead else None,
-        summary=(
-            f"The hosts file of this desktop fixes {fqdn_shown(context.target)} to {addresses} "
-            f"({file.path}, line {numbers}){where}; DNS is not asked."
-        ),
+        summary=f"The hosts file of this desktop fixes {fqdn_shown(context.target)} to {addresses} ({file.path}, "
+        f"line {numbers}){where}; DNS is not asked.",
         evidence=(file.id,),
         args={"addresses": addresses, "path": file.path, "lines": numbers, "fails": ", ".join(dead)},
         facts=Facts(fails=tuple(dead)),
@@ -330,10 +328,8 @@ def proxy_configured(context: RuleContext) -> Answers:
         elif one.pac_url is not None:
             yield Hit(
                 subject=this_desktop(context),
-                summary=(
-                    f"A PAC file ({one.pac_url}) decides whether {name} goes through a proxy; it was not "
-                    "evaluated, and the direct path was tested."
-                ),
+                summary=f"A PAC file ({one.pac_url}) decides whether {name} goes through a proxy; it was not "
+                "evaluated, and the direct path was tested.",
                 confidence=Confidence.LIKELY,
                 evidence=(one.id,),
                 args={"source": one.source, "pac_url": one.pac_url},

@@ -261,10 +261,8 @@ def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Ite
     kind = denied[0].record_type
     yield Hit(
         subject=Subject("resolver", server, *_address_and_port(server)),
-        summary=(
-            f"The resolver {server} says that {fqdn_shown(context.target)} does not exist (NXDOMAIN) when asked for "
-            f"{kind} records, though it gives {given[0]} records."
-        ),
+        summary=f"The resolver {server} says that {fqdn_shown(context.target)} does not exist (NXDOMAIN) when asked "
+        f"for {kind} records, though it gives {given[0]} records.",
         remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
         evidence=ids(denied),
         args={"server": server, "reason": "NXDOMAIN", "types": kind},
@@ -410,10 +408,8 @@ def dns_round_robin(context: RuleContext) -> Answers:
         subject=fqdn_subject(context),
         severity=Severity.WARNING if same else None,
         impact=ImpactKind.NOTHING_NOTICED if same else None,
-        summary=(
-            f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} "
-            f"from answer to answer: DNS round robin.{to_one}"
-        ),
+        summary=f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} from "
+        f"answer to answer: DNS round robin.{to_one}",
         evidence=ids(answers),
         args={"addresses": listed(addresses), "count": str(len(addresses)), "servers": servers},
     )
@@ -459,10 +455,8 @@ def several_addresses(context: RuleContext) -> Answers:
         )
         yield Hit(
             subject=fqdn_subject(context),
-            summary=(
-                f"{fqdn_shown(context.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
-                f"({listed(most.records)}){how_led}."
-            ),
+            summary=f"{fqdn_shown(context.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
+            f"({listed(most.records)}){how_led}.",
             evidence=ids(own),
             args={
                 "addresses": listed(most.records),
@@ -490,10 +484,8 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
         subject=fqdn_subject(context),
         owner=Owner.BALANCER if balanced else None,
         remedy=_SAME_ORDER if balanced else None,
-        summary=(
-            f"{fqdn_shown(context.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
-            f"({listed(ways[1])}), so that clients with both come to different members."
-        ),
+        summary=f"{fqdn_shown(context.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
+        f"({listed(ways[1])}), so that clients with both come to different members.",
         evidence=ids(own for _, _, answers in _families(context) for own in answers),
         args={
             "addresses": listed(led),
@@ -535,10 +527,8 @@ def answer_flips(context: RuleContext) -> Answers:
     servers = _changing_at(context, (Rotation.FLIPS,))
     yield Hit(
         subject=fqdn_subject(context),
-        summary=(
-            f"{servers} gives {fqdn_shown(context.target)} one address at a time, and not always the same one: "
-            f"{listed(addresses)}."
-        ),
+        summary=f"{servers} gives {fqdn_shown(context.target)} one address at a time, and not always the same one: "
+        f"{listed(addresses)}.",
         evidence=ids(answers),
         args={"addresses": listed(addresses), "servers": servers},
     )
@@ -675,10 +665,8 @@ def ttl_delays_failover(context: RuleContext) -> Answers:
         least = "" if full else "at least "
         yield Hit(
             subject=fqdn_subject(context),
-            summary=(
-                f"After a change of {fqdn_shown(context.target)} in DNS, clients may stay with a dead member for "
-                f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit)."
-            ),
+            summary=f"After a change of {fqdn_shown(context.target)} in DNS, clients may stay with a dead member for "
+            f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit).",
             evidence=ids(full or answers),
             args={"ttl_s": str(ttl_s), "limit_s": str(limit_s), "full": "yes" if full else "no"},
         )

@@ -157,16 +157,11 @@ def _mapped_addresses(context: RuleContext) -> dict[str, str]:
 def _mapped_hit(context: RuleContext, address: str, four: str) -> Hit:
     return Hit(
         subject=Subject("fqdn", context.target.fqdn, address),
-        summary=(
-            f"{fqdn_shown(context.target)} has the AAAA record ::ffff:{four}, which is the IPv4 "
-            f"address {four} written as IPv6 (IPv4-mapped) and does not belong in DNS: some "
-            "systems reach it over IPv4, others fail."
-        ),
-        remedy=(
-            f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use it. "
-            "For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
-            "that writes IPv4 addresses into AAAA records does so for other names, too."
-        ),
+        summary=f"{fqdn_shown(context.target)} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} "
+        "written as IPv6 (IPv4-mapped) and does not belong in DNS: some systems reach it over IPv4, others fail.",
+        remedy=f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use "
+        "it. For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
+        "that writes IPv4 addresses into AAAA records does so for other names, too.",
         evidence=_evidence(context, {address}),
         args={"addresses": address, "count": "1", "mapped": four},
     )
@@ -180,10 +175,8 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
         severity=Severity.CRITICAL if dead else None,
         impact=ImpactKind.NOBODY_CONNECTS if dead else None,
         remedy=_LEADS_ASTRAY if dead else None,
-        summary=(
-            f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
-            f"load balancer nor as a server{there}."
-        ),
+        summary=f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
+        f"load balancer nor as a server{there}.",
         evidence=_evidence(context, set(addresses)),
         args={
             "addresses": listed(addresses),
@@ -373,10 +366,8 @@ def system_differs(context: RuleContext) -> Answers:
             subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop", strange[0]),
             severity=Severity.CRITICAL if dead else None,
             impact=ImpactKind.NOBODY_CONNECTS if dead else None,
-            summary=(
-                f"This desktop uses {listed(strange)} for {fqdn_shown(context.target)}, "
-                f"which no name server gave (DNS: {listed(sorted(by_dns))}){there}."
-            ),
+            summary=f"This desktop uses {listed(strange)} for {fqdn_shown(context.target)}, which no name server "
+            f"gave (DNS: {listed(sorted(by_dns))}){there}.",
             evidence=tuple(one.id for one in context.of(SystemResolution) if one.purpose == "fqdn"),
             args={"system": listed(strange), "dns": listed(sorted(by_dns)), "fails": ", ".join(dead)},
             facts=Facts(fails=tuple(dead)),

@@ -444,10 +444,8 @@ def flaky(context: RuleContext) -> Answers:
             subject=place_subject(place, context.target),
             owner=Owner.SERVER if flaps else None,
             remedy=FLAPPING if flaps else None,
-            summary=(
-                f"{len(lost)} of {len(attempts)} connections to "
-                f"{place_name(place, context.target)} could not be made{rhythm(context, place.address)}."
-            ),
+            summary=f"{len(lost)} of {len(attempts)} connections to {place_name(place, context.target)} could not be "
+            f"made{rhythm(context, place.address)}.",
             evidence=tuple(each.id for each in lost[:8]),
             args={"failed": str(len(lost)), "tried": str(len(attempts)), "silent": str(silent)},
             facts=Facts(unanswered=silent),
@@ -479,10 +477,8 @@ def management_exposed(context: RuleContext) -> Answers:
         names = (owner.client_of or owner.replication_of) if owner is not None else ()
         yield Hit(
             subject=Subject("service", names[0] if names else probe.address, probe.address, probe.port),
-            summary=(
-                f"The {MANAGEMENT[probe.port]} port {probe.port} of {names[0] if names else probe.address} "
-                "answers from this desktop."
-            ),
+            summary=f"The {MANAGEMENT[probe.port]} port {probe.port} of {names[0] if names else probe.address} "
+            "answers from this desktop.",
             evidence=(probe.id,),
             args={"port": str(probe.port), "address": probe.address},
         )

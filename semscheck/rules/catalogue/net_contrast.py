@@ -208,8 +208,7 @@ def _told_to_slow_down(context: RuleContext) -> Answers:
         yield Hit(
             subject=Subject("address", address, address, own[0].port),
             summary=f"{address} answered {len(limited)} of {len(own)} requests of this check with status 429 (Too "
-            f"Many "
-            "Requests): a limit on requests, which users who make fewer do not meet.",
+            "Many Requests): a limit on requests, which users who make fewer do not meet.",
             confidence=Confidence.CERTAIN,
             evidence=tuple(s.id for s in limited[:8]),
             args={"how": "429", "worked": str(len(own) - len(limited)), "fails": address, "works": ""},
@@ -295,11 +294,7 @@ _LOOK_AT = {
     seen_by="After a failed handshake for which our own library named no reason, up to five others were made side by "
     "side: with TLS 1.2 alone, without ALPN, without a server name, with a small ClientHello, and with TLS 1.2 and "
     "an RSA certificate. Where all of them work, it was a passing trouble and is not reported.",
-    references=(
-        refs.RFC_7685,
-        refs.RFC_7301,
-        refs.RFC_6066,
-    ),
+    references=(refs.RFC_7685, refs.RFC_7301, refs.RFC_6066),
     title="Some first TLS messages are refused",
     impact=ImpactKind.SOME_CLIENTS_CANNOT,
 )

@@ -144,10 +144,8 @@ def redirects_away(context: RuleContext) -> Answers:
             said.add((away.how, away.host))
             yield Hit(
                 subject=place_subject(place, context.target),
-                summary=(
-                    f"{sentence_start(place_name(place, context.target))} redirects browsers to {away.where}: "
-                    f"{_TO[away.how]}."
-                ),
+                summary=f"{sentence_start(place_name(place, context.target))} redirects browsers to {away.where}: "
+                f"{_TO[away.how]}.",
                 # A server that is told "http" sends there again, or serves without encryption: neither is of use.
                 severity=by_subject(place) if away.how in ("http", "loop") else None,
                 owner=Owner.BALANCER if away.how == "loop" and not place.client_of else None,
@@ -199,10 +197,8 @@ def maintenance_page(context: RuleContext) -> Answers:
         yield Hit(
             subject=place_subject(place, context.target),
             owner=Owner.BALANCER if serving and place.balancer else None,
-            summary=(
-                f"{sentence_start(place_name(place, context.target))} {shown}"
-                f"{f', {but}' if members else ''}: nobody can work."
-            ),
+            summary=f"{sentence_start(place_name(place, context.target))} {shown}{f', {but}' if members else ''}: "
+            "nobody can work.",
             evidence=(page.id,),
             args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
         )
@@ -242,10 +238,8 @@ def firewall_page(context: RuleContext) -> Answers:
     more = f" and {others} more address{'es' if others > 1 else ''}" if others else ""
     yield Hit(
         subject=place_subject(place, context.target),
-        summary=(
-            f"A firewall's page (“{(page.title or '').strip()[:80]}”) answers at {place_name(place, context.target)}"
-            f"{more}: it rejects this check, and perhaps clients."
-        ),
+        summary=f"A firewall's page (“{(page.title or '').strip()[:80]}”) answers at "
+        f"{place_name(place, context.target)}{more}: it rejects this check, and perhaps clients.",
         evidence=tuple(each.id for _, each in found[:8]),
         args={"title": page.title or "", "fails": ", ".join(place.address for place, _ in found)},
         facts=Facts(fails=tuple(place.address for place, _ in found)),
@@ -287,10 +281,8 @@ def client_certificate_demanded(context: RuleContext) -> Answers:
             continue
         yield Hit(
             subject=place_subject(place, context.target),
-            summary=(
-                f"{sentence_start(place_name(place, context.target))} demands a client certificate and turns clients "
-                f"without one away ({how})."
-            ),
+            summary=f"{sentence_start(place_name(place, context.target))} demands a client certificate and turns "
+            f"clients without one away ({how}).",
             severity=by_subject(place),
             confidence=None if "certificate" in how else Confidence.LIKELY,
             evidence=(asking.id, *(e.id for e in exchanges(context, place)[:1])),
@@ -350,10 +342,8 @@ def persistence_cookie_path(context: RuleContext) -> Answers:
                 continue
             yield Hit(
                 subject=Subject("address", context.target.fqdn, path.address, path.port),
-                summary=(
-                    f"The load balancer's cookie {name} has Path={limit}: it keeps requests below {limit} on their "
-                    f"server, and not those of the desktop clients ({CLIENT_PATH})."
-                ),
+                summary=f"The load balancer's cookie {name} has Path={limit}: it keeps requests below {limit} on "
+                f"their server, and not those of the desktop clients ({CLIENT_PATH}).",
                 evidence=(one.id,),
                 args={"cookie": name, "path": limit},
             )
@@ -424,10 +414,8 @@ def captive_portal(context: RuleContext) -> Answers:
     elif nobody is not None and given & set(nobody.records):
         yield Hit(
             subject=fqdn_subject(context),
-            summary=(
-                f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that cannot "
-                f"exist, and {fqdn_shown(context.target)} too: a captive portal, or hijacked DNS."
-            ),
+            summary=f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that "
+            f"cannot exist, and {fqdn_shown(context.target)} too: a captive portal, or hijacked DNS.",
             confidence=Confidence.CERTAIN,
             evidence=(nobody.id, *ids(asked)),
             args={"address": listed(nobody.records)},
@@ -435,10 +423,9 @@ def captive_portal(context: RuleContext) -> Answers:
     elif len(names) > 1 and len(given) == 1 and own and not given & own:
         yield Hit(
             subject=fqdn_subject(context),
-            summary=(
-                f"Every name leads to {listed(given)}, which is none of the servers: {fqdn_shown(context.target)} "
-                f"and {listed(sorted(names - {context.target.fqdn}))} alike: a captive portal, or hijacked DNS."
-            ),
+            summary=f"Every name leads to {listed(given)}, which is none of the servers: "
+            f"{fqdn_shown(context.target)} and {listed(sorted(names - {context.target.fqdn}))} alike: a captive "
+            "portal, or hijacked DNS.",
             evidence=ids(asked),
             args={"address": listed(given), "names": ", ".join(sorted(names))},
         )

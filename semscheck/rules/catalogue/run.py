@@ -110,10 +110,8 @@ def no_network(context: RuleContext) -> Answers:
         return
     yield Hit(
         subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
-        summary=(
-            f"Nothing answered ({_tried(len(asked), 'DNS query', 'DNS queries')}, "
-            f"{_tried(len(tried), 'connection', 'connections')} tried): this desktop seems to have no network."
-        ),
+        summary=f"Nothing answered ({_tried(len(asked), 'DNS query', 'DNS queries')}, "
+        f"{_tried(len(tried), 'connection', 'connections')} tried): this desktop seems to have no network.",
         evidence=tuple(o.id for o in (*asked[:3], *tried[:3])),
         args={"questions": str(len(asked)), "connections": str(len(tried))},
     )

@@ -433,10 +433,7 @@ def _about_certificate(shake: Handshake) -> bool:
     remedy="Enable TLS 1.2 beside TLS 1.3 on the server, or on the load balancer if TLS ends there, until no such "
     "client is left.",
     seen_by="A handshake that offers TLS 1.2 alone is refused, one that offers TLS 1.3 succeeds.",
-    references=(
-        refs.WINDOWS_VERSIONS,
-        refs.RFC_9325,
-    ),
+    references=(refs.WINDOWS_VERSIONS, refs.RFC_9325),
 )
 def newest_protocol_only(context: RuleContext) -> Answers:
     yield from _for_clients(context, "tls-1.3-only")
@@ -457,10 +454,7 @@ def newest_protocol_only(context: RuleContext) -> Answers:
     "2. Or enable TLS 1.3 there, which has no renegotiation.",
     seen_by="OpenSSL 3, which this program uses, refused the handshake for this reason, and it succeeded where that "
     "was allowed.",
-    references=(
-        refs.RFC_5746,
-        refs.OPENSSL_3,
-    ),
+    references=(refs.RFC_5746, refs.OPENSSL_3),
 )
 def insecure_renegotiation(context: RuleContext) -> Answers:
     yield from _for_clients(context, "insecure-renegotiation")

@@ -46,11 +46,9 @@ def long_outage(context: RuleContext) -> Answers:
                 subject=Subject("fqdn", context.target.fqdn),
                 owner=Owner.DNS if context.target.failover is Failover.DNS else None,
                 impact=ImpactKind.NOBODY_CONNECTS if outage.failed == outage.ticks else ImpactKind.SOME_FAIL,
-                summary=(
-                    f"From {outage.began:%H:%M:%S} UTC {_share(outage)} failed for {seconds(outage.length_s)}"
-                    f"{'' if outage.ended else ' until the watch ended'} ({_cause(outage)}); "
-                    f"{limit_s:g} s are allowed."
-                ),
+                summary=f"From {outage.began:%H:%M:%S} UTC {_share(outage)} failed for "
+                f"{seconds(outage.length_s)}{'' if outage.ended else ' until the watch ended'} ({_cause(outage)}); "
+                f"{limit_s:g} s are allowed.",
                 evidence=outage.evidence,
                 args={"length_s": f"{outage.length_s:g}", "allowed_s": f"{limit_s:g}"},
             )
