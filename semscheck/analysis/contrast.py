@@ -234,7 +234,7 @@ def family(rows: Table) -> Iterator[Contrast]:
 
 def _serving_members(rows: Table, like: str) -> list[str]:
     """Client interfaces of the same family that are asked directly, besides the FQDN's address, and serve."""
-    direct = (p for p in rows.places if p.client_of and not p.fqdn and p.reach is Reach.SERVES)
+    direct = (p for p in rows.places if p.stands_by and p.serves)
     return [place.address for place in direct if (":" in place.address) is (":" in like)]
 
 
@@ -269,7 +269,7 @@ def member(rows: Table) -> Iterator[Contrast]:
 
 def members(rows: Table) -> Iterator[Contrast]:
     """No interface of this kind of any member answers, and the FQDN's own address serves: the usual layout."""
-    serving = [p.address for p in rows.places if p.fqdn and p.reach in (Reach.SERVES, Reach.NO_HTTP)]
+    serving = [p.address for p in rows.places if p.fqdn and p.answers]
     for role, kind in (("client_of", "client"), ("replication_of", "replication")):
         own = [p.address for p in rows.places if getattr(p, role) and not p.fqdn and not p.balancer]
         if serving and own and all(rows.is_unreached(address) for address in own):

@@ -262,7 +262,7 @@ def reach_words(place: EndpointStatus) -> str:
 
 def works(place: EndpointStatus) -> bool:
     """A client gets what it came for; an interface where HTTP was not asked for counts by its TLS."""
-    return place.reach is Reach.SERVES or (place.reach is Reach.NO_HTTP and place.failure_cause is None)
+    return place.serves or (place.reach is Reach.NO_HTTP and place.failure_cause is None)
 
 
 def _reach(before: EndpointStatus, after: EndpointStatus) -> Iterator[Change]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
+from semscheck.model.analysis import BalancingPath, EndpointStatus
 from semscheck.model.comparison import Gathering, Side, SidePath
 from semscheck.model.findings import Finding, Role, State
 from semscheck.model.observations import Certificate, Crash, Cut
@@ -50,11 +50,7 @@ class Seat:
 
     @property
     def places(self) -> Mapping[tuple[str, int], EndpointStatus]:
-        return {
-            (place.address, place.port): place
-            for place in self.report.analysis.places
-            if place.reach is not Reach.NOT_TRIED
-        }
+        return {(place.address, place.port): place for place in self.report.analysis.places if place.tried}
 
     @property
     def certificates(self) -> Mapping[str, Certificate]:

@@ -147,6 +147,30 @@ class EndpointStatus:
     evidence: tuple[Words, ...] = ()
 
     @property
+    def tried(self) -> bool:
+        return self.reach is not Reach.NOT_TRIED
+
+    @property
+    def serves(self) -> bool:
+        """It answers a request over HTTPS."""
+        return self.reach is Reach.SERVES
+
+    @property
+    def answers(self) -> bool:
+        """A client gets through the TLS handshake at least."""
+        return self.reach in (Reach.SERVES, Reach.NO_HTTP)
+
+    @property
+    def in_front(self) -> bool:
+        """A load balancer's address that is no server's own."""
+        return self.balancer and not self.client_of
+
+    @property
+    def stands_by(self) -> bool:
+        """A server's client interface to which the FQDN does not lead."""
+        return bool(self.client_of) and not self.fqdn
+
+    @property
     def serves_clients(self) -> bool:
         """What the catalogue calls "what serves clients": FQDN addresses, balancers, client interfaces."""
         return self.fqdn or self.balancer or bool(self.client_of)

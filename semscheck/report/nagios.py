@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from semscheck.model.analysis import BalancingPath, EndpointStatus, Reach
+from semscheck.model.analysis import BalancingPath, EndpointStatus
 from semscheck.model.findings import Status
 from semscheck.model.observations import Certificate
 from semscheck.model.report import Report
@@ -160,9 +160,9 @@ def _members(report: Report) -> Perfdata:
     """Members of which a client interface serves; fewer than all of them is a warning (CLU002)."""
     tried: dict[str, bool] = {}
     for place in report.analysis.places:
-        if place.reach is not Reach.NOT_TRIED:
+        if place.tried:
             for name in place.client_of:
-                tried[name] = tried.get(name, False) or place.reach is Reach.SERVES
+                tried[name] = tried.get(name, False) or place.serves
     total = len(report.target.members)
     return Perfdata(
         label="members_serving",

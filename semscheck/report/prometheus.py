@@ -179,12 +179,12 @@ def _at(place: EndpointStatus | BalancingPath) -> tuple[str, str]:
 
 
 def _tried(report: Report) -> list[EndpointStatus]:
-    return [place for place in report.analysis.places if place.reach is not Reach.NOT_TRIED]
+    return [place for place in report.analysis.places if place.tried]
 
 
 def _interface_serves(report: Report) -> Measured:
     return [
-        (place.reach is Reach.SERVES, (name, interface, *_at(place)))
+        (place.serves, (name, interface, *_at(place)))
         for place in _tried(report)
         for interface, names in (("client", place.client_of), ("replication", place.replication_of))
         for name in names

@@ -95,6 +95,43 @@ class RuleContext:
     def replication_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.replication_of)
 
+    @property
+    def fqdn(self) -> str:
+        """The clients' name as people write it."""
+        return self.target.fqdn_shown or self.target.fqdn
+
+    @property
+    def fqdn_subject(self) -> Subject:
+        return Subject("fqdn", self.target.fqdn)
+
+    def desktop(self, address: str | None = None) -> Subject:
+        """This desktop; address: the one of the servers' that it gets wrong."""
+        return Subject("desktop", self.snapshot.run.vantage.host or "this desktop", address)
+
+    def name_of(self, place: EndpointStatus) -> str:
+        """What a place is called in a sentence: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
+        target, where = self.target, host_and_port(place.address, place.port)
+        if place.client_of:
+            return f"{' and '.join(place.client_of)} Interface 2 ({where})"
+        if place.replication_of and not place.balancer:
+            return f"{' and '.join(place.replication_of)} Interface 1 ({where})"
+        # Where the profile names balancers, an address that is none of them is a stranger's.
+        named = place.address in target.balancers or (target.members and not target.balancers)
+        if place.balancer and named:
+            return f"the load balancer address {where}"
+        if place.balancer and target.fqdn_is_address:
+            return f"the address {where}"  # with no member known, nothing says that it is a balancer's
+        return f"{self.fqdn} ({where})"
+
+    def subject_of(self, place: EndpointStatus) -> Subject:
+        """The subject of a finding about a place: a member's interface, else an address."""
+        names = place.client_of or place.replication_of
+        if names and not place.in_front:
+            return Subject("member", names[0], place.address, place.port)
+        return Subject(
+            "address", self.target.fqdn if place.fqdn else place.address, place.address, place.port
+        )
+
     def separated(self, by: Separation, address: str | None = None) -> tuple[Contrast, ...]:
         """What this property separates; with an address, only where that is among what fails."""
         found = (each for each in self.analysis.contrasts if each.separates is by)
@@ -103,14 +140,14 @@ class RuleContext:
     @property
     def all_down(self) -> bool:
         """No member that was asked directly serves, and at least one of them refused, which is an answer."""
-        asked = [place for place in self.places if place.client_of and not place.fqdn]
+        asked = [place for place in self.places if place.stands_by]
         down = [place for place in asked if place.reach in (Reach.NO_CONNECTION, Reach.NO_TLS)]
         return bool(asked) and down == asked and any(place.failure_cause == Cause.REFUSED for place in down)
 
     @property
     def fqdn_serves(self) -> bool:
         """A client that uses the FQDN reaches something that answers at least the TLS handshake."""
-        return any(place.reach in (Reach.SERVES, Reach.NO_HTTP) for place in self.fqdn_places)
+        return any(place.answers for place in self.fqdn_places)
 
 
 def and_behind(context: RuleContext, place: EndpointStatus) -> str:
@@ -133,22 +170,6 @@ def by_subject(place: EndpointStatus) -> Severity:
     return Severity.INFO
 
 
-def place_name(place: EndpointStatus, target: Target) -> str:
-    """What a place is called in a sentence: "sems1.example.com Interface 2 (192.0.2.11:443)"."""
-    where = host_and_port(place.address, place.port)
-    if place.client_of:
-        return f"{' and '.join(place.client_of)} Interface 2 ({where})"
-    if place.replication_of and not place.balancer:
-        return f"{' and '.join(place.replication_of)} Interface 1 ({where})"
-    # Where the profile names balancers, an address that is none of them is a stranger's.
-    named = place.address in target.balancers or (target.members and not target.balancers)
-    if place.balancer and named:
-        return f"the load balancer address {where}"
-    if place.balancer and target.fqdn_is_address:
-        return f"the address {where}"  # with no member known, nothing says that it is a balancer's
-    return f"{target.fqdn_shown or target.fqdn} ({where})"
-
-
 def listed(words: Iterable[str], at_most: int = 5) -> str:
     """Words as in a sentence, each once; what is over `at_most` is counted: "a, b and 3 more"."""
     every = list(dict.fromkeys(words))
@@ -160,11 +181,3 @@ def listed(words: Iterable[str], at_most: int = 5) -> str:
 def sentence_start(text: str) -> str:
     """ "the load balancer address" begins a sentence with a capital; a host's name is left as it is."""
     return f"T{text[1:]}" if text.startswith("the ") else text
-
-
-def place_subject(place: EndpointStatus, target: Target) -> Subject:
-    """The subject of a finding about a place: a member's interface, else an address."""
-    names = place.client_of or place.replication_of
-    if names and not (place.balancer and not place.client_of):
-        return Subject("member", names[0], place.address, place.port)
-    return Subject("address", target.fqdn if place.fqdn else place.address, place.address, place.port)

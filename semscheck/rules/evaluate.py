@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from semscheck.model.analysis import Analysis, Reach
+from semscheck.model.analysis import Analysis
 from semscheck.model.findings import (
     EXIT_CODES,
     Finding,
@@ -154,7 +154,7 @@ def _unmeasured(context: RuleContext, rules: tuple[Rule, ...], answers: list[_An
     if not missing:
         return []
     because = "; ".join([*dict.fromkeys(why for why in missing.values() if why)][:REASONS])
-    name = context.target.fqdn_shown or context.target.fqdn
+    name = context.fqdn
     return [
         Hit(
             subject=Subject("run", context.target.fqdn),
@@ -171,7 +171,7 @@ def _uncertified(context: RuleContext) -> dict[str, str]:
     """
     shakes = context.of(Handshake)
     for place in context.fqdn_places:
-        if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
+        if not place.answers:
             continue
         where = f"at {place.address}"
         if context.certificate(place.certificate) is None:

@@ -98,7 +98,7 @@ def felt(context: RuleContext, finding: Finding) -> ImpactKind | None:
 def _takes_out(context: RuleContext, places: Sequence[EndpointStatus]) -> bool:
     """Is a server left with no client interface that serves and is not among these?"""
     names = {name for place in places for name in place.client_of}
-    left = (p for p in context.places if p.reach is Reach.SERVES and p not in places)
+    left = (p for p in context.places if p.serves and p not in places)
     return bool(names - {name for place in left for name in place.client_of})
 
 
@@ -134,10 +134,10 @@ def _places(context: RuleContext, finding: Finding) -> tuple[EndpointStatus, ...
 
 def _used(context: RuleContext) -> tuple[EndpointStatus, ...]:
     """The FQDN's addresses that clients end up with: from dead IPv6 they fall back to IPv4 (RFC 8305)."""
-    tried = tuple(place for place in context.fqdn_places if place.reach is not Reach.NOT_TRIED)
-    if not any(":" not in place.address and place.reach is Reach.SERVES for place in tried):
+    tried = tuple(place for place in context.fqdn_places if place.tried)
+    if not any(":" not in place.address and place.serves for place in tried):
         return tried
-    return tuple(place for place in tried if ":" not in place.address or place.reach is Reach.SERVES)
+    return tuple(place for place in tried if ":" not in place.address or place.serves)
 
 
 # --- connections that fail -----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def _tally(context: RuleContext, place: EndpointStatus, bad: set[str], other_sit
     failed = sum(_fails(sample) or sample.certificate in bad for sample in fresh)
     if other_site or not fresh or (place.reach is Reach.NO_HTTP and failed == 0):
         first = place.certificate in bad
-        down = other_site or first or place.reach is not Reach.SERVES
+        down = other_site or first or not place.serves
         return _Tally(int(down), 1, int(first))
     return _Tally(failed, len(fresh), refused)
 

@@ -6,7 +6,7 @@ are asked directly, is not for the members' administrator to mend first.
 
 from __future__ import annotations
 
-from semscheck.model.analysis import EndpointStatus, Reach, Separation, Termination
+from semscheck.model.analysis import EndpointStatus, Separation, Termination
 from semscheck.model.findings import Card, InFront, Owner
 from semscheck.rules.context import RuleContext
 from semscheck.rules.remedies import INSTALL, for_name, say, steps, vendor_words
@@ -60,7 +60,7 @@ def _place(hit: Hit, context: RuleContext) -> EndpointStatus | None:
 
 
 def _members_serve(context: RuleContext) -> bool:
-    return any(p.client_of and not p.fqdn and p.reach is Reach.SERVES for p in context.places)
+    return any(p.stands_by and p.serves for p in context.places)
 
 
 def _termination(place: EndpointStatus, context: RuleContext) -> Termination:

@@ -16,7 +16,6 @@ from semscheck.model.findings import Finding, ImpactKind, Owner, Role, Status, r
 from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
 from semscheck.model.target import DEFAULT_PORT, Severity
-from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.watch import as_promised, watched
 from semscheck.rules.causes import RANK
 from semscheck.rules.context import RuleContext, listed
@@ -163,7 +162,7 @@ def _unseen(context: RuleContext) -> str:
 
 def _healthy(context: RuleContext, findings: tuple[Finding, ...]) -> str:
     """For a run in which nothing is worse than worth knowing; what decides that was measured (see `evaluate`)."""
-    name = fqdn_shown(context.target)
+    name = context.fqdn
     lowered = sorted({finding.code for finding in findings if finding.code in context.target.severities})
     if lowered:
         return f"{name} answers; the profile counts {', '.join(lowered)} as information only."
@@ -189,7 +188,7 @@ def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
     one = names.pop() if len(names) == 1 else None
     sampled = {path.address for path in paths}
     left_out = {place.address for place in context.fqdn_places} - sampled
-    name = fqdn_shown(context.target)
+    name = context.fqdn
     if one is None and len(sampled) > 1:
         tested = " that was tested" if left_out else ""
         return f"one server answered at each address of {name}{tested}. {ONE_DESKTOP}"

@@ -299,9 +299,9 @@ def _inside(title: str) -> str:
 
 def reach_words(place: EndpointStatus) -> str:
     """How far a client gets there: "serves, 12 ms" (to connect), "connection refused", "not tested"."""
-    if place.reach is Reach.SERVES:
+    if place.serves:
         return "serves" if place.connect_s is None else f"serves, {words.duration(place.connect_s)}"
-    if place.reach is Reach.NOT_TRIED:
+    if not place.tried:
         return words.REACH[place.reach]
     if place.failure_cause is None:
         return "TLS works" if place.reach is Reach.NO_HTTP else words.REACH[place.reach]
@@ -311,9 +311,9 @@ def reach_words(place: EndpointStatus) -> str:
 
 def _reach_mark(place: EndpointStatus) -> Mark:
     """The catalogue's "by subject": critical where the FQDN leads, warning at another client interface."""
-    if place.reach is Reach.NOT_TRIED:
+    if not place.tried:
         return Mark.NOT_TESTED
-    if place.reach is Reach.SERVES or (place.reach is Reach.NO_HTTP and place.failure_cause is None):
+    if place.serves or (place.reach is Reach.NO_HTTP and place.failure_cause is None):
         return Mark.OK
     if place.fqdn:
         return Mark.CRITICAL
@@ -344,7 +344,7 @@ def _break(analysis: Analysis, stages: Sequence[Stage]) -> tuple[str | None, str
             return "resolvers", "no name server gives an answer"
         return "name", "the name leads to no address"
     led_to = [place for place in analysis.places if place.fqdn]
-    tested = [place for place in led_to if place.reach is not Reach.NOT_TRIED]
+    tested = [place for place in led_to if place.tried]
     if tested and len(tested) == len(led_to) and not any(_reach_mark(place) is Mark.OK for place in tested):
         return front.kind, reach_words(tested[0])
     return None, None
@@ -743,9 +743,7 @@ def certificate_grid(
     fronts = [
         place
         for place in analysis.places
-        if _front_role(place) != "member"
-        and (place.fqdn or place.balancer)
-        and place.reach is not Reach.NOT_TRIED
+        if _front_role(place) != "member" and (place.fqdn or place.balancer) and place.tried
     ]
     rows = [
         GridRow("front", _front_name(place, only=len(fronts) == 1), (drawer.cell(place),)) for place in fronts

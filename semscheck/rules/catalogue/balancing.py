@@ -8,7 +8,7 @@ from functools import wraps
 from math import comb
 from typing import Any
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Reach, Separation, Termination
+from semscheck.model.analysis import BalancingPath, Method, Persistence, Separation, Termination
 from semscheck.model.findings import Confidence, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
@@ -56,7 +56,7 @@ def _subject(context: RuleContext, path: BalancingPath) -> Subject:
 
 
 def _name(context: RuleContext) -> str:
-    return context.target.fqdn_shown or context.target.fqdn
+    return context.fqdn
 
 
 def _where(context: RuleContext, path: BalancingPath) -> str:
@@ -792,9 +792,7 @@ def sites_differ(context: RuleContext) -> Answers:
 @_each_path
 def not_in_pool(context: RuleContext, path: BalancingPath) -> Answers:
     """A serving member that an even balancer never used."""
-    serving = {
-        name for place in context.client_places if place.reach is Reach.SERVES for name in place.client_of
-    }
+    serving = {name for place in context.client_places if place.serves for name in place.client_of}
     unsettled = _unsettled(path)
     if path.method is Method.UNKNOWN and unsettled is not None:
         yield unsettled

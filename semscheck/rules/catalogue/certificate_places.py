@@ -10,7 +10,7 @@ from semscheck.model.names import (
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.certificates import AT_MOST_WARNING, covering, fails_name, names_of, shown
+from semscheck.rules.catalogue.certificates import AT_MOST_WARNING, covering, fails_name, names_of
 from semscheck.rules.catalogue.presented import (
     Presented,
     at,
@@ -189,9 +189,9 @@ def interfaces_swapped(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"{sentence_start(at(one, context))} presents {owner}'s own certificate, not one for {shown(context)}.",
+            f"{sentence_start(at(one, context))} presents {owner}'s own certificate, not one for {context.fqdn}.",
             {"members": owner, "expected": context.target.fqdn},
-            remedy=_POOL if all(place.balancer and not place.client_of for place in one.places) else None,
+            remedy=_POOL if all(place.in_front for place in one.places) else None,
         )
     yield from unseen(context, found)
 
@@ -230,7 +230,7 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
     references=(refs.KB_156803,),
 )
 def balancer_differs(context: RuleContext) -> Answers:
-    balancers = tuple(place for place in context.places if place.balancer and not place.client_of)
+    balancers = tuple(place for place in context.places if place.in_front)
     members = tuple(place for place in context.places if place.client_of)
     compared = presented(context, members)
     on_members = {one.certificate.fingerprint for one in (*compared, *at_interfaces_1(context))}

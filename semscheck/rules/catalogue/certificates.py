@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from semscheck.model.analysis import EndpointStatus, Reach
+from semscheck.model.analysis import EndpointStatus
 from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Role, Subject
 from semscheck.model.names import (
     is_wildcard,
@@ -64,7 +64,7 @@ from semscheck.rules.catalogue.presented import (
     unseen,
     where,
 )
-from semscheck.rules.context import RuleContext, listed, place_name, sentence_start
+from semscheck.rules.context import RuleContext, listed, sentence_start
 from semscheck.rules.remedies import INSTALL, steps
 from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
@@ -78,10 +78,6 @@ WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 
 
 # --- what the rules share ----------------------------------------------------------------------------------
-
-
-def shown(context: RuleContext) -> str:
-    return context.target.fqdn_shown or context.target.fqdn
 
 
 def covering(certificate: Certificate, name: str) -> tuple[str, ...]:
@@ -175,12 +171,12 @@ def name_mismatch(context: RuleContext) -> Answers:
 def _mismatch(one: Presented, context: RuleContext) -> Hit:
     stranger = _stranger(one, context)
     others = (place for place in context.fqdn_places if place not in one.places)
-    again = stranger is not None and any(place.reach is Reach.SERVES for place in others)
+    again = stranger is not None and any(place.serves for place in others)
     return certificate_hit(
         one,
         context,
         f"The certificate at {at(one, context)} is for {names_of(one.certificate)}, "
-        f"not for {shown(context)}{_spoiled(one.certificate, context)}.",
+        f"not for {context.fqdn}{_spoiled(one.certificate, context)}.",
         {"expected": context.target.fqdn},
         owner=Owner.DNS if again else None,
         remedy=_find_out(stranger, again) if stranger else _from_another(one, context),
@@ -224,7 +220,7 @@ def _from_another(one: Presented, context: RuleContext) -> str | None:
     )
     for other in good:
         return steps(
-            f"Install here, too, the certificate that {place_name(other.places[0], context.target)} presents"
+            f"Install here, too, the certificate that {context.name_of(other.places[0])} presents"
             + (f" (valid until {day(other.certificate.not_after)})." if other.certificate.not_after else "."),
             "Renew it before it expires, on every server: it is not replicated.",
         )
@@ -289,7 +285,7 @@ def common_name_differs(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"The certificate at {at(one, context)} {has}; {shown(context)} is only among its alternative names.",
+            f"The certificate at {at(one, context)} {has}; {context.fqdn} is only among its alternative names.",
             {"expected": fqdn},
         )
     yield from unseen(context, found)
@@ -326,7 +322,7 @@ def no_alternative_name(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"The certificate at {at(one, context)} names {shown(context)} in the Common Name "
+            f"The certificate at {at(one, context)} names {context.fqdn} in the Common Name "
             f"only and has {lacks}: browsers refuse it, Encryption Desktop does not{_spoiled(names, context)}.",
             {"expected": fqdn},
         )
@@ -601,7 +597,7 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
             "same_key": "yes" if same_key else "no",
             "where": "; ".join(
                 f"{one.certificate.fingerprint[:16]}: "
-                + ", ".join(place_name(place, context.target) for place in one.places)
+                + ", ".join(context.name_of(place) for place in one.places)
                 for one in found
             ),
         },
@@ -934,7 +930,7 @@ def wildcard(context: RuleContext) -> Answers:
         yield certificate_hit(
             one,
             context,
-            f"At {at(one, context)}, {shown(context)} is covered by the wildcard {names[0]} only.",
+            f"At {at(one, context)}, {context.fqdn} is covered by the wildcard {names[0]} only.",
             {"wildcard": names[0]},
         )
     yield from unseen(context, found)

@@ -15,8 +15,6 @@ from semscheck.rules.context import (
     BY_SUBJECT,
     RuleContext,
     by_subject,
-    place_name,
-    place_subject,
     sentence_start,
 )
 from semscheck.rules.rule import Answers, Hit, NotObserved, card
@@ -75,8 +73,8 @@ def manual_failover(context: RuleContext) -> Answers:
     ttl = context.analysis.dns.authority_ttl_s or context.analysis.dns.max_ttl_s
     at_least = f", which takes clients up to {ttl} s to notice" if ttl is not None else ""
     yield Hit(
-        subject=place_subject(direct[0], context.target),
-        summary=f"{context.target.fqdn_shown or context.target.fqdn} leads to {name} itself, with no load balancer: "
+        subject=context.subject_of(direct[0]),
+        summary=f"{context.fqdn} leads to {name} itself, with no load balancer: "
         f"failover is a change of the DNS record{at_least}.",
         evidence=direct[0].evidence[:3],
         args={"member": name, "ttl_s": "" if ttl is None else str(ttl)},
@@ -84,7 +82,7 @@ def manual_failover(context: RuleContext) -> Answers:
 
 
 def _serves(place: EndpointStatus) -> bool:
-    return place.reach in (Reach.SERVES, Reach.NO_HTTP) and (place.status or 0) < 500
+    return place.answers and (place.status or 0) < 500
 
 
 @card(
@@ -104,11 +102,11 @@ def _serves(place: EndpointStatus) -> bool:
 def redundancy_lost(context: RuleContext) -> Answers:
     """A standby that would not take over."""
     client = [place for place in context.places if place.client_of]
-    tried = [place for place in client if place.reach is not Reach.NOT_TRIED]
+    tried = [place for place in client if place.tried]
     if not tried:
         yield NotObserved("no member's client interface was asked")
         return
-    serving = [place for place in tried if _serves(place) and place.reach is Reach.SERVES]
+    serving = [place for place in tried if _serves(place) and place.serves]
     if not serving:
         yield NotObserved("no member's client interface serves")
         return
@@ -202,26 +200,22 @@ def versions_differ(context: RuleContext) -> Answers:
 )
 def service_down(context: RuleContext) -> Answers:
     """Nothing serves behind the FQDN."""
-    tried = [place for place in context.fqdn_places if place.reach is not Reach.NOT_TRIED]
+    tried = [place for place in context.fqdn_places if place.tried]
     if not tried:
         yield NotObserved(
             "the FQDN has no address" if not context.fqdn_places else "no address was tried to the end"
         )
         return
-    if any(place.reach is Reach.SERVES for place in tried):
+    if any(place.serves for place in tried):
         return
     first = tried[0]
     where = ", ".join(place.address for place in tried[:4])
-    up = [
-        place
-        for place in context.places
-        if place.client_of and not place.fqdn and place.reach is Reach.SERVES
-    ]
+    up = [place for place in context.places if place.stands_by and place.serves]
     names = ", ".join(sorted({name for place in up for name in place.client_of}))
     although = f", although {names} would serve when asked directly" if names else ""
     yield Hit(
         subject=Subject("fqdn", context.target.fqdn, first.address, first.port),
-        summary=f"Nothing serves clients at {context.target.fqdn_shown or context.target.fqdn} ({where}){although}.",
+        summary=f"Nothing serves clients at {context.fqdn} ({where}){although}.",
         evidence=tuple(each for place in tried for each in place.evidence[:3])[:12],
         args={"addresses": where, "serving": names},
     )
@@ -281,14 +275,14 @@ def _serves_product(seen: tuple[Exchange, ...]) -> bool:
 
 def _strange(context: RuleContext, place: EndpointStatus, seen: tuple[Exchange, ...]) -> Hit:
     last = seen[-1]
-    name = sentence_start(place_name(place, context.target))
+    name = sentence_start(context.name_of(place))
     told = _STATUSES.get(last.status or 0)
-    direct = not place.client_of and any(p.client_of and p.reach is Reach.SERVES for p in context.places)
+    direct = not place.client_of and any(p.client_of and p.serves for p in context.places)
     though = (
         ", although the servers answer this desktop when they are asked directly" if direct and told else ""
     )
     return Hit(
-        subject=place_subject(place, context.target),
+        subject=context.subject_of(place),
         summary=f"{name} {told[0] if told else _what_it_shows(last)}{though}.",
         owner=Owner.BALANCER if told and not place.client_of else None,
         remedy=told[1] if told else _ERROR_PAGE if _is_error(last) else None,
@@ -395,8 +389,8 @@ def no_answer(context: RuleContext) -> Answers:
             "malformed": "answers with something that is not HTTP",
         }.get(seen[0].failure.cause.value, "gives no usable answer to HTTP")
         yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} completes TLS, but {how}.",
+            subject=context.subject_of(place),
+            summary=f"{sentence_start(context.name_of(place))} completes TLS, but {how}.",
             severity=by_subject(place),
             evidence=(seen[0].id,),
             args={"how": how, "address": place.address},
@@ -433,9 +427,9 @@ def slow_page(context: RuleContext) -> Answers:
     for place, took in quickest.items():
         if took > limit_s:
             yield Hit(
-                subject=place_subject(place, context.target),
+                subject=context.subject_of(place),
                 owner=Owner.BALANCER if place.balancer and quick_members else None,
-                summary=f"{sentence_start(place_name(place, context.target))} is slow: connecting is quick, and a "
+                summary=f"{sentence_start(context.name_of(place))} is slow: connecting is quick, and a "
                 f"page takes {took:.1f} s.",
                 evidence=tuple(e.id for e in exchanges(context, place)),
                 args={"quickest_s": f"{took:.3f}", "limit_s": f"{limit_s:g}"},

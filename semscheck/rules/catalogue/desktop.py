@@ -18,8 +18,6 @@ from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
-    fqdn_shown,
-    fqdn_subject,
     ids,
     resolver_answers,
     serve_nobody,
@@ -29,10 +27,6 @@ from semscheck.rules.remedies import steps
 from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
-
-
-def this_desktop(context: RuleContext, address: str | None = None) -> Subject:
-    return Subject("desktop", context.snapshot.run.vantage.host or "this desktop", address)
 
 
 _NEW_NAME = (
@@ -76,8 +70,8 @@ def bound_to_member(context: RuleContext) -> Answers:
         return
     how = f"is an alias of {member}," if alias else "is"
     yield Hit(
-        subject=fqdn_subject(context),
-        summary=f"{fqdn_shown(context.target)} {how} one server's own name: this client has no failover.",
+        subject=context.fqdn_subject,
+        summary=f"{context.fqdn} {how} one server's own name: this client has no failover.",
         evidence=ids(
             answer
             for answer in resolver_answers(context)
@@ -116,8 +110,8 @@ def enrolled_elsewhere(context: RuleContext) -> Answers:
     if found[0].servers[0] in checked or not checked.isdisjoint(servers):
         return
     yield Hit(
-        subject=this_desktop(context),
-        summary=f"This desktop is enrolled with {listed(servers)}, not with {fqdn_shown(context.target)}.",
+        subject=context.desktop(),
+        summary=f"This desktop is enrolled with {listed(servers)}, not with {context.fqdn}.",
         evidence=tuple(one.id for one in found),
         args={"enrolled": listed(servers), "source": found[0].source},
     )
@@ -165,10 +159,10 @@ def _override(context: RuleContext, file: HostsFile, lines: list[HostsEntry]) ->
     dead = serve_nobody(context, (one.address for one in lines))
     where = ", where nothing serves" if dead else ""
     return Hit(
-        subject=this_desktop(context, lines[0].address),
+        subject=context.desktop(lines[0].address),
         severity=Severity.CRITICAL if dead else None,
         impact=ImpactKind.NOBODY_CONNECTS if dead else None,
-        summary=f"The hosts file of this desktop fixes {fqdn_shown(context.target)} to {addresses} ({file.path}, "
+        summary=f"The hosts file of this desktop fixes {context.fqdn} to {addresses} ({file.path}, "
         f"line {numbers}){where}; DNS is not asked.",
         evidence=(file.id,),
         args={"addresses": addresses, "path": file.path, "lines": numbers, "fails": ", ".join(dead)},
@@ -212,7 +206,7 @@ def clock_skew(context: RuleContext) -> Answers:
     changed = _changed_validity(context, skew)
     also = f"; the certificate of {changed} is valid by one clock and not by the other" if changed else ""
     yield Hit(
-        subject=this_desktop(context),
+        subject=context.desktop(),
         summary=f"This desktop's clock is {_in_words(-skew)} the servers' clocks{also}.",
         severity=Severity.CRITICAL if changed else None,
         confidence=None if len(skews) > 1 else Confidence.LIKELY,
@@ -321,13 +315,13 @@ def proxy_configured(context: RuleContext) -> Answers:
     if not settings:
         yield NotObserved("proxy settings were not looked at")
         return
-    name = fqdn_shown(context.target)
+    name = context.fqdn
     for one in settings:
         if one.failure is not None:
             yield NotObserved(f"proxy settings ({one.source}) could not be read")
         elif one.pac_url is not None:
             yield Hit(
-                subject=this_desktop(context),
+                subject=context.desktop(),
                 summary=f"A PAC file ({one.pac_url}) decides whether {name} goes through a proxy; it was not "
                 "evaluated, and the direct path was tested.",
                 confidence=Confidence.LIKELY,
@@ -336,7 +330,7 @@ def proxy_configured(context: RuleContext) -> Answers:
             )
         elif one.covers:
             yield Hit(
-                subject=this_desktop(context),
+                subject=context.desktop(),
                 summary=f"The proxy {one.url} ({one.source}) covers {name}; the direct path was tested.",
                 evidence=(one.id,),
                 args={"source": one.source, "proxy": one.url or ""},

@@ -15,8 +15,6 @@ from semscheck.rules.catalogue.dns_facts import (
     FLUSH,
     TRUTH,
     found_by_suffix,
-    fqdn_shown,
-    fqdn_subject,
     ids,
     resolver_answers,
     servers_here,
@@ -75,7 +73,7 @@ def no_such_name(context: RuleContext) -> Answers:
     first = min((a.server for a in answers), key=lambda server: order.get(server, len(order)))
     if any(a.records for a in answers) and first not in {a.server for a in missing}:
         return  # the others know it, and the system asks one of those first: DNS007 tells
-    name, servers = fqdn_shown(context.target), listed(a.server for a in missing)
+    name, servers = context.fqdn, listed(a.server for a in missing)
     otherwise = context.analysis.dns.system
     also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""
     there = zone_records(context, *FAMILY_NAMES)
@@ -84,7 +82,7 @@ def no_such_name(context: RuleContext) -> Answers:
         zone = f"although the zone's own name servers have {listed(there)}"
         said = f"DNS server {servers} says that {name} does not exist, {zone}{also}."
     yield Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         summary=said,
         remedy=_OLD_DENIAL if there else None,
         severity=Severity.WARNING if otherwise else None,
@@ -142,8 +140,8 @@ def no_address(context: RuleContext) -> Answers:
     system = context.analysis.dns.system
     also = f"; this desktop finds {listed(system)} by other means" if system else ""
     yield Hit(
-        subject=fqdn_subject(context),
-        summary=f"{fqdn_shown(context.target)} exists in DNS but has no {' and no '.join(asked)} record{also}.",
+        subject=context.fqdn_subject,
+        summary=f"{context.fqdn} exists in DNS but has no {' and no '.join(asked)} record{also}.",
         severity=Severity.WARNING if system else None,
         evidence=ids(answers),
         args={"types": listed(asked), "servers": listed(a.server for a in answers)},
@@ -210,7 +208,7 @@ def resolver_failed(context: RuleContext) -> Answers:
             reasons += f", and gives {listed(unchecked.records)} where it need not validate: DNSSEC"
         one_kind = len(failing) < len({a.record_type for a in own})
         part = f" for {failing[0]} records" if one_kind else ""
-        cannot = f"{fqdn_shown(context.target)} cannot be resolved: " if severity is Severity.CRITICAL else ""
+        cannot = f"{context.fqdn} cannot be resolved: " if severity is Severity.CRITICAL else ""
         yield Hit(
             subject=Subject("resolver", server, *_address_and_port(server)),
             summary=f"{cannot}DNS server {server} fails{part}: {reasons}.",
@@ -261,7 +259,7 @@ def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Ite
     kind = denied[0].record_type
     yield Hit(
         subject=Subject("resolver", server, *_address_and_port(server)),
-        summary=f"The resolver {server} says that {fqdn_shown(context.target)} does not exist (NXDOMAIN) when asked "
+        summary=f"The resolver {server} says that {context.fqdn} does not exist (NXDOMAIN) when asked "
         f"for {kind} records, though it gives {given[0]} records.",
         remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
         evidence=ids(denied),
@@ -288,7 +286,7 @@ def _no_resolver(context: RuleContext) -> Answers:
         if not one.servers:
             why = one.failure.detail if one.failure is not None else "none is configured"
             yield Hit(
-                subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
+                subject=context.desktop(),
                 summary=f"This desktop has no resolver to ask: {why}.",
                 severity=Severity.CRITICAL,
                 owner=Owner.DESKTOP,
@@ -405,10 +403,10 @@ def dns_round_robin(context: RuleContext) -> Answers:
     same = set(addresses) <= set(context.target.balancers) & set(led) and not apart(led)
     to_one = f" All of them are load balancer addresses that lead to {led[addresses[0]]}." if same else ""
     yield Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         severity=Severity.WARNING if same else None,
         impact=ImpactKind.NOTHING_NOTICED if same else None,
-        summary=f"{fqdn_shown(context.target)} has {len(addresses)} addresses ({listed(addresses)}), and {what} from "
+        summary=f"{context.fqdn} has {len(addresses)} addresses ({listed(addresses)}), and {what} from "
         f"answer to answer: DNS round robin.{to_one}",
         evidence=ids(answers),
         args={"addresses": listed(addresses), "count": str(len(addresses)), "servers": servers},
@@ -454,8 +452,8 @@ def several_addresses(context: RuleContext) -> Answers:
             else "; there should be one"
         )
         yield Hit(
-            subject=fqdn_subject(context),
-            summary=f"{fqdn_shown(context.target)} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
+            subject=context.fqdn_subject,
+            summary=f"{context.fqdn} has {len(most.records)} {FAMILY_NAMES[kind]} addresses "
             f"({listed(most.records)}){how_led}.",
             evidence=ids(own),
             args={
@@ -481,10 +479,10 @@ def _families_apart(context: RuleContext, led: Mapping[str, str]) -> Iterator[Hi
     four, six = (next(iter(way.values())) for way in ways)
     balanced = not any(place.client_of for place in context.fqdn_places if place.address in led)
     yield Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         owner=Owner.BALANCER if balanced else None,
         remedy=_SAME_ORDER if balanced else None,
-        summary=f"{fqdn_shown(context.target)} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
+        summary=f"{context.fqdn} leads to {four} over IPv4 ({listed(ways[0])}) and to {six} over IPv6 "
         f"({listed(ways[1])}), so that clients with both come to different members.",
         evidence=ids(own for _, _, answers in _families(context) for own in answers),
         args={
@@ -526,8 +524,8 @@ def answer_flips(context: RuleContext) -> Answers:
     addresses = sorted({address for answer in answers for address in answer.records})
     servers = _changing_at(context, (Rotation.FLIPS,))
     yield Hit(
-        subject=fqdn_subject(context),
-        summary=f"{servers} gives {fqdn_shown(context.target)} one address at a time, and not always the same one: "
+        subject=context.fqdn_subject,
+        summary=f"{servers} gives {context.fqdn} one address at a time, and not always the same one: "
         f"{listed(addresses)}.",
         evidence=ids(answers),
         args={"addresses": listed(addresses), "servers": servers},
@@ -599,10 +597,10 @@ def _disagreement(
     told_by = listed(server for server, given in sets.items() if dead & given)
     there = f"; nothing serves at {listed(sorted(dead))}" if dead else ""
     return Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         severity=Severity.CRITICAL if dead else None,
         impact=ImpactKind.SOME_FAIL if dead else None,
-        summary=f"The {what} differ about {fqdn_shown(context.target)} ({kind}): {'; '.join(words[:4])}{there}.",
+        summary=f"The {what} differ about {context.fqdn} ({kind}): {'; '.join(words[:4])}{there}.",
         remedy=_STALE[what].format(servers=told_by, addresses=listed(sorted(dead))) if dead else None,
         evidence=ids(answers),
         args={"type": kind, "who": what, "answers": "; ".join(words[:8])},
@@ -664,8 +662,8 @@ def ttl_delays_failover(context: RuleContext) -> Answers:
     elif ttl_s > limit_s:
         least = "" if full else "at least "
         yield Hit(
-            subject=fqdn_subject(context),
-            summary=f"After a change of {fqdn_shown(context.target)} in DNS, clients may stay with a dead member for "
+            subject=context.fqdn_subject,
+            summary=f"After a change of {context.fqdn} in DNS, clients may stay with a dead member for "
             f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit).",
             evidence=ids(full or answers),
             args={"ttl_s": str(ttl_s), "limit_s": str(limit_s), "full": "yes" if full else "no"},

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from semscheck.model.addresses import is_contacted
 from semscheck.model.analysis import Reach, ResolverAnalysis
-from semscheck.model.findings import Subject
 from semscheck.model.observations import DnsAnswer, HostsFile
-from semscheck.model.target import Target
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import NotObserved
 
@@ -17,14 +15,6 @@ NO_ANSWER = NotObserved("no name server answered")
 TRUTH = ("NOERROR", "NXDOMAIN")
 MAX_EVIDENCE = 24
 FLUSH = "Unbound: `unbound-control flush NAME`; BIND: `rndc flushname NAME`; Windows: `Clear-DnsServerCache`."
-
-
-def fqdn_shown(target: Target) -> str:
-    return target.fqdn_shown or target.fqdn
-
-
-def fqdn_subject(context: RuleContext) -> Subject:
-    return Subject("fqdn", context.target.fqdn)
 
 
 def resolver_answers(context: RuleContext) -> tuple[DnsAnswer, ...]:

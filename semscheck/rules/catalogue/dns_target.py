@@ -15,8 +15,6 @@ from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
     TRUTH,
     found_by_suffix,
-    fqdn_shown,
-    fqdn_subject,
     ids,
     pinned_addresses,
     resolver_answers,
@@ -85,7 +83,7 @@ def points_to_replication(context: RuleContext) -> Answers:
         for member in _owners(target, address, "replication"):
             yield Hit(
                 subject=Subject("member", member.name, address),
-                summary=f"{fqdn_shown(target)} resolves to {address}, Interface 1 (replication) of {member.name}.",
+                summary=f"{context.fqdn} resolves to {address}, Interface 1 (replication) of {member.name}.",
                 evidence=_evidence(context, {address}),
                 args={"address": address, "member": member.name},
             )
@@ -157,7 +155,7 @@ def _mapped_addresses(context: RuleContext) -> dict[str, str]:
 def _mapped_hit(context: RuleContext, address: str, four: str) -> Hit:
     return Hit(
         subject=Subject("fqdn", context.target.fqdn, address),
-        summary=f"{fqdn_shown(context.target)} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} "
+        summary=f"{context.fqdn} has the AAAA record ::ffff:{four}, which is the IPv4 address {four} "
         "written as IPv6 (IPv4-mapped) and does not belong in DNS: some systems reach it over IPv4, others fail.",
         remedy=f"Remove the AAAA record of the FQDN, and see that {four} is in its A record if clients are to use "
         "it. For IPv6, publish an IPv6 address of the load balancer's own. Look for what made the record: a tool "
@@ -175,7 +173,7 @@ def _strangers(context: RuleContext, addresses: list[str]) -> Hit:
         severity=Severity.CRITICAL if dead else None,
         impact=ImpactKind.NOBODY_CONNECTS if dead else None,
         remedy=_LEADS_ASTRAY if dead else None,
-        summary=f"{fqdn_shown(context.target)} resolves to {listed(addresses)}, which the profile knows neither as a "
+        summary=f"{context.fqdn} resolves to {listed(addresses)}, which the profile knows neither as a "
         f"load balancer nor as a server{there}.",
         evidence=_evidence(context, set(addresses)),
         args={
@@ -198,7 +196,7 @@ def _nothing_there(context: RuleContext, addresses: list[str]) -> bool:
     """The name leads to nothing else, nothing serves there, and the profile's own servers answer this desktop."""
     led = context.fqdn_places
     dead = {p.address for p in led if p.reach in (Reach.NO_CONNECTION, Reach.NO_TLS)}
-    own = any(p.reach is Reach.SERVES for p in context.places if p.serves_clients and not p.fqdn)
+    own = any(p.serves for p in context.places if p.serves_clients and not p.fqdn)
     return own and bool(led) and dead == set(addresses) == {place.address for place in led}
 
 
@@ -223,7 +221,7 @@ def not_fully_qualified(context: RuleContext) -> Answers:
     if context.target.fqdn_is_address:
         yield AN_ADDRESS
         return
-    name, found = fqdn_shown(context.target), found_by_suffix(context)
+    name, found = context.fqdn, found_by_suffix(context)
     caught = _caught_by_wildcard(context, found)
     as_found = f"; it was found as {found[0].name}" if found else ""
     if "." not in context.target.fqdn:
@@ -236,7 +234,7 @@ def not_fully_qualified(context: RuleContext) -> Answers:
             yield NotObserved("no name server answered")
         return
     yield Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         summary=summary,
         severity=Severity.CRITICAL if caught else None,
         remedy=_MISSPELT if caught else None,
@@ -299,8 +297,8 @@ def dangling_cname(context: RuleContext) -> Answers:
     if circular:
         said = f"is an alias that leads back to itself ({' to '.join(names[:4])}), and so to no address"
     yield Hit(
-        subject=fqdn_subject(context),
-        summary=f"{fqdn_shown(context.target)} {said}.",
+        subject=context.fqdn_subject,
+        summary=f"{context.fqdn} {said}.",
         evidence=ids(followed),
         args={"chain": " -> ".join(names), "target": names[-1]},
     )
@@ -363,10 +361,10 @@ def system_differs(context: RuleContext) -> Answers:
         dead = serve_nobody(context, context.analysis.dns.system)
         there = ", and nothing serves there" if dead else ""
         yield Hit(
-            subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop", strange[0]),
+            subject=context.desktop(strange[0]),
             severity=Severity.CRITICAL if dead else None,
             impact=ImpactKind.NOBODY_CONNECTS if dead else None,
-            summary=f"This desktop uses {listed(strange)} for {fqdn_shown(context.target)}, which no name server "
+            summary=f"This desktop uses {listed(strange)} for {context.fqdn}, which no name server "
             f"gave (DNS: {listed(sorted(by_dns))}){there}.",
             evidence=tuple(one.id for one in context.of(SystemResolution) if one.purpose == "fqdn"),
             args={"system": listed(strange), "dns": listed(sorted(by_dns)), "fails": ", ".join(dead)},
@@ -457,11 +455,7 @@ def dead_ipv6(context: RuleContext) -> Answers:
     published = [a for a in context.analysis.dns.addresses if ":" in a and a not in made_up]
     if not published:
         return
-    tried = [
-        place
-        for place in context.fqdn_places
-        if place.address in published and place.reach is not Reach.NOT_TRIED
-    ]
+    tried = [place for place in context.fqdn_places if place.address in published and place.tried]
     ipv4 = any(":" not in place.address and _works(place) for place in context.fqdn_places)
     if not tried:
         yield NotObserved("no connection to an IPv6 address was tried")
@@ -475,12 +469,12 @@ def dead_ipv6(context: RuleContext) -> Answers:
 
 
 def _works(place: EndpointStatus) -> bool:
-    return place.reach in (Reach.SERVES, Reach.NO_HTTP)
+    return place.answers
 
 
 def _dead(context: RuleContext, place: EndpointStatus) -> Hit:
     subject = Subject("address", context.target.fqdn, place.address, place.port)
-    name = fqdn_shown(context.target)
+    name = context.fqdn
     if _no_own_route(context, place.address):
         return Hit(
             subject=subject,

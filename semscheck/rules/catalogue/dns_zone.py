@@ -17,8 +17,6 @@ from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
     AN_ADDRESS,
     FLUSH,
-    fqdn_shown,
-    fqdn_subject,
     ids,
     of_zone,
     pinned_addresses,
@@ -135,9 +133,9 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
     kept = f" (kept for another {old.ttl_s} s)" if longer and not old.first else ""
     cached = f" from its cache{kept}, the name servers of the zone say {listed(old.now)}"
     return Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         summary=f"The resolver {old.server} {how} the old address {listed(old.records)} for "
-        f"{fqdn_shown(context.target)}{then or cached}{state}.",
+        f"{context.fqdn}{then or cached}{state}.",
         severity=Severity.CRITICAL if dead else None,
         confidence=Confidence.CERTAIN if longer or old.first else Confidence.LIKELY,
         evidence=(*old.evidence, *ids(of_zone(context)[:4])),
@@ -180,7 +178,7 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
             yield Hit(
                 subject=Subject("resolver", server, server.rpartition(":")[0].strip("[]")),
                 summary=f"The resolver {server} leaves out the private address {listed(private)} that the name "
-                f"servers of the zone give for {fqdn_shown(context.target)}: DNS rebinding protection.",
+                f"servers of the zone give for {context.fqdn}: DNS rebinding protection.",
                 severity=None if not any(a.records for a in answers) else Severity.WARNING,
                 evidence=(*ids(own[:4]), *ids(of_zone(context)[:4])),
                 args={"server": server, "addresses": ", ".join(private)},
@@ -278,8 +276,8 @@ def _blocked(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Hit
     )
     known = f"; the name servers of the zone say {listed(right)}" if right else ""
     return Hit(
-        subject=fqdn_subject(context),
-        summary=f"The resolver {server} answers {listed(given)} for {fqdn_shown(context.target)}, which is "
+        subject=context.fqdn_subject,
+        summary=f"The resolver {server} answers {listed(given)} for {context.fqdn}, which is "
         f"{' and '.join(which)}{blocks}{known}.",
         severity=None if context.analysis.dns.addresses else Severity.CRITICAL,
         confidence=Confidence.LIKELY if right else None,
@@ -346,7 +344,7 @@ def synthesized_ipv6(context: RuleContext) -> Answers:
         yield Hit(
             subject=Subject("address", context.target.fqdn, address, context.target.port),
             summary=f"The resolver {answers[0].server} makes up the IPv6 address {address} for "
-            f"{fqdn_shown(context.target)} from {inner} (DNS64){state}.",
+            f"{context.fqdn} from {inner} (DNS64){state}.",
             severity=Severity.WARNING if dead else None,
             evidence=ids(answers[:4]),
             args={"address": address, "inner": inner},
@@ -389,8 +387,8 @@ def system_lookup_fails(context: RuleContext) -> Answers:
     if system.failure is None or system.failure.cause is Cause.TIMED_OUT or not given:
         return  # not finished is not failed: DNS022
     yield Hit(
-        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
-        summary=f"Programs on this desktop get no address for {fqdn_shown(context.target)} "
+        subject=context.desktop(),
+        summary=f"Programs on this desktop get no address for {context.fqdn} "
         f"({system.failure.detail}), although the resolver {given[0].server} gives {listed(given[0].records)}.",
         evidence=(system.id, *ids(given[:4])),
         args={"reason": system.failure.detail, "dns": ", ".join(given[0].records)},
@@ -429,7 +427,7 @@ def slow_lookup(context: RuleContext) -> Answers:
         answers = [a for a in resolver_answers(context) if a.server == server]
         yield Hit(
             subject=Subject("resolver", server, server.rpartition(":")[0].strip("[]")),
-            summary=f"The resolver {server} is slow: it takes {took_s:.1f} s to look up {fqdn_shown(context.target)} "
+            summary=f"The resolver {server} is slow: it takes {took_s:.1f} s to look up {context.fqdn} "
             f"(median of {len(times[server])} answers).",
             evidence=ids(answers[:8]),
             args={"server": server, "median_s": f"{took_s:.3f}", "limit_s": f"{limit_s:g}"},
@@ -443,9 +441,9 @@ def slow_lookup(context: RuleContext) -> Answers:
 
 def _slow_system(context: RuleContext, system: SystemResolution, slowest_s: float, more: str) -> Hit:
     return Hit(
-        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
+        subject=context.desktop(),
         owner=Owner.DESKTOP,
-        summary=f"This desktop takes {more}{system.elapsed_s or 0:.1f} s to look up {fqdn_shown(context.target)}, "
+        summary=f"This desktop takes {more}{system.elapsed_s or 0:.1f} s to look up {context.fqdn}, "
         f"although its resolvers answer single questions within {slowest_s:.1f} s.",
         remedy=_SLOW_HERE,
         evidence=(system.id,),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from semscheck.model.analysis import EndpointStatus
-from semscheck.model.findings import Confidence, Owner, Subject
+from semscheck.model.findings import Confidence, Owner
 from semscheck.model.observations import Certificate, Control, Handshake
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
@@ -293,7 +293,7 @@ def _hit(sign: _Sign, context: RuleContext) -> Hit:
     )
     by = issuer(sign.shown[0].certificate)
     return Hit(
-        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
+        subject=context.desktop(),
         summary=f'TLS to {where(places, context)} is probably opened on the way by "{by}": {sign.why}.',
         owner=Owner.DESKTOP if sign.here else Owner.NETWORK,
         severity=None if _distrusted(context, sign.shown) else Severity.WARNING,

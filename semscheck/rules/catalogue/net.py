@@ -18,8 +18,6 @@ from semscheck.rules.context import (
     RuleContext,
     and_behind,
     by_subject,
-    place_name,
-    place_subject,
     sentence_start,
 )
 from semscheck.rules.remedies import steps
@@ -67,13 +65,13 @@ def unless_tried(context: RuleContext) -> Answers:
 
 
 def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: str) -> Hit:
-    name = place_name(place, context.target)
+    name = context.name_of(place)
     near = next((each.works for each in context.separated(Separation.MEMBER, place.address)), ())
     alone = f"; others in its network answer ({', '.join(near[:3])})" if near else ""
     if place.balancer and context.separated(Separation.BALANCER, place.address):
         alone = ", although the servers behind it answer this desktop when they are asked directly"
     return Hit(
-        subject=place_subject(place, context.target),
+        subject=context.subject_of(place),
         summary=f"{sentence_start(name)} {words}{alone}.",
         owner=Owner.SERVER if near else None,
         remedy=ALONE if near else _first_contact(context, place, seen),
@@ -236,9 +234,9 @@ def reset(context: RuleContext) -> Answers:
         shakes = [each for each in context.of(Handshake) if each.id in ids and each.offered is None]
         first = shakes[0] if shakes else None
         if first is not None and _reset_before_a_byte(first.failure):
-            name = place_name(place, context.target)
+            name = context.name_of(place)
             yield Hit(
-                subject=place_subject(place, context.target),
+                subject=context.subject_of(place),
                 summary=f"{sentence_start(name)} accepts the connection and resets it before sending a byte"
                 f"{and_behind(context, place)}.",
                 owner=Owner.SERVER if place.client_of else None,
@@ -275,8 +273,8 @@ def slow(context: RuleContext) -> Answers:
         again = len(late) >= max(LATE_LEAST, len(times) * LATE_SHARE) and min(late) >= SENT_AGAIN_S
         if again and median(times) < AT_ONCE_S:
             yield Hit(
-                subject=place_subject(place, context.target),
-                summary=f"{len(late)} of {len(times)} connections to {place_name(place, context.target)} took "
+                subject=context.subject_of(place),
+                summary=f"{len(late)} of {len(times)} connections to {context.name_of(place)} took "
                 f"{min(late):.1f} s or more, the others {median(times) * 1000:.0f} ms: packets are lost on the way.",
                 evidence=place.evidence[:3],
                 args={"late": str(len(late)), "connections": str(len(times))},
@@ -319,8 +317,8 @@ def _slow(context: RuleContext, times_of: Times, limit_s: float, words: str) -> 
     for place, times in timed.items():
         if len(times) >= SLOW_LEAST and median(times) > limit_s:
             yield Hit(
-                subject=place_subject(place, context.target),
-                summary=words.format(name=place_name(place, context.target), took=median(times)),
+                subject=context.subject_of(place),
+                summary=words.format(name=context.name_of(place), took=median(times)),
                 evidence=place.evidence[:3],
                 args={"median_s": f"{median(times):.3f}", "connections": str(len(times))},
             )
@@ -435,16 +433,16 @@ def flaky(context: RuleContext) -> Answers:
         lost = [each for each in attempts if not each.made]
         if key in shown or len(attempts) < FLAKY_LEAST or not lost or len(lost) == len(attempts):
             continue
-        if place.reach not in (Reach.SERVES, Reach.NO_HTTP):
+        if not place.answers:
             continue  # not now and then but always: other rules say what stops it
         shown.add(key)
         silent = sum(not each.answered for each in lost)
         flaps = context.separated(Separation.BLOCKS, place.address)
         yield Hit(
-            subject=place_subject(place, context.target),
+            subject=context.subject_of(place),
             owner=Owner.SERVER if flaps else None,
             remedy=FLAPPING if flaps else None,
-            summary=f"{len(lost)} of {len(attempts)} connections to {place_name(place, context.target)} could not be "
+            summary=f"{len(lost)} of {len(attempts)} connections to {context.name_of(place)} could not be "
             f"made{rhythm(context, place.address)}.",
             evidence=tuple(each.id for each in lost[:8]),
             args={"failed": str(len(lost)), "tried": str(len(attempts)), "silent": str(silent)},

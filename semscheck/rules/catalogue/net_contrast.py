@@ -9,14 +9,9 @@ from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subje
 from semscheck.model.observations import ProxySettings, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.dns_facts import fqdn_shown
 from semscheck.rules.catalogue.net import unless_tried
-from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, listed, sentence_start
 from semscheck.rules.rule import Answers, Hit, card
-
-
-def _desktop(context: RuleContext) -> Subject:
-    return Subject("desktop", context.snapshot.run.vantage.host or "this desktop")
 
 
 def _hit(
@@ -54,8 +49,8 @@ def nothing_reachable(context: RuleContext) -> Answers:
     for found in context.separated(Separation.EVERYTHING):
         yield _hit(
             found,
-            _desktop(context),
-            f"None of the {len(found.fails)} addresses of {fqdn_shown(context.target)} and its servers answers "
+            context.desktop(),
+            f"None of the {len(found.fails)} addresses of {context.fqdn} and its servers answers "
             "this desktop, although names are looked up: it has no way to them (is its VPN "
             "connected?), or a firewall drops its traffic.",
         )
@@ -88,7 +83,7 @@ def family_unreachable(context: RuleContext) -> Answers:
         broken, works = ("IPv6", "IPv4") if found.by == "6" else ("IPv4", "IPv6")
         yield _hit(
             found,
-            _desktop(context),
+            context.desktop(),
             f"Every {broken} address fails from this desktop ({listed(found.fails)}), and every {works} address "
             f"works: {broken} does not get through between this desktop and the servers' network.",
             {"family": found.by},
@@ -154,7 +149,7 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
         all_dead = bool(leads_to) and leads_to <= set(found.fails)
         yield _hit(
             found,
-            Subject(_desktop(context).kind, _desktop(context).name, found.fails[0]),
+            context.desktop(found.fails[0]),
             f"Connections to {listed(found.fails)} leave by another network of this desktop (source address "
             f"{found.by}) than those that work, and nobody answers there: a network of this desktop's own "
             "(VPN, Docker) overlaps with the server's.",
@@ -248,8 +243,8 @@ def proxy_is_the_way(context: RuleContext) -> Answers:
         through = listed(one.url or one.pac_url or "" for one in settings)
         yield _hit(
             found,
-            _desktop(context),
-            f"The direct way to {fqdn_shown(context.target)} is closed from this desktop, and a proxy is set "
+            context.desktop(),
+            f"The direct way to {context.fqdn} is closed from this desktop, and a proxy is set "
             f"({through}), which this check does not use: whether clients get through it is not known.",
             {"proxy": through},
         )
@@ -303,11 +298,11 @@ def hello_refused(context: RuleContext) -> Answers:
     yield from unless_tried(context)
     for found in context.separated(Separation.HELLO):
         place = next(p for p in context.places if p.address == found.fails[0] and p.reach is Reach.NO_TLS)
-        others = any(p.reach is Reach.SERVES and p.client_of for p in context.places)
+        others = any(p.serves and p.client_of for p in context.places)
         yield _hit(
             found,
-            place_subject(place, context.target),
-            f"{sentence_start(place_name(place, context.target))} does not answer the usual first TLS message "
+            context.subject_of(place),
+            f"{sentence_start(context.name_of(place))} does not answer the usual first TLS message "
             f"(ClientHello), and answers one that {_LACKS[found.by]}.",
             {"refused": found.by},
             owner=_owner_of_hello(found.by, in_front=place.balancer, others_serve=others),

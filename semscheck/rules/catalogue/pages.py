@@ -13,9 +13,9 @@ from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Hands
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.cluster import exchanges, is_product
-from semscheck.rules.catalogue.dns_facts import fqdn_shown, fqdn_subject, ids
+from semscheck.rules.catalogue.dns_facts import ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
-from semscheck.rules.context import RuleContext, by_subject, listed, place_name, place_subject, sentence_start
+from semscheck.rules.context import RuleContext, by_subject, listed, sentence_start
 from semscheck.rules.rule import Answers, Hit, NotObserved, card
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -143,8 +143,8 @@ def redirects_away(context: RuleContext) -> Answers:
                 continue
             said.add((away.how, away.host))
             yield Hit(
-                subject=place_subject(place, context.target),
-                summary=f"{sentence_start(place_name(place, context.target))} redirects browsers to {away.where}: "
+                subject=context.subject_of(place),
+                summary=f"{sentence_start(context.name_of(place))} redirects browsers to {away.where}: "
                 f"{_TO[away.how]}.",
                 # A server that is told "http" sends there again, or serves without encryption: neither is of use.
                 severity=by_subject(place) if away.how in ("http", "loop") else None,
@@ -182,7 +182,7 @@ def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
     yield from _unless_answered(context)
     for place in context.fqdn_places:
-        members = [p for p in context.places if p.client_of and not p.fqdn and p.reach is not Reach.NOT_TRIED]
+        members = [p for p in context.places if p.stands_by and p.tried]
         seen = [page for page in exchanges(context, place) if page.status is not None]
         page = next((each for each in seen if MAINTENANCE.search(each.title or "")), None)
         what = "a maintenance page"
@@ -190,14 +190,14 @@ def maintenance_page(context: RuleContext) -> Answers:
             page, what = seen[-1], "a page that is not a server's"
         if page is None:
             continue
-        serving = [name for p in members if p.reach is Reach.SERVES for name in p.client_of]
+        serving = [name for p in members if p.serves for name in p.client_of]
         title = (page.title or "").strip()[:80]
         shown = f"shows {what} ({f'“{title}”, ' if title else ''}status {page.status})"
         but = f"although {listed(serving)} serves" if serving else "and none of the servers answers directly"
         yield Hit(
-            subject=place_subject(place, context.target),
+            subject=context.subject_of(place),
             owner=Owner.BALANCER if serving and place.balancer else None,
-            summary=f"{sentence_start(place_name(place, context.target))} {shown}{f', {but}' if members else ''}: "
+            summary=f"{sentence_start(context.name_of(place))} {shown}{f', {but}' if members else ''}: "
             "nobody can work.",
             evidence=(page.id,),
             args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
@@ -237,9 +237,9 @@ def firewall_page(context: RuleContext) -> Answers:
     others = len(found) - 1
     more = f" and {others} more address{'es' if others > 1 else ''}" if others else ""
     yield Hit(
-        subject=place_subject(place, context.target),
+        subject=context.subject_of(place),
         summary=f"A firewall's page (“{(page.title or '').strip()[:80]}”) answers at "
-        f"{place_name(place, context.target)}{more}: it rejects this check, and perhaps clients.",
+        f"{context.name_of(place)}{more}: it rejects this check, and perhaps clients.",
         evidence=tuple(each.id for _, each in found[:8]),
         args={"title": page.title or "", "fails": ", ".join(place.address for place, _ in found)},
         facts=Facts(fails=tuple(place.address for place, _ in found)),
@@ -280,8 +280,8 @@ def client_certificate_demanded(context: RuleContext) -> Answers:
         if how is None:
             continue
         yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} demands a client certificate and turns "
+            subject=context.subject_of(place),
+            summary=f"{sentence_start(context.name_of(place))} demands a client certificate and turns "
             f"clients without one away ({how}).",
             severity=by_subject(place),
             confidence=None if "certificate" in how else Confidence.LIKELY,
@@ -405,7 +405,7 @@ def captive_portal(context: RuleContext) -> Answers:
     own = _known_addresses(context)
     if portal is not None:
         yield Hit(
-            subject=fqdn_subject(context),
+            subject=context.fqdn_subject,
             summary=f"This network wants a login first: {portal.address} answers with status 511 (captive portal).",
             confidence=Confidence.CERTAIN,
             evidence=(portal.id,),
@@ -413,19 +413,18 @@ def captive_portal(context: RuleContext) -> Answers:
         )
     elif nobody is not None and given & set(nobody.records):
         yield Hit(
-            subject=fqdn_subject(context),
+            subject=context.fqdn_subject,
             summary=f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that "
-            f"cannot exist, and {fqdn_shown(context.target)} too: a captive portal, or hijacked DNS.",
+            f"cannot exist, and {context.fqdn} too: a captive portal, or hijacked DNS.",
             confidence=Confidence.CERTAIN,
             evidence=(nobody.id, *ids(asked)),
             args={"address": listed(nobody.records)},
         )
     elif len(names) > 1 and len(given) == 1 and own and not given & own:
         yield Hit(
-            subject=fqdn_subject(context),
-            summary=f"Every name leads to {listed(given)}, which is none of the servers: "
-            f"{fqdn_shown(context.target)} and {listed(sorted(names - {context.target.fqdn}))} alike: a captive "
-            "portal, or hijacked DNS.",
+            subject=context.fqdn_subject,
+            summary=f"Every name leads to {listed(given)}, which is none of the servers: {context.fqdn} and "
+            f"{listed(sorted(names - {context.target.fqdn}))} alike: a captive portal, or hijacked DNS.",
             evidence=ids(asked),
             args={"address": listed(given), "names": ", ".join(sorted(names))},
         )
@@ -451,10 +450,10 @@ def _strange_certificate(context: RuleContext) -> Hit | None:
     sent = None if several else _sent_away(context, one.certificate)
     if not several and sent is None:
         return None
-    where = f"all {len(addresses)} addresses" if several else place_name(one.places[0], context.target)
+    where = f"all {len(addresses)} addresses" if several else context.name_of(one.places[0])
     there = f", and sends browsers to {sent.where}" if sent is not None else ""
     return Hit(
-        subject=fqdn_subject(context),
+        subject=context.fqdn_subject,
         summary=f"Another site answers at {where} with its own certificate, {title(one.certificate)}{there}: "
         "a captive portal, or a wrong address.",
         evidence=one.evidence,

@@ -18,7 +18,7 @@ from semscheck.model.findings import Facts, Subject
 from semscheck.model.names import is_address, matches_alternative_names, matches_common_names
 from semscheck.model.observations import Certificate, Handshake, Sample, Trust
 from semscheck.model.target import Endpoint, Severity
-from semscheck.rules.context import RuleContext, listed, place_name, place_subject
+from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.rule import Hit, NotObserved
 
 SHOWN = 60  # characters of a certificate's name in a sentence
@@ -361,7 +361,7 @@ def cannot_connect(one: Presented, refusal: Refusal, context: RuleContext) -> Hi
 def _to(one: Presented, context: RuleContext) -> str:
     """Where clients do not get, in words: the name that they use, if it leads there each time."""
     if any(place.fqdn for place in one.places) and one.part is None and not one.second:
-        return f"to {context.target.fqdn_shown or context.target.fqdn}"
+        return f"to {context.fqdn}"
     return f"at {at(one, context)}"
 
 
@@ -389,17 +389,17 @@ def _lead(places: Sequence[EndpointStatus], context: RuleContext) -> EndpointSta
 
 
 def subject(places: Sequence[EndpointStatus], context: RuleContext) -> Subject:
-    return place_subject(_lead(places, context), context.target)
+    return context.subject_of(_lead(places, context))
 
 
 def where(places: Sequence[EndpointStatus], context: RuleContext) -> str:
     """The places in words: up to two by name, of more the leading one and how many others."""
     first = _lead(places, context)
     others = [place for place in places if place is not first]
-    named_first = place_name(first, context.target)
+    named_first = context.name_of(first)
     if len(others) > 1:
         return f"{named_first} and {len(others)} other places"
-    return listed([named_first, *(place_name(place, context.target) for place in others)])
+    return listed([named_first, *(context.name_of(place) for place in others)])
 
 
 def short(text: str) -> str:
@@ -433,5 +433,5 @@ def _described(one: Presented, context: RuleContext) -> dict[str, str]:
         "common_name": ", ".join(certificate.common_names),
         "alternative_names": ", ".join((*(certificate.dns_names or ())[:20], *certificate.ip_names[:20])),
         "issuer": certificate.issuer,
-        "places": ", ".join(place_name(place, context.target) for place in one.places),
+        "places": ", ".join(context.name_of(place) for place in one.places),
     }

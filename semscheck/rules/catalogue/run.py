@@ -109,7 +109,7 @@ def no_network(context: RuleContext) -> Answers:
     if answered or connected or routed:
         return
     yield Hit(
-        subject=Subject("desktop", context.snapshot.run.vantage.host or "this desktop"),
+        subject=context.desktop(),
         summary=f"Nothing answered ({_tried(len(asked), 'DNS query', 'DNS queries')}, "
         f"{_tried(len(tried), 'connection', 'connections')} tried): this desktop seems to have no network.",
         evidence=tuple(o.id for o in (*asked[:3], *tried[:3])),

@@ -29,8 +29,6 @@ from semscheck.rules.context import (
     and_behind,
     by_subject,
     listed,
-    place_name,
-    place_subject,
     sentence_start,
 )
 from semscheck.rules.rule import Answers, Hit, NotObserved, card
@@ -77,7 +75,7 @@ def _unless_tried(context: RuleContext) -> Answers:
 
 def _facts(place: EndpointStatus, context: RuleContext, failure: Failure) -> dict[str, str]:
     return {
-        "place": place_name(place, context.target),
+        "place": context.name_of(place),
         "cause": failure.cause.value,
         "detail": failure.detail,
         "alert": failure.alert or "",
@@ -121,8 +119,8 @@ def _said(failure: Failure) -> str:
 def not_tls(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _GARBAGE):
         yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"No TLS at {place_name(place, context.target)}: {_said(failure)}.",
+            subject=context.subject_of(place),
+            summary=f"No TLS at {context.name_of(place)}: {_said(failure)}.",
             severity=by_subject(place),
             evidence=(shake.id,),
             args=_facts(place, context, failure),
@@ -165,9 +163,8 @@ def handshake_refused(context: RuleContext) -> Answers:
                 continue  # before the server's first byte: NET004
             how = "a reset, after the server had begun to answer"
         yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"The TLS handshake with {place_name(place, context.target)} ended in {how}"
-            f"{and_behind(context, place)}.",
+            subject=context.subject_of(place),
+            summary=f"The TLS handshake with {context.name_of(place)} ended in {how}{and_behind(context, place)}.",
             remedy=remedy,
             severity=by_subject(place),
             evidence=(shake.id,),
@@ -262,8 +259,8 @@ def handshake_stalled(context: RuleContext) -> Answers:
             # This desktop's handshakes get through to others of the cluster: the server comes before the way.
             owner=Owner.SERVER if shaken else None,
             remedy=_RESTART if shaken else _ON_THE_WAY if everywhere else None,
-            subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} accepts connections but never "
+            subject=context.subject_of(place),
+            summary=f"{sentence_start(context.name_of(place))} accepts connections but never "
             f"answers the TLS handshake{why if everywhere else and_behind(context, place) or frozen}.",
             severity=by_subject(place),
             evidence=(shake.id,),
@@ -336,15 +333,15 @@ def legacy_protocol(context: RuleContext) -> Answers:
         if any(
             _AGE.get(sample.version or "", 0) >= _AGE[OLDEST_GOOD] for sample in samples_at(context, place)
         ):
-            yield NotObserved(_SEVERAL.format(place=place_name(place, context.target)))
+            yield NotObserved(_SEVERAL.format(place=context.name_of(place)))
             continue
         yield Hit(
-            subject=place_subject(place, context.target),
+            subject=context.subject_of(place),
             summary=(
-                f"{sentence_start(place_name(place, context.target))} speaks nothing newer than {_shown(version)}."
+                f"{sentence_start(context.name_of(place))} speaks nothing newer than {_shown(version)}."
             ),
             evidence=tuple(shake.id for shake in shakes),
-            args={"place": place_name(place, context.target), "version": version},
+            args={"place": context.name_of(place), "version": version},
         )
     if not tried:
         yield NotObserved("no TLS handshake succeeded")
@@ -381,16 +378,16 @@ def legacy_cryptography(context: RuleContext) -> Answers:
         if _too_old(_at(context, place)) or any(_about_certificate(shake) for shake in shakes):
             continue
         if _meets_current(context, place):
-            yield NotObserved(_SEVERAL.format(place=place_name(place, context.target)))
+            yield NotObserved(_SEVERAL.format(place=context.name_of(place)))
             continue
         chosen = spoken[0]
         yield Hit(
-            subject=place_subject(place, context.target),
-            summary=f"{sentence_start(place_name(place, context.target))} connects only with "
+            subject=context.subject_of(place),
+            summary=f"{sentence_start(context.name_of(place))} connects only with "
             f"{chosen.cipher or 'a cipher'}, which current TLS libraries refuse.",
             evidence=tuple(shake.id for shake in shakes),
             args={
-                "place": place_name(place, context.target),
+                "place": context.name_of(place),
                 "version": chosen.version or "",
                 "cipher": chosen.cipher or "",
                 "key_exchange": chosen.key_exchange or "",
@@ -578,7 +575,7 @@ def client_certificate_requested(context: RuleContext) -> Answers:
             subject=subject(places, context),
             summary=f"A client certificate is asked for at {where(places, context)}.",
             evidence=tuple(asking.values()),
-            args={"places": ", ".join(place_name(place, context.target) for place in places)},
+            args={"places": ", ".join(context.name_of(place) for place in places)},
             facts=Facts(places=endpoints(places)),
         )
     elif not known:
@@ -614,7 +611,7 @@ def needs_sni(context: RuleContext) -> Answers:
             continue
         compared = True
         if not _spoke(bare) and _fails_anyway(context, place):
-            yield NotObserved(f"handshakes with a name fail as well at {place_name(place, context.target)}")
+            yield NotObserved(f"handshakes with a name fail as well at {context.name_of(place)}")
             continue
         if _spoke(bare):
             # Something that shows several certificates in turn shows another one with and without a name.
@@ -649,7 +646,7 @@ def _fails_anyway(context: RuleContext, place: EndpointStatus) -> bool:
 def _as_usual_without_name(context: RuleContext) -> Iterator[EndpointStatus]:
     """The members' own client interfaces that show a client without a name what they show everybody."""
     for place in context.client_places:
-        if place.client_of and not place.fqdn:
+        if place.stands_by:
             usual = {shake.chain[0] for shake in handshakes(context, place) if shake.chain}
             shown = {shake.chain[0] for shake in _without_name(context, place) if shake.chain}
             if shown and shown <= usual:
@@ -686,7 +683,7 @@ def _sni_hit(
     which = f", {title(certificate)}," if certificate else ""
     what = "the handshake is refused" if shown is None else f"another certificate{which} is presented"
     places = tuple(place for place, _, _ in seen)
-    in_front = all(place.balancer and not place.client_of for place in places)
+    in_front = all(place.in_front for place in places)
     chooses = bool(unnamed) and in_front
     return Hit(
         severity=Severity.INFO if shown is None else None,
@@ -696,7 +693,7 @@ def _sni_hit(
         summary=f"At {where(places, context)}, {what} when the client sends no server name (SNI).",
         evidence=tuple(shake.id for _, usual, bare in seen for shake in (usual, bare)),
         args={
-            "places": ", ".join(place_name(place, context.target) for place in places),
+            "places": ", ".join(context.name_of(place) for place in places),
             "other": shown or "",
         },
         facts=Facts(places=endpoints(places)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from semscheck.model.analysis import Outage, OutageKind, WatchAnalysis
-from semscheck.model.findings import ImpactKind, Owner, Subject
+from semscheck.model.findings import ImpactKind, Owner
 from semscheck.model.report import Impact
 from semscheck.model.target import Failover, Severity, Target
 from semscheck.rules.context import RuleContext
@@ -43,7 +43,7 @@ def long_outage(context: RuleContext) -> Answers:
     for outage in watch.outages:
         if outage.length_s > limit_s:
             yield Hit(
-                subject=Subject("fqdn", context.target.fqdn),
+                subject=context.fqdn_subject,
                 owner=Owner.DNS if context.target.failover is Failover.DNS else None,
                 impact=ImpactKind.NOBODY_CONNECTS if outage.failed == outage.ticks else ImpactKind.SOME_FAIL,
                 summary=f"From {outage.began:%H:%M:%S} UTC {_share(outage)} failed for "
@@ -93,7 +93,7 @@ def no_failover_seen(context: RuleContext) -> Answers:
     elif (why := _missing(watch, context.target)) is not None:
         evidence = watch.outages[-1].evidence if watch.outages else ()
         yield Hit(
-            subject=Subject("fqdn", context.target.fqdn),
+            subject=context.fqdn_subject,
             summary=f"{why[:1].upper()}{why[1:]}.",
             evidence=evidence,
         )
