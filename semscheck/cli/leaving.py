@@ -1,4 +1,4 @@
-"""Signals that end the process wherever it is: nothing unfinished is left behind."""
+"""Signals that end a run, or the process wherever it is: nothing unfinished is left behind."""
 
 from __future__ import annotations
 
@@ -51,6 +51,30 @@ def handling(handler: Callable[[signal.Signals], Handler]) -> Iterator[Collectio
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+@contextlib.contextmanager
+def ending(stop: Callable[[], None], tidy: Callable[[], None]) -> Iterator[None]:
+    """Within this, the first signal calls `stop` in the running event loop, and the second ends the process.
+
+    tidy: what is done before that, whatever else is under way; nothing unfinished is left. Exit code 3 then.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    came = 0
+
+    def caught(_number: int = 0, _frame: FrameType | None = None) -> None:
+        nonlocal came
+        came += 1
+        if came == 1:
+            loop.call_soon_threadsafe(stop)
+            return
+        tidy()
+        leave()
+
+    with handling(lambda _: caught):
+        yield
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -53,9 +53,15 @@ def severities() -> Mapping[str, Severity]:
     return {card.code: card.severity for card in cards()}
 
 
-def _enrolled(command: str) -> str:
-    from semscheck.cli.commands.enrolment import enrolled_server
+def enrolled_server() -> str | None:
+    """The best of the names that this desktop's enrolment holds, None if there is none that can be used."""
+    from semscheck.net.backend import real_backend
+    from semscheck.probes.enrolment import enrolled_servers
 
+    return next(iter(enrolled_servers(real_backend(0).desktop)), None)
+
+
+def _enrolled(command: str) -> str:
     found = enrolled_server()
     if found is None:
         raise CommandError(

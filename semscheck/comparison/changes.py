@@ -74,23 +74,23 @@ def _way(worse: bool, better: bool) -> Direction:
     return Direction.WORSE if worse else Direction.BETTER
 
 
+def _moved(
+    kind: str, subject: str, before: str, after: str, summary: str, worse: bool = False, better: bool = False
+) -> Iterator[Change]:
+    """What was one thing and is another. worse, better: for users."""
+    if before != after:
+        yield _change(kind, subject, summary, before=before, after=after, direction=_way(worse, better))
+
+
 # --- verdict and findings ----------------------------------------------------------------------------------
 
 
 def _verdict(earlier: Seat, later: Seat) -> Iterator[Change]:
     before, after = earlier.report.summary.verdict, later.report.summary.verdict
-    if before is not after:
-        rise = _STATUS.index(after) - _STATUS.index(before)
-        fqdn = later.report.target.fqdn
-        summary = f"The verdict on {fqdn} went from {before.value} to {after.value}."
-        yield _change(
-            "verdict",
-            fqdn,
-            summary,
-            before=before.value,
-            after=after.value,
-            direction=_way(rise > 0, rise < 0),
-        )
+    rise = _STATUS.index(after) - _STATUS.index(before)
+    fqdn = later.report.target.fqdn
+    summary = f"The verdict on {fqdn} went from {before.value} to {after.value}."
+    return _moved("verdict", fqdn, before.value, after.value, summary, rise > 0, rise < 0)
 
 
 def _findings(earlier: Seat, later: Seat) -> Iterator[Change]:
@@ -188,40 +188,25 @@ def _names(earlier: Seat, later: Seat) -> Iterator[Change]:
         return
     before, after = earlier.report.analysis.dns, later.report.analysis.dns
     fqdn = later.report.target.fqdn
-    if set(before.addresses) != set(after.addresses):
-        lost, gained = (
-            set(before.addresses) - set(after.addresses),
-            set(after.addresses) - set(before.addresses),
-        )
-        summary = f"{fqdn} has other addresses"
-        summary += f"; gone: {_listed(lost)}" if lost else ""
-        summary += f"; new: {_listed(gained)}" if gained else ""
-        yield _change(
-            "address", fqdn, summary + ".", before=_listed(before.addresses), after=_listed(after.addresses),
-            direction=_way(not after.addresses, not before.addresses),
-        )  # fmt: skip
-    if before.cname != after.cname:
-        summary = f"{fqdn} is an alias by another way than before."
-        yield _change(
-            "alias",
-            fqdn,
-            summary,
-            before=" → ".join(before.cname) or "none",
-            after=" → ".join(after.cname) or "none",
-        )
-    rotations = (before.rotation, after.rotation)
-    if Rotation.UNKNOWN not in rotations and before.rotation is not after.rotation:
-        bad = [rotation in _BAD_ROTATION for rotation in rotations]
-        ways = f"{after.rotation.value}, before {before.rotation.value}"
-        summary = f"The answers for {fqdn} rotate in another way: {ways}."
-        yield _change(
-            "rotation", fqdn, summary, before=before.rotation.value, after=after.rotation.value,
-            direction=_way(bad[1] and not bad[0], bad[0] and not bad[1]),
-        )  # fmt: skip
-    ttls = (before.authority_ttl_s, after.authority_ttl_s)
-    if None not in ttls and ttls[0] != ttls[1]:
-        summary = f"The record of {fqdn} may be kept {ttls[1]} s in caches, before {ttls[0]} s."
-        yield _change("ttl", fqdn, summary, before=f"{ttls[0]} s", after=f"{ttls[1]} s")
+    yield from _addresses(fqdn, set(before.addresses), set(after.addresses))
+    was, now = (" → ".join(dns.cname) or "none" for dns in (before, after))
+    yield from _moved("alias", fqdn, was, now, f"{fqdn} is an alias by another way than before.")
+    if Rotation.UNKNOWN not in (before.rotation, after.rotation):
+        was, now = before.rotation.value, after.rotation.value
+        summary = f"The answers for {fqdn} rotate in another way: {now}, before {was}."
+        worse, better = after.rotation in _BAD_ROTATION, before.rotation in _BAD_ROTATION
+        yield from _moved("rotation", fqdn, was, now, summary, worse, better)
+    if before.authority_ttl_s is not None and after.authority_ttl_s is not None:
+        was, now = f"{before.authority_ttl_s} s", f"{after.authority_ttl_s} s"
+        summary = f"The record of {fqdn} may be kept {now} in caches, before {was}."
+        yield from _moved("ttl", fqdn, was, now, summary)
+
+
+def _addresses(fqdn: str, before: set[str], after: set[str]) -> Iterator[Change]:
+    summary = f"{fqdn} has other addresses"
+    summary += f"; gone: {_listed(before - after)}" if before - after else ""
+    summary += f"; new: {_listed(after - before)}" if after - before else ""
+    return _moved("address", fqdn, _listed(before), _listed(after), f"{summary}.", not after, not before)
 
 
 def _listed(items: object) -> str:
@@ -266,20 +251,16 @@ def works(place: EndpointStatus) -> bool:
 
 
 def _reach(before: EndpointStatus, after: EndpointStatus) -> Iterator[Change]:
-    same = (before.reach, before.failure_cause) == (after.reach, after.failure_cause)
-    if same or (works(before) and works(after)):
+    if works(before) and works(after):
         return
-    name = where(after)
+    name, was, now = where(after), reach_words(before), reach_words(after)
     if works(after):
         summary = f"{name} serves again."
     elif works(before):
-        summary = f"{name} no longer serves: {reach_words(after)}."
+        summary = f"{name} no longer serves: {now}."
     else:
-        summary = f"{name} fails in another way: {reach_words(after)}, before {reach_words(before)}."
-    yield _change(
-        "reach", name, summary, before=reach_words(before), after=reach_words(after),
-        direction=_way(works(before) and not works(after), works(after) and not works(before)),
-    )  # fmt: skip
+        summary = f"{name} fails in another way: {now}, before {was}."
+    yield from _moved("reach", name, was, now, summary, works(before), works(after))
 
 
 def _certificate(
@@ -288,20 +269,11 @@ def _certificate(
     if not before.certificate or not after.certificate or before.certificate == after.certificate:
         return
     old, new = earlier.certificates.get(before.certificate), later.certificates.get(after.certificate)
-    same_key = old is not None and new is not None and old.spki is not None and old.spki == new.spki
-    key = (
-        " with the same key"
-        if same_key
-        else " with another key"
-        if old and new and old.spki and new.spki
-        else ""
-    )
+    keys = [it.spki if it else None for it in (old, new)]
+    key = "" if None in keys else " with the same key" if keys[0] == keys[1] else " with another key"
+    was, now = certificate_words(old, before.certificate), certificate_words(new, after.certificate)
     name = where(after)
-    summary = f"{name} presents another certificate{key}: {certificate_words(new, after.certificate)}."
-    yield _change(
-        "certificate", name, summary,
-        before=certificate_words(old, before.certificate), after=certificate_words(new, after.certificate),
-    )  # fmt: skip
+    yield from _moved("certificate", name, was, now, f"{name} presents another certificate{key}: {now}.")
 
 
 def certificate_words(certificate: Certificate | None, fingerprint: str) -> str:
@@ -329,46 +301,40 @@ def _members(old: BalancingPath, new: BalancingPath, earlier: Seat, later: Seat)
     if not (is_named(old, earlier.report) and is_named(new, later.report)):
         return
     before, after = (sorted(share.name for share in path.members if share.count) for path in (old, new))
-    if before == after:
-        return
-    name = new.address
+    name, was, now = new.address, _listed(before), _listed(after)
     if len(before) == len(after) == 1:
-        summary = f"Clients of {name} are now served by {after[0]}, before by {before[0]}."
+        summary = f"Clients of {name} are now served by {now}, before by {was}."
     else:
-        summary = f"Other servers answer at {name}: {_listed(after)}; before: {_listed(before)}."
-    yield _change("member", name, summary, before=_listed(before), after=_listed(after))
+        summary = f"Other servers answer at {name}: {now}; before: {was}."
+    yield from _moved("member", name, was, now, summary)
 
 
 def _methods(old: BalancingPath, new: BalancingPath) -> Iterator[Change]:
-    if Method.UNKNOWN not in (old.method, new.method) and old.method is not new.method:
-        worse, better = new.method in _BAD_METHOD, old.method in _BAD_METHOD
-        before, after = _METHOD[old.method], _METHOD[new.method]
-        summary = f"{new.address} chooses servers in another way: {after}, before {before}."
-        way = _way(worse and not better, better and not worse)
-        yield _change("method", new.address, summary, before=before, after=after, direction=way)
-    kept = (old.persistence, new.persistence)
-    if kept[0] is not kept[1] and all(persistence in _KEEPS for persistence in kept):
-        before, after = _KEEPS[kept[0]], _KEEPS[kept[1]]
-        summary = f"{new.address} keeps clients by other means: {after}, before {before}."
-        way = _way(kept[1] is Persistence.NONE, kept[0] is Persistence.NONE)
-        yield _change("persistence", new.address, summary, before=before, after=after, direction=way)
-    if (
-        Termination.UNKNOWN not in (old.termination, new.termination)
-        and old.termination is not new.termination
-    ):
-        ended = new.termination is Termination.TERMINATED
-        summary = f"TLS now {'ends at' if ended else 'passes through'} {new.address}."
-        yield _change(
-            "termination", new.address, summary, before=old.termination.value, after=new.termination.value
+    name = new.address
+    if Method.UNKNOWN not in (old.method, new.method):
+        was, now = _METHOD[old.method], _METHOD[new.method]
+        summary = f"{name} chooses servers in another way: {now}, before {was}."
+        yield from _moved(
+            "method", name, was, now, summary, new.method in _BAD_METHOD, old.method in _BAD_METHOD
         )
+    kept = (old.persistence, new.persistence)
+    if all(persistence in _KEEPS for persistence in kept):
+        was, now = (_KEEPS[persistence] for persistence in kept)
+        summary = f"{name} keeps clients by other means: {now}, before {was}."
+        worse, better = new.persistence is Persistence.NONE, old.persistence is Persistence.NONE
+        yield from _moved("persistence", name, was, now, summary, worse, better)
+    if Termination.UNKNOWN not in (old.termination, new.termination):
+        ended = new.termination is Termination.TERMINATED
+        summary = f"TLS now {'ends at' if ended else 'passes through'} {name}."
+        yield from _moved("termination", name, old.termination.value, new.termination.value, summary)
 
 
 # --- what was asked --------------------------------------------------------------------------------------------
 
 
 def _profile(earlier: Seat, later: Seat) -> Iterator[Change]:
-    before, after = ({member.name for member in seat.report.target.members} for seat in (earlier, later))
-    if before != after:
-        fqdn = later.report.target.fqdn
-        summary = "The profiles name different members, so that what was tested differs too."
-        yield _change("profile", fqdn, summary, before=_listed(before), after=_listed(after))
+    before, after = (
+        _listed({member.name for member in seat.report.target.members}) for seat in (earlier, later)
+    )
+    summary = "The profiles name different members, so that what was tested differs too."
+    return _moved("profile", later.report.target.fqdn, before, after, summary)

@@ -175,20 +175,13 @@ def _headline(
     fqdn = runs[0].report.target.fqdn_shown or runs[0].report.target.fqdn
     if outcome is Outcome.SAME:
         return f"{fqdn}: nothing that was measured differs between {', '.join(seat.label for seat in runs)}."
-    critical = next(
-        (contrast for contrast in differing if contrast.critical and contrast.kind != "verdict"), None
-    )
-    worse = next(
-        (change for change in changed if change.direction is Direction.WORSE and change.kind != "verdict"),
-        None,
-    )
-    first = (
-        (critical.summary if critical and outcome is Outcome.WORSE else "")
-        or (worse.summary if worse and outcome is Outcome.WORSE else "")
-        or (sites.finding.summary if sites.finding else "")
-        or next((contrast.summary for contrast in differing), "")
-        or next((change.summary for change in changed), "")
-    )
+    told = [sites.finding.summary] if sites.finding else []
+    told += [*(contrast.summary for contrast in differing), *(change.summary for change in changed)]
+    if outcome is Outcome.WORSE:
+        worse = [it.summary for it in differing if it.critical and it.kind != "verdict"]
+        worse += [it.summary for it in changed if it.direction is Direction.WORSE and it.kind != "verdict"]
+        told = worse + told
+    first = next(filter(None, told), "")
     more = len(changed) + len(differing) - 1
     return first + (f" {more} more {'difference' if more == 1 else 'differences'}." if more > 0 else "")
 

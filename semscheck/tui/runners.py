@@ -44,10 +44,6 @@ class Scenario:
     sentence: str
 
 
-def _no_profiles() -> tuple[Path, ...]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runners:
     """Everything the screens cannot do themselves.
@@ -76,7 +72,7 @@ class Runners:
     enrolled: Callable[[], str | None]
     export: Callable[[Report, str, Path, bool], None]
     ticket: Callable[[Report], str]
-    profiles: Callable[[], tuple[Path, ...]] = _no_profiles
+    profiles: Callable[[], tuple[Path, ...]] = tuple
     scenarios: tuple[Scenario, ...] = ()
     check_lab: LabCheck | None = None
     keep: Callable[[Report], bytes] | None = None

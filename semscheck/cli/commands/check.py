@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semscheck.cli.interruption import ending
+from semscheck.cli.leaving import ending
 from semscheck.cli.output import streams
 from semscheck.cli.output.delivery import Delivery
 from semscheck.cli.output.progress import Progress

@@ -87,7 +87,7 @@ def _for_the_screens() -> Iterator[None]:
 
 def doors() -> Runners:
     """Everything the screens need done by others."""
-    from semscheck.cli.commands.enrolment import enrolled_server
+    from semscheck.cli.targets import enrolled_server
     from semscheck.report.markdown import render
     from semscheck.tui.bridge import in_thread
     from semscheck.tui.runners import Runners

@@ -68,7 +68,7 @@ class Zone:
             answer.set_rcode(dns.rcode.REFUSED)
             return answer
         answer.flags |= dns.flags.AA
-        if self._is_fqdn(question.name):
+        if question.name == self._fqdn:
             failure = self.declared.answer
             if failure is Answer.SILENT:
                 return None
@@ -78,9 +78,6 @@ class Zone:
                 return answer
         self._fill(answer, question.name, question.rdtype)
         return answer
-
-    def _is_fqdn(self, name: dns.name.Name) -> bool:
-        return bool(name == self._fqdn)
 
     def _fill(self, answer: dns.message.Message, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
         """Follow aliases and add the records of this name, or say that there are none (RFC 2308)."""

@@ -36,6 +36,7 @@ from semscheck.report import wording as words
 from semscheck.report.text.lines import COLOURS
 from semscheck.report.wording import Mark
 
+TROUBLE = (Mark.CRITICAL, Mark.WARNING, Mark.UNKNOWN)
 SHOWN_TROUBLE = 6  # of a sentence about a picture
 UNIDENTIFIED = "?"
 FAILED = "✖"
@@ -366,13 +367,9 @@ def _path_words(
     seen = [(stage.title, node) for stage in stages[1:] for node in stage.nodes]
     seen += [(f"{row.name} Interface 2", node) for row in members for node in row.client]
     seen += [(f"{row.name} Interface 1", node) for row in members for node in row.replication]
-    trouble = dict.fromkeys(f"{title}: {_reason(node)}" for title, node in seen if _is_trouble(node.mark))
+    trouble = dict.fromkeys(f"{title}: {_reason(node)}" for title, node in seen if node.mark in TROUBLE)
     told = f" But: {'; '.join(list(trouble)[:SHOWN_TROUBLE])}." if trouble else ""
     return f"Clients get through to {name}.{told}"
-
-
-def _is_trouble(mark: Mark) -> bool:
-    return mark in (Mark.CRITICAL, Mark.WARNING, Mark.UNKNOWN)
 
 
 def node_reason(node: Node) -> str:

@@ -633,7 +633,7 @@ def test_a_reader_that_leaves_ends_the_run(stalling: list[str]) -> None:
 def test_without_a_name_the_enrolment_is_checked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semscheck.cli.commands.enrolment.enrolled_server", lambda: "keys.example.test")
+    monkeypatch.setattr("semscheck.cli.targets.enrolled_server", lambda: "keys.example.test")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         resolver = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -645,7 +645,7 @@ def test_without_a_name_the_enrolment_is_checked(
 def test_without_a_name_and_without_an_enrolment_it_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semscheck.cli.commands.enrolment.enrolled_server", lambda: None)
+    monkeypatch.setattr("semscheck.cli.targets.enrolled_server", lambda: None)
     for command in ("check", "init"):
         assert main([command]) == 3
         assert f"not enrolled with one: semscheck {command} FQDN\n" in capsys.readouterr().err
