@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from functools import wraps
 from importlib import import_module
 
 from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner, Subject
@@ -96,11 +97,35 @@ def rule(of: Card) -> Callable[[Logic], Logic]:
     return register
 
 
+Need = Callable[[RuleContext], NotObserved | None]
+
+
+def need(holds: Callable[[RuleContext], object], why: str) -> Need:
+    """What a rule cannot be judged without; why: as of `NotObserved`."""
+    return lambda context: None if holds(context) else NotObserved(why)
+
+
+def lacking(needs: Iterable[Need], context: RuleContext) -> NotObserved | None:
+    """The first of them that does not hold, in words; None where all do."""
+    return next((missing for each in needs if (missing := each(context)) is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class card(Card):  # noqa: N801  # it is used as a decorator
-    """A card above the function that is its rule. Raises ValueError like `rule`."""
+    """A card above the function that is its rule. Raises ValueError like `rule`.
+
+    needs: without the first of them that does not hold, the rule is not observed, and its function is not asked.
+    """
+
+    needs: tuple[Need, ...] = ()
 
     def __call__(self, logic: Logic) -> Logic:
-        return rule(Card(**{one.name: getattr(self, one.name) for one in fields(Card)}))(logic)
+        @wraps(logic)
+        def judged(context: RuleContext) -> Iterable[Answer]:
+            missing = lacking(self.needs, context)
+            return logic(context) if missing is None else (missing,)
+
+        return rule(Card(**{one.name: getattr(self, one.name) for one in fields(Card)}))(judged)
 
 
 def catalogue() -> tuple[Rule, ...]:

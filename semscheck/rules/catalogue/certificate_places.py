@@ -10,7 +10,13 @@ from semscheck.model.names import (
 from semscheck.model.observations import Certificate
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.certificates import AT_MOST_WARNING, covering, fails_name, names_of
+from semscheck.rules.catalogue.certificates import (
+    AT_MOST_WARNING,
+    CLIENTS_NAME,
+    covering,
+    fails_name,
+    names_of,
+)
 from semscheck.rules.catalogue.presented import (
     Presented,
     at,
@@ -23,7 +29,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed, sentence_start
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 # --- which interface presents which ------------------------------------------------------------------------
 
@@ -171,15 +177,10 @@ def _shares(one: Presented, other: Presented, name: str, context: RuleContext) -
     "2. Check that the FQDN and the load balancer lead to Interface 2.",
     seen_by="The certificate's names against the FQDN and against the members' names in the profile.",
     references=(refs.KB_156803, refs.KB_154069),
+    needs=(CLIENTS_NAME, need(lambda context: context.target.members, "no member's name is known")),
 )
 def interfaces_swapped(context: RuleContext) -> Answers:
     found = at_clients(context)
-    if context.target.fqdn_is_address:
-        yield NotObserved("an address was given instead of the clients' name")
-        return
-    if not context.target.members:
-        yield NotObserved("no member's name is known")
-        return
     for one in found:
         if not fails_name(one.certificate, context):
             continue

@@ -66,7 +66,7 @@ from semscheck.rules.catalogue.presented import (
 )
 from semscheck.rules.context import RuleContext, listed, sentence_start
 from semscheck.rules.remedies import INSTALL, steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 AT_MOST_WARNING = (
     "at most a warning where clients do not go today: a replication interface, a server that stands by"
@@ -76,6 +76,10 @@ MIN_RSA_BITS = 2048
 MIN_EC_BITS = 224
 WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 
+
+CLIENTS_NAME = need(
+    lambda context: not context.target.fqdn_is_address, "an address was given instead of the clients' name"
+)
 
 # --- what the rules share ----------------------------------------------------------------------------------
 
@@ -269,12 +273,10 @@ def _spoiled(certificate: Certificate, context: RuleContext) -> str:
     "alternative names.",
     seen_by="Common Name and subject alternative names of the certificates on what serves clients.",
     references=(refs.KB_156803, refs.KB_157246),
+    needs=(CLIENTS_NAME,),
 )
 def common_name_differs(context: RuleContext) -> Answers:
     found = at_clients(context)
-    if context.target.fqdn_is_address:
-        yield NotObserved("an address was given instead of the clients' name")
-        return
     for one in found:
         names, fqdn = one.certificate, context.target.fqdn
         covered = matches_alternative_names(fqdn, names.dns_names, names.ip_names)
@@ -306,12 +308,10 @@ def common_name_differs(context: RuleContext) -> Answers:
     seen_by="The certificate has no subjectAltName at all, or one that does not cover the FQDN, while the Common "
     "Name does.",
     references=(refs.RFC_9525, refs.KB_157246),
+    needs=(CLIENTS_NAME,),
 )
 def no_alternative_name(context: RuleContext) -> Answers:
     found = at_clients(context)
-    if context.target.fqdn_is_address:
-        yield NotObserved("an address was given instead of the clients' name")
-        return
     for one in found:
         names, fqdn = one.certificate, context.target.fqdn
         if names.names_unread or not matches_common_names(fqdn, names.common_names):

@@ -17,7 +17,7 @@ from semscheck.rules.context import (
     by_subject,
     sentence_start,
 )
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 # Titles that public fingerprint collections know (recog html_title.xml, nmap-service-probes, nuclei-templates), and
 # the product's later name. Matched loosely, since the title of the newest releases is in no source.
@@ -42,6 +42,10 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
     )
 
 
+def _knows_client_interface(context: RuleContext) -> bool:
+    return any(member.client for member in context.target.members)
+
+
 @card(
     code="CLU001",
     name="manual-failover",
@@ -55,15 +59,13 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
     "balancer in front, with failover and persistence.",
     seen_by="The one address that the FQDN has is a member's client interface by the profile.",
     references=(refs.KB_156803, refs.KB_153721),
+    needs=(
+        need(lambda context: context.fqdn_places, "the FQDN has no address"),
+        need(_knows_client_interface, "no member's client interface is known"),
+    ),
 )
 def manual_failover(context: RuleContext) -> Answers:
     """One member's Interface 2 behind the FQDN, and no balancer."""
-    if not context.fqdn_places:
-        yield NotObserved("the FQDN has no address")
-        return
-    if not any(member.client for member in context.target.members):
-        yield NotObserved("no member's client interface is known")
-        return
     direct = [place for place in context.fqdn_places if place.client_of]
     if len(direct) != len(context.fqdn_places) or len({place.client_of for place in direct}) != 1:
         return

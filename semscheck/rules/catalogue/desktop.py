@@ -16,15 +16,10 @@ from semscheck.model.observations import (
 )
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.dns_facts import (
-    AN_ADDRESS,
-    ids,
-    resolver_answers,
-    serve_nobody,
-)
+from semscheck.rules.catalogue.dns_facts import A_NAME, ids, resolver_answers, serve_nobody
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 SKEW_LIMIT_S = 300.0  # what Kerberos, and so every Windows domain, allows (RFC 4120 section 8.2)
 
@@ -55,11 +50,9 @@ _OWN_NAME = steps(
     "in the profile it cannot be determined.",
     references=(refs.KB_156803, refs.KB_STAMP),
     role=Role.OWN_NAME,
+    needs=(A_NAME,),
 )
 def bound_to_member(context: RuleContext) -> Answers:
-    if context.target.fqdn_is_address:
-        yield AN_ADDRESS
-        return
     names = {member.name.lower().rstrip("."): member.name for member in context.target.members}
     if not names:
         yield NotObserved("no member's name is known")
@@ -135,11 +128,9 @@ def _is_unread(one: Enrolment) -> bool:
     seen_by="The hosts file has a line with the FQDN. Reported also where the address is the one that DNS gives, "
     "since it will not follow a change.",
     references=(refs.HOSTS,),
+    needs=(A_NAME,),
 )
 def hosts_override(context: RuleContext) -> Answers:
-    if context.target.fqdn_is_address:
-        yield AN_ADDRESS
-        return
     files = context.of(HostsFile)
     if not files:
         yield NotObserved("the hosts file was not looked at")
@@ -309,12 +300,10 @@ def _valid_at(certificate: Certificate, moment: datetime) -> bool:
     "network preferences. A PAC file is named and not evaluated, automatic detection (WPAD) and the settings of "
     "single programs are not seen.",
     references=(refs.RFC_9110_CONNECT,),
+    needs=(need(lambda context: context.of(ProxySettings), "proxy settings were not looked at"),),
 )
 def proxy_configured(context: RuleContext) -> Answers:
     settings = context.of(ProxySettings)
-    if not settings:
-        yield NotObserved("proxy settings were not looked at")
-        return
     name = context.fqdn
     for one in settings:
         if one.failure is not None:

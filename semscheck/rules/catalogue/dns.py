@@ -11,7 +11,8 @@ from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
-    AN_ADDRESS,
+    A_NAME,
+    ANSWERS,
     FLUSH,
     TRUTH,
     found_by_suffix,
@@ -19,13 +20,12 @@ from semscheck.rules.catalogue.dns_facts import (
     resolver_answers,
     servers_here,
     told,
-    untold,
     zone_records,
 )
 from semscheck.rules.context import RuleContext, listed
 from semscheck.rules.remedies import steps
 from semscheck.rules.routing import apart, in_words, led_to
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, lacking, need
 
 FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
 
@@ -58,12 +58,9 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
     references=(refs.RFC_2308, refs.RFC_1034),
     decides="whether the name exists",
     of_names=True,
+    needs=ANSWERS,
 )
 def no_such_name(context: RuleContext) -> Answers:
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     answers = told(context)
     knowing = {a.server for a in answers if a.records}  # whatever they say of the other kind of record
     missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
@@ -123,12 +120,9 @@ def _configured(context: RuleContext) -> dict[str, int]:
     "for (-4, -6) count. Not judged where a query for one of the types got no answer.",
     severity_note="warning where this desktop found an address by other means",
     references=(refs.RFC_2308,),
+    needs=ANSWERS,
 )
 def no_address(context: RuleContext) -> Answers:
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     answers = told(context)
     if any(a.records or a.cname or a.rcode == "NXDOMAIN" for a in answers) or found_by_suffix(context):
         return
@@ -182,11 +176,9 @@ _SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone,
     "came for one type and records for the other (RFC 4074 section 4.2).",
     severity_note="critical where no resolver gave an answer while something else did",
     references=(refs.RFC_1035, refs.RFC_4074, refs.RFC_8020),
+    needs=(A_NAME,),
 )
 def resolver_failed(context: RuleContext) -> Answers:
-    if context.target.fqdn_is_address:
-        yield AN_ADDRESS
-        return
     answers = resolver_answers(context)
     useful = {a.server for a in found_by_suffix(context)}  # some refuse a single label, and nothing else
     known = told(context) or useful or context.analysis.dns.system
@@ -343,7 +335,7 @@ def _families(context: RuleContext) -> Iterator[tuple[str, Rotation, list[DnsAns
 
 def _unchanging(context: RuleContext) -> NotObserved | None:
     """Why no change between answers can be seen or ruled out; None if it can."""
-    silence = untold(context)
+    silence = lacking(ANSWERS, context)
     if silence is not None:
         return silence
     kinds = [rotation for _, rotation, _ in _families(context)]
@@ -433,12 +425,9 @@ def dns_round_robin(context: RuleContext) -> Answers:
     "other family to another. A server that prefers addresses near the one who asks (netmask ordering) looks fixed "
     "from here and not from elsewhere.",
     references=(refs.KB_156803, refs.KB_ROUND_ROBIN, refs.RFC_8305),
+    needs=ANSWERS,
 )
 def several_addresses(context: RuleContext) -> Answers:
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     led = led_to(context)
     yield from _families_apart(context, led)
     for kind, how, own in _families(context):
@@ -553,12 +542,9 @@ def answer_flips(context: RuleContext) -> Answers:
     "own servers; never the ones with the others, since caches may lag behind. Not judged where every server changes "
     "its set from answer to answer (DNS004).",
     references=(refs.RFC_1034,),
+    needs=ANSWERS,
 )
 def resolvers_disagree(context: RuleContext) -> Answers:
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     groups = {
         "resolvers": resolver_answers(context),
         "name servers of the zone": tuple(
@@ -627,6 +613,10 @@ def _dead_of_some(context: RuleContext, sets: Mapping[str, frozenset[str]]) -> s
     return dead - frozenset.intersection(*sets.values()) if serves else set()
 
 
+def _failover_by_dns(context: RuleContext) -> bool:
+    return context.target.failover is Failover.DNS
+
+
 @card(
     code="DNS008",
     name="ttl-delays-failover",
@@ -644,15 +634,9 @@ def _dead_of_some(context: RuleContext, sets: Mapping[str, frozenset[str]]) -> s
     "own servers tell the full time to live; a resolver's cache tells what is left of it, which proves a long one "
     "and never a short one.",
     references=(refs.KB_156803, refs.RFC_1035),
+    needs=(need(_failover_by_dns, "failover is not by DNS, as far as the profile says"), *ANSWERS),
 )
 def ttl_delays_failover(context: RuleContext) -> Answers:
-    if context.target.failover is not Failover.DNS:
-        yield NotObserved("failover is not by DNS, as far as the profile says")
-        return
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     answers = [own for _, _, group in _families(context) for own in group]
     full = [own for own in answers if "AA" in own.flags]
     ttl_s = max((_longest_s(own) for own in full or answers), default=None)

@@ -8,10 +8,9 @@ from semscheck.model.addresses import is_contacted
 from semscheck.model.analysis import Reach, ResolverAnalysis
 from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.rules.context import RuleContext
-from semscheck.rules.rule import NotObserved
+from semscheck.rules.rule import need
 
-AN_ADDRESS = NotObserved("an IP address was given, so there is no name to look up")
-NO_ANSWER = NotObserved("no name server answered")
+AN_ADDRESS = "an IP address was given, so there is no name to look up"
 TRUTH = ("NOERROR", "NXDOMAIN")
 MAX_EVIDENCE = 24
 FLUSH = "Unbound: `unbound-control flush NAME`; BIND: `rndc flushname NAME`; Windows: `Clear-DnsServerCache`."
@@ -45,11 +44,8 @@ def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:
     return tuple(a for a in context.of(DnsAnswer) if a.purpose == "suffix" and a.records)
 
 
-def untold(context: RuleContext) -> NotObserved | None:
-    """Why rules about the answers cannot be judged, None if they can."""
-    if context.target.fqdn_is_address:
-        return AN_ADDRESS
-    return None if told(context) or found_by_suffix(context) else NO_ANSWER
+A_NAME = need(lambda context: not context.target.fqdn_is_address, AN_ADDRESS)
+ANSWERS = (A_NAME, need(lambda context: told(context) or found_by_suffix(context), "no name server answered"))
 
 
 def servers_here(context: RuleContext) -> tuple[ResolverAnalysis, ...]:

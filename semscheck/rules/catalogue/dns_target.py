@@ -12,7 +12,8 @@ from semscheck.model.observations import DnsAnswer, Route, SystemResolution
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
-    AN_ADDRESS,
+    A_NAME,
+    ANSWERS,
     TRUTH,
     found_by_suffix,
     ids,
@@ -20,20 +21,24 @@ from semscheck.rules.catalogue.dns_facts import (
     resolver_answers,
     serve_nobody,
     told,
-    untold,
 )
 from semscheck.rules.catalogue.dns_zone import synthesised
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, lacking, need
 
-NO_ADDRESS = NotObserved("the name has no address")
+NO_ADDRESS = "the name has no address"
 
 
-def _unled(context: RuleContext) -> NotObserved | None:
-    """Why rules about the addresses cannot be judged; None if they can."""
-    if context.target.fqdn_is_address:
-        return AN_ADDRESS
-    return None if context.analysis.dns.addresses else NO_ADDRESS
+ADDRESSES = (A_NAME, need(lambda context: context.analysis.dns.addresses, NO_ADDRESS))
+_A_SERVERS_NAME = "the name is one server's own (CLT001), which leads to its Interface 1"
+
+
+def _knows_interface_1(context: RuleContext) -> bool:
+    return any(member.replication for member in context.target.members)
+
+
+def _is_no_servers(context: RuleContext) -> bool:
+    return context.target.fqdn not in {one.name.lower() for one in context.target.members}
 
 
 def _is_led_to(endpoint: Endpoint, address: str, target: Target) -> bool:
@@ -66,16 +71,13 @@ def _evidence(context: RuleContext, addresses: set[str]) -> tuple[str, ...]:
     seen_by="An address of the FQDN is one that the profile lists under `replication` and nobody's `client` (an "
     "address that is both is CRT014). Without members in the profile it cannot be determined.",
     references=(refs.KB_156803,),
+    needs=(
+        *ADDRESSES,
+        need(_knows_interface_1, "no member's Interface 1 is known"),
+        need(_is_no_servers, _A_SERVERS_NAME),
+    ),
 )
 def points_to_replication(context: RuleContext) -> Answers:
-    missing = _unled(context)
-    if missing is None and not any(member.replication for member in context.target.members):
-        missing = NotObserved("no member's Interface 1 is known")
-    if missing is None and context.target.fqdn in {one.name.lower() for one in context.target.members}:
-        missing = NotObserved("the name is one server's own (CLT001), which leads to its Interface 1")
-    if missing is not None:
-        yield missing
-        return
     target = context.target
     for address in context.analysis.dns.addresses:
         if address in target.balancers or _owners(target, address, "client"):
@@ -119,7 +121,7 @@ def points_to_stranger(context: RuleContext) -> Answers:
     known = set(target.balancers)
     for member in target.members:
         known.update(one.address for one in (*member.replication, *member.client))
-    missing = _unled(context)
+    missing = lacking(ADDRESSES, context)
     mapped = _mapped_addresses(context)
     yield from (_mapped_hit(context, address, four) for address, four in mapped.items())
     if missing is None and not known:
@@ -216,11 +218,9 @@ def _nothing_there(context: RuleContext, addresses: list[str]) -> bool:
     "answers for every name there.",
     severity_note="critical where a wildcard below the suffix answers for every name",
     references=(refs.RFC_1034, refs.KB_156803),
+    needs=(A_NAME,),
 )
 def not_fully_qualified(context: RuleContext) -> Answers:
-    if context.target.fqdn_is_address:
-        yield AN_ADDRESS
-        return
     name, found = context.fqdn, found_by_suffix(context)
     caught = _caught_by_wildcard(context, found)
     as_found = f"; it was found as {found[0].name}" if found else ""
@@ -279,7 +279,7 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
 )
 def dangling_cname(context: RuleContext) -> Answers:
     circular = [answer for answer in resolver_answers(context) if _goes_round(answer)]
-    missing = untold(context)
+    missing = lacking(ANSWERS, context)
     if missing is not None and not circular:
         yield missing
         return
@@ -314,6 +314,11 @@ def _goes_round(answer: DnsAnswer) -> bool:
     return len(set(names)) < len(names)
 
 
+_SYSTEMS_OWN = need(
+    lambda context: not context.target.resolvers, "other resolvers than the system's were asked (--resolver)"
+)
+
+
 @card(
     code="DNS013",
     name="system-differs",
@@ -333,16 +338,13 @@ def _goes_round(answer: DnsAnswer) -> bool:
     "the hosts file gives is CLT003. With `--resolver` other servers than the system's were asked, so that the two "
     "cannot be compared. Where the name rotates, another answer is to be expected.",
     references=(refs.RFC_6724,),
+    needs=(
+        *ANSWERS,
+        _SYSTEMS_OWN,
+        need(lambda context: context.analysis.dns.system, "the system gave no address"),
+    ),
 )
 def system_differs(context: RuleContext) -> Answers:
-    missing = untold(context)
-    if missing is None and context.target.resolvers:
-        missing = NotObserved("other resolvers than the system's were asked (--resolver)")
-    if missing is None and not context.analysis.dns.system:
-        missing = NotObserved("the system gave no address")
-    if missing is not None:
-        yield missing
-        return
     by_dns = {
         address
         for answer in context.of(DnsAnswer)
@@ -443,14 +445,9 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
     "reported.",
     severity_note="info where this desktop has no IPv6 of its own, so that the address could not be tried",
     references=(refs.RFC_8305, refs.RFC_6724, refs.RFC_1035),
+    needs=(*ADDRESSES, need(lambda context: 6 in context.target.families, "IPv6 was left out (-4)")),
 )
 def dead_ipv6(context: RuleContext) -> Answers:
-    missing = _unled(context)
-    if missing is None and 6 not in context.target.families:
-        missing = NotObserved("IPv6 was left out (-4)")
-    if missing is not None:
-        yield missing
-        return
     made_up = synthesised(context)  # these are DNS019's
     published = [a for a in context.analysis.dns.addresses if ":" in a and a not in made_up]
     if not published:

@@ -15,18 +15,18 @@ from semscheck.model.observations import Delegation, DnsAnswer, Handshake, Syste
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.dns_facts import (
-    AN_ADDRESS,
+    A_NAME,
+    ANSWERS,
     FLUSH,
     ids,
     of_zone,
     pinned_addresses,
     resolver_answers,
     told,
-    untold,
     zone_records,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, lacking, need
 
 DNS64 = ip_network("64:ff9b::/96")  # RFC 6052 section 2.1
 LAME = ("REFUSED", "SERVFAIL", "NOTAUTH")
@@ -45,10 +45,7 @@ def _fails_here(context: RuleContext, address: str) -> bool:
     return bool(places) and all(place.reach in (Reach.NO_CONNECTION, Reach.NO_TLS) for place in places)
 
 
-def _unasked(context: RuleContext) -> NotObserved | None:
-    if context.target.fqdn_is_address:
-        return AN_ADDRESS
-    return None if of_zone(context) else NotObserved("none of the zone's own name servers answered")
+THE_ZONE = (A_NAME, need(of_zone, "none of the zone's own name servers answered"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ def _old_from_system(context: RuleContext) -> Iterator[_Old]:
 def resolver_out_of_date(context: RuleContext) -> Answers:
     """An old answer of a resolver, against the zone's own."""
     found = list(_old_answers(context))
-    missing = _unasked(context)
+    missing = lacking(THE_ZONE, context)
     if missing is not None and not found:
         yield missing
     zone_ttl_s = max((a.ttl_s for a in of_zone(context) if a.records and a.ttl_s is not None), default=None)
@@ -161,13 +158,10 @@ def _out_of_date(context: RuleContext, old: _Old, longer: bool, dead: bool) -> H
     references=(refs.REBINDING,),
     title="A resolver leaves private addresses out",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=THE_ZONE,
 )
 def private_addresses_withheld(context: RuleContext) -> Answers:
     """The zone has private addresses, the resolver none."""
-    missing = _unasked(context)
-    if missing is not None:
-        yield missing
-        return
     answers = told(context)
     for kind in ("A", "AAAA"):
         private = [address for address in zone_records(context, kind) if is_private(address)]
@@ -201,13 +195,10 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
     confidence=Confidence.LIKELY,
     references=(refs.RFC_1034,),
     title="A name server does not serve the zone",
+    needs=THE_ZONE,
 )
 def lame_name_server(context: RuleContext) -> Answers:
     """REFUSED, SERVFAIL or no authority from one server of the zone."""
-    missing = _unasked(context)
-    if missing is not None:
-        yield missing
-        return
     good = {answer.server for answer in of_zone(context)}
     asked = [a for a in context.of(DnsAnswer) if a.role == "authority" and a.server not in good]
     zone = next((one.zone for one in context.of(Delegation) if one.zone), "the zone")
@@ -245,13 +236,10 @@ def lame_name_server(context: RuleContext) -> Answers:
     references=(refs.RFC_1122_ADDRESSING,),
     title="DNS gives no server's address",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=ANSWERS,
 )
 def no_servers_address(context: RuleContext) -> Answers:
     """0.0.0.0, ::, loopback and the like in an answer."""
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     for server in dict.fromkeys(answer.server for answer in told(context)):
         own = [a for a in told(context) if a.server == server and _none_of_a_server(context, a.records)]
         if own:
@@ -330,13 +318,10 @@ def synthesised(context: RuleContext) -> dict[str, str]:
     references=(refs.RFC_6147, refs.RFC_6052),
     title="IPv6 address made up by DNS64",
     impact=ImpactKind.SLOW,
+    needs=ANSWERS,
 )
 def synthesized_ipv6(context: RuleContext) -> Answers:
     """DNS64."""
-    silence = untold(context)
-    if silence is not None:
-        yield silence
-        return
     for address, inner in synthesised(context).items():
         dead = _fails_here(context, address)
         answers = [a for a in told(context) if address in a.records]
@@ -376,15 +361,13 @@ def _system(context: RuleContext) -> SystemResolution | None:
     references=(refs.RESOLV_CONF,),
     title="This desktop's own look-up fails",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=(A_NAME, need(_system, "the system was not asked")),
 )
 def system_lookup_fails(context: RuleContext) -> Answers:
     """getaddrinfo fails where DNS answers."""
     system = _system(context)
-    if context.target.fqdn_is_address or system is None:
-        yield AN_ADDRESS if context.target.fqdn_is_address else NotObserved("the system was not asked")
-        return
     given = [a for a in told(context) if a.records]
-    if system.failure is None or system.failure.cause is Cause.TIMED_OUT or not given:
+    if system is None or system.failure is None or system.failure.cause is Cause.TIMED_OUT or not given:
         return  # not finished is not failed: DNS022
     yield Hit(
         subject=context.desktop(),
@@ -411,12 +394,10 @@ def system_lookup_fails(context: RuleContext) -> Answers:
     references=(refs.RESOLV_CONF,),
     title="Slow look-ups",
     impact=ImpactKind.SLOW,
+    needs=(A_NAME,),
 )
 def slow_lookup(context: RuleContext) -> Answers:
     """A slow resolver, or a slow system before a quick one."""
-    if context.target.fqdn_is_address:
-        yield AN_ADDRESS
-        return
     limit_s = context.target.thresholds.lookup_slow_s
     times = _times(context)
     system = _system(context)

@@ -32,7 +32,7 @@ from semscheck.rules.catalogue.presented import (
     where,
 )
 from semscheck.rules.context import RuleContext, listed
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, card, need
 
 MADE_NOW = timedelta(minutes=5)  # nobody has a certificate issued and installed on several servers as fast
 CLOCKS_APART = timedelta(minutes=10)
@@ -278,11 +278,9 @@ def signs(context: RuleContext) -> tuple[_Sign, ...]:
     "Interface 1 show the clients' certificate to a client that sends no name, and all share their TLS sessions or "
     "the key of their tickets. A private authority that issued all of a cluster's certificates is no sign.",
     references=(refs.RFC_8446_INVARIANTS,),
+    needs=(need(everywhere, NO_CERTIFICATE),),
 )
 def tls_intercepted(context: RuleContext) -> Answers:
-    if not everywhere(context):
-        yield NotObserved(NO_CERTIFICATE)
-        return
     for sign in signs(context):
         yield _hit(sign, context)
 

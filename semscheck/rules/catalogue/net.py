@@ -21,7 +21,7 @@ from semscheck.rules.context import (
     sentence_start,
 )
 from semscheck.rules.remedies import steps
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 AT_ONCE_S = 0.5
 SENT_AGAIN_S = (
@@ -59,9 +59,7 @@ def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[Endpoint
             yield place, failed, failed.failure
 
 
-def unless_tried(context: RuleContext) -> Answers:
-    if not context.of(Connection):
-        yield NotObserved("no connection was tried")
+CONNECTIONS = (need(lambda context: context.of(Connection), "no connection was tried"),)
 
 
 def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: str) -> Hit:
@@ -116,10 +114,10 @@ def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection
     references=(refs.RFC_9293,),
     stops=Stops.CONNECTION,
     in_front=InFront.POOL,
+    needs=CONNECTIONS,
 )
 def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
-    yield from unless_tried(context)
     stopped = sorted(_stopped_at(context, Cause.REFUSED), key=lambda each: not each[0].fqdn)
     addresses = {place.address for place, _, _ in stopped}
     if len(addresses) >= REFUSED_EVERYWHERE and addresses == {
@@ -158,10 +156,10 @@ _WHICH = (
     references=(refs.RFC_9293,),
     stops=Stops.CONNECTION,
     in_front=InFront.SILENCE,
+    needs=CONNECTIONS,
 )
 def timed_out(context: RuleContext) -> Answers:
     """Silence on every attempt."""
-    yield from unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.TIMED_OUT):
         took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
         behind = context.separated(Separation.BALANCER, place.address)
@@ -184,10 +182,10 @@ def timed_out(context: RuleContext) -> Answers:
     references=(refs.RFC_1122_UNREACHABLE,),
     stops=Stops.CONNECTION,
     in_front=InFront.SILENCE,
+    needs=CONNECTIONS,
 )
 def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
-    yield from unless_tried(context)
     for place, seen, trouble in _stopped_at(context, *UNREACHED[1:]):
         said = f" ({trouble.detail})" if trouble.detail else ""
         yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
@@ -221,10 +219,10 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
     stops=Stops.CONNECTION,
     in_front=InFront.POOL,
     with_servers=True,
+    needs=CONNECTIONS,
 )
 def reset(context: RuleContext) -> Answers:
     """RST before any byte of the server."""
-    yield from unless_tried(context)
     for place, seen, _ in _stopped_at(context, Cause.RESET):
         yield _hit(context, place, seen, "resets the connection at once")
     for place in context.places:
@@ -262,6 +260,7 @@ def reset(context: RuleContext) -> Answers:
     references=(refs.RFC_9293,),
     title="Slow connections",
     impact=ImpactKind.SLOW,
+    needs=CONNECTIONS,
 )
 def slow(context: RuleContext) -> Answers:
     """A median of the connection times over the limit; or some that waited for a packet to be sent again."""
@@ -296,6 +295,7 @@ def slow(context: RuleContext) -> Answers:
     references=(refs.RFC_9293,),
     title="Slow TLS handshakes",
     impact=ImpactKind.SLOW,
+    needs=CONNECTIONS,
 )
 def slow_handshake(context: RuleContext) -> Answers:
     """A median of the handshake times over the limit."""
@@ -310,9 +310,7 @@ Times = Callable[[RuleContext, EndpointStatus], list[float]]
 def _slow(context: RuleContext, times_of: Times, limit_s: float, words: str) -> Answers:
     """Places whose median time is over the limit."""
     timed = {place: times_of(context, place) for place in context.places}
-    if not context.of(Connection):
-        yield from unless_tried(context)
-    elif not any(len(times) >= SLOW_LEAST for times in timed.values()):
+    if not any(len(times) >= SLOW_LEAST for times in timed.values()):
         yield NotObserved("no address was connected to often enough")
     for place, times in timed.items():
         if len(times) >= SLOW_LEAST and median(times) > limit_s:

@@ -9,7 +9,7 @@ from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subje
 from semscheck.model.observations import ProxySettings, Sample
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
-from semscheck.rules.catalogue.net import unless_tried
+from semscheck.rules.catalogue.net import CONNECTIONS
 from semscheck.rules.context import RuleContext, by_subject, listed, sentence_start
 from semscheck.rules.rule import Answers, Hit, card
 
@@ -42,10 +42,10 @@ def _hit(
     references=(refs.RFC_1122_HOME,),
     title="No way to the servers",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=CONNECTIONS,
 )
 def nothing_reachable(context: RuleContext) -> Answers:
     """Several addresses, all silent, though look-ups work."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.EVERYTHING):
         yield _hit(
             found,
@@ -73,10 +73,10 @@ def nothing_reachable(context: RuleContext) -> Answers:
     references=(refs.RFC_8305,),
     title="One of IPv4 and IPv6 does not get through",
     impact=ImpactKind.SLOW,
+    needs=CONNECTIONS,
 )
 def family_unreachable(context: RuleContext) -> Answers:
     """IPv6 fails everywhere and IPv4 nowhere, or the reverse."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.FAMILY):
         leads_to = {place.address for place in context.fqdn_places}
         only = bool(leads_to) and leads_to <= set(found.fails)
@@ -106,10 +106,10 @@ def family_unreachable(context: RuleContext) -> Answers:
     "from here.",
     references=(refs.KB_156803,),
     title="Members out of reach from here",
+    needs=CONNECTIONS,
 )
 def members_out_of_reach(context: RuleContext) -> Answers:
     """One remark about all members that are not meant to be asked directly."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.MEMBERS):
         number = {"client": 2, "replication": 1}[found.by]
         yield _hit(
@@ -140,10 +140,10 @@ def members_out_of_reach(context: RuleContext) -> Answers:
     references=(refs.RFC_1122_HOME,),
     title="A network of this desktop overlaps",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=CONNECTIONS,
 )
 def leaves_elsewhere(context: RuleContext) -> Answers:
     """Another source address than for all that work."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.ROUTE):
         leads_to = {place.address for place in context.fqdn_places}
         all_dead = bool(leads_to) and leads_to <= set(found.fails)
@@ -178,10 +178,10 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
     references=(refs.KB_156803,),
     title="This desktop was shut out",
     impact=ImpactKind.NOT_TESTED,
+    needs=CONNECTIONS,
 )
 def shut_out(context: RuleContext) -> Answers:
     """Worked at first, then never again; or told so."""
-    yield from unless_tried(context)
     yield from _told_to_slow_down(context)
     for found in context.separated(Separation.ORDER):
         yield _hit(
@@ -234,10 +234,10 @@ def _port(context: RuleContext, address: str) -> int:
     "PAC file decides it. This check never uses a proxy.",
     references=(refs.RFC_9110_CONNECT,),
     title="Only the proxy gets out",
+    needs=CONNECTIONS,
 )
 def proxy_is_the_way(context: RuleContext) -> Answers:
     """Silence everywhere, and a proxy."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.PROXY):
         settings = [one for one in context.of(ProxySettings) if one.id in found.evidence]
         through = listed(one.url or one.pac_url or "" for one in settings)
@@ -292,10 +292,10 @@ _LOOK_AT = {
     references=(refs.RFC_7685, refs.RFC_7301, refs.RFC_6066),
     title="Some first TLS messages are refused",
     impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    needs=CONNECTIONS,
 )
 def hello_refused(context: RuleContext) -> Answers:
     """Which property of the ClientHello is refused."""
-    yield from unless_tried(context)
     for found in context.separated(Separation.HELLO):
         place = next(p for p in context.places if p.address == found.fails[0] and p.reach is Reach.NO_TLS)
         others = any(p.serves and p.client_of for p in context.places)

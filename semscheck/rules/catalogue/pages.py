@@ -16,7 +16,7 @@ from semscheck.rules.catalogue.cluster import exchanges, is_product
 from semscheck.rules.catalogue.dns_facts import ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, listed, sentence_start
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 REDIRECTS = (301, 302, 303, 307, 308)
 CLIENT_PATH = "/pgpuniversaldesktop"  # where Encryption Desktop sends its requests
@@ -34,9 +34,11 @@ PORTAL_STATUS = 511
 PORTAL_PLACES = 3  # addresses, Interface 1 among them, at which nobody installs one stranger's certificate
 
 
-def _unless_answered(context: RuleContext) -> Answers:
-    if not any(e.status is not None for e in context.of(Exchange)):
-        yield NotObserved("no page was received")
+def _any_page(context: RuleContext) -> bool:
+    return any(e.status is not None for e in context.of(Exchange))
+
+
+PAGES = (need(_any_page, "no page was received"),)
 
 
 def _header(seen: Exchange, wanted: str) -> str:
@@ -127,10 +129,10 @@ _MEND = {
     severity_note="critical where the FQDN's first page leads to plain HTTP, or to itself",
     title="Browsers are sent elsewhere",
     impact=ImpactKind.SOME_CLIENTS_CANNOT,
+    needs=PAGES,
 )
 def redirects_away(context: RuleContext) -> Answers:
     """Location leads away from https://FQDN."""
-    yield from _unless_answered(context)
     said: set[tuple[str, str]] = set()
     for place in context.client_places:
         for page, *then in [pages] if (pages := exchanges(context, place)) else []:
@@ -177,10 +179,10 @@ def redirects_away(context: RuleContext) -> Answers:
     references=(refs.KB_156803,),
     title="A maintenance page answers",
     impact=ImpactKind.NOBODY_CONNECTS,
+    needs=PAGES,
 )
 def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
-    yield from _unless_answered(context)
     for place in context.fqdn_places:
         members = [p for p in context.places if p.stands_by and p.tried]
         seen = [page for page in exchanges(context, place) if page.status is not None]
@@ -221,10 +223,10 @@ def maintenance_page(context: RuleContext) -> Answers:
     references=(refs.KB_156803,),
     title="A firewall rejects this check",
     impact=ImpactKind.NOT_TESTED,
+    needs=PAGES,
 )
 def firewall_page(context: RuleContext) -> Answers:
     """Request Rejected."""
-    yield from _unless_answered(context)
     found = [
         (place, page)
         for place in context.client_places

@@ -31,7 +31,7 @@ from semscheck.rules.context import (
     listed,
     sentence_start,
 )
-from semscheck.rules.rule import Answers, Hit, NotObserved, card
+from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
 
 NO_HANDSHAKE = "no connection got as far as a TLS handshake"
 OLDEST_GOOD = "TLSv1.2"
@@ -68,9 +68,11 @@ def _failed_at(
             yield place, first, first.failure
 
 
-def _unless_tried(context: RuleContext) -> Answers:
-    if not any(handshakes(context, place) for place in context.places):
-        yield NotObserved(NO_HANDSHAKE)
+def _any_handshake(context: RuleContext) -> bool:
+    return any(handshakes(context, place) for place in context.places)
+
+
+HANDSHAKES = (need(_any_handshake, NO_HANDSHAKE),)
 
 
 def _facts(place: EndpointStatus, context: RuleContext, failure: Failure) -> dict[str, str]:
@@ -115,6 +117,7 @@ def _said(failure: Failure) -> str:
     references=(refs.RFC_8446,),
     stops=Stops.TLS,
     in_front=InFront.NO_TLS,
+    needs=HANDSHAKES,
 )
 def not_tls(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _GARBAGE):
@@ -125,7 +128,6 @@ def not_tls(context: RuleContext) -> Answers:
             evidence=(shake.id,),
             args=_facts(place, context, failure),
         )
-    yield from _unless_tried(context)
 
 
 @card(
@@ -151,6 +153,7 @@ def not_tls(context: RuleContext) -> Answers:
     stops=Stops.TLS,
     in_front=InFront.POOL,
     with_servers=True,
+    needs=HANDSHAKES,
 )
 def handshake_refused(context: RuleContext) -> Answers:
     for place, shake, failure in _failed_at(context, _REFUSAL | {Cause.RESET}):
@@ -170,7 +173,6 @@ def handshake_refused(context: RuleContext) -> Answers:
             evidence=(shake.id,),
             args=_facts(place, context, failure),
         )
-    yield from _unless_tried(context)
 
 
 # What each alert says of the cause (RFC 8446 section 6.2), and what to do about it.
@@ -241,6 +243,7 @@ _RESTART = (
     stops=Stops.TLS,
     in_front=InFront.POOL,
     with_servers=True,
+    needs=HANDSHAKES,
 )
 def handshake_stalled(context: RuleContext) -> Answers:
     shaken = [place for place in context.client_places if _answered(handshakes(context, place))]
@@ -266,7 +269,6 @@ def handshake_stalled(context: RuleContext) -> Answers:
             evidence=(shake.id,),
             args=_facts(place, context, failure),
         )
-    yield from _unless_tried(context)
 
 
 # --- versions and what is negotiated -----------------------------------------------------------------------
