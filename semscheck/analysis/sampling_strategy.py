@@ -110,6 +110,24 @@ class SamplingDecisions:
         """Several were seen, or one in turn with connections that nobody answered or that could not be told."""
         return len({who for who in history if who is not None}) > 1 or _cycles_with_gaps(history)
 
+    def several(self, seen: Sequence[Seen]) -> bool:
+        """As `spread`, of the fresh connections where no more of them are made."""
+        facts = facts_on_the_way(seen, self._target, ended=True)
+        labels = usual_labels(facts)
+        return self.spread([labels.get(sample.id) for sample in facts.fresh])
+
+    def moved(self, seen: Sequence[Seen]) -> bool | None:
+        """By the session that was presented, else by who answered, else by the key."""
+        facts = facts_on_the_way(seen, self._target)
+        last = facts.samples[-1]
+        if last.cookie_recognised is not None:
+            return not last.cookie_recognised
+        for known in (usual_labels(facts), facts.tickets.by_sample):
+            before = [known[sample.id] for sample in facts.fresh if sample.id in known]
+            if before and last.id in known:
+                return known[last.id] != before[-1]
+        return None
+
 
 def _cycles_with_gaps(history: Sequence[str | None]) -> bool:
     return cycle_with_gaps([who or GAP for who in history], frozenset({GAP})) is not None

@@ -374,7 +374,7 @@ class ServiceProbe(Observation):
 # --- who answered ------------------------------------------------------------------------------------------
 
 ShownAs = Literal["before", "after", "quoted", "encoded"]
-Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source", "pairs"]
+Arm = Literal["fresh", "cookie", "resume", "keep-alive", "source", "pairs", "pause"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

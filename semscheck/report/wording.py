@@ -340,6 +340,7 @@ ARM: dict[str, str] = {
     "resume": "TLS session kept",
     "keep-alive": "one connection",
     "source": "other source address",
+    "pause": "after a pause",
 }
 
 IDENTIFIED_BY: dict[str, str] = {

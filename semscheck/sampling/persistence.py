@@ -25,6 +25,7 @@ KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
 SOURCE_CONNECTIONS = 4
 OTHER_SOURCES = 3
+PAUSES = 3
 NEVER_AFTER = 3  # connections of which none came back, after which an arm ends
 SOON_AFTER = 2  # the same, where two versions of TLS are tried one after the other
 
@@ -71,6 +72,22 @@ class Persistence:
         elif resumed is not None:
             stock.put(member, earlier)  # refused, it is as unused as before
         return issued.sample
+
+    async def after_pauses(self, attempt: Attempt, sessions: frozenset[str] = frozenset()) -> None:
+        """One server answered all that came in quick succession: does a client that pauses come back to it? Where one
+        does not, others are tried as well, since a failover in the meantime would stay. sessions: cookies by which
+        that one knows a client, sent alone where nothing else names it."""
+        line = self._line
+        browser = next((each for each in line.issued[::-1] if sessions and each.cookies), None)
+        sent = SentCookies.alone(browser, sessions) if browser is not None else None
+        for pause in range(PAUSES):
+            if line.is_tired or not line.issued or not await self._paused():
+                return
+            issued = await line.connect(replace(attempt, arm="pause", cookies=sent))
+            self._tracer.follow(issued, attempt.context)
+            await self._tracer.settle()
+            if pause == 0 and not line.decide.moved(line.facts()):
+                return
 
     async def _paused(self) -> bool:
         """Wait before what came back is presented once more, where there is time for it."""
@@ -121,10 +138,13 @@ class Persistence:
 
     # --- cookies -------------------------------------------------------------------------------------------
 
-    async def cookies(self, context: ssl.SSLContext, page: str, names: frozenset[str]) -> bool:
+    async def cookies(
+        self, context: ssl.SSLContext, page: str, names: frozenset[str], paused: bool = True
+    ) -> bool:
         """New connections that send all cookies of an earlier one, as a browser does that comes back.
 
-        names: the cookies that are sessions here. Returns whether all came back, as far as that could be seen.
+        names: the cookies that are sessions here. paused: once more after a pause, where all came back. Returns
+        whether all came back, as far as that could be seen.
         """
         browsers, owners = self._browsers(page)
         # Where owners are not known, what comes back by chance is not either.
@@ -148,7 +168,7 @@ class Persistence:
                 break
             effort += await come_back()
             await self._line.pause()
-        if returned and all(returned) and await self._paused():
+        if paused and returned and all(returned) and await self._paused():
             await come_back()
         await self._tracer.settle()
         return bool(returned) and all(returned)

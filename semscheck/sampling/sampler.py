@@ -175,20 +175,27 @@ class Sampler:
         await self._members_answer()
         return self._decide.named_by_keys(self._series.facts())
 
+    def _several(self) -> bool:
+        """Whether the fresh connections, which are all made, met more than one."""
+        return self._decide.several(self._series.facts())
+
     async def _after_keys(self) -> None:
         """Several keys were seen: what keeps a client at its own? One that names nobody: another signal."""
-        series, page = self._series, self._plan.page
+        page, attempt = self._plan.page, self._fresh_attempt
         await self._ask_for_keys()
-        if self._decide.spread(series.history()):
+        if self._several():
             await self._kept_at_a_key(page)
         elif page is None or await self._named_by_keys():
-            await self._persistence.other_sources(self._fresh_attempt, self._plan.sources)
+            await self._persistence.other_sources(attempt, self._plan.sources)
+            await self._persistence.after_pauses(attempt)
         elif await self._told_answer():
             await self._by_cookie(page)
         elif not await self._by_own_cookie(page):
             await self._fresh(self._connect)  # there is no other signal: the rest of what was planned
-            if self._decide.spread(series.history()):
+            if self._several():
                 await self._kept_at_a_key(page)
+            else:
+                await self._persistence.after_pauses(attempt)
 
     async def _kept_at_a_key(self, page: str | None) -> None:
         """Several ends of TLS: what leads a client back to its own, and is there one application behind them?"""
@@ -323,7 +330,8 @@ class Sampler:
         if self._nothing_in_it():
             return False
         await arms.other_sources(attempt, self._plan.sources)
-        if not self._decide.spread(self._series.history()):
+        if not self._several():
+            await arms.after_pauses(attempt)
             return True
         kept = await arms.sessions(context, self._tracer.stock)
         if not kept and newest is None and arms.is_of_interest("TLSv1.2"):
@@ -362,9 +370,10 @@ class Sampler:
         self, attempt: Attempt, page: str, telling: frozenset[str], sessions: frozenset[str] = frozenset()
     ) -> None:
         """telling: cookies that name a member. sessions: those that are known again, if the balancer leads back."""
-        if not self._decide.spread(self._series.history()):
-            return
         arms, context = self._persistence, attempt.context
+        if not self._several():
+            await arms.after_pauses(attempt)
+            return
 
         async def present(earlier: Issued) -> None:
             again = replace(attempt, arm="resume", session=earlier)
@@ -415,13 +424,15 @@ class Sampler:
             await self._fresh(
                 lambda: pairs.exchange(attempt, telling) if telling else series.connect(attempt)
             )
-        if self._decide.spread(series.history()):
-            await self._persistence_by_pages(attempt, page, telling, frozenset(own.sessions))
-        elif own.sessions:
+        sessions = frozenset(own.sessions)
+        if self._several():
+            await self._persistence_by_pages(attempt, page, telling, sessions)
+        elif sessions:
             for name in own.sessions:
                 if await pairs.by_cookie(context, page, name, GUARD_PAIRS):
                     break
-            await self._persistence.cookies(context, page, frozenset(own.sessions))
+            await self._persistence.cookies(context, page, sessions, paused=False)
+            await self._persistence.after_pauses(attempt, sessions)
         return True
 
     async def _unnamed(self, index: int, last: bool) -> bool:

@@ -54,4 +54,12 @@ class SamplingStrategy(Protocol):
         later: who answered the connections since the fresh ones, as far as it is known."""
 
     def spread(self, history: Sequence[str | None]) -> bool:
-        """Whether more than one member was seen, so that persistence can be measured."""
+        """Whether more than one member was seen so far."""
+
+    def several(self, seen: Sequence[Seen]) -> bool:
+        """The same where the fresh connections are all made, so that persistence can be measured: a key that has not
+        come back by then is no second member."""
+
+    def moved(self, seen: Sequence[Seen]) -> bool | None:
+        """Whether the last connection, made after a pause, met another member than the fresh ones. None where that
+        cannot be told."""

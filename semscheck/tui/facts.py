@@ -100,6 +100,7 @@ _ONE_OF = {
     "resume": "connection with the TLS session kept,",
     "keep-alive": "request on one connection,",
     "source": "connection from another address,",
+    "pause": "connection after a pause,",
 }
 
 

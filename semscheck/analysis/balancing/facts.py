@@ -376,9 +376,9 @@ def _own_interface(place: EndpointStatus | None) -> str | None:
 
 
 def facts_on_the_way(
-    seen: Iterable[Sample | Trace | Control | Exchange | Handshake], target: Target
+    seen: Iterable[Sample | Trace | Control | Exchange | Handshake], target: Target, ended: bool = False
 ) -> Facts:
-    """The facts of a path while it is being sampled."""
+    """The facts of a path while it is being sampled. ended: no more fresh connections are made."""
     sorted_ = _Sorted(seen)
     client = client_addresses(target)
     samples = tuple(sample for each in sorted_.by_address.values() for sample in each)
@@ -395,7 +395,7 @@ def facts_on_the_way(
         pages=tuple(page for page in sorted_.pages if page.address in here),
         client=client,
         complete=is_complete(target),
-        tickets=replace(_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples), ended=False),
+        tickets=replace(_tickets(target, members, sorted_, (next(iter(here), ""), 0), samples), ended=ended),
     )
 
 

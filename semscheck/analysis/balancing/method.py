@@ -7,6 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import factorial, prod
 
+from semscheck.analysis.balancing.changes import (
+    after_pauses,
+    as_renewed,
+    at_one_moment,
+    forgotten,
+    known_across,
+)
 from semscheck.analysis.balancing.facts import Facts, succeeded
 from semscheck.analysis.balancing.identity import Identity, contradiction
 from semscheck.analysis.balancing.statistics import (
@@ -63,10 +70,29 @@ class MethodEstimate:
     match_rate: float | None = None  # without labels: at most so many pairs meet the same server by chance
     # Whoever ends TLS, HTTP sessions are known everywhere: they say nothing of who answers
     shared: bool = False
+    forgotten: bool = False  # one server answered all, and others after pauses
 
 
 def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
     """How the fresh connections were spread, with the reason where it cannot be determined."""
+    found = _estimate(facts, identity)
+    return _over_time(found, facts, identity) if found.method is Method.SINGLE else found
+
+
+def _over_time(single: MethodEstimate, facts: Facts, identity: Identity) -> MethodEstimate:
+    """One server answered, as far as connections in quick succession say: the same before a key was renewed, and
+    after a pause?"""
+    named = {} if single.shared else identity.labels
+    if facts.keys.changed and not facts.members and not known_across(facts, named):
+        return replace(single, method=Method.UNKNOWN, why=facts.keys.why)
+    usual = next((label for label in single.labels if label is not None), "")
+    after = after_pauses(facts, usual, named)
+    if forgotten(usual, after):
+        return replace(single, forgotten=True)
+    return replace(single, method=Method.UNKNOWN, why=_MOVED) if {*after} - {usual} else single
+
+
+def _estimate(facts: Facts, identity: Identity) -> MethodEstimate:
     fresh = facts.fresh
     labels = tuple(identity.of(sample) for sample in fresh)
     if identity.by is None and facts.direct is not None and any(succeeded(sample) for sample in fresh):
@@ -90,12 +116,21 @@ def estimate_method(facts: Facts, identity: Identity) -> MethodEstimate:
         why = f"two strong signs of who answered contradict each other ({identity.by} and {against.name})"
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     certain = identity.strength != "weak" and (bool(facts.members) or identity.by not in _INFERRED)
-    found = _with_blocks(_from_labels(labels, fresh, certain, _cannot_be_told(facts, identity)))
+    by_keys = identity.by == "ticket-key" and not facts.members
+    found = _with_blocks(_from_labels(labels, fresh, certain, _cannot_be_told(facts, identity), by_keys))
     if found.method is Method.WEIGHTED and not facts.members and identity.by in COARSE:
         return replace(found, method=Method.EVEN, certain=False, cycle=())
     return found
 
 
+_MOVED = (
+    "one server answered the connections that followed one another, and another one after a pause: a failover "
+    "happened while the check ran, or the load balancer forgets clients; run it again"
+)
+_RESTARTED = (
+    "sessions from before one moment of the check were refused after it, and no others: a restart or a failover "
+    "happened meanwhile; run it again"
+)
 ONE_APPLICATION = "one application behind several servers that end TLS"
 
 
@@ -191,9 +226,14 @@ def _with_blocks(estimate: MethodEstimate) -> MethodEstimate:
 
 
 def _from_labels(
-    labels: tuple[str | None, ...], fresh: Sequence[Sample], certain: bool, hidden: bool = False
+    labels: tuple[str | None, ...],
+    fresh: Sequence[Sample],
+    certain: bool,
+    hidden: bool = False,
+    by_keys: bool = False,
 ) -> MethodEstimate:
-    """hidden: a member is known that could not have been named."""
+    """hidden: a member is known that could not have been named. by_keys: without members, each label is a key, of
+    which one server may have had several, one after another."""
     known = [label for label in labels if label is not None]
     counts = Counter(known)
     if len(known) < LEAST:
@@ -220,6 +260,8 @@ def _from_labels(
         )
         return MethodEstimate(Method.UNKNOWN, why=why, labels=labels)
     uneven = equal_shares_rejected(tuple(counts.values()), alpha=EACH_LOOK)
+    if uneven and by_keys:
+        uneven = equal_shares_rejected(as_renewed(known), alpha=EACH_LOOK)
     return MethodEstimate(Method.WEIGHTED if uneven else Method.EVEN, certain=certain, labels=labels)
 
 
@@ -308,6 +350,8 @@ def _from_trials(trials: Sequence[PairTrial]) -> MethodEstimate | None:
     seen = lag_matches(trials)
     if not refused or not seen.recognised:
         return MethodEstimate(Method.UNKNOWN, why=_pairs_say_nothing(not refused))
+    if at_one_moment(trials):
+        return MethodEstimate(Method.UNKNOWN, why=_RESTARTED)
     if not several_members(refused, tried):
         return MethodEstimate(
             Method.UNKNOWN, why=f"{refused} of {tried} sessions were refused, too few to mean anything"

@@ -29,7 +29,7 @@ from semscheck.model.observations import Sample
 from semscheck.model.report import Snapshot
 
 CONFIDENCE = 0.95
-ARMS = ("fresh", "pairs", "cookie", "resume", "keep-alive", "source")
+ARMS = ("fresh", "pairs", "cookie", "resume", "keep-alive", "source", "pause")
 
 
 def paths(snapshot: Snapshot, places: Sequence[EndpointStatus]) -> tuple[BalancingPath, ...]:
@@ -43,7 +43,7 @@ def worst(found: Sequence[BalancingPath]) -> BalancingPath | None:
 
 
 def _badness(path: BalancingPath) -> tuple[int, int]:
-    spread = path.method in (Method.ROTATING, Method.EVEN, Method.WEIGHTED)
+    spread = path.method in (Method.ROTATING, Method.EVEN, Method.WEIGHTED) or path.persistence_lost is True
     kept = path.persistence in (Persistence.COOKIE, Persistence.TLS_SESSION, Persistence.SOURCE_ADDRESS)
     if spread and not kept:
         return 4, 0 if path.method is Method.WEIGHTED else 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
+from semscheck.analysis.balancing.changes import gaps_s
 from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_cookie, decode_cookie
 from semscheck.analysis.balancing.facts import Facts, balancer_error, cookies_of, succeeded
 from semscheck.analysis.balancing.identity import Identity
@@ -162,6 +163,10 @@ def estimate_persistence(attribution: Attribution, termination: Termination) -> 
         requests=_moved_requests(attribution),
     )
     if spread.method is Method.SINGLE:
+        seen = replace(seen, held_s=_held_alone_s(facts, spread))
+    if spread.forgotten:
+        return replace(seen, persistence=Persistence.NONE, by="the client's address", lost=True)
+    if spread.method is Method.SINGLE:
         by_source = _by_source(attribution)
         kind = Persistence.SOURCE_ADDRESS if by_source else Persistence.NOT_SEPARABLE
         return replace(seen, persistence=kind)
@@ -187,6 +192,12 @@ def estimate_persistence(attribution: Attribution, termination: Termination) -> 
     if any(arm and all(back.returned for back in arm) for arm in (cookie, session)):
         return seen  # all came back, but chance could do that as well
     return replace(seen, persistence=Persistence.NONE, lost=False)
+
+
+def _held_alone_s(facts: Facts, spread: MethodEstimate) -> float | None:
+    """The longest pause after which the one server answered again."""
+    kept = facts.fresh if spread.forgotten else (*facts.fresh[-1:], *facts.samples_of("pause"))
+    return round(max(gaps_s(kept), default=0.0), 1) or None
 
 
 def _cookies_measured(attribution: Attribution, cookie: Sequence[_Back], termination: Termination) -> bool:

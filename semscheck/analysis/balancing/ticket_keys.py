@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 
 from semscheck.model.labels import LabelKind
 from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
@@ -22,6 +23,10 @@ from semscheck.model.observations import TICKET_PREFIXES, Sample, Ticket
 LOOKS = 2  # tickets of a member, before its keys are taken to be known
 # Tickets that agree with no other, each taken for another key; more of them are tickets without a name
 FEW = 2
+BOTH_ANSWER, TAKEN_OVER = (
+    3,
+    4,
+)  # connections of a change from one key to the next, and least of those after it
 FOREIGN_KEY = "no member has the TLS ticket key of the FQDN's address"
 UNLISTED = "a server that is not in the profile"
 _WHOLE_NAME = len(TICKET_PREFIXES) - 1
@@ -249,7 +254,7 @@ class TicketFacts:
             return self._labelled(_letters(keys))
         if len(keys) == 1:
             return KeyLabels(why=self._one_key(keys[0]))
-        if self.ended and not comes_back(self.in_time):
+        if self.ended and follow_one_another(self.in_time):
             return KeyLabels(why=_changes(self.in_time), changed=True)
         return self._labelled(_letters(keys))
 
@@ -279,6 +284,16 @@ def _letters(keys: Sequence[str]) -> dict[str, str]:
 def comes_back(sequence: Sequence[str]) -> bool:
     """Whether one comes again after another one."""
     return len(runs(sequence)) > len(set(sequence))
+
+
+def follow_one_another(keys: Sequence[str]) -> bool:
+    """Whether each took over from the one before it for good. While a server is reloaded, its old process and its new
+    one may both answer, for a few connections."""
+    for one, other in combinations(dict.fromkeys(keys), 2):
+        first, last = keys.index(other), len(keys) - 1 - keys[::-1].index(one)
+        if last > first and (last - first > BOTH_ANSWER or keys[last:].count(other) < TAKEN_OVER):
+            return False
+    return True
 
 
 def runs(sequence: Sequence[str]) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from functools import wraps
 from math import comb
 from typing import Any
 
-from semscheck.model.analysis import BalancingPath, Method, Persistence, Separation, Termination
+from semscheck.model.analysis import ArmSequence, BalancingPath, Method, Persistence, Separation, Termination
 from semscheck.model.findings import Confidence, ImpactKind, Owner, Role, Subject
 from semscheck.model.observations import Sample
 from semscheck.model.target import Severity
@@ -418,6 +418,37 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
         yield _hit(context, path, said, {"kept_by": _by_what(path)}, confidence=_sure(path))
 
 
+FORGETS = steps(
+    "Set the timeout of the persistence table (source IP) to at least as long as a user's session.",
+    "Check the size of that table, and that all nodes of the load balancer share it.",
+)
+
+
+def _after_pauses(path: BalancingPath) -> ArmSequence | None:
+    return next((arm for arm in path.arms if arm.arm == "pause"), None)
+
+
+def _is_forgotten(path: BalancingPath) -> bool:
+    return path.persistence_lost is True and _after_pauses(path) is not None
+
+
+def _forgets(context: RuleContext, path: BalancingPath) -> str:
+    held = f"held for {path.persistence_held_s:g} s" if path.persistence_held_s else "held back to back"
+    return (
+        f"Persistence at {_where(context, path)} expires too soon: it {held}, and after a pause of about "
+        f"{_pause_s(context, path):.0f} s this desktop was sent to another server."
+    )
+
+
+def _pause_s(context: RuleContext, path: BalancingPath) -> float:
+    """The time between the connections before and after the first pause."""
+    after = _after_pauses(path)
+    first = next(iter(after.evidence), "") if after is not None else ""
+    order = [seen for seen in context.of(Sample) if seen.request == 0]
+    at = next((at for at, seen in enumerate(order) if seen.id == first), 0)
+    return order[at].at_s - order[at - 1].at_s if at else 0.0
+
+
 @card(
     code="BAL006",
     name="persistence-lost",
@@ -434,18 +465,19 @@ def weighted_sticky(context: RuleContext, path: BalancingPath) -> Answers:
         "In the load balancer's log, look for servers that went down and up during this check.",
     ),
     seen_by="A load balancer's own cookie was sent back, or most connections with kept cookies returned to their "
-    "member, and at least one was answered by another. Where nothing keeps clients at all, BAL001 to BAL003 say so "
-    "instead.",
+    "member, and at least one was answered by another. Or one server answered all connections that followed one "
+    "another, and others after pauses. Where nothing keeps clients at all, BAL001 to BAL003 say so instead.",
     references=(refs.KB_156803, refs.RFC_6265),
     decides="whether a client stays with its server",
 )
 @_each_path
 def persistence_lost(context: RuleContext, path: BalancingPath) -> Answers:
     """Persistence that was seen, and broken."""
-    if path.method is Method.SINGLE:
-        return  # nobody was moved, since every connection came to one member
     unsettled = _unsettled(path)
-    if unsettled is not None:
+    if path.method is Method.SINGLE:
+        if _is_forgotten(path):  # else nobody was moved, since every connection came to one member
+            yield _hit(context, path, _forgets(context, path), remedy=FORGETS, confidence=_sure(path))
+    elif unsettled is not None:
         yield unsettled
     elif path.persistence_lost:
         moved = path.cookie_offered - path.cookie_returned
@@ -594,8 +626,8 @@ def _counted(rest: int) -> str:
 @_each_path
 def steady(context: RuleContext, path: BalancingPath) -> Answers:
     """Always the same member."""
-    if path.persistence is Persistence.SOURCE_ADDRESS:
-        return  # another address of this desktop is served by another member
+    if path.persistence is Persistence.SOURCE_ADDRESS or _is_forgotten(path):
+        return  # another address of this desktop is served by another member, or one that pauses is
     if path.method is not Method.SINGLE or path.other_share_at_most is None:
         unsettled = _unsettled(path)
         if unsettled is not None:

@@ -168,11 +168,10 @@ def leaves_elsewhere(context: RuleContext) -> Answers:
     why="A firewall, an intrusion prevention system or the load balancer has banned this desktop for making too many "
     "connections, as it would a monitoring system. Users who make fewer see nothing of it. What was seen before "
     "stands; what came after was not seen.",
-    remedy="1. Wait for some minutes, and run the check again with fewer connections (`--connections 8`, `--spread "
-    "30`).\n"
-    "2. Ask the load balancer administrator and the network administrator for a limit on connections, or an "
-    "exception for this desktop.\n"
-    "3. If connections still fail then, it went down in the middle of this check.",
+    remedy="1. Ask whether users get through now; from another desktop, run the check again.\n"
+    "2. From here, wait for some minutes, and run it with fewer connections (`--connections 8`, `--spread 30`).\n"
+    "3. If it works elsewhere, ask the load balancer administrator and the network administrator for a limit on "
+    "connections, or an exception for this desktop. If nowhere, it went down during this check.",
     seen_by="At least six connections in a row worked, and all that followed, three at least, to the end of the run "
     "failed, while other addresses still answered. That the address went down at that moment looks the same.",
     references=(refs.KB_156803,),
@@ -187,9 +186,9 @@ def shut_out(context: RuleContext) -> Answers:
         yield _hit(
             found,
             Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
-            f"After {found.count} connections that worked, {found.fails[0]} let no more through from this "
-            f"desktop ({found.by.replace('-', ' ')}): a limit on connections, or an intrusion prevention system "
-            "that banned this check.",
+            f"After {found.count} connections that worked, {found.fails[0]} answered none from this desktop "
+            f"({found.by.replace('-', ' ')}): it went down during this check, or a limit on connections or an intrusion "
+            "prevention system banned this desktop.",
             {"worked": str(found.count), "how": found.by},
         )
 
