@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +57,7 @@ class Played:
     bound_holds: bool  # `ok` of a broken world whose stated bound on the others' share is true
     crashed: tuple[str, ...] = ()
     took_s: float = 0.0
+    keys: int = 0  # of tickets, that were seen
     summary: str = ""
 
 
@@ -97,16 +98,20 @@ class Notes:
 class NotingDialler(SocketDialler):
     """The real one, that notes the local port of each connection it made."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, flap: Callable[[int], None] | None = None) -> None:
+        """flap: told the number of each connection of the sampling before it is made."""
         self._notes = notes
+        self._flap = flap
 
     async def connect(self, address: str, port: int, source_address: str | None = None) -> Stream:
-        began = monotonic()
-        stream = await super().connect(address, port, source_address)
-        assert isinstance(stream, SocketStream)
         # Sampling asks for one connection at a time, so that its task's name tells it from a look at the place.
         task = asyncio.current_task()
         sampling = task is not None and task.get_name().startswith("connections to")
+        if sampling and self._flap is not None:
+            self._flap(sum(made.sampling for made in self._notes.dialled))
+        began = monotonic()
+        stream = await super().connect(address, port, source_address)
+        assert isinstance(stream, SocketStream)
         port = stream._socket.getsockname()[1]
         self._notes.dialled.append(Dialled(began, port, address, sampling))
         return stream
@@ -128,11 +133,26 @@ class NotingClock:
         return now
 
 
-def _seam(site: Site, notes: Notes, root: Path) -> NetworkBackend:
+def _flapping(site: Site, lab: LabThread) -> Callable[[int], None] | None:
+    """What takes the first server of the pool out of service, and puts it back, after every so many connections."""
+    balancer = site.world.balancer
+    if not site.flaps or balancer is None or not balancer.pool:
+        return None
+    first = balancer.pool[0]
+
+    def flap(number: int) -> None:
+        if number and number % site.flaps == 0:
+            lab.set_member(first, up=number // site.flaps % 2 == 0)
+            lab.call(lab.lab.check_members())
+
+    return flap
+
+
+def _seam(site: Site, notes: Notes, root: Path, flap: Callable[[int], None] | None = None) -> NetworkBackend:
     """The real network, and a desktop on which nothing is set."""
     real = real_backend(site.world.seed)
     desktop = Desktop(platform="linux", root=root, home=root, environment={}, interfaces=lambda: site.sources)
-    return replace(real, dialler=NotingDialler(notes), clock=NotingClock(real, notes), desktop=desktop)
+    return replace(real, dialler=NotingDialler(notes, flap), clock=NotingClock(real, notes), desktop=desktop)
 
 
 def _endpoint(text: str) -> Endpoint:
@@ -166,7 +186,7 @@ def check(site: Site) -> tuple[Report, Notes, tuple[Served, ...]]:
         try:
             with LabThread(site.world) as lab, TemporaryDirectory() as empty:
                 notes = Notes()
-                backend = _seam(site, notes, Path(empty))
+                backend = _seam(site, notes, Path(empty), _flapping(site, lab))
                 checked = run.check(_target(lab, site), seed=site.world.seed, origin="lab", backend=backend)
                 report = asyncio.run(checked)
                 zero_s = lab.lab._ledger._started
@@ -278,6 +298,7 @@ def play(site: Site) -> Played:
         wrong=wrong,
         bound_holds=holds,
         crashed=_crashes(report),
+        keys=len(path.ticket_keys) if path is not None else 0,
         took_s=round(time.perf_counter() - began, 2),
         summary=report.summary.headline,
     )

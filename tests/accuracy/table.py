@@ -22,6 +22,7 @@ AXES = (
     "other clients",
     "ticket keys",
     "members known",
+    "over time",
     "lost",
 )
 NOTHING = "nothing"
@@ -96,6 +97,10 @@ def _of(played: Iterable[Played], *truths: Truth) -> list[Played]:
     return [each for each in played if Truth(each.truth) in truths]
 
 
+def _unknowns(played: Iterable[Played]) -> int:
+    return sum(each.whole == "unknown" for each in played)
+
+
 def _right(each: Played) -> bool:
     return each.whole in RIGHT[Truth(each.truth)]
 
@@ -119,7 +124,9 @@ Time-outs of steps were the default ones, the deadline of a run three times the 
 What is drawn: the balancing method and its weights; persistence; where TLS ends; 2 to 6 members;
 whether other clients use the balancer meanwhile; TLS 1.2 or 1.3 with tickets,
 session ids or neither; ticket keys and HTTP sessions shared or not; whether the application sets a session cookie;
-whether the members are known to the checker; and up to 2 % of connections that are reset, closed or never answered.
+whether the members are known to the checker;
+whether the keys of tickets are renewed in the middle, as by a reload, or the first server goes out of service and
+comes back after every few connections; and up to 2 % of connections that are reset, closed or never answered.
 Names, the order of the pool and that of the profile are drawn as well, addresses and ports are chosen by the lab.
 The draw is repeatable; the moments at which connections meet other clients' are not, as on any network, so a
 few figures differ from one run to the next.
@@ -137,6 +144,9 @@ def _summary(played: Sequence[Played]) -> str:
     attributed, mistaken = sum(p.attributed for p in played), sum(p.misattributed for p in played)
     certain = [each for each in played if each.whole != "unknown"]
     crashed = sum(bool(each.crashed) for each in played)
+    nameless = [each for each in played if each.axes["members known"] == "no"]
+    several = [each for each in nameless if each.keys > 1 and each.axes["over time"] != "keys renewed"]
+    alone = [each for each in nameless if each.keys == 1]
     rows = (
         ("healthy worlds called broken", _rate(alarms, len(healthy))),
         ("broken worlds called `ok`", _rate(missed, len(broken))),
@@ -150,6 +160,11 @@ def _summary(played: Sequence[Played]) -> str:
             _rate(sum(map(_right, certain)), len(certain)),
         ),
         ("worlds called `unknown`", _rate(len(played) - len(certain), len(played))),
+        (
+            "name only, several ticket keys seen that are not renewed ones: `unknown`",
+            _rate(_unknowns(several), len(several)),
+        ),
+        ("name only, one ticket key seen: `unknown`", _rate(_unknowns(alone), len(alone))),
         ("connections attributed to a wrong member", _rate(mistaken, attributed)),
         ("runs with a crash, or cut short", crashed),
     )

@@ -47,6 +47,7 @@ class Truth(StrEnum):
     WEIGHTED = "strong weights, not kept"
     MILD = "mild weights, not kept"
     EVEN = "even, not kept"
+    FLAPPING = "one after another, in and out of service"
     LOST = "even, cookie not honoured"
 
 
@@ -64,6 +65,7 @@ RIGHT: dict[Truth, tuple[str, ...]] = {
     Truth.WEIGHTED: ("warning",),
     Truth.MILD: ("warning", "critical"),
     Truth.EVEN: ("critical",),
+    Truth.FLAPPING: ("critical", "warning"),
     Truth.LOST: ("critical",),
 }
 HEALTHY = (Truth.STEADY, Truth.WEIGHTED_KEPT)
@@ -87,6 +89,7 @@ class Site:
 
     names: of the members, in the order in which the profile lists them; empty: members are not known. sources:
     further addresses of the desktop. other_share: of new connections that do not go to the main member.
+    flaps: after so many connections the first of the pool goes out of service, and after as many comes back.
     telling: the signals of this world by which who answered can be seen at all, best first. one_application: none,
     and the members share their sessions: "who answers" can mean no more than that.
     """
@@ -100,6 +103,7 @@ class Site:
     other_share: float
     telling: tuple[str, ...]
     one_application: bool = False
+    flaps: int = 0
 
     @property
     def axes(self) -> dict[str, str]:
@@ -109,6 +113,7 @@ class Site:
         lost = balancer.reset_share + balancer.close_share + balancer.drop_share
         others = balancer.others
         shared = self.world.members[0].client.tls.ticket_group is not None
+        renewed = self.world.members[0].client.tls.new_key_after is not None
         busy = "none"
         if others.advance:
             busy = f"{others.advance:g} others before each of ours, on average"
@@ -122,6 +127,7 @@ class Site:
             "other clients": busy,
             "ticket keys": "shared" if shared else "own",
             "members known": "yes" if self.names else "no",
+            "over time": "a server flaps" if self.flaps else "keys renewed" if renewed else "nothing",
             "lost": "none" if not lost else "up to 1 %" if lost <= MOST_LOST / 2 else "1 to 2 %",
         }
 
@@ -139,6 +145,7 @@ def site(seed: int, number: int) -> Site:
     names = tuple(f"{word}.{zone}" for word in words[: rng.randint(2, 6)])
     web, tls = _web(rng), _tls(rng)
     balancer = _balancer(rng, names, web)
+    tls, balancer, flaps = _over_time(random.Random(f"{seed} over time {number}"), tls, balancer)
     if balancer.persistence is Persistence.TLS_SESSION and rng.random() < 0.7:
         tls = replace(tls, newest=Version.TLS1_2, resumption=Resumption.SESSION_IDS)
     routed = web.cookie is not None and rng.random() < 0.15
@@ -157,10 +164,10 @@ def site(seed: int, number: int) -> Site:
         seed=rng.randrange(2**31),
     )
     known = rng.random() < 0.7
-    truth = truth_of(balancer, tls)
+    truth = Truth.FLAPPING if flaps else truth_of(balancer, tls)
     telling = _telling(truth, balancer, members[0], known)
     one = not known and web.session_group is not None and web.cookie is not None and not telling
-    if one and truth in (*BROKEN, Truth.MILD_KEPT):
+    if one and truth in (*BROKEN, Truth.MILD_KEPT) and not flaps:
         truth = Truth.ONE_APPLICATION
     several = balancer.persistence is Persistence.SOURCE and rng.random() < 0.3
     return Site(
@@ -173,7 +180,18 @@ def site(seed: int, number: int) -> Site:
         other_share=_other_share(balancer),
         telling=telling,
         one_application=one,
+        flaps=flaps,
     )
+
+
+def _over_time(rng: random.Random, tls: Tls, balancer: Balancer) -> tuple[Tls, Balancer, int]:
+    """In some worlds the keys of tickets are renewed, as by a reload, or the first server goes and comes."""
+    if tls.resumption is Resumption.TICKETS and rng.random() < 0.2:
+        after = rng.randint(8, 40)
+        ending = replace(balancer, tls=replace(balancer.tls, new_key_after=after))
+        return replace(tls, new_key_after=after), ending, 0
+    kept = balancer.method not in STEADY or balancer.persistence is not Persistence.NONE
+    return tls, balancer, rng.randint(3, 6) if not kept and rng.random() < 0.3 else 0
 
 
 def _web(rng: random.Random) -> Web:

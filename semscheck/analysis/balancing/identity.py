@@ -21,7 +21,7 @@ from semscheck.analysis.balancing.cookies import CookieKind, Strength, classify_
 from semscheck.analysis.balancing.facts import Facts, cookies_of
 from semscheck.analysis.balancing.routes import MOST_GROUPS
 from semscheck.analysis.balancing.statistics import cycle_with_gaps
-from semscheck.analysis.balancing.ticket_keys import UNLISTED, comes_back
+from semscheck.analysis.balancing.ticket_keys import UNLISTED, comes_back, runs
 from semscheck.model.analysis import Signal
 from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Sample, Trace
@@ -87,8 +87,16 @@ def _traced(facts: Facts, token: str) -> tuple[Labels, str]:
             )
             return {}, f"no member recognizes what the FQDN's address gives, though {own} its own"
         return {}, "nothing was traced"
-    labels.update(dict.fromkeys(strangers, UNLISTED))
-    return labels, ""
+    return labels | _unlisted(facts, strangers, labels), ""
+
+
+def _unlisted(facts: Facts, strangers: Sequence[str], labels: Labels) -> Labels:
+    """Connections whose tokens no member knows, where they come back after others: in one row, a member may have lost
+    what it gave, in a restart."""
+    found = dict.fromkeys(strangers, UNLISTED)
+    everyone = labels | found
+    order = [everyone[sample.id] for sample in facts.samples if sample.id in everyone]
+    return found if [who for who, _ in runs(order)].count(UNLISTED) > 1 else {}
 
 
 def _nobody_knew_earlier(facts: Facts, token: str) -> bool:
