@@ -187,8 +187,8 @@ def shut_out(context: RuleContext) -> Answers:
             found,
             Subject("address", found.fails[0], found.fails[0], _port(context, found.fails[0])),
             f"After {found.count} connections that worked, {found.fails[0]} answered none from this desktop "
-            f"({found.by.replace('-', ' ')}): it went down during this check, or a limit on connections or an intrusion "
-            "prevention system banned this desktop.",
+            f"({found.by.replace('-', ' ')}): it went down during this check, or a limit on connections or an "
+            "intrusion prevention system banned this desktop.",
             {"worked": str(found.count), "how": found.by},
         )
 
