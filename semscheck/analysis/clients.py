@@ -101,9 +101,9 @@ def _rules(
         else:
             found += [rule for look in _LOOKS for rule in look(seen)]
             found += _staple(seen, shakes)
-    seconds = (shake for shake in shakes if shake.offered == "RSA" and shake.chain and _spoke(shake))
-    for shake in seconds:
-        if shake.chain[0] not in leaves and (seen := _seen(shake, known, snapshot)) is not None:
+    for shake in shakes:
+        second = shake.offered == "RSA" and shake.chain and _spoke(shake) and shake.chain[0] not in leaves
+        if second and (seen := _seen(shake, known, snapshot)) is not None:
             found += [_second(rule) for look in (_dates, _names) for rule in look(seen)]
     return tuple(found)
 

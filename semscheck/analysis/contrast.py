@@ -134,6 +134,18 @@ def table(snapshot: Snapshot, places: tuple[EndpointStatus, ...]) -> Table:
     )
 
 
+def _look_up(seen: DnsAnswer) -> Attempt:
+    worked = seen.failure is None and seen.rcode in ("NOERROR", "NXDOMAIN")
+    return Attempt(
+        id=seen.id,
+        step=Step.LOOK_UP,
+        at_s=seen.at_s,
+        address=seen.server.rpartition(":")[0].strip("[]"),
+        port=53,
+        fails=None if worked else seen.cause or Cause.OTHER,
+    )
+
+
 def _attempt(
     seen: Observation,
     known: dict[tuple[str, int], EndpointStatus],
@@ -142,17 +154,7 @@ def _attempt(
     """The row of one observation, None for those that are no attempts of a usual client."""
     match seen:
         case DnsAnswer(purpose="fqdn"):
-            worked = seen.failure is None and seen.rcode in ("NOERROR", "NXDOMAIN")
-            cause = seen.failure.cause if seen.failure is not None else Cause.OTHER
-            address, _, _ = seen.server.rpartition(":")
-            return Attempt(
-                id=seen.id,
-                step=Step.LOOK_UP,
-                at_s=seen.at_s,
-                address=address.strip("[]"),
-                port=53,
-                fails=None if worked else cause,
-            )
+            return _look_up(seen)
         case Connection():
             step, source = Step.CONNECT, seen.local_address
         case Sample(arm="fresh" | "pairs", request=0):
@@ -171,7 +173,7 @@ def _attempt(
         at_s=seen.at_s,
         address=seen.address,
         port=seen.port,
-        fails=seen.failure.cause if seen.failure is not None else None,
+        fails=seen.cause,
         source=source or routes.get(seen.address),
         fqdn=place is not None and place.fqdn,
         client_of=place.client_of if place is not None else (),

@@ -32,6 +32,10 @@ _BADNESS = {
 }
 
 
+def _ttls(answers: Iterable[DnsAnswer]) -> list[int]:
+    return [answer.ttl_s for answer in answers if answer.records and answer.ttl_s is not None]
+
+
 def dns_analysis(snapshot: Snapshot) -> DnsAnalysis:
     """What all servers and the system said of the FQDN, taken together; see `DnsAnalysis`."""
     target = snapshot.target
@@ -45,7 +49,6 @@ def dns_analysis(snapshot: Snapshot) -> DnsAnalysis:
     counted = _in_this_view(judged, servers, system)
     usable = [answer for key in counted for answer in servers[key]]
     families = {family: _over_servers(counted, servers, family) for family in (4, 6)}
-    ttls = [answer.ttl_s for answer in usable if answer.records and answer.ttl_s is not None]
     given = [address for answer in usable for address in answer.records]
     return DnsAnalysis(
         addresses=sorted_addresses(
@@ -54,11 +57,9 @@ def dns_analysis(snapshot: Snapshot) -> DnsAnalysis:
         rotation=worse(*(kind for kind in families.values() if kind is not None)),
         rotation_v4=families[4] or Rotation.UNKNOWN,
         rotation_v6=families[6] or Rotation.UNKNOWN,
-        min_ttl_s=min(ttls, default=None),
-        max_ttl_s=max(ttls, default=None),
-        authority_ttl_s=max(
-            (a.ttl_s for a in usable if a.records and a.ttl_s is not None and "AA" in a.flags), default=None
-        ),
+        min_ttl_s=min(_ttls(usable), default=None),
+        max_ttl_s=max(_ttls(usable), default=None),
+        authority_ttl_s=max(_ttls(a for a in usable if "AA" in a.flags), default=None),
         cname=_chain(usable),
         system=system,
         resolvers=tuple(judged.values()),

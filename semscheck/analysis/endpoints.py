@@ -120,9 +120,7 @@ def _place(address: str, port: int, host: str, roles: Roles, seen: _Seen) -> End
     good = [shake for shake in named if shake.failure is None]
     chain = next((shake.chain for shake in (*good, *named) if shake.chain), ())
     versions = [shake.version for shake in good if shake.version is not None]
-    last = next((e for e in reversed(seen.exchanges) if e.status is not None), None)
-    times = [c.elapsed_s for c in seen.connections if c.failure is None and c.elapsed_s is not None]
-    shakes = [shake.elapsed_s for shake in good if shake.elapsed_s is not None]
+    statuses = [exchange.status for exchange in seen.exchanges if exchange.status is not None]
     return EndpointStatus(
         address=address,
         port=port,
@@ -136,9 +134,9 @@ def _place(address: str, port: int, host: str, roles: Roles, seen: _Seen) -> End
         failure_cause=failure.cause.value if failure is not None else None,
         certificate=chain[0] if chain else None,
         version=max(versions, default=None),
-        connect_s=median(times) if times else None,
-        handshake_s=median(shakes) if shakes else None,
-        status=last.status if last is not None else None,
+        connect_s=_median_s(seen.connections),
+        handshake_s=_median_s(good),
+        status=statuses[-1] if statuses else None,
         evidence=tuple(o.id for o in (*seen.connections, *seen.handshakes, *seen.exchanges)),
     )
 
@@ -148,17 +146,25 @@ def _names(roles: Roles, role: str) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
 
+def _median_s(made: Sequence[Connection] | Sequence[Handshake]) -> float | None:
+    """Of those that did not fail; None where there is none."""
+    times = [one.elapsed_s for one in made if one.failure is None and one.elapsed_s is not None]
+    return median(times) if times else None
+
+
+def _first_failure(tried: Sequence[Connection] | Sequence[Handshake]) -> Failure | None:
+    return next((one.failure for one in tried if one.failure is not None), None)
+
+
 def _reach(seen: _Seen) -> tuple[Reach, Failure | None]:
     """How far a client got at best, and what stopped it there."""
     if not seen.connections and not seen.handshakes:
         return Reach.NOT_TRIED, None
     if not any(connection.failure is None for connection in seen.connections):
-        first = next((c.failure for c in seen.connections if c.failure is not None), None)
-        return Reach.NO_CONNECTION, first
+        return Reach.NO_CONNECTION, _first_failure(seen.connections)
     named = [shake for shake in seen.handshakes if shake.offered is None]
     if not any(shake.failure is None for shake in named):
-        first = next((shake.failure for shake in named if shake.failure is not None), None)
-        return (Reach.NO_TLS, first) if named else (Reach.NOT_TRIED, None)
+        return (Reach.NO_TLS, _first_failure(named)) if named else (Reach.NOT_TRIED, None)
     if seen.exchanges and all(exchange.failure is not None for exchange in seen.exchanges):
         return Reach.NO_HTTP, seen.exchanges[0].failure
     return Reach.SERVES, None

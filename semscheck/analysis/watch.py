@@ -97,9 +97,8 @@ class _Watch:
     def analysis(self) -> WatchAnalysis:
         counts = Counter(tick.who for tick in self._ticks if tick.who is not None)
         names = {name: at for at, name in enumerate(counts)}
-        took_s = [
-            tick.sample.elapsed_s for tick in self._ticks if tick.ok and tick.sample.elapsed_s is not None
-        ]
+        answered = [tick.sample for tick in self._ticks if tick.ok]
+        took_s = [sample.elapsed_s for sample in answered if sample.elapsed_s is not None]
         return WatchAnalysis(
             every_s=self._plan.every_s,
             ticks=len(self._ticks),
@@ -345,12 +344,17 @@ def _seen(snapshot: Snapshot, samples: Sequence[Sample]) -> list[Sample | Handsh
     return [*samples, *shakes]
 
 
-def _by_key(snapshot: Snapshot, samples: Sequence[Sample]) -> dict[str, str]:
-    """Who answered each where every ticket names its key, from a few tickets of each: hundreds say no more."""
+def _by_prefixes(samples: Sequence[Sample]) -> dict[tuple[str, ...], list[Sample]]:
     groups: dict[tuple[str, ...], list[Sample]] = {}
     for sample in samples:
         if succeeded(sample):
             groups.setdefault(sample.ticket.prefixes if sample.ticket else (), []).append(sample)
+    return groups
+
+
+def _by_key(snapshot: Snapshot, samples: Sequence[Sample]) -> dict[str, str]:
+    """Who answered each where every ticket names its key, from a few tickets of each: hundreds say no more."""
+    groups = _by_prefixes(samples)
     if () in groups or not groups:
         return {}
     few = [sample for group in groups.values() for sample in group[:FEW]]

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from semscheck.model.failure import Failure
+from semscheck.model.failure import Cause, Failure
 from semscheck.model.text import (
     Address,
     AddressAndPort,
@@ -42,6 +42,12 @@ class Observation:
     id: Words
     at_s: float
     elapsed_s: float | None = None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it failed; None where it did not, or cannot."""
+        failure: Failure | None = getattr(self, "failure", None)
+        return None if failure is None else failure.cause
 
 
 # --- DNS ---------------------------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ async def _second_try(probe: ProbeContext, destination: Destination, seen: Hands
         again, tls = await handshake(probe, destination, stream, policy)
         if tls is not None:
             return tls
-        if again.failure is None or again.failure.cause not in _WORTH_ANOTHER:
+        if again.cause not in _WORTH_ANOTHER:
             return None
     return None
 
@@ -285,7 +285,7 @@ async def _other_hellos(probe: ProbeContext, destination: Destination, seen: Han
 
     Other ClientHellos side by side, once for each address; see `Separation.HELLO`.
     """
-    cause = seen.failure.cause if seen.failure is not None else None
+    cause = seen.cause
     place = (destination.address, destination.port)
     if cause not in _UNEXPLAINED or not destination.web or place in probe.laddered:
         return
@@ -334,7 +334,7 @@ async def _shake(probe: ProbeContext, destination: Destination, stream: Stream |
 
 def _was_silent(task: asyncio.Task[Shaken]) -> bool:
     seen, _ = task.result()
-    return seen is None or (seen.failure is not None and seen.failure.cause is Cause.STALLED)
+    return seen is None or seen.cause is Cause.STALLED
 
 
 async def _drop(tasks: Sequence[asyncio.Task[Shaken]]) -> None:
@@ -453,7 +453,7 @@ async def converse(
 
 def _was_closed(seen: Exchange) -> bool:
     """A server may close an idle connection whenever it likes (RFC 9112 section 9.5)."""
-    return seen.failure is not None and seen.failure.cause in (Cause.CLOSED, Cause.RESET)
+    return seen.cause in (Cause.CLOSED, Cause.RESET)
 
 
 async def _on_a_new_one(

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from semscheck.model.analysis import Analysis, Contrast, EndpointStatus, Reach, Separation
+from semscheck.model.analysis import Analysis, BalancingPath, Contrast, EndpointStatus, Reach, Separation
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Subject
 from semscheck.model.names import host_and_port
@@ -94,6 +94,11 @@ class RuleContext:
     @property
     def replication_places(self) -> tuple[EndpointStatus, ...]:
         return tuple(place for place in self.places if place.replication_of)
+
+    def path_at(self, place: EndpointStatus) -> BalancingPath | None:
+        """How connections to a place are spread, where it was sampled."""
+        at = (place.address, place.port)
+        return next((path for path in self.analysis.paths if (path.address, path.port) == at), None)
 
     @property
     def fqdn(self) -> str:

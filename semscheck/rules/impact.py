@@ -166,21 +166,14 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     if all(tally.all_failed for tally in tallies):
         refused = bool(tallies) and all(tally.refused for tally in tallies)
         return _nobody(refused, bool(sites) and not refused)
-    if len(tallies) > 1 and all(tally.failed in (0, tally.made) for tally in tallies):
-        dead = sum(tally.all_failed for tally in tallies)
-        sentence = f"Connections fail at {dead} of the {len(used)} addresses of the name."
-    else:
-        sentence = ""
     failed, made = sum(t.failed for t in tallies), sum(t.made for t in tallies)
-    if not failed and not sentence:
+    whole = len(tallies) > 1 and all(tally.failed in (0, tally.made) for tally in tallies)
+    if not failed:
         return _unseen_here(findings)
-    refused = any(tally.refused for tally in tallies)
-    return Impact(
-        kind=ImpactKind.SOME_FAIL,
-        sentence=sentence or _part(failed, made, refused),
-        failed=failed,
-        connections=made,
-    )
+    dead = sum(tally.all_failed for tally in tallies)
+    sentence = f"Connections fail at {dead} of the {len(used)} addresses of the name."
+    part = "" if whole else _part(failed, made, any(tally.refused for tally in tallies))
+    return Impact(kind=ImpactKind.SOME_FAIL, sentence=part or sentence, failed=failed, connections=made)
 
 
 def _has_no_address(context: RuleContext) -> bool:
@@ -225,15 +218,8 @@ def _bad_certificates(findings: Sequence[Finding]) -> set[str]:
 
 def _tally(context: RuleContext, place: EndpointStatus, bad: set[str], other_site: bool) -> _Tally:
     """New connections to one address, or the first look where none were repeated."""
-    fresh = [
-        sample
-        for sample in context.of(Sample)
-        if (sample.address, sample.port, sample.arm) == (place.address, place.port, "fresh")
-        and not (sample.failure is not None and sample.failure.cause is Cause.CANCELLED)
-    ]
-    path = next(
-        (p for p in context.analysis.paths if (p.address, p.port) == (place.address, place.port)), None
-    )
+    fresh = _fresh(context, place)
+    path = context.path_at(place)
     if path is not None and path.errors and not other_site:  # as its finding counts them
         return _Tally(path.errors, path.samples)
     refused = sum(sample.certificate in bad for sample in fresh)
@@ -243,6 +229,12 @@ def _tally(context: RuleContext, place: EndpointStatus, bad: set[str], other_sit
         down = other_site or first or not place.serves
         return _Tally(int(down), 1, int(first))
     return _Tally(failed, len(fresh), refused)
+
+
+def _fresh(context: RuleContext, place: EndpointStatus) -> list[Sample]:
+    wanted = (place.address, place.port, "fresh")
+    seen = (sample for sample in context.of(Sample) if sample.cause is not Cause.CANCELLED)
+    return [sample for sample in seen if (sample.address, sample.port, sample.arm) == wanted]
 
 
 def _fails(sample: Sample) -> bool:

@@ -63,17 +63,17 @@ def _members_serve(context: RuleContext) -> bool:
     return any(p.stands_by and p.serves for p in context.places)
 
 
-def _termination(place: EndpointStatus, context: RuleContext) -> Termination:
-    paths = (p for p in context.analysis.paths if (p.address, p.port) == (place.address, place.port))
-    return next((path.termination for path in paths), Termination.UNKNOWN)
+def _where_tls_ends(card: Card, context: RuleContext, place: EndpointStatus) -> bool:
+    """Is what TLS carries the load balancer's there? A certificate is only where TLS is known to end in front."""
+    path = context.path_at(place)
+    ends = path.termination if path is not None else Termination.UNKNOWN
+    if card.family == "CRT" or card.in_front is InFront.KNOWN_END_OF_TLS:
+        return ends is Termination.TERMINATED
+    return ends is not Termination.PASS_THROUGH
 
 
 def settled(card: Card, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
-    """The owner and the remedy of a finding, from those of its rule.
-
-    What TLS carries is the load balancer's only where TLS ends there: passed through, it is a member's. A certificate
-    is so only where that is known.
-    """
+    """The owner and the remedy of a finding, from those of its rule."""
     owner, remedy = hit.owner or card.owner, for_name(hit.remedy or card.remedy, context.target)
     place = _place(hit, context)
     if place is not None and card.with_servers and context.all_down:
@@ -86,10 +86,12 @@ def settled(card: Card, hit: Hit, context: RuleContext) -> tuple[Owner, str]:
     said = card.in_front is InFront.POOL_UNLESS_SAID and hit.owner is not None
     if owner is not Owner.SERVER or card.in_front is InFront.CARD or said:
         return owner, remedy
+    return _of_balancer(card, context, place, remedy)
+
+
+def _of_balancer(card: Card, context: RuleContext, place: EndpointStatus, remedy: str) -> tuple[Owner, str]:
     if card.in_front in _OF_THE_POOL:
         return Owner.BALANCER, _at_balancer(context, place)
-    ends = _termination(place, context)
-    sure = card.family == "CRT" or card.in_front is InFront.KNOWN_END_OF_TLS
-    if ends is Termination.PASS_THROUGH or (sure and ends is not Termination.TERMINATED):
-        return owner, remedy
+    if not _where_tls_ends(card, context, place):
+        return Owner.SERVER, remedy
     return Owner.BALANCER, remedy.replace(INSTALL, "Install it on the load balancer, where TLS ends.")

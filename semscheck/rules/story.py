@@ -181,11 +181,16 @@ def _healthy(context: RuleContext, findings: tuple[Finding, ...]) -> str:
     return f"{name} answers, and nothing that was tested is wrong."
 
 
-def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
-    """What is true of all paths that were sampled, each of which is steady by itself."""
+def _one_member(context: RuleContext, paths: Sequence[BalancingPath]) -> str | None:
+    """The member of the profile that answers at all of them."""
     known = {member.name for member in context.target.members}
     names = {next((share.name for share in path.members if share.name in known), None) for path in paths}
-    one = names.pop() if len(names) == 1 else None
+    return names.pop() if len(names) == 1 else None
+
+
+def _steady(context: RuleContext, paths: Sequence[BalancingPath]) -> str:
+    """What is true of all paths that were sampled, each of which is steady by itself."""
+    one = _one_member(context, paths)
     sampled = {path.address for path in paths}
     left_out = {place.address for place in context.fqdn_places} - sampled
     name = context.fqdn

@@ -491,7 +491,4 @@ def _dead(context: RuleContext, place: EndpointStatus) -> Hit:
 
 def _no_own_route(context: RuleContext, address: str) -> bool:
     """This desktop could not even choose a source address: no packet was sent."""
-    return any(
-        route.address == address and route.failure is not None and route.failure.cause is Cause.NO_ROUTE
-        for route in context.of(Route)
-    )
+    return any(route.address == address and route.cause is Cause.NO_ROUTE for route in context.of(Route))

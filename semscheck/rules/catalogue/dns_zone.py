@@ -415,7 +415,7 @@ def slow_lookup(context: RuleContext) -> Answers:
         )
     slowest_s = max((each for answers in times.values() for each in answers), default=0.0)
     if system is not None and system.elapsed_s is not None and times and not slow:
-        unfinished = system.failure is not None and system.failure.cause is Cause.TIMED_OUT
+        unfinished = system.cause is Cause.TIMED_OUT
         if unfinished or (system.failure is None and system.elapsed_s > max(limit_s, COLD * slowest_s)):
             yield _slow_system(context, system, slowest_s, "more than " if unfinished else "")
 

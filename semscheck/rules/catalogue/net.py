@@ -44,7 +44,7 @@ def _connections(context: RuleContext, place: EndpointStatus) -> tuple[Connectio
     return tuple(seen for seen in context.of(Connection) if seen.id in ids)
 
 
-def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[EndpointStatus, Connection, Failure]]:
+def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[EndpointStatus, Connection]]:
     """Places where no connection was ever made, and the first attempt ended for one of the causes.
 
     Not the members that nobody here is meant to reach: those are one remark (NET010).
@@ -55,8 +55,8 @@ def _stopped_at(context: RuleContext, *causes: Cause) -> Iterator[tuple[Endpoint
             continue
         tried = _connections(context, place)
         failed = next((seen for seen in tried if seen.failure is not None), None)
-        if failed is not None and failed.failure is not None and failed.failure.cause in causes:
-            yield place, failed, failed.failure
+        if failed is not None and failed.cause in causes:
+            yield place, failed
 
 
 CONNECTIONS = (need(lambda context: context.of(Connection), "no connection was tried"),)
@@ -81,7 +81,7 @@ def _hit(context: RuleContext, place: EndpointStatus, seen: Connection, words: s
 
 def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection) -> str | None:
     """Where only the name is known, nothing tells the way from the server: what tells them apart comes first."""
-    silent = seen.failure is not None and seen.failure.cause in UNREACHED
+    silent = seen.cause in UNREACHED
     if not silent or {one.address for one in context.of(Connection)} != {place.address}:
         return None
     first = (
@@ -119,16 +119,16 @@ def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection
 def refused(context: RuleContext) -> Answers:
     """ECONNREFUSED on every attempt."""
     stopped = sorted(_stopped_at(context, Cause.REFUSED), key=lambda each: not each[0].fqdn)
-    addresses = {place.address for place, _, _ in stopped}
+    addresses = {place.address for place, _ in stopped}
     if len(addresses) >= REFUSED_EVERYWHERE and addresses == {
         seen.address for seen in context.of(Connection)
     }:
-        place, seen, _ = stopped[0]
+        place, seen = stopped[0]
         words = f"refuses connections from this desktop, as do the {len(addresses) - 1} other addresses"
         either = ": the services are stopped everywhere, or a firewall rejects this desktop"
         yield replace(_hit(context, place, seen, words + either), owner=Owner.SERVER, remedy=_WHICH)
         return
-    for place, seen, _ in stopped:
+    for place, seen in stopped:
         yield _hit(context, place, seen, "refuses connections from this desktop")
 
 
@@ -160,7 +160,7 @@ _WHICH = (
 )
 def timed_out(context: RuleContext) -> Answers:
     """Silence on every attempt."""
-    for place, seen, _ in _stopped_at(context, Cause.TIMED_OUT):
+    for place, seen in _stopped_at(context, Cause.TIMED_OUT):
         took = f" within {seen.elapsed_s:.0f} s" if seen.elapsed_s else ""
         behind = context.separated(Separation.BALANCER, place.address)
         why = "" if behind else ": traffic is filtered, or the host is down"
@@ -186,8 +186,8 @@ def timed_out(context: RuleContext) -> Answers:
 )
 def no_route(context: RuleContext) -> Answers:
     """EHOSTUNREACH, ENETUNREACH, or a local refusal to send."""
-    for place, seen, trouble in _stopped_at(context, *UNREACHED[1:]):
-        said = f" ({trouble.detail})" if trouble.detail else ""
+    for place, seen in _stopped_at(context, *UNREACHED[1:]):
+        said = f" ({seen.failure.detail})" if seen.failure is not None and seen.failure.detail else ""
         yield _hit(context, place, seen, f"cannot be reached from this desktop{said}")
 
 
@@ -223,7 +223,7 @@ def _reset_before_a_byte(trouble: Failure | None) -> bool:
 )
 def reset(context: RuleContext) -> Answers:
     """RST before any byte of the server."""
-    for place, seen, _ in _stopped_at(context, Cause.RESET):
+    for place, seen in _stopped_at(context, Cause.RESET):
         yield _hit(context, place, seen, "resets the connection at once")
     for place in context.places:
         if place.reach is not Reach.NO_TLS:
@@ -357,7 +357,7 @@ class _Attempt:
 
 
 def _attempt(seen: Connection | Sample) -> _Attempt:
-    ended = seen.failure.cause if seen.failure is not None else None
+    ended = seen.cause
     return _Attempt(seen.id, not _is_lost(seen.failure), ended in (Cause.REFUSED, Cause.RESET))
 
 

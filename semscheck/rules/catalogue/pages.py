@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from semscheck.model.analysis import Persistence, Reach
+from semscheck.model.analysis import EndpointStatus, Persistence, Reach
 from semscheck.model.failure import Cause
 from semscheck.model.findings import Confidence, Facts, ImpactKind, Owner, Subject
 from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Handshake, Sample
@@ -184,26 +184,27 @@ def redirects_away(context: RuleContext) -> Answers:
 def maintenance_page(context: RuleContext) -> Answers:
     """A sorry page in place of the servers."""
     for place in context.fqdn_places:
-        members = [p for p in context.places if p.stands_by and p.tried]
         seen = [page for page in exchanges(context, place) if page.status is not None]
         page = next((each for each in seen if MAINTENANCE.search(each.title or "")), None)
-        what = "a maintenance page"
-        if page is None and seen and context.all_down and not place.client_of and not is_product(seen):
-            page, what = seen[-1], "a page that is not a server's"
-        if page is None:
-            continue
-        serving = [name for p in members if p.serves for name in p.client_of]
-        title = (page.title or "").strip()[:80]
-        shown = f"shows {what} ({f'“{title}”, ' if title else ''}status {page.status})"
-        but = f"although {listed(serving)} serves" if serving else "and none of the servers answers directly"
-        yield Hit(
-            subject=context.subject_of(place),
-            owner=Owner.BALANCER if serving and place.balancer else None,
-            summary=f"{sentence_start(context.name_of(place))} {shown}{f', {but}' if members else ''}: "
-            "nobody can work.",
-            evidence=(page.id,),
-            args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
-        )
+        if page is not None:
+            yield _sorry(context, place, page, "a maintenance page")
+        elif seen and context.all_down and not place.client_of and not is_product(seen):
+            yield _sorry(context, place, seen[-1], "a page that is not a server's")
+
+
+def _sorry(context: RuleContext, place: EndpointStatus, page: Exchange, what: str) -> Hit:
+    members = [p for p in context.places if p.stands_by and p.tried]
+    serving = [name for p in members if p.serves for name in p.client_of]
+    title = (page.title or "").strip()[:80]
+    shown = f"shows {what} ({f'“{title}”, ' if title else ''}status {page.status})"
+    but = f"although {listed(serving)} serves" if serving else "and none of the servers answers directly"
+    return Hit(
+        subject=context.subject_of(place),
+        owner=Owner.BALANCER if serving and place.balancer else None,
+        summary=f"{sentence_start(context.name_of(place))} {shown}{f', {but}' if members else ''}: nobody can work.",
+        evidence=(page.id,),
+        args={"title": page.title or "", "status": str(page.status), "serving": ", ".join(serving)},
+    )
 
 
 @card(
@@ -302,7 +303,7 @@ def _turned_away(asking: Handshake, pages: tuple[Exchange, ...]) -> str | None:
     page = pages[0] if pages else None
     if page is None:
         return None
-    if page.failure is not None and page.failure.cause in (Cause.ALERT, Cause.CLOSED, Cause.RESET):
+    if page.failure is not None and page.cause in (Cause.ALERT, Cause.CLOSED, Cause.RESET):
         alert = page.failure.alert
         return f'the alert "{alert}" after the handshake' if alert else "a close after the handshake"
     says = "certificate" in (page.title or "").lower()

@@ -80,6 +80,16 @@ def _tried(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def _answered(asked: DnsAnswer) -> bool:
+    return bool(asked.flags) or asked.cause in (None, Cause.MALFORMED, *_PACKET_CAME)
+
+
+def _packet_came(tried: Connection) -> bool:
+    """From the host itself, or from a router on the way."""
+    routed = tried.failure is not None and tried.failure.errno in _A_ROUTER_SAYS and _at_once(tried)
+    return routed or tried.cause in (None, *_PACKET_CAME)
+
+
 @card(
     code="SEM003",
     name="no-network",
@@ -96,17 +106,12 @@ def _tried(number: int, one: str, many: str) -> str:
 )
 def no_network(context: RuleContext) -> Answers:
     """Not one answer from resolvers, FQDN or members."""
-    asked = [a for a in context.of(DnsAnswer) if a.failure is None or a.failure.cause is not Cause.CANCELLED]
-    tried = [c for c in context.of(Connection) if c.failure is None or c.failure.cause is not Cause.CANCELLED]
+    asked = [a for a in context.of(DnsAnswer) if a.cause is not Cause.CANCELLED]
+    tried = [c for c in context.of(Connection) if c.cause is not Cause.CANCELLED]
     if not asked and not tried:
         yield NotObserved("nothing was asked")
         return
-    answered = any(
-        a.failure is None or a.flags or a.failure.cause in (*_PACKET_CAME, Cause.MALFORMED) for a in asked
-    )
-    connected = any(c.failure is None or c.failure.cause in _PACKET_CAME for c in tried)
-    routed = any(c.failure is not None and c.failure.errno in _A_ROUTER_SAYS and _at_once(c) for c in tried)
-    if answered or connected or routed:
+    if any(map(_answered, asked)) or any(map(_packet_came, tried)):
         return
     yield Hit(
         subject=context.desktop(),

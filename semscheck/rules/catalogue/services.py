@@ -118,19 +118,16 @@ def service_differs(context: RuleContext) -> Answers:
     client = {end.address: member.name for member in context.target.members for end in member.client}
     compared = False
     for port, probes in sorted(_asked(context).items()):
-        states: dict[str, bool] = {}
-        for probe in probes:
-            if probe.address in client:
-                name = client[probe.address]
-                states[name] = states.get(name, False) or probe.state == "open"
-        compared = compared or len(states) > 1
-        up = [name for name, is_open in states.items() if is_open]
-        down = [name for name, is_open in states.items() if not is_open]
+        own = [probe for probe in probes if probe.address in client]
+        names = dict.fromkeys(client[probe.address] for probe in own)
+        opened = {client[probe.address] for probe in own if probe.state == "open"}
+        up, down = [name for name in names if name in opened], [name for name in names if name not in opened]
+        compared = compared or len(names) > 1
         if up and down:
             yield Hit(
                 subject=Subject("service", down[0], None, port),
                 summary=f"{probes[0].service} (port {port}) is open on {_listed(up)}, but not on {_listed(down)}.",
-                evidence=tuple(probe.id for probe in probes if probe.address in client),
+                evidence=tuple(probe.id for probe in own),
                 args={"port": str(port), "open": ", ".join(up), "closed": ", ".join(down)},
             )
     if not compared:

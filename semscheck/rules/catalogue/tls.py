@@ -381,22 +381,27 @@ def legacy_cryptography(context: RuleContext) -> Answers:
             continue
         if _meets_current(context, place):
             yield NotObserved(_SEVERAL.format(place=context.name_of(place)))
-            continue
-        chosen = spoken[0]
-        yield Hit(
-            subject=context.subject_of(place),
-            summary=f"{sentence_start(context.name_of(place))} connects only with "
-            f"{chosen.cipher or 'a cipher'}, which current TLS libraries refuse.",
-            evidence=tuple(shake.id for shake in shakes),
-            args={
-                "place": context.name_of(place),
-                "version": chosen.version or "",
-                "cipher": chosen.cipher or "",
-                "key_exchange": chosen.key_exchange or "",
-            },
-        )
+        else:
+            yield _old_only(context, place, spoken[0], shakes)
     if not tried:
         yield NotObserved("no TLS handshake succeeded")
+
+
+def _old_only(
+    context: RuleContext, place: EndpointStatus, chosen: Handshake, shakes: Sequence[Handshake]
+) -> Hit:
+    return Hit(
+        subject=context.subject_of(place),
+        summary=f"{sentence_start(context.name_of(place))} connects only with {chosen.cipher or 'a cipher'}, which "
+        "current TLS libraries refuse.",
+        evidence=tuple(shake.id for shake in shakes),
+        args={
+            "place": context.name_of(place),
+            "version": chosen.version or "",
+            "cipher": chosen.cipher or "",
+            "key_exchange": chosen.key_exchange or "",
+        },
+    )
 
 
 def _meets_current(context: RuleContext, place: EndpointStatus) -> bool:
@@ -584,6 +589,12 @@ def client_certificate_requested(context: RuleContext) -> Answers:
         yield NotObserved("no handshake got as far as a request for a client certificate")
 
 
+def _is_another(context: RuleContext, place: EndpointStatus, bare: Handshake) -> bool:
+    """Is the certificate without a name none of those with it? What shows several in turn does so either way."""
+    with_name = {shake.chain[0] for shake in handshakes(context, place) if shake.chain}
+    return bool(bare.chain) and bare.chain[0] not in with_name | sampled_at(context, place)
+
+
 @card(
     code="TLS007",
     name="needs-sni",
@@ -614,14 +625,9 @@ def needs_sni(context: RuleContext) -> Answers:
         compared = True
         if not _spoke(bare) and _fails_anyway(context, place):
             yield NotObserved(f"handshakes with a name fail as well at {context.name_of(place)}")
-            continue
-        if _spoke(bare):
-            # Something that shows several certificates in turn shows another one with and without a name.
-            others = {shake.chain[0] for shake in handshakes(context, place) if shake.chain}
-            others |= sampled_at(context, place)
-            if bare.chain and bare.chain[0] not in others:
-                groups.setdefault(bare.chain[0], []).append((place, usual, bare))
-        elif bare.failure is not None and bare.failure.cause in _REFUSAL:
+        elif _spoke(bare) and _is_another(context, place, bare):
+            groups.setdefault(bare.chain[0], []).append((place, usual, bare))
+        elif bare.cause in _REFUSAL:
             groups.setdefault(None, []).append((place, usual, bare))
     unnamed = tuple(_as_usual_without_name(context))
     for shown, seen in groups.items():
@@ -636,7 +642,7 @@ def _fails_anyway(context: RuleContext, place: EndpointStatus) -> bool:
     A probe of TLS 1.2 alone may meet a rightful alert; a close, a reset or silence in answer to it is none.
     """
     for shake in _at(context, place):
-        ended = shake.failure.cause if shake.failure is not None else None
+        ended = shake.cause
         if shake.offered is None and shake.policy != "legacy" and ended in _ENDED:
             return True
         if shake.offered == OLDEST_GOOD and ended in _ENDED - {Cause.ALERT}:
