@@ -11,6 +11,7 @@ from tests.rig import policy
 from tests.rig.rig import Rig, open_rig
 
 pytest_runtest_makereport = policy.pytest_runtest_makereport
+pytest_collection_finish = policy.pytest_collection_finish
 pytest_make_collect_report = policy.pytest_make_collect_report
 
 

@@ -90,7 +90,7 @@ def imported(path: Path, known: dict[str, Path]) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = (f"{node.module}.{alias.name}" for alias in node.names)
             found |= {name if name in known else node.module for name in names}
-        waiting += ast.iter_child_nodes(node)
+        waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
     return frozenset(found & known.keys())
 
 

@@ -54,7 +54,7 @@ LIBRARIES = (
     "dns.message",
     "hypothesis",
     "httpx",
-    "jsonschema",
+    "jsonschema_rs",
     "msgspec",
     "pytest_asyncio",
 )

@@ -57,14 +57,15 @@ IN_SOURCES = [pattern for pattern in BANNED if not re.search("healthy|sorry|auth
 
 def texts_of(source: Path) -> Iterator[str]:
     """Every text of a module that may be shown: what has a blank in it, and is no docstring."""
-    tree = ast.parse(source.read_text())
-    kinds = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and node.body]
-    docs = {id(first.value) for first in bodies if isinstance(first, ast.Expr)}
-    for node in ast.walk(tree):
-        text = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
-        if isinstance(text, str) and " " in text:
-            yield text
+    docs: set[int] = set()
+    for node in ast.walk(ast.parse(source.read_text())):  # what holds a docstring comes before it
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and " " in node.value and id(node) not in docs:
+                yield node.value
+        elif (
+            isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.body
+        ):
+            docs |= {id(first.value) for first in node.body[:1] if isinstance(first, ast.Expr)}
 
 
 def prose_of(page: Path) -> str:

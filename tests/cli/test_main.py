@@ -220,12 +220,12 @@ def test_rules_as_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_schemas_are_json_schemas(capsys: pytest.CaptureFixture[str]) -> None:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import meta
 
     for arguments in (("schema",), ("schema", "compare")):
         code, text, _ = said(capsys, *arguments)
         assert code == 0
-        Draft202012Validator.check_schema(json.loads(text))
+        meta.validate(json.loads(text))
 
 
 # --- standard output ---------------------------------------------------------------------------------------

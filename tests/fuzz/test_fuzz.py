@@ -6,13 +6,14 @@ import pytest
 
 from tests.fuzz.__main__ import FOUND, fault_of, fuzz
 from tests.fuzz.targets import TARGETS
+from tests.rig.policy import examples
 
 INPUTS = sorted(path.name for path in FOUND.glob("*.bin"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_short_run(name: str) -> None:
-    tried, faults = fuzz(name, seconds=20, seed=1, most=20 if name == "report" else 300)
+    tried, faults = fuzz(name, seconds=20, seed=1, most=20 if name == "report" else examples(300))
     assert tried >= 5
     assert faults == {}
 

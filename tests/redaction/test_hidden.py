@@ -77,15 +77,13 @@ GLUE = ("", " ", "/", "%20", "%2F", "%3A%2F%2F", "=", "(", "x%20", "a=%22", "%25
 
 
 @pytest.mark.parametrize("how", ENCODINGS)
-@pytest.mark.parametrize("glue", GLUE)
-def test_no_way_of_writing_hides_a_name_or_an_address(how: str, glue: str) -> None:
-    if how == "plain" and glue == "x%20":
-        glue = "x%20 "
-    for secret, telling in ((NAME, ("zeus", "acmewerke")), (ADDRESS, ("77.31",))):
-        text = f"go{glue if glue else ' '}{ENCODINGS[how](secret)} back"
-        shown = scrubber().foreign(text)
-        for other in ENCODINGS.values():
-            assert not any(other(word).lower() in shown.lower() for word in telling), shown
+def test_no_way_of_writing_hides_a_name_or_an_address(how: str) -> None:
+    for glue in GLUE:
+        between = "x%20 " if how == "plain" and glue == "x%20" else glue or " "
+        for secret, telling in ((NAME, ("zeus", "acmewerke")), (ADDRESS, ("77.31",))):
+            shown = scrubber().foreign(f"go{between}{ENCODINGS[how](secret)} back")
+            for other in ENCODINGS.values():
+                assert not any(other(word).lower() in shown.lower() for word in telling), (glue, shown)
 
 
 @pytest.mark.parametrize(

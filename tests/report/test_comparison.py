@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from semscheck.comparison.compare import compare
@@ -120,8 +120,8 @@ def test_what_was_not_tested_says_why() -> None:
 
 def test_every_document_validates(comparison: Comparison) -> None:
     document = json.loads(rendered.json(comparison))
-    jsonschema.Draft202012Validator.check_schema(rendered.schema())
-    jsonschema.Draft202012Validator(rendered.schema()).validate(document)
+    jsonschema_rs.meta.validate(rendered.schema())
+    jsonschema_rs.Draft202012Validator(rendered.schema()).validate(document)
     assert next(iter(document)) == "schema"
     assert document["schema"] == "semscheck/compare/1"
     assert document["exit_code"] == comparison.exit_code
@@ -129,7 +129,7 @@ def test_every_document_validates(comparison: Comparison) -> None:
 
 def test_a_document_of_another_shape_does_not() -> None:
     document = json.loads(rendered.json(sites()))
-    validator = jsonschema.Draft202012Validator(rendered.schema())
+    validator = jsonschema_rs.Draft202012Validator(rendered.schema())
     spoils: tuple[dict[str, object], ...] = (
         {"schema": "semscheck/compare/2"},
         {"outcome": "fine"},

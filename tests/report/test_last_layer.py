@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -63,11 +64,16 @@ class Tags(HTMLParser):
             assert not (value or "").lower().lstrip().startswith("javascript:")
 
 
+@cache
+def poisoned_whole(make: Callable[[], Report], poison: str) -> Report:
+    return poisoned(make(), POISONS[poison])
+
+
 @pytest.mark.parametrize("make", MADE, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("poison", POISONS)
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_text_at_once(make: Callable[[], Report], poison: str, form: str) -> None:
-    report = poisoned(make(), POISONS[poison])
+    report = poisoned_whole(make, poison)
     if form in ("json", "jsonl"):
         text = shown(report, form)
         assert not set(text) & (UNSEEN - {"\n"})
@@ -90,7 +96,7 @@ def test_each_field_by_itself(form: str) -> None:
 
 @pytest.mark.parametrize("poison", POISONS)
 def test_a_redacted_one_and_one_that_was_read_again(poison: str) -> None:
-    report = poisoned(reports.round_robin(), POISONS[poison])
+    report = poisoned_whole(reports.round_robin, poison)
     again = json.decode(json.encode(report))
     for one in (again, redacted(report, b"a key of the tests")):
         for form in ("text", "html", "markdown", "nagios", "junit"):

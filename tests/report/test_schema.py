@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft202012Validator, meta
 
 from semscheck.model.observations import KINDS
 from semscheck.model.report import Report
@@ -22,7 +22,7 @@ STORED = Path(__file__).parents[2] / "docs" / "report.schema.json"
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
     document = json.loads(schema.encode())
-    Draft202012Validator.check_schema(document)
+    meta.validate(document)
     return Draft202012Validator(document)
 
 

@@ -4,10 +4,12 @@
 - A test that meets `MissingError`, a program or privilege that is not here, is skipped.
 - With CI=true a test on real parts must run: skipping it is a failure.
 - A failed test shows the logs of the servers that ran meanwhile.
+- What was imported and collected is no garbage, and is not looked through for any again and again.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from typing import Any
@@ -50,6 +52,12 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "semscheck
 def examples(number: int) -> int:
     """So many examples of a property that takes more than usual; as few as of any other in `make quick`."""
     return min(number, 25) if os.environ.get("HYPOTHESIS_PROFILE") == "quick" else number
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _is_real_run() -> bool:

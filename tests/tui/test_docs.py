@@ -40,6 +40,7 @@ def test_pictures_are_whole_and_need_nothing_from_outside(path):
     assert path.name in (DOCS / "tui.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_pictures_show_what_the_screens_and_the_report_show_today(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
     pictures = import_module("pictures")

@@ -277,17 +277,13 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize(("name", "vendor"), NEVER)
 @pytest.mark.parametrize("value", ["", "abc", "ffffffffc3081c1a45525d5f4f58455e445a4a42378b", "é" * 20])
-def test_cookies_that_name_the_vendor_and_are_never_compared(
-    name: str, vendor: BalancerVendor, value: str
-) -> None:
-    cookie = decoded(name, value)
-    assert cookie.vendor is vendor
-    assert cookie.strength is Strength.NONE
-    assert cookie.strength is Strength.NONE
-    assert cookie.identity is None
-    assert cookie.set_in_front
+def test_cookies_that_name_the_vendor_and_are_never_compared(value: str) -> None:
+    for name, vendor in NEVER:
+        cookie = decoded(name, value)
+        assert (name, cookie.vendor) == (name, vendor)
+        assert (name, cookie.strength, cookie.identity) == (name, Strength.NONE, None)
+        assert cookie.set_in_front, name
 
 
 def test_a_virtual_server_whose_name_begins_like_a_device_cookie_is_decoded() -> None:
@@ -473,15 +469,14 @@ def test_nothing_raises_whatever_the_network_sends(name: str, value: str, seen: 
         assert cookie.backend_address is not None
 
 
-@pytest.mark.parametrize("name", [name for name, *_ in (*EXACT, *OPAQUE)] + ["JSESSIONID", "x"])
 @pytest.mark.parametrize(
     "value", ["1" * 10_240, "A" * 10_240, "s~" * 5_120, "\x00\x1b[31m", "۱" * 44, "0" * 100_000]
 )
-def test_absurd_values_are_no_evidence(name: str, value: str) -> None:
-    cookie = classify_cookie(name, value, [value] * 40)
-    if cookie is not None:
-        assert cookie.backend_address is None
-        assert cookie.identity is None
+def test_absurd_values_are_no_evidence(value: str) -> None:
+    for name in (*(name for name, *_ in (*EXACT, *OPAQUE)), "JSESSIONID", "x"):
+        cookie = classify_cookie(name, value, [value] * 40)
+        if cookie is not None:
+            assert (name, cookie.backend_address, cookie.identity) == (name, None, None)
 
 
 def test_a_very_long_value_costs_nothing_to_refuse() -> None:
