@@ -23,6 +23,7 @@ from semscheck.net.backend import NetworkBackend, SocketDialler, real_backend
 from semscheck.report.text import page as text
 from semscheck.scheduler import Engine, Order
 from tests.lab.clients import split
+from tests.rig.policy import PATIENT
 from tests.scripted import (
     CountingDialler,
     ScriptedDialler,
@@ -245,6 +246,7 @@ def lab_target(lab: Lab, **more: object) -> Target:
         ca_file=str(lab.ca_file),
         resolvers=tuple(_endpoint(each)[0] for each in lab.resolvers),
         limits=Limits(deadline_s=10 * PATIENCE_S),
+        thresholds=PATIENT,
     )
     return replace(aim, **more)  # type: ignore[arg-type]
 

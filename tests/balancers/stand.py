@@ -34,6 +34,7 @@ from tests.rig.certs import Issued
 from tests.rig.clients import fetch
 from tests.rig.dnsservers import Bind, Zone
 from tests.rig.members import LOGIN_PATH, Interface, NginxMember
+from tests.rig.policy import PATIENT
 from tests.rig.process import Server
 from tests.rig.rig import Rig, Software
 from tests.rig.tomcat import Tomcat, TomcatMember
@@ -43,7 +44,7 @@ FQDN = f"keys.{DOMAIN}"
 VIP, SECOND_VIP, KERNEL_VIP = "192.0.2.100", "192.0.2.101", "192.0.2.102"
 SEED = 7
 # The servers answer at once here, unless the machine is busy: what takes four seconds does not answer.
-LIMITS = Limits(timeout_s=4.0, deadline_s=60.0)
+LIMITS = Limits(timeout_s=4.0, deadline_s=180.0)
 
 
 # --- the truth ---------------------------------------------------------------------------------------------
@@ -374,6 +375,7 @@ class Stand:
             resolvers=(Endpoint(address, port),),
             families=(4,),
             limits=LIMITS,
+            thresholds=PATIENT,
         )
         return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -25,7 +25,7 @@ from tests.rig.process import Server
 
 pytestmark = pytest.mark.real
 
-IMPATIENT = Limits(timeout_s=2.0, deadline_s=60.0)
+IMPATIENT = Limits(timeout_s=2.0, deadline_s=180.0)
 
 
 # --- members in trouble ---

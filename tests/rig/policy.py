@@ -17,6 +17,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from semscheck.model.target import Thresholds
 from tests.rig.process import MissingError, running_since
 
 # SSL_CERT_FILE and its like make tests of trust pass for the wrong reason; proxies send traffic elsewhere.
@@ -42,7 +43,20 @@ REDIRECTING = (
 for _name in REDIRECTING:
     os.environ.pop(_name, None)
 
-# A busy machine is slow, not wrong; the example database would be a file in the repository.
+# A busy machine is slow, not wrong: what is found slow has tests of its own, on times that are written down.
+PATIENT = Thresholds(lookup_slow_s=600, connect_slow_s=600, handshake_slow_s=600, page_slow_s=600)
+PATIENT_TOML = """
+[limits]
+deadline_s = 300
+
+[thresholds]
+lookup_slow_s = 600
+connect_slow_s = 600
+handshake_slow_s = 600
+page_slow_s = 600
+"""
+
+# For the same reason no example has a deadline; the example database would be a file in the repository.
 hypothesis.settings.register_profile("semscheck", deadline=None, max_examples=60, database=None)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2_000, database=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25, database=None)

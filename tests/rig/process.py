@@ -91,7 +91,7 @@ class Server:
         name: str = "",
         listening: Sequence[Listening] = (),
         log_line: str | None = None,
-        deadline_s: float = 20.0,
+        deadline_s: float = 120.0,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name or Path(argv[0]).name
@@ -134,7 +134,7 @@ class Server:
             return log.read(limit_bytes).decode("utf-8", "replace")
         return ""
 
-    def await_log(self, pattern: str, *, times: int = 1, deadline_s: float = 10.0) -> None:
+    def await_log(self, pattern: str, *, times: int = 1, deadline_s: float = 120.0) -> None:
         """Wait until a regular expression has matched so often in the log."""
         ends = time.monotonic() + deadline_s
         while len(re.findall(pattern, self.log(10_000_000), re.MULTILINE)) < times:
@@ -177,10 +177,10 @@ class Server:
         if self.alive:
             self._signal(number)
             try:
-                self._process.wait(3.0)
+                self._process.wait(10.0)
             except subprocess.TimeoutExpired:
                 self._signal(signal.SIGKILL)
-                self._process.wait(5.0)
+                self._process.wait(60.0)
         if self in _running:
             _running.discard(self)
             _ended.append((time.time(), self))

@@ -89,7 +89,7 @@ class Tomcat:
             name=self.name,
             listening=[Listening(one.address, one.port) for one in self.members],
             log_line="Server startup in",
-            deadline_s=60.0,
+            deadline_s=180.0,
         )
 
     def _write(self, directory: Path) -> None:

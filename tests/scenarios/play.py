@@ -13,9 +13,10 @@ from semscheck.lab.scenarios import Scenario
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Failover, Limits, Member, Services, Target
 from tests.lab.clients import split
+from tests.rig.policy import PATIENT
 
 # Loopback answers at once: what takes so long does not answer at all, on a busy machine either.
-LIMITS = Limits(timeout_s=1.5, deadline_s=60.0)
+LIMITS = Limits(timeout_s=1.5, deadline_s=180.0)
 # Needs ports under 1024; without them the lab leaves these services out, and says so.
 PRIVILEGED = ("versions-differ", "management-exposed")
 
@@ -39,6 +40,7 @@ def target(lab: Lab, scenario: Scenario, **more: object) -> Target:
         ca_file=str(lab.ca_file),
         resolvers=tuple(endpoint(resolver)[0] for resolver in lab.resolvers),
         limits=LIMITS,
+        thresholds=PATIENT,
         services=Services(world.profile_services, world.profile_require),
         ask_services=bool(scenario.expect_with_services),
     )

@@ -25,6 +25,7 @@ from semscheck.cli.main import main
 from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.report import schema
+from tests.rig.policy import PATIENT_TOML
 
 VALIDATOR = Draft202012Validator(schema.document())
 
@@ -44,7 +45,7 @@ def running(scenario: str, folder: Path) -> Iterator[Cluster]:
     with LabThread(SCENARIOS[scenario].world) as thread:
         lab = thread.lab
         profile = folder / f"{scenario}.toml"
-        profile.write_text(lab.profile_toml(), encoding="utf-8")
+        profile.write_text(lab.profile_toml() + PATIENT_TOML, encoding="utf-8")
         resolvers = [part for resolver in lab.resolvers for part in ("--resolver", resolver)]
         addresses = {member.client for member in lab.members} | {member.replication for member in lab.members}
         yield Cluster(

@@ -17,6 +17,7 @@ from semscheck.cli.main import main
 from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.report import schema
+from tests.rig.policy import PATIENT_TOML
 
 DOCUMENT = schema.document()
 
@@ -25,7 +26,7 @@ DOCUMENT = schema.document()
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     with LabThread(SCENARIOS["healthy"].world) as thread:
         profile = tmp_path_factory.mktemp("watched") / "profile.toml"
-        profile.write_text(thread.lab.profile_toml(), encoding="utf-8")
+        profile.write_text(thread.lab.profile_toml() + PATIENT_TOML, encoding="utf-8")
         resolvers = [part for resolver in thread.lab.resolvers for part in ("--resolver", resolver)]
         yield ("drill", "--profile", str(profile), *resolvers, "--every", "0.5")
 
