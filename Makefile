@@ -28,9 +28,11 @@ debian:
 demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME for another one
 	@$(BIN)/semscheck demo $(SCENARIO) || case $$? in 1|2) echo "(exit code $$?, as monitoring plugins have it)" ;; *) exit $$? ;; esac
 
+# Tests on real servers wait more than they compute: more of them than a small machine has processors.
+WORKERS ?= 4
 test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, links, all tests
 	@$(MAKE) --no-print-directory other-days
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 	@$(MAKE) --no-print-directory site
 
 # What runs without sockets and servers, with the clock of the whole process set to other days. The library's sleep
@@ -44,14 +46,14 @@ ifeq ($(FAKETIME),)
 else
 	@for day in +548d '@2019-02-28 23:30:00'; do \
 	    echo "on another day: $$day" && \
-	    TZ=UTC LD_PRELOAD=$(FAKETIME) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME="$$day" $(BIN)/python -m pytest -n 2 \
+	    TZ=UTC LD_PRELOAD=$(FAKETIME) FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME="$$day" HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 \
 	        -m 'not real and not slow' -k 'not imports_nothing_heavy' $(PURE:%=tests/%) || exit; \
 	done
 endif
 
 quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a minute
 	@$(BIN)/ruff check --quiet .
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 -m 'not real and not slow'
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist worksteal -m 'not real and not slow'
 
 lint: $(VENV)/.for-work ## style, types, and who may import whom
 	@echo "ruff" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
