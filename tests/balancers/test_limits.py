@@ -42,7 +42,7 @@ def pool(stand: Stand, members: tuple[Backend, ...]) -> HAProxy:
 def check_limited(stand: Stand, balancer: Limited, target: Target) -> Checked:
     """A check that runs into the limit: again with a longer window where a busy machine made its first connections
     hardly faster than the limit lets through."""
-    for window_s in (6, 9, 13):
+    for window_s in (6, 9):
         with stand.running(replace(balancer, window_s=window_s)) as server:
             checked = stand.check(target, server)
         tried = [one.at_s for one in checked.notes.dialled if one.address == stand.vip][: balancer.most + 4]
