@@ -7,7 +7,6 @@ seconds. Nothing is made up for: after a pause of this machine the next tick is 
 from __future__ import annotations
 
 import asyncio
-import sys
 import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -104,7 +103,7 @@ class Watcher:
         self._keys: set[str] = set()
         self._to_ask = 0
         self._doors = _doors(self._target)
-        self._texts: dict[tuple[str, str], tuple[str, str]] = {}
+        self._kept: dict[object, Any] = {}
 
     async def run(self, cancel: asyncio.Event | None = None) -> tuple[AnyObservation, ...]:
         """Watch until the time is over, or cancelled."""
@@ -245,9 +244,10 @@ class Watcher:
     ) -> None:
         data: dict[str, Any] = {}
         if trip.stream is not None:
-            data |= {"source_address": trip.stream.local_address, "source_port": trip.stream.local_port}
+            data["source_address"] = self._once(trip.stream.local_address)
+            data["source_port"] = trip.stream.local_port
         if trip.tls is not None and trip.handshake_s is not None:
-            data |= {"version": trip.tls.version, "ticket": self._ticket(trip.tls.ticket)}
+            data |= {"version": self._once(trip.tls.version), "ticket": self._ticket(trip.tls.ticket)}
             data["certificate"] = self._certificate(trip.tls.leaf, began)
         if trip.answer is not None:
             data |= {"status": trip.answer.status, "headers": self._headers(trip.answer.headers)}
@@ -261,21 +261,24 @@ class Watcher:
             port=self._target.port,
             connect_s=_rounded(trip.connect_s),
             handshake_s=_rounded(trip.handshake_s),
-            failure=failure if trip.answer is None else None,
+            failure=self._once(failure) if trip.answer is None else None,
             **data,
         )
 
     def _certificate(self, leaf: bytes | None, began: float) -> str | None:
         from semscheck.probes.certificates import record_chain
 
-        return record_chain(self.record, (leaf,), began)[0] if leaf else None
+        return self._once(record_chain(self.record, (leaf,), began)[0]) if leaf else None
+
+    def _once(self, value: T) -> T:
+        """What comes again and again is kept once, however long the watch."""
+        if len(self._kept) > 500:
+            self._kept.clear()
+        return self._kept.setdefault(value, value)  # type: ignore[no-any-return]
 
     def _headers(self, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        """What may say who answered; what comes again and again is kept once."""
-        if len(self._texts) > 500:
-            self._texts.clear()
-        kept = (pair for pair in headers if pair[0].lower() in KEPT_HEADERS)
-        return tuple(self._texts.setdefault(pair, pair) for pair in kept)
+        """What may say who answered."""
+        return self._once(tuple(self._once(pair) for pair in headers if pair[0].lower() in KEPT_HEADERS))
 
     def _ticket(self, ticket: Ticket | None) -> Ticket | None:
         """The ticket, its beginnings kept once for all of one key; a key that is new asks for the members' keys."""
@@ -284,7 +287,7 @@ class Watcher:
         if ticket.prefixes[-1] not in self._keys and len(self._keys) < MOST_KEYS:
             self._keys.add(ticket.prefixes[-1])
             self._to_ask = ASKED_EACH * len(self._doors)
-        return replace(ticket, prefixes=tuple(sys.intern(prefix) for prefix in ticket.prefixes))
+        return replace(ticket, prefixes=self._once(ticket.prefixes))
 
     async def _ask_a_member(self) -> None:
         """One connection to one member, between two ticks, for the key that names it."""
