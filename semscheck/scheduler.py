@@ -85,6 +85,7 @@ class Engine:
         self._tasks: dict[asyncio.Task[Any], tuple[str, Step | None]] = {}
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
         self._looks: dict[tuple[str, int, str], asyncio.Task[EndpointResult | None]] = {}
+        self._second: dict[str, asyncio.Task[None]] = {}
         self._to_sample: list[str] = []
         self._sampled = 0  # of these, done
         self._families: dict[int, int] = {4: 0, 6: 0}
@@ -249,7 +250,7 @@ class Engine:
             destination = Destination(address, self._target.port, self._target.fqdn)
             self._look(destination)
             again = self._second_certificate(destination)
-            self._start(f"second certificate at {address}", again, Step.ADDRESSES)
+            self._second[address] = self._start(f"second certificate at {address}", again, Step.ADDRESSES)
         self._news.set()
 
     def _also_look(self, addresses: tuple[str, ...]) -> None:
@@ -403,6 +404,7 @@ class Engine:
         if sight is None or sight.version is None:
             self._suspect_portal()
             return
+        await self._second[address]  # it would take a turn among the connections that are counted
         await self._discovered()
         if self._target.connections < 1:
             return

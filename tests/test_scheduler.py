@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from semscheck import pipeline as run
+from semscheck import scheduler
 from semscheck.analysis.sampling_strategy import SamplingDecisions
 from semscheck.lab.cluster import Lab, LabThread
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.model.events import Event, Observed, Progressed
 from semscheck.model.findings import State
-from semscheck.model.observations import Bound, Connection, Crash, Cut, DnsAnswer, ServiceProbe
+from semscheck.model.observations import Bound, Connection, Crash, Cut, DnsAnswer, Sample, ServiceProbe
 from semscheck.model.report import Report
 from semscheck.model.target import Endpoint, Limits, Member, Services, Target
 from semscheck.net.backend import NetworkBackend, SocketDialler, real_backend
@@ -216,7 +217,8 @@ async def test_of_3000_addresses_eight_of_each_family_are_contacted_and_the_rest
     more = [f"2001:db8::{n + 1:x}" for n in range(20)]
     resolver = ScriptedResolver({(FQDN, "A"): many, (FQDN, "AAAA"): more})
     dialler = ScriptedDialler({})
-    report = await check(target(), scripted_seam(tmp_path, dialler=dialler, resolver=resolver))
+    aim = target(timeout_s=PATIENCE_S)  # that many addresses take a busy machine a while
+    report = await check(aim, scripted_seam(tmp_path, dialler=dialler, resolver=resolver))
     asked = {address for address, _ in dialler.asked}
     assert sum(":" in address for address in asked) == 8
     assert sum(":" not in address for address in asked) == 8
@@ -273,6 +275,30 @@ async def test_never_more_than_eight_connections_to_one_address() -> None:
         new = set(threading.enumerate()) - threads
         # The loop's own pool stays until the loop ends, and ends with it.
         assert not [thread for thread in new if not thread.name.startswith("asyncio_")]
+
+
+async def test_nothing_else_takes_a_turn_among_the_connections_that_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long the look for a second certificate takes: a round robin of which one turn is missing is none."""
+    real, heard, too_late = scheduler.second_certificate, [], []
+
+    async def slow(*everything: object) -> None:
+        await asyncio.sleep(0.3)
+        await real(*everything)  # type: ignore[arg-type]
+        too_late.extend(each for each in heard if isinstance(each, Observed))
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Observed) and isinstance(event.observation, Sample):
+            heard.append(event)
+
+    monkeypatch.setattr(scheduler, "second_certificate", slow)
+    with LabThread(SCENARIOS["round-robin"].world) as playing:
+        report = await check(lab_target(playing.lab), real_backend(1), listener=hear)
+    assert heard
+    assert too_late == []
+    assert report.analysis.balancing is not None
+    assert report.analysis.balancing.method == "rotating"
 
 
 @pytest.mark.parametrize("after", [5, 10, 20, 30, 40])
