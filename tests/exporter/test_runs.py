@@ -51,8 +51,8 @@ async def test_a_run_that_was_cut_is_not_used_again(tmp_path: Path) -> None:
 async def test_the_run_ends_before_the_scrapes_time_out(tmp_path: Path) -> None:
     play = Play(hold=True)
     async with serving(write_config(tmp_path, probe="margin_s = 0.5"), play) as (_, client):
-        answer = await client.probe(timeout_s=1.5)
-    assert 0.5 < play.runs[0].limits.deadline_s <= 1.0
+        answer = await client.probe(timeout_s=3.5)
+    assert 0.5 < play.runs[0].limits.deadline_s <= 3.0  # less by what a busy machine took until then
     assert answer.status == 200
     assert answer.value("semscheck_up") == 0
     assert answer.value('semscheck_run_cut{cause="deadline"}') == 1
