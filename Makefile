@@ -30,10 +30,10 @@ demo: $(VENV)/.for-use ## a check of a broken cluster, embedded; SCENARIO=NAME f
 
 # Tests on real servers wait more than they compute: more of them than a small machine has processors.
 WORKERS ?= 4
-test: debian $(VENV)/.for-work lint docs-check ## everything: style, types, directions, generated pages, links, all tests
+test: debian $(VENV)/.for-work ## everything: style, types, directions, generated pages, links, all tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs-check site
 	@$(MAKE) --no-print-directory other-days
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
-	@$(MAKE) --no-print-directory site
 
 # What runs without sockets and servers, with the clock of the whole process set to other days. The library's sleep
 # fails where the monotonic clock is left alone, so that tests which start processes stay out.
@@ -55,11 +55,16 @@ quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a 
 	@$(BIN)/ruff check --quiet .
 	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist worksteal -m 'not real and not slow'
 
-lint: $(VENV)/.for-work ## style, types, and who may import whom
+.PHONY: style types
+lint: style types ## style, types, and who may import whom
+
+style: $(VENV)/.for-work
 	@echo "ruff" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
-	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "vulture" && $(BIN)/vulture
 	@echo "import-linter" && $(BIN)/lint-imports > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+
+types: $(VENV)/.for-work
+	@echo "mypy" && $(BIN)/mypy --no-error-summary
 
 docs: $(VENV)/.for-work ## writes the generated pages again
 	@$(BIN)/python docs/generate.py
