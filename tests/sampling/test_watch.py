@@ -12,12 +12,16 @@ from queue import SimpleQueue
 
 import pytest
 
+from semscheck import pipeline
 from semscheck.analysis.sampling_strategy import SamplingDecisions
+from semscheck.lab.cluster import LabThread
+from semscheck.lab.scenarios import SCENARIOS
 from semscheck.model.failure import Cause, Phase
 from semscheck.model.observations import DnsAnswer, Mark, Sample, WatchPlan
 from semscheck.model.target import Endpoint, Target
 from semscheck.net.backend import Stream
 from semscheck.sampling.watch import MOST_TICKS, TICK_S, Watcher, WatchOrder
+from tests.scenarios.play import target as lab_target
 from tests.scripted import (
     START,
     Connect,
@@ -199,3 +203,30 @@ async def test_a_cancel_ends_it_at_once_and_keeps_what_there_is(play: Play) -> N
 
     samples = await play.run(play.watcher(connect, for_s=1000.0), cancel)
     assert 3 <= len(samples) <= 5
+
+
+def _kept(samples: list[Sample], name: str) -> tuple[int, int]:
+    """How many different values a field has, and how many objects they are in memory."""
+    values = [getattr(sample, name) for sample in samples if getattr(sample, name)]
+    return len(set(values)), len(set(map(id, values)))
+
+
+async def test_what_fails_alike_is_kept_once(play: Play) -> None:
+    samples = await play.run(play.watcher(refusal, for_s=50.0))
+    assert len(samples) == 50
+    assert _kept(samples, "failure") == (1, 1)
+
+
+async def test_what_comes_with_every_connection_is_kept_once() -> None:
+    """So that a watch of hours needs no more than its samples."""
+    with LabThread(SCENARIOS["round-robin"].world) as playing:
+        report = await pipeline.watch(
+            lab_target(playing.lab, SCENARIOS["round-robin"]), every_s=0.05, for_s=1.5
+        )
+    samples = [seen for seen in report.observations if isinstance(seen, Sample) and seen.status]
+    assert len(samples) > 2
+    for name in ("address", "source_address", "version", "certificate", "headers"):
+        different, objects = _kept(samples, name)
+        assert 0 < different == objects, name
+    prefixes = [sample.ticket.prefixes for sample in samples if sample.ticket]
+    assert len(set(prefixes)) == len(set(map(id, prefixes))) > 0
