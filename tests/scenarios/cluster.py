@@ -16,7 +16,7 @@ from tests.rig.certs import Issued
 from tests.rig.members import Interface, NginxMember
 from tests.words import complaints
 
-LIMITS = Limits(timeout_s=1.5, deadline_s=180.0)
+LIMITS = Limits(timeout_s=3.0, deadline_s=180.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tests.lab.clients import split
 from tests.rig.policy import PATIENT
 
 # Loopback answers at once: what takes so long does not answer at all, on a busy machine either.
-LIMITS = Limits(timeout_s=1.5, deadline_s=180.0)
+LIMITS = Limits(timeout_s=3.0, deadline_s=180.0)
 # Needs ports under 1024; without them the lab leaves these services out, and says so.
 PRIVILEGED = ("versions-differ", "management-exposed")
 
