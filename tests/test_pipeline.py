@@ -26,7 +26,7 @@ AIM = replace(cluster(), resolvers=(RESOLVER,), limits=Limits(timeout_s=1, deadl
 async def checked(root: Path, aim: Target = AIM, **more: object) -> Report:
     resolver = ScriptedResolver({(FQDN, "A"): [VIP], (FQDN, "AAAA"): ()})
     backend = scripted_seam(root, dialler=ScriptedDialler({}, refusal), resolver=resolver)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await run.check(aim, backend=backend, **more)  # type: ignore[arg-type]
 
 

@@ -21,7 +21,7 @@ from semscheck.model.report import Report
 from semscheck.model.target import Target
 from tests.report import reports
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @dataclass

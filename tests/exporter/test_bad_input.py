@@ -244,20 +244,20 @@ async def test_sighup_reloads_and_sigterm_ends_the_command(tmp_path: Path) -> No
     )
     assert process.stderr is not None
     try:
-        first = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+        first = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
         port = int(first.partition("http://127.0.0.1:")[2].partition("/")[0])
         client = Client("127.0.0.1", port)
         write_config(tmp_path, names=("keys", "new"))
         process.send_signal(signal.SIGHUP)
-        assert b"2 targets" in await asyncio.wait_for(process.stderr.readline(), 20)
+        assert b"2 targets" in await asyncio.wait_for(process.stderr.readline(), 60)
         assert (await client.get("/metrics")).value("semscheck_exporter_targets") == 2
         config.write_text("broken [")
         process.send_signal(signal.SIGHUP)
-        assert b"not TOML" in await asyncio.wait_for(process.stderr.readline(), 20)
+        assert b"not TOML" in await asyncio.wait_for(process.stderr.readline(), 60)
         metrics = await client.get("/metrics")
         assert metrics.value("semscheck_exporter_config_last_reload_successful") == 0
         process.send_signal(signal.SIGTERM)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
         assert (process.returncode, out, err) == (0, b"", b"")
     finally:
         if process.returncode is None:
@@ -280,7 +280,7 @@ async def test_an_exporter_that_has_grown_starts_anew_without_missing_a_scrape(t
         )
         assert process.stderr is not None
         try:
-            first = await asyncio.wait_for(process.stderr.readline(), 20)
+            first = await asyncio.wait_for(process.stderr.readline(), 60)
             client = Client(
                 "127.0.0.1", int(first.decode().partition("http://127.0.0.1:")[2].partition("/")[0])
             )
@@ -292,13 +292,13 @@ async def test_an_exporter_that_has_grown_starts_anew_without_missing_a_scrape(t
                     evidence = re.findall(r"reports/[0-9a-f]+\.json", (await client.get("/")).text)[0]
             assert status == 200
             assert b"more than 1 MiB of memory: starting anew" in await again
-            assert await asyncio.wait_for(process.stderr.readline(), 20) == first
+            assert await asyncio.wait_for(process.stderr.readline(), 60) == first
             runs = (await client.get("/metrics")).value("semscheck_exporter_run_seconds_count")
             assert runs is not None
             assert runs < scrapes  # those of the new process alone
             assert (await client.get(f"/{evidence}")).status == 200
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
         finally:
             if process.returncode is None:
                 process.kill()
@@ -324,7 +324,7 @@ async def test_what_cannot_start_says_why_and_exits_3(
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
-    _, err = await asyncio.wait_for(process.communicate(), 20)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 3
     assert words in err.decode()
     assert "Traceback" not in err.decode()

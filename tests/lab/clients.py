@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from semscheck.lab.cluster import Lab
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 
 
 def context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:

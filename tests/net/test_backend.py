@@ -116,7 +116,7 @@ async def test_a_flood_of_wrong_answers_does_not_stop_the_clock() -> None:
     query = b"\0\7" + make_query("keys.example.com", "A", recurse=True)[2:]
     try:
         with pytest.raises(ValueError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await NetworkResolver().ask(query, HERE, liar.getsockname()[1], tcp=False)
     finally:
         stop.set()

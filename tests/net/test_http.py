@@ -38,7 +38,7 @@ async def talk(
     asked: Asked = []
     async with serving(answering(answers, asked), server_context()) as port, connected(port) as tls:
         conversation = Conversation(tls, host, port, "semscheck/test")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             got = [await conversation.get(path, cookie) for path, cookie in requests]
     return got, asked, conversation
 

@@ -126,7 +126,7 @@ async def one_connection(address: str, port: int, newest: ssl.TLSVersion, page: 
     stream = await SocketDialler().connect(address, port)
     tls = Tls(stream, seeing(newest), FQDN)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await tls.handshake()
             if page:
                 await Conversation(tls, FQDN, port, "test").get("/")
@@ -140,7 +140,7 @@ async def one_connection(address: str, port: int, newest: ssl.TLSVersion, page: 
 
 async def until_served(address: str, port: int) -> None:
     """Traefik listens before it has read what to serve."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await one_connection(address, port, TLS_1_2, page=False)

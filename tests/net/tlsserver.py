@@ -91,7 +91,7 @@ async def connected(
     stream = await SocketDialler().connect(HERE, port)
     tls = Tls(stream, context or seeing(), name, watch=watch)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await tls.handshake()
         yield tls
     finally:

@@ -60,7 +60,7 @@ async def asked(root: Path, how: object, port: int) -> ServiceProbe:
     dialler = ScriptedDialler({(A, port): how})  # type: ignore[dict-item]
     aim = replace(TWO, balancers=(), members=TWO.members[:1], services=Services(check=(port,)))
     able = probing(root, dialler)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await ask_services(able, aim)
     (probe,) = (seen for seen in able.record.observations if isinstance(seen, ServiceProbe))
     return probe

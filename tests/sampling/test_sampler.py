@@ -112,7 +112,7 @@ class Stage:
         return Issued(sample)
 
     async def fresh(self) -> bool:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.sampler._traced(None)
 
 
