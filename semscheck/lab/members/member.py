@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from semscheck.lab.members import http, services
-from semscheck.lab.members.listener import Door, Serve
+from semscheck.lab.members.listener import Door
 from semscheck.lab.members.tls import Contexts, TlsStream
 from semscheck.lab.members.website import Sessions, Website
 from semscheck.lab.misbehaving import behaviours
@@ -137,16 +137,18 @@ class RunningMember:
         for role, end in (("client", self.place.client), ("replication", self.place.replication)):
             if role == "replication" and self.declared.shares_address:
                 continue
-            self._doors[role] = Door(end.address, end.port, self._web_server(role))
+            self._doors[role] = Door(end.address, end.port, partial(self._serve_tls, role))
             for declared, port in self.place.management:
                 if port is not None and declared in self._interface(role).management_ports:
-                    self._doors[f"{role} {declared}"] = Door(end.address, port, self._web_server(role))
+                    self._doors[f"{role} {declared}"] = Door(
+                        end.address, port, partial(self._serve_tls, role)
+                    )
         if self.place.plain is not None:
             self._doors["plain"] = Door(self.place.plain.address, self.place.plain.port, self._serve_plain)
         services_by_port = {service.port: service for service in self.declared.services}
         for declared, port in self.place.services:
             if port is not None:
-                serve = self._service(services_by_port[declared])
+                serve = partial(self._serve_other, services_by_port[declared])
                 self._doors[f"service {declared}"] = Door(self.place.client.address, port, serve)
 
     async def _take_stances(self) -> None:
@@ -158,18 +160,11 @@ class RunningMember:
     def _behaviour(self, role: str) -> Behaviour:
         return self._down if self._down is not None else self._interface(role).behaviour
 
-    def _web_server(self, role: str) -> Serve:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve_tls(role, reader, writer)
-
-        return serve
-
-    def _service(self, service: Service) -> Serve:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            context = self._context("client") if service.tls else None
-            await services.serve(service, self.declared, self._world.fqdn, context, reader, writer)
-
-        return serve
+    async def _serve_other(
+        self, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        context = self._context("client") if service.tls else None
+        await services.serve(service, self.declared, self._world.fqdn, context, reader, writer)
 
     async def _serve_tls(self, role: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._note(role, writer)

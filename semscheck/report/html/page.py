@@ -27,7 +27,16 @@ from semscheck.report.figures.pictures import Pictures, called, pictures_of
 from semscheck.report.folding import folded, tally
 from semscheck.report.html.figures import figure, place
 from semscheck.report.html.style import page, state
-from semscheck.report.story import evidence_lines, local_and_utc, next_steps, notes, proof, resolved, story
+from semscheck.report.story import (
+    evidence_lines,
+    local_and_utc,
+    next_steps,
+    notes,
+    proof,
+    reach,
+    resolved,
+    story,
+)
 from semscheck.report.text.page import balancing_facts, signal_facts
 from semscheck.report.text.watch import changes, clock
 from semscheck.report.wording import LABELS, Mark
@@ -366,13 +375,10 @@ class _Document:
         what = [name for name, is_it in (("the name", seen.fqdn), ("load balancer", seen.balancer)) if is_it]
         what += [f"{name}, Interface 2" for name in seen.client_of]
         what += [f"{name}, Interface 1" for name in seen.replication_of]
-        reach = words.REACH[seen.reach]
-        if seen.failure_cause:
-            reach += f": {words.failure(seen.failure_cause)}"
         return (
             place(seen.address, seen.port),
             esc("; ".join(what), 300),
-            esc(reach, 200),
+            esc(reach(seen), 200),
             esc(seen.version or words.NOT_MEASURED, 40),
             esc(words.duration(seen.connect_s)),
             esc(words.duration(seen.handshake_s)),

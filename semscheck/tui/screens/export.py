@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Button, Input, Label
@@ -95,12 +96,8 @@ class ExportScreen(Window[None]):
             self.query_one(Input).value = str(path.with_name(self._named))
         self._replace = None
 
-    async def on_input_submitted(self, _: Input.Submitted) -> None:
-        await self._export()
-
-    async def on_button_pressed(self, _: Button.Pressed) -> None:
-        await self._export()
-
+    @on(Input.Submitted)
+    @on(Button.Pressed)
     async def _export(self) -> None:
         written = self.query_one(Input).value.strip()
         if not written:

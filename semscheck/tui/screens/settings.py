@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -80,12 +81,8 @@ class SettingsScreen(Window[None]):
         self.house.apply(self.house.settings)
         self.dismiss(None)
 
-    def on_button_pressed(self, _: Button.Pressed) -> None:
-        self._save()
-
-    def on_input_submitted(self, _: Input.Submitted) -> None:
-        self._save()
-
+    @on(Input.Submitted)
+    @on(Button.Pressed)
     def _save(self) -> None:
         try:
             settings = self._chosen()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -125,7 +126,7 @@ class StartScreen(BaseScreen[None]):
         self._tell_enrolment()
         if self._waiting:
             self._waiting = False
-            await self._run()
+            await self.action_run()
 
     def _tell_enrolment(self) -> None:
         if self._enrolled:
@@ -208,17 +209,11 @@ class StartScreen(BaseScreen[None]):
 
     # --- running -------------------------------------------------------------------------------------------
 
-    async def on_button_pressed(self, _: Button.Pressed) -> None:
-        await self._run()
-
     async def on_input_submitted(self, event: Input.Submitted) -> None:
         if isinstance(event.input, WordFilter):
             self.query_one(Offers).focus()
         else:
-            await self._run()
-
-    async def action_run(self) -> None:
-        await self._run()
+            await self.action_run()
 
     async def action_watch(self) -> None:
         name = self.query_one("#fqdn", Input).value.strip()
@@ -228,7 +223,8 @@ class StartScreen(BaseScreen[None]):
             self.query_one("#fqdn").focus()
             self._note("Type the name to watch first.")
 
-    async def _run(self) -> None:
+    @on(Button.Pressed)
+    async def action_run(self) -> None:
         name = self.query_one("#fqdn", Input).value.strip()
         if name or self._profile:
             await self.house.check(name or None, self._profile)
