@@ -79,6 +79,26 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
         remove(place)
 
 
+def content(path: Path, limit: int) -> bytes:
+    """A file's bytes, up to a bound, so that no device or huge file is read to its end. Raises ValueError with one
+    line that names the file."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a directory, not a file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as problem:  # a zero byte in the name
+        raise ValueError(f"{path}: {why(problem)}") from problem
+    if len(data) > limit:
+        raise ValueError(f"{path}: larger than {limit // (1024 * 1024)} MiB, that is no such file")
+    return data
+
+
+def why(problem: Exception) -> str:
+    """What the operating system says, else the error's own words; in the middle of a line."""
+    return (getattr(problem, "strerror", None) or str(problem) or type(problem).__name__).lower()
+
+
 def user_folder(of: Callable[..., Path]) -> Path:
     """One of platformdirs' for this program; without a home it fails, or says "~/…", which would be made wherever the
     program runs."""

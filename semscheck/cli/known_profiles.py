@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semscheck.cli.errors import CommandError
-from semscheck.profile.values import EntryError, content, pasted_server
+from semscheck.files import content, why
+from semscheck.profile.values import EntryError, pasted_server
 
 MOST_FILES = 200  # of one folder
 MOST_BYTES = 1024 * 1024
@@ -75,7 +76,7 @@ def _of_folder(source: str, folder: Path) -> Iterator[KnownProfile]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as problem:
-        yield KnownProfile(folder, source, problem=(problem.strerror or str(problem)).lower())
+        yield KnownProfile(folder, source, problem=why(problem))
         return
     for path in files:
         yield _known(path, source)

@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from semscheck.exporter.settings import Listen, Web
+from semscheck.files import why
 
 MAX_HEAD_BYTES = 16 * 1024
 LINGER_S = 2.0  # a client may still be sending: a reset would destroy the answer that it has not read yet
@@ -395,5 +396,5 @@ def _bound(at: Listen) -> socket.socket:
         sock.setblocking(False)
     except OSError as problem:
         sock.close()
-        raise OSError(problem.errno, f"{at}: {(problem.strerror or str(problem)).lower()}") from problem
+        raise OSError(problem.errno, f"{at}: {why(problem)}") from problem
     return sock

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import field
 
 from semscheck import toml
+from semscheck.files import content
 from semscheck.model.names import host_and_port
 from semscheck.model.target import MAX_CONNECTIONS, Target
 
@@ -158,17 +159,12 @@ def listen_address(text: str, where: str) -> Listen:
     return Listen(str(address), number)
 
 
-def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
+def read_bounded(path: Path) -> bytes:
     """A file's content up to a bound. Raises SettingsError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as problem:
-        words = (getattr(problem, "strerror", None) or str(problem)).lower()
-        raise SettingsError(f"{path}: {words}") from problem
-    if len(data) > limit:
-        raise SettingsError(f"{path}: larger than {limit // 1024} KiB, that is no configuration")
-    return data
+        return content(path, MAX_BYTES)
+    except ValueError as problem:
+        raise SettingsError(str(problem)) from problem
 
 
 def _parse(path: Path) -> _Shape:

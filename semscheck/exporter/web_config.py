@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from semscheck.exporter.settings import SettingsError, key_words, read_bounded
+from semscheck.files import why
 
 _VERSIONS = {
     "TLS10": ssl.TLSVersion.TLSv1,
@@ -173,18 +174,14 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
         # A password prompt on the terminal would hang the exporter.
         context.load_cert_chain(path.parent / tls.cert_file, path.parent / tls.key_file, password="")
     except (OSError, ValueError) as problem:
-        raise wrong("cert_file", f"{tls.cert_file}, {tls.key_file}: {_words(problem)}") from problem
+        raise wrong("cert_file", f"{tls.cert_file}, {tls.key_file}: {why(problem)}") from problem
     if tls.client_ca_file:
         try:
             context.load_verify_locations(path.parent / tls.client_ca_file)
         except (OSError, ValueError) as problem:
-            raise wrong("client_ca_file", f"{tls.client_ca_file}: {_words(problem)}") from problem
+            raise wrong("client_ca_file", f"{tls.client_ca_file}: {why(problem)}") from problem
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _words(problem: Exception) -> str:
-    return (getattr(problem, "strerror", None) or str(problem) or type(problem).__name__).lower()
 
 
 def _version(text: str, key: str, wrong: Any) -> ssl.TLSVersion:

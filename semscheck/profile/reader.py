@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semscheck.files import content
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Endpoint, Member, Severity, Target
 from semscheck.profile import values
@@ -107,8 +108,8 @@ def _parse(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        data = values.content(path, MAX_BYTES)
-    except EntryError as problem:
+        data = content(path, MAX_BYTES)
+    except ValueError as problem:
         raise ProfileError(str(problem)) from problem
     try:
         return data.decode("utf-8-sig")  # Windows' editors put a byte order mark first

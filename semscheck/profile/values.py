@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from semscheck.files import content
 from semscheck.model.names import MAX_LABEL, MAX_NAME
 from semscheck.model.target import MAX_CONNECTIONS, Endpoint, Failover, Member
 from semscheck.model.vendors import VENDORS
@@ -321,27 +322,14 @@ def severity(text: str) -> tuple[str, str]:
 # --- files -------------------------------------------------------------------------------------------------
 
 
-def content(path: Path, limit: int) -> bytes:
-    """A file's bytes, read up to a bound so that no device or huge file is read to its end. Raises EntryError."""
-    if path.is_dir():
-        raise EntryError(f"{path}: is a directory, not a file")
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as problem:
-        raise EntryError(f"{path}: {(problem.strerror or str(problem)).lower()}") from problem
-    except ValueError as problem:  # a zero byte in the name
-        raise EntryError(f"{path}: {problem}") from problem
-    if len(data) > limit:
-        raise EntryError(f"{path}: larger than {limit // (1024 * 1024)} MiB, that is no such file")
-    return data
-
-
 def ca_file(text: str) -> str:
     """The path of a PEM file with at least one certificate that OpenSSL can read. Raises EntryError."""
     if not text.strip():
         raise EntryError("is empty; leave it out to use the system's trust alone")
-    data = content(Path(text), MAX_CA_BYTES)
+    try:
+        data = content(Path(text), MAX_CA_BYTES)
+    except ValueError as problem:
+        raise EntryError(str(problem)) from problem
     if not data.strip():
         raise EntryError(f"{text}: is empty, there is no certificate in it")
     if _PEM.search(data) is None:

@@ -125,7 +125,7 @@ def test_every_key_is_in_the_packaged_file() -> None:
         ),
         ('[probe]\nmargin_s = nan\n[targets]\nkeys = "../keys.toml"', "probe.margin_s: nan is out of range"),
         ('[history]\nreports = -1\n[targets]\nkeys = "../keys.toml"', "history.reports: -1 is out of range"),
-        ("a" * (1024 * 1024 + 1), "larger than 1024 KiB"),
+        ("a" * (1024 * 1024 + 1), "larger than 1 MiB"),
         ("[" * 5000, "not TOML"),
     ],
 )

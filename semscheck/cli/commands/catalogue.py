@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output import streams
-from semscheck.files import PUBLIC, AtomicFile
+from semscheck.files import PUBLIC, AtomicFile, why
 
 if TYPE_CHECKING:
     from semscheck.model.findings import Card
@@ -89,9 +89,7 @@ def _write_pages(known: Sequence[Card], directory: Path, *, check: bool) -> int:
         for name, text in wanted.items():
             AtomicFile(directory / name, PUBLIC).write(text.encode())
     except OSError as problem:
-        raise CommandError(
-            f"--markdown: {directory}: {(problem.strerror or str(problem)).lower()}"
-        ) from problem
+        raise CommandError(f"--markdown: {directory}: {why(problem)}") from problem
     return 0
 
 

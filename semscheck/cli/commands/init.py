@@ -14,6 +14,7 @@ from semscheck.cli.output.delivery import STDOUT
 from semscheck.cli.output.files import PromisedFile
 from semscheck.cli.targets import read, target_of
 from semscheck.discovery import Found, find, merged, profile_text
+from semscheck.files import why
 
 if TYPE_CHECKING:
     from semscheck.model.target import Target
@@ -53,9 +54,7 @@ def save_profile(target: Target) -> tuple[Found, str]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
-        raise CommandError(
-            f"--save: {path.parent}: {(problem.strerror or str(problem)).lower()}"
-        ) from problem
+        raise CommandError(f"--save: {path.parent}: {why(problem)}") from problem
     is_new = not path.exists()
     with PromisedFile("--save", str(path)) as file:
         found = asyncio.run(find(target))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
+from semscheck.files import why
 
 if TYPE_CHECKING:
     from semscheck.lab.cluster import Lab
@@ -30,9 +31,7 @@ def lab(options: Namespace) -> int:
     try:
         return run_lab(options.scenario, directory=directory, bind=options.bind, seed=options.seed)
     except OSError as problem:
-        raise CommandError(
-            f"--directory: {directory}: {(problem.strerror or str(problem)).lower()}"
-        ) from problem
+        raise CommandError(f"--directory: {directory}: {why(problem)}") from problem
 
 
 def scenario(name: str) -> Scenario:

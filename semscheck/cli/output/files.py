@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from semscheck.cli.errors import CommandError
-from semscheck.files import PRIVATE, AtomicFile
+from semscheck.files import PRIVATE, AtomicFile, why
 
 MAX_LINKS = 40  # as many as Linux follows
 
@@ -85,8 +85,7 @@ class PromisedFile:
         return AtomicFile(self._place, stat.S_IMODE(there.st_mode))
 
     def _error(self, problem: OSError | ValueError) -> CommandError:
-        words = (getattr(problem, "strerror", None) or str(problem)).lower()
-        return CommandError(f"{self.option}: {self.path}: cannot be written: {words}")
+        return CommandError(f"{self.option}: {self.path}: cannot be written: {why(problem)}")
 
 
 def _umask() -> int:

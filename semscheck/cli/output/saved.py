@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from semscheck.cli.errors import CommandError
 from semscheck.cli.output import streams
+from semscheck.files import why
 from semscheck.report import wording as words
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def _content(path: str, limit: int) -> bytes:
         with open(path, "rb") as file:
             return file.read(limit + 1)
     except (OSError, ValueError) as problem:
-        words = getattr(problem, "strerror", None) or str(problem)
-        raise CommandError(f"{_shown(path)}: {words.lower()}") from problem
+        raise CommandError(f"{_shown(path)}: {why(problem)}") from problem
 
 
 def _shown(path: str) -> str:
