@@ -32,6 +32,7 @@ ERROR_TITLE = re.compile(
     r"\b(error|unavailable|maintenance|forbidden|denied|bad\s+gateway|time-?out|not\s+authori[sz]ed|blocked)\b",
     re.IGNORECASE,
 )
+FQDN_PLACES = need(lambda context: context.fqdn_places, "the FQDN has no address")
 
 
 def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ...]:
@@ -60,7 +61,7 @@ def _knows_client_interface(context: RuleContext) -> bool:
     seen_by="The one address that the FQDN has is a member's client interface by the profile.",
     references=(refs.KB_156803, refs.KB_153721),
     needs=(
-        need(lambda context: context.fqdn_places, "the FQDN has no address"),
+        FQDN_PLACES,
         need(_knows_client_interface, "no member's client interface is known"),
     ),
 )
@@ -87,6 +88,10 @@ def _serves(place: EndpointStatus) -> bool:
     return place.answers and (place.status or 0) < 500
 
 
+def _members_asked(context: RuleContext) -> list[EndpointStatus]:
+    return [place for place in context.places if place.client_of and place.tried]
+
+
 @card(
     code="CLU002",
     name="redundancy-lost",
@@ -100,30 +105,30 @@ def _serves(place: EndpointStatus) -> bool:
     seen_by="The member was asked directly on every address of Interface 2. Not reachable from here is not the same "
     "as down; where no member can be asked directly, that is one remark (NET010).",
     references=(refs.KB_153721,),
+    needs=(need(_members_asked, "no member's client interface was asked"),),
 )
 def redundancy_lost(context: RuleContext) -> Answers:
     """A standby that would not take over."""
-    client = [place for place in context.places if place.client_of]
-    tried = [place for place in client if place.tried]
-    if not tried:
-        yield NotObserved("no member's client interface was asked")
-        return
-    serving = [place for place in tried if _serves(place) and place.serves]
-    if not serving:
+    tried = _members_asked(context)
+    up = {name for place in tried if _serves(place) and place.serves for name in place.client_of}
+    down = {name: place for place in reversed(tried) for name in place.client_of if name not in up}
+    if not up:
         yield NotObserved("no member's client interface serves")
         return
-    up = {name for place in serving for name in place.client_of}
-    down = {name: place for place in reversed(tried) for name in place.client_of if name not in up}
     for name, place in sorted(down.items()):
-        stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
-        verb = "do" if len(up) > 1 else "does"
-        yield Hit(
-            subject=Subject("member", name, place.address, place.port),
-            summary=f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), while "
-            f"{', '.join(sorted(up))} {verb}.",
-            evidence=place.evidence[:4],
-            args={"member": name, "address": place.address, "stopped": stopped},
-        )
+        yield _does_not_serve(name, place, sorted(up))
+
+
+def _does_not_serve(name: str, place: EndpointStatus, up: Sequence[str]) -> Hit:
+    stopped = place.failure_cause or (f"status {place.status}" if place.status else "no answer")
+    verb = "do" if len(up) > 1 else "does"
+    return Hit(
+        subject=Subject("member", name, place.address, place.port),
+        summary=f"{name} does not serve clients on Interface 2 ({place.address}: {stopped}), while {', '.join(up)} "
+        f"{verb}.",
+        evidence=place.evidence[:4],
+        args={"member": name, "address": place.address, "stopped": stopped},
+    )
 
 
 @card(
@@ -185,6 +190,10 @@ def versions_differ(context: RuleContext) -> Answers:
         )
 
 
+def _tried_of_fqdn(context: RuleContext) -> list[EndpointStatus]:
+    return [place for place in context.fqdn_places if place.tried]
+
+
 @card(
     code="CLU005",
     name="service-down",
@@ -199,15 +208,11 @@ def versions_differ(context: RuleContext) -> Answers:
     references=(refs.KB_156803,),
     in_front=InFront.POOL,
     decides="whether anything serves there",
+    needs=(FQDN_PLACES, need(_tried_of_fqdn, "no address was tried to the end")),
 )
 def service_down(context: RuleContext) -> Answers:
     """Nothing serves behind the FQDN."""
-    tried = [place for place in context.fqdn_places if place.tried]
-    if not tried:
-        yield NotObserved(
-            "the FQDN has no address" if not context.fqdn_places else "no address was tried to the end"
-        )
-        return
+    tried = _tried_of_fqdn(context)
     if any(place.serves for place in tried):
         return
     first = tried[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from semscheck.model.analysis import Reach, ResolverAnalysis, Rotation
 from semscheck.model.failure import Cause
-from semscheck.model.findings import Facts, ImpactKind, Owner, Subject
+from semscheck.model.findings import Facts, ImpactKind, Owner
 from semscheck.model.observations import DnsAnswer, ResolverConfig
 from semscheck.model.target import Failover, Severity
 from semscheck.rules import references as refs
@@ -15,9 +15,11 @@ from semscheck.rules.catalogue.dns_facts import (
     ANSWERS,
     FLUSH,
     TRUTH,
+    by_server,
     found_by_suffix,
     ids,
     resolver_answers,
+    server_subject,
     servers_here,
     told,
     zone_records,
@@ -182,37 +184,42 @@ def resolver_failed(context: RuleContext) -> Answers:
     answers = resolver_answers(context)
     useful = {a.server for a in found_by_suffix(context)}  # some refuse a single label, and nothing else
     known = told(context) or useful or context.analysis.dns.system
-    severity = None if known else Severity.CRITICAL
     yield from _no_resolver(context)
     if not answers:
         yield NotObserved("no resolver was asked")
         return
-    for server in dict.fromkeys(a.server for a in answers):
-        own = [a for a in answers if a.server == server]
+    for server, own in by_server(answers).items():
         yield from _denials(context, server, own)
         failing = [kind for kind in FAMILY_NAMES if _all_failed([a for a in own if a.record_type == kind])]
         if not failing or server in useful:
             continue
-        bad = [a for a in own if a.record_type in failing]
-        reasons = listed(_trouble(a) for a in bad)
-        unchecked = _unchecked(context, server)
-        if unchecked:
-            reasons += f", and gives {listed(unchecked.records)} where it need not validate: DNSSEC"
-        one_kind = len(failing) < len({a.record_type for a in own})
-        part = f" for {failing[0]} records" if one_kind else ""
-        cannot = f"{context.fqdn} cannot be resolved: " if severity is Severity.CRITICAL else ""
-        yield Hit(
-            subject=Subject("resolver", server, *_address_and_port(server)),
-            summary=f"{cannot}DNS server {server} fails{part}: {reasons}.",
-            remedy=_FAILS_FOR_ONE_KIND.format(kind=failing[0])
-            if one_kind
-            else (_SIGNATURES if unchecked else _what_to_do(bad)),
-            severity=severity,
-            impact=ImpactKind.NOBODY_CONNECTS if severity is Severity.CRITICAL else None,
-            owner=Owner.NETWORK if all(map(_cut_short, bad)) else None,
-            evidence=ids(bad),
-            args={"server": server, "reason": reasons, "types": listed(failing)},
-        )
+        yield _failing(context, server, own, failing, nothing_known=not known)
+
+
+def _failing(
+    context: RuleContext, server: str, own: list[DnsAnswer], failing: list[str], nothing_known: bool
+) -> Hit:
+    """failing: the kinds of record for which the server gives no answer."""
+    bad = [a for a in own if a.record_type in failing]
+    reasons = listed(_trouble(a) for a in bad)
+    unchecked = _unchecked(context, server)
+    remedy = _SIGNATURES if unchecked else _what_to_do(bad)
+    if unchecked:
+        reasons += f", and gives {listed(unchecked.records)} where it need not validate: DNSSEC"
+    part = ""
+    if len(failing) < len({a.record_type for a in own}):
+        part, remedy = f" for {failing[0]} records", _FAILS_FOR_ONE_KIND.format(kind=failing[0])
+    cannot = f"{context.fqdn} cannot be resolved: " if nothing_known else ""
+    return Hit(
+        subject=server_subject(server, port=True),
+        summary=f"{cannot}DNS server {server} fails{part}: {reasons}.",
+        remedy=remedy,
+        severity=Severity.CRITICAL if nothing_known else None,
+        impact=ImpactKind.NOBODY_CONNECTS if nothing_known else None,
+        owner=Owner.NETWORK if all(map(_cut_short, bad)) else None,
+        evidence=ids(bad),
+        args={"server": server, "reason": reasons, "types": listed(failing)},
+    )
 
 
 _SIGNATURES = (
@@ -250,7 +257,7 @@ def _denials(context: RuleContext, server: str, own: Sequence[DnsAnswer]) -> Ite
         return
     kind = denied[0].record_type
     yield Hit(
-        subject=Subject("resolver", server, *_address_and_port(server)),
+        subject=server_subject(server, port=True),
         summary=f"The resolver {server} says that {context.fqdn} does not exist (NXDOMAIN) when asked "
         f"for {kind} records, though it gives {given[0]} records.",
         remedy=_DENIES_ONE_KIND.format(kind=kind, given=given[0]),
@@ -307,11 +314,6 @@ def _trouble(answer: DnsAnswer) -> str:
         Cause.NO_ROUTE: "no route to it",
         Cause.MALFORMED: f"an answer that is none ({answer.failure.detail})",
     }.get(answer.failure.cause, answer.failure.detail or answer.failure.cause.value)
-
-
-def _address_and_port(server: str) -> tuple[str | None, int | None]:
-    address, _, port = server.rpartition(":")
-    return (address.strip("[]") or None), int(port) if port.isascii() and port.isdigit() else None
 
 
 # --- several addresses -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from semscheck.model.addresses import is_contacted
 from semscheck.model.analysis import Reach, ResolverAnalysis
+from semscheck.model.findings import Subject
 from semscheck.model.observations import DnsAnswer, HostsFile
 from semscheck.rules.context import RuleContext
 from semscheck.rules.rule import need
@@ -37,7 +38,26 @@ def of_zone(context: RuleContext) -> tuple[DnsAnswer, ...]:
 
 def zone_records(context: RuleContext, *kinds: str) -> tuple[str, ...]:
     given = (a for a in of_zone(context) if a.record_type in kinds)
-    return tuple(dict.fromkeys(address for answer in given for address in answer.records))
+    return addresses_in(given)
+
+
+def addresses_in(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
+    """All their records, each once, in the order received."""
+    return tuple(dict.fromkeys(address for answer in answers for address in answer.records))
+
+
+def by_server(answers: Iterable[DnsAnswer]) -> dict[str, list[DnsAnswer]]:
+    found: dict[str, list[DnsAnswer]] = {}
+    for answer in answers:
+        found.setdefault(answer.server, []).append(answer)
+    return found
+
+
+def server_subject(server: str, name: str = "", *, port: bool = False) -> Subject:
+    """A name server as subject. server: "address:port"; name: what it is called, where it has a name."""
+    address, _, end = server.rpartition(":")
+    number = int(end) if port and end.isascii() and end.isdigit() else None
+    return Subject("resolver", name or server, address.strip("[]") or None, number)
 
 
 def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:

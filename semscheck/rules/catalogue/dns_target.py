@@ -15,6 +15,7 @@ from semscheck.rules.catalogue.dns_facts import (
     A_NAME,
     ANSWERS,
     TRUTH,
+    addresses_in,
     found_by_suffix,
     ids,
     pinned_addresses,
@@ -253,7 +254,7 @@ _MISSPELT = (
 
 def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> bool:
     """A name that nobody has, with the same suffix, has the same address."""
-    given = {address for answer in found for address in answer.records}
+    given = set(addresses_in(found))
     suffixes = {answer.name.removeprefix(f"{context.target.fqdn}.") for answer in found}
     made_up = (a for a in context.of(DnsAnswer) if a.purpose == "probe" and a.role == "resolver")
     return any(
@@ -279,24 +280,25 @@ def _caught_by_wildcard(context: RuleContext, found: Sequence[DnsAnswer]) -> boo
 )
 def dangling_cname(context: RuleContext) -> Answers:
     circular = [answer for answer in resolver_answers(context) if _goes_round(answer)]
-    missing = lacking(ANSWERS, context)
-    if missing is not None and not circular:
-        yield missing
-        return
     aliased = [answer for answer in told(context) if answer.cname]
-    if (not aliased and not circular) or any(answer.records for answer in aliased):
-        return
+    missing = None if circular else lacking(ANSWERS, context)
     followed = circular or [a for a in aliased if a.rcode == "NXDOMAIN" or "RA" in a.flags]
-    if not followed:
+    if missing is not None:
+        yield missing
+    elif aliased and not followed and not addresses_in(aliased):
         yield NotObserved("the server that was asked does not follow aliases")
-        return
+    elif followed and not addresses_in(aliased):
+        yield _leads_nowhere(context, followed, bool(circular))
+
+
+def _leads_nowhere(context: RuleContext, followed: Sequence[DnsAnswer], circular: bool) -> Hit:
     one = next((a for a in followed if a.rcode == "NXDOMAIN"), followed[0])
     names = _hops(one)
     what = "does not exist" if one.rcode == "NXDOMAIN" else "has no address"
     said = f"is an alias of {names[-1]}, which {what}"
     if circular:
         said = f"is an alias that leads back to itself ({' to '.join(names[:4])}), and so to no address"
-    yield Hit(
+    return Hit(
         subject=context.fqdn_subject,
         summary=f"{context.fqdn} {said}.",
         evidence=ids(followed),
@@ -345,12 +347,7 @@ _SYSTEMS_OWN = need(
     ),
 )
 def system_differs(context: RuleContext) -> Answers:
-    by_dns = {
-        address
-        for answer in context.of(DnsAnswer)
-        if answer.purpose in ("fqdn", "suffix")
-        for address in answer.records
-    }
+    by_dns = set(addresses_in(a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "suffix")))
     by_hosts = pinned_addresses(context)
     asked = {4: "A", 6: "AAAA"}
     kinds = {answer.record_type for answer in told(context)}
@@ -412,7 +409,7 @@ def _answers_for(context: RuleContext, member: Member) -> list[DnsAnswer]:
 
 def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) -> Iterator[Hit]:
     own = {one.address for one in (*member.replication, *member.client)}
-    given = list(dict.fromkeys(address for answer in answers for address in answer.records))
+    given = addresses_in(answers)
     if own.intersection(given):
         return
     if given:

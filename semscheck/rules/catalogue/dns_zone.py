@@ -18,10 +18,13 @@ from semscheck.rules.catalogue.dns_facts import (
     A_NAME,
     ANSWERS,
     FLUSH,
+    addresses_in,
+    by_server,
     ids,
     of_zone,
     pinned_addresses,
     resolver_answers,
+    server_subject,
     told,
     zone_records,
 )
@@ -64,8 +67,8 @@ def _old_answers(context: RuleContext) -> Iterator[_Old]:
     for kind in ("A", "AAAA"):
         now = zone_records(context, kind)
         asked = [a for a in resolver_answers(context) if a.record_type == kind and "AA" not in a.flags]
-        for server in dict.fromkeys(answer.server for answer in asked):
-            own = [a for a in asked if a.server == server and a.records]
+        for server, theirs in by_server(asked).items():
+            own = [a for a in theirs if a.records]
             old = [a for a in own if set(a.records).isdisjoint(now)]
             if now and old and is_private(old[0].records[0]) == is_private(now[0]):
                 first = len(old) < len(own) and old[-1].repetition < own[-1].repetition
@@ -165,18 +168,22 @@ def private_addresses_withheld(context: RuleContext) -> Answers:
     answers = told(context)
     for kind in ("A", "AAAA"):
         private = [address for address in zone_records(context, kind) if is_private(address)]
-        for server in dict.fromkeys(a.server for a in answers if a.record_type == kind):
-            own = [a for a in answers if a.server == server]
-            if not private or any(a.records for a in own) or any(a.rcode == "NXDOMAIN" for a in own):
+        for server, own in by_server(answers).items() if private else ():
+            asked = kind in {a.record_type for a in own}
+            if not asked or any(a.records or a.rcode == "NXDOMAIN" for a in own):
                 continue
             yield Hit(
-                subject=Subject("resolver", server, server.rpartition(":")[0].strip("[]")),
+                subject=server_subject(server),
                 summary=f"The resolver {server} leaves out the private address {listed(private)} that the name "
                 f"servers of the zone give for {context.fqdn}: DNS rebinding protection.",
-                severity=None if not any(a.records for a in answers) else Severity.WARNING,
+                severity=Severity.WARNING if addresses_in(answers) else None,
                 evidence=(*ids(own[:4]), *ids(of_zone(context)[:4])),
                 args={"server": server, "addresses": ", ".join(private)},
             )
+
+
+def _is_lame(answer: DnsAnswer) -> bool:
+    return answer.rcode in LAME or (answer.rcode == "NOERROR" and not answer.records)
 
 
 @card(
@@ -202,14 +209,13 @@ def lame_name_server(context: RuleContext) -> Answers:
     good = {answer.server for answer in of_zone(context)}
     asked = [a for a in context.of(DnsAnswer) if a.role == "authority" and a.server not in good]
     zone = next((one.zone for one in context.of(Delegation) if one.zone), "the zone")
-    for server in dict.fromkeys(a.server for a in asked):
-        own = [a for a in asked if a.server == server]
-        if not all(a.rcode in LAME or (a.rcode == "NOERROR" and not a.records) for a in own):
+    for server, own in by_server(asked).items():
+        if not all(map(_is_lame, own)):
             continue
         name = own[0].server_name or server
         said = "no authority" if own[0].rcode == "NOERROR" else own[0].rcode or ""
         yield Hit(
-            subject=Subject("resolver", name, server.rpartition(":")[0].strip("[]")),
+            subject=server_subject(server, name),
             summary=f"The name server {name} ({server}) does not serve {zone}: it answers {said}.",
             evidence=ids(own),
             args={"server": server, "rcode": own[0].rcode or ""},
@@ -407,7 +413,7 @@ def slow_lookup(context: RuleContext) -> Answers:
     for server, took_s in slow.items():
         answers = [a for a in resolver_answers(context) if a.server == server]
         yield Hit(
-            subject=Subject("resolver", server, server.rpartition(":")[0].strip("[]")),
+            subject=server_subject(server),
             summary=f"The resolver {server} is slow: it takes {took_s:.1f} s to look up {context.fqdn} "
             f"(median of {len(times[server])} answers).",
             evidence=ids(answers[:8]),

@@ -392,6 +392,22 @@ def rhythm(context: RuleContext, address: str) -> str:
     return ""
 
 
+def _attempts(context: RuleContext) -> dict[tuple[str, int], list[_Attempt]]:
+    """Every attempt to connect, by address and port."""
+    tried: dict[tuple[str, int], list[_Attempt]] = {}
+    # What a limit on this desktop kept away was lost by our haste, not on the way.
+    too_fast = {sample for bound in context.of(Bound) for sample in bound.samples}
+    samples = (sample for sample in context.of(Sample) if sample.id not in too_fast)
+    attempts_seen: tuple[Connection | Sample, ...] = (*context.of(Connection), *samples)
+    for seen in attempts_seen:
+        if isinstance(seen, Connection) or (seen.request == 0 and seen.arm != "source"):
+            tried.setdefault((seen.address, seen.port), []).append(_attempt(seen))
+    for shake in context.of(Handshake):
+        if _reset_before_a_byte(shake.failure):
+            _lose_one(tried.get((shake.address, shake.port), []), shake.id)
+    return tried
+
+
 @card(
     code="NET006",
     name="flaky",
@@ -410,17 +426,7 @@ def rhythm(context: RuleContext, address: str) -> str:
 )
 def flaky(context: RuleContext) -> Answers:
     """Mixed success in connecting to one address."""
-    tried: dict[tuple[str, int], list[_Attempt]] = {}
-    # What a limit on this desktop kept away was lost by our haste, not on the way.
-    too_fast = {sample for bound in context.of(Bound) for sample in bound.samples}
-    samples = (sample for sample in context.of(Sample) if sample.id not in too_fast)
-    attempts_seen: tuple[Connection | Sample, ...] = (*context.of(Connection), *samples)
-    for seen in attempts_seen:
-        if isinstance(seen, Connection) or (seen.request == 0 and seen.arm != "source"):
-            tried.setdefault((seen.address, seen.port), []).append(_attempt(seen))
-    for shake in context.of(Handshake):
-        if _reset_before_a_byte(shake.failure):
-            _lose_one(tried.get((shake.address, shake.port), []), shake.id)
+    tried = _attempts(context)
     if not any(len(attempts) >= FLAKY_LEAST for attempts in tried.values()):
         yield NotObserved("no address was connected to often enough")
         return
@@ -434,18 +440,22 @@ def flaky(context: RuleContext) -> Answers:
         if not place.answers:
             continue  # not now and then but always: other rules say what stops it
         shown.add(key)
-        silent = sum(not each.answered for each in lost)
-        flaps = context.separated(Separation.BLOCKS, place.address)
-        yield Hit(
-            subject=context.subject_of(place),
-            owner=Owner.SERVER if flaps else None,
-            remedy=FLAPPING if flaps else None,
-            summary=f"{len(lost)} of {len(attempts)} connections to {context.name_of(place)} could not be "
-            f"made{rhythm(context, place.address)}.",
-            evidence=tuple(each.id for each in lost[:8]),
-            args={"failed": str(len(lost)), "tried": str(len(attempts)), "silent": str(silent)},
-            facts=Facts(unanswered=silent),
-        )
+        yield _lost(context, place, lost, len(attempts))
+
+
+def _lost(context: RuleContext, place: EndpointStatus, lost: list[_Attempt], made: int) -> Hit:
+    silent = sum(not each.answered for each in lost)
+    flaps = context.separated(Separation.BLOCKS, place.address)
+    return Hit(
+        subject=context.subject_of(place),
+        owner=Owner.SERVER if flaps else None,
+        remedy=FLAPPING if flaps else None,
+        summary=f"{len(lost)} of {made} connections to {context.name_of(place)} could not be "
+        f"made{rhythm(context, place.address)}.",
+        evidence=tuple(each.id for each in lost[:8]),
+        args={"failed": str(len(lost)), "tried": str(made), "silent": str(silent)},
+        facts=Facts(unanswered=silent),
+    )
 
 
 @card(

@@ -13,7 +13,7 @@ from semscheck.model.observations import Certificate, DnsAnswer, Exchange, Hands
 from semscheck.model.target import Severity
 from semscheck.rules import references as refs
 from semscheck.rules.catalogue.cluster import exchanges, is_product
-from semscheck.rules.catalogue.dns_facts import ids
+from semscheck.rules.catalogue.dns_facts import addresses_in, ids
 from semscheck.rules.catalogue.presented import covers, everywhere, title
 from semscheck.rules.context import RuleContext, by_subject, listed, sentence_start
 from semscheck.rules.rule import Answers, Hit, NotObserved, card, need
@@ -404,7 +404,7 @@ def captive_portal(context: RuleContext) -> Answers:
     asked = [a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "member") and a.role == "resolver"]
     nobody = next((a for a in context.of(DnsAnswer) if a.purpose == "probe" and _cannot_exist(a)), None)
     names = {a.name for a in asked if a.records}
-    given = {address for a in asked for address in a.records}
+    given = set(addresses_in(asked))
     own = _known_addresses(context)
     if portal is not None:
         yield Hit(
