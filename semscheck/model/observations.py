@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from semscheck.model.failure import Cause, Failure
 from semscheck.model.text import (
@@ -563,25 +563,5 @@ AnyObservation = (
 )
 
 KINDS: dict[str, type[Observation]] = {
-    "dns.config": ResolverConfig,
-    "dns.answer": DnsAnswer,
-    "dns.system": SystemResolution,
-    "dns.delegation": Delegation,
-    "desktop.hosts": HostsFile,
-    "desktop.enrolment": Enrolment,
-    "desktop.proxy": ProxySettings,
-    "desktop.route": Route,
-    "tcp.connect": Connection,
-    "tls.handshake": Handshake,
-    "certificate": Certificate,
-    "http.exchange": Exchange,
-    "service": ServiceProbe,
-    "sample": Sample,
-    "trace": Trace,
-    "control": Control,
-    "run.crash": Crash,
-    "run.cut": Cut,
-    "run.bound": Bound,
-    "watch.plan": WatchPlan,
-    "watch.mark": Mark,
+    known.__dataclass_fields__["kind"].default: known for known in get_args(AnyObservation)
 }

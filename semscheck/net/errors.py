@@ -51,38 +51,15 @@ _OUR_POLICY = (
 # X509_V_ERR_EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK (openssl/x509_vfy.h): strength, not trust.
 POLICY_VERIFY_CODES = frozenset({66, 67, 68})
 
-# RFC 8446 section 6 and the TLS 1.2 alerts of RFC 5246 section 7.2.
+# RFC 8446 section 6 and the TLS 1.2 alerts of RFC 5246 section 7.2, by the standard library and where it has none.
 ALERTS: dict[int, str] = {
-    0: "close_notify",
-    10: "unexpected_message",
-    20: "bad_record_mac",
+    **{alert.value: alert.name.removeprefix("ALERT_DESCRIPTION_").lower() for alert in ssl.AlertDescription},
     21: "decryption_failed",
-    22: "record_overflow",
-    30: "decompression_failure",
-    40: "handshake_failure",
     41: "no_certificate",
-    42: "bad_certificate",
-    43: "unsupported_certificate",
-    44: "certificate_revoked",
-    45: "certificate_expired",
-    46: "certificate_unknown",
-    47: "illegal_parameter",
-    48: "unknown_ca",
-    49: "access_denied",
-    50: "decode_error",
-    51: "decrypt_error",
     60: "export_restriction",
-    70: "protocol_version",
-    71: "insufficient_security",
-    80: "internal_error",
     86: "inappropriate_fallback",
     90: "user_canceled",
-    100: "no_renegotiation",
     109: "missing_extension",
-    110: "unsupported_extension",
-    112: "unrecognized_name",
-    113: "bad_certificate_status_response",
-    115: "unknown_psk_identity",
     116: "certificate_required",
     120: "no_application_protocol",
 }

@@ -11,26 +11,26 @@ from semscheck.model.findings import Card, Confidence, Facts, ImpactKind, Owner,
 from semscheck.model.target import Severity
 from semscheck.rules.context import RuleContext
 
-# The visible list of families, in the order of the catalogue.
-FAMILIES = (
-    "semscheck.rules.catalogue.desktop",
-    "semscheck.rules.catalogue.interception",
-    "semscheck.rules.catalogue.dns",
-    "semscheck.rules.catalogue.dns_target",
-    "semscheck.rules.catalogue.dns_zone",
-    "semscheck.rules.catalogue.net",
-    "semscheck.rules.catalogue.net_contrast",
-    "semscheck.rules.catalogue.tls",
-    "semscheck.rules.catalogue.certificates",
-    "semscheck.rules.catalogue.certificate_places",
-    "semscheck.rules.catalogue.clients",
-    "semscheck.rules.catalogue.balancing",
-    "semscheck.rules.catalogue.cluster",
-    "semscheck.rules.catalogue.pages",
-    "semscheck.rules.catalogue.services",
-    "semscheck.rules.catalogue.watch",
-    "semscheck.rules.catalogue.run",
-)
+# The modules of the catalogue, in its order.
+FAMILIES = [
+    "desktop",
+    "interception",
+    "dns",
+    "dns_target",
+    "dns_zone",
+    "net",
+    "net_contrast",
+    "tls",
+    "certificates",
+    "certificate_places",
+    "clients",
+    "balancing",
+    "cluster",
+    "pages",
+    "services",
+    "watch",
+    "run",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +131,10 @@ class card(Card):  # noqa: N801  # it is used as a decorator
 def catalogue() -> tuple[Rule, ...]:
     """All rules, in the order of families and codes."""
     for module in FAMILIES:
-        import_module(module)
-    order = {module.rsplit(".", 1)[1]: index for index, module in enumerate(FAMILIES)}
+        import_module(f"semscheck.rules.catalogue.{module}")
 
     def place(known: Rule) -> tuple[int, str]:
-        return order[known.logic.__module__.rsplit(".", 1)[1]], known.card.code
+        return FAMILIES.index(known.logic.__module__.rpartition(".")[2]), known.card.code
 
     return tuple(sorted(_rules.values(), key=place))
 
