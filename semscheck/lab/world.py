@@ -243,7 +243,6 @@ class OnDead(StrEnum):
     """What a balancer does when the member that it chose does not answer."""
 
     ERROR = "error"  # 503, 502 or 504 where it ends TLS, a close where it passes it through
-    RESET = "reset"
     NEXT = "next"  # asks the next one
 
 
@@ -293,7 +292,6 @@ class Balancer:
     close_share: float = 0.0  # an orderly close in place of an answer
     drop_share: float = 0.0  # accepted and never answered
     others: OtherTraffic = OtherTraffic()
-    response_headers: tuple[tuple[str, str], ...] = ()  # added where TLS ends here
     addresses: int = 1  # virtual addresses with one pool behind them: "balancer", "balancer2", …
 
 

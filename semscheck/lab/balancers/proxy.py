@@ -14,7 +14,6 @@ from semscheck.lab.balancers.cookies import CookieJar
 from semscheck.lab.balancers.outgoing import open_to_member
 from semscheck.lab.balancers.pool import Pool
 from semscheck.lab.members import http
-from semscheck.lab.members.listener import reset
 from semscheck.lab.members.tls import TlsStream
 from semscheck.lab.misbehaving import behaviours
 from semscheck.lab.truth import Ledger, Outcome
@@ -81,7 +80,6 @@ class _Conversation:
         self._proxy = proxy
         self._pool = proxy.pool
         self._stream = stream
-        self._writer = writer
         self._opened = opened
         self._upstreams: dict[str, Upstream] = {}
         self._member: str | None = None
@@ -194,14 +192,10 @@ class _Conversation:
             ]
         elif declared.persistence is Persistence.COOKIE and (not kept or jar.repeats):
             fields += [("Set-Cookie", text) for text in jar.set_cookies(name)]
-        fields += declared.response_headers
         fields.append(("Connection", "Keep-Alive" if request.keeps_alive else "close"))
         return http.encode(http.Message(answer.start, tuple(fields), answer.body))
 
     async def _fail(self, name: str | None, status: int) -> bool:
         self._proxy.ledger.note(name, self._address, self._source, via_balancer=True, outcome=Outcome.FAILED)
-        if self._pool.declared.on_dead is OnDead.RESET:
-            reset(self._writer.transport)
-        else:
-            await self._stream.write(http.error(status, time.time()))
+        await self._stream.write(http.error(status, time.time()))
         return False

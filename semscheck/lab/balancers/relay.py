@@ -50,8 +50,6 @@ class Relay:
                 break
         failed = next(iter(tried), None)
         self.ledger.note(failed, address, source, via_balancer=True, outcome=Outcome.FAILED)
-        if declared.on_dead is OnDead.RESET:
-            reset(writer.transport)
 
     def _key(self, source: str, first: bytes) -> str | bytes | None:
         """Return what this client is remembered by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -237,32 +238,20 @@ class CheckScreen(BaseScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key that can do nothing now is not shown."""
-        done = self.shown.report is not None
-        match action:
-            case "cancel":
-                return self.running and not self._cancel.is_set()
-            case "back":
-                return not self.running
-            case "copy" | "ticket" | "export":
-                return done
-            case "next":
-                return done
-            case "profile":
-                return done and self._can_keep_a_profile()
-            case "again":
-                return not self.running and self._again() is not None
-            case "filter":
-                lists = {"summary", "checks", "facts"}
-                return done and self.view in lists and not isinstance(self.focused, Input)
-            case "sort":
-                return done and self.view == "summary" and not isinstance(self.focused, Input)
-            case "explain":
-                return done and self.view in {"summary", "checks"}
-            case "compare":
-                return done and self.house.doors.compare is not None
-            case "watch":
-                return not self.running and self.house.doors.watch is not None and self._may_watch()
-        return True
+        done, typing, doors = self.shown.report is not None, isinstance(self.focused, Input), self.house.doors
+        may: dict[str, Callable[[], bool]] = {
+            "cancel": lambda: self.running and not self._cancel.is_set(),
+            "back": lambda: not self.running,
+            **dict.fromkeys(("copy", "ticket", "export", "next"), lambda: done),
+            "profile": lambda: done and self._can_keep_a_profile(),
+            "again": lambda: not self.running and self._again() is not None,
+            "filter": lambda: done and self.view in {"summary", "checks", "facts"} and not typing,
+            "sort": lambda: done and self.view == "summary" and not typing,
+            "explain": lambda: done and self.view in {"summary", "checks"},
+            "compare": lambda: done and doors.compare is not None,
+            "watch": lambda: not self.running and doors.watch is not None and self._may_watch(),
+        }
+        return action not in may or may[action]()
 
     def _may_watch(self) -> bool:
         """Not what is gone, such as a lab, or has only pseudonyms."""
