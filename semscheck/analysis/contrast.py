@@ -337,22 +337,17 @@ def order(rows: Table) -> Iterator[Contrast]:
         if worked < WORKED_BEFORE or len(after) < FAILED_AFTER:
             continue
         others = [a for other, own in rows.by_address.items() if other != address for a in own]
-        dark = (
-            others and not any(a.fails is None for a in others if a.at_s >= after[0].at_s) and _dark(others)
-        )
-        if all(one.fails in KEPT_OUT for one in after) and not dark:
+        if all(one.fails in KEPT_OUT for one in after) and not _dark(others, since_s=after[0].at_s):
             found = _contrast(rows, Separation.ORDER, (address,))
-            yield Contrast(
-                separates=found.separates,
-                fails=found.fails,
-                by=str(after[0].fails.value if after[0].fails else ""),
-                count=worked,
-                evidence=tuple(one.id for one in after[:8]),
-            )
+            by, evidence = str(after[0].fails or ""), tuple(one.id for one in after[:8])
+            yield replace(found, works=(), by=by, count=worked, evidence=evidence)
 
 
-def _dark(others: Sequence[Attempt]) -> bool:
-    """The last that was tried elsewhere failed, too: this desktop may have lost its network."""
+def _dark(others: Sequence[Attempt], since_s: float) -> bool:
+    """Nothing elsewhere worked since then, and the last that was tried failed: this desktop may have lost its
+    network."""
+    if not others or any(one.fails is None for one in others if one.at_s >= since_s):
+        return False
     return max(others, key=lambda one: one.at_s).fails is not None
 
 

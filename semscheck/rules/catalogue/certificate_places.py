@@ -213,6 +213,14 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
     return owners.pop() if len(owners) == 1 else None
 
 
+def _in_front(context: RuleContext) -> tuple[Presented, ...]:
+    return presented(context, (place for place in context.places if place.in_front))
+
+
+def _on_members(context: RuleContext) -> tuple[Presented, ...]:
+    return presented(context, (place for place in context.places if place.client_of))
+
+
 @card(
     code="CRT018",
     name="balancer-differs",
@@ -229,29 +237,22 @@ def _own_of(certificate: Certificate, context: RuleContext) -> str | None:
     "3. If not, pass TLS through (TCP mode), as the vendor's guidance assumes, and check the pool's addresses.",
     seen_by="Fingerprints at the load balancer addresses against those on both interfaces of all members.",
     references=(refs.KB_156803,),
+    needs=(
+        need(lambda context: any(place.in_front for place in context.places), "there is no balancer"),
+        need(_in_front, "no balancer address presented a certificate"),
+        need(_on_members, "no member's client interface presented a certificate to compare with"),
+    ),
 )
 def balancer_differs(context: RuleContext) -> Answers:
-    balancers = tuple(place for place in context.places if place.in_front)
-    members = tuple(place for place in context.places if place.client_of)
-    compared = presented(context, members)
-    on_members = {one.certificate.fingerprint for one in (*compared, *at_interfaces_1(context))}
-    at_balancer = presented(context, balancers)
-    if not balancers or not at_balancer:
-        yield NotObserved(
-            "no balancer address presented a certificate" if balancers else "there is no balancer"
-        )
-        return
-    if not compared:
-        yield NotObserved("no member's client interface presented a certificate to compare with")
-        return
-    absent = tuple(place for place in members if place.certificate is None)
-    for one in at_balancer:
-        if one.certificate.fingerprint in on_members:
-            continue
-        yield certificate_hit(
-            one,
-            context,
-            f"The certificate {title(one.certificate)} at {at(one, context)} is on none of the servers"
-            + (f" (none was seen at {where(absent, context)})." if absent else "."),
-            confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
-        )
+    on_members = {one.certificate.fingerprint for one in (*_on_members(context), *at_interfaces_1(context))}
+    absent = tuple(place for place in context.places if place.client_of and place.certificate is None)
+    unseen_at = f" (none was seen at {where(absent, context)})" if absent else ""
+    for one in _in_front(context):
+        if one.certificate.fingerprint not in on_members:
+            yield certificate_hit(
+                one,
+                context,
+                f"The certificate {title(one.certificate)} at {at(one, context)} is on none of the servers"
+                f"{unseen_at}.",
+                confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
+            )

@@ -575,25 +575,18 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
     keys = {one.certificate.spki for one in found}
     same_key = len(keys) == 1 and None not in keys
     which = "; ".join(listed(_names_at(one), 4) for one in found[:3])
-    faulty = {chain.leaf.fingerprint for chain in chains(context) if _bad_trust(chain, context)}
+    fingerprints = tuple(one.certificate.fingerprint for one in found)
     met = {p.certificate.fingerprint for p in at_clients(context) if any(place.fqdn for place in p.places)}
-    worst = any(
-        one.certificate.fingerprint in faulty
-        or fails_name(one.certificate, context)
-        or expired(one.certificate, context)
-        or not_yet_valid(one.certificate, context)
-        for one in found
-        if one.certificate.fingerprint in met
-    )
+    worst = any(one.certificate.fingerprint in met and _is_faulty(one.certificate, context) for one in found)
     return Hit(
         subject=Subject("cluster", context.target.fqdn),
         summary=f"The servers present {len(found)} different certificates to clients "
         f"({_how_keys_differ(found, same_key)}): {which}.",
         severity=Severity.CRITICAL if worst else Severity.WARNING,
         evidence=tuple(dict.fromkeys(each for one in found for each in one.evidence)),
-        facts=Facts(certificates=tuple(one.certificate.fingerprint for one in found)),
+        facts=Facts(certificates=fingerprints),
         args={
-            "certificates": ", ".join(one.certificate.fingerprint for one in found),
+            "certificates": ", ".join(fingerprints),
             "same_key": "yes" if same_key else "no",
             "where": "; ".join(
                 f"{one.certificate.fingerprint[:16]}: "
@@ -601,6 +594,17 @@ def _difference(found: tuple[Presented, ...], context: RuleContext) -> Hit:
                 for one in found
             ),
         },
+    )
+
+
+def _is_faulty(certificate: Certificate, context: RuleContext) -> bool:
+    """Has it a fault that is critical by itself?"""
+    distrusted = (chain.leaf.fingerprint for chain in chains(context) if _bad_trust(chain, context))
+    return (
+        certificate.fingerprint in distrusted
+        or fails_name(certificate, context)
+        or expired(certificate, context)
+        or not_yet_valid(certificate, context)
     )
 
 

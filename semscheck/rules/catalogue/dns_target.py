@@ -119,9 +119,8 @@ def _owners(target: Target, address: str, interface: str) -> list[Member]:
 )
 def points_to_stranger(context: RuleContext) -> Answers:
     target = context.target
-    known = set(target.balancers)
-    for member in target.members:
-        known.update(one.address for one in (*member.replication, *member.client))
+    ends = (end for member in target.members for end in (*member.replication, *member.client))
+    known = {*target.balancers, *(end.address for end in ends)}
     missing = lacking(ADDRESSES, context)
     mapped = _mapped_addresses(context)
     yield from (_mapped_hit(context, address, four) for address, four in mapped.items())

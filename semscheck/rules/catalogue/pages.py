@@ -400,41 +400,59 @@ def _matches(path: str, limit: str) -> bool:
 )
 def captive_portal(context: RuleContext) -> Answers:
     """All names at one strange address, or status 511."""
-    portal = next((e for e in context.of(Exchange) if e.status == PORTAL_STATUS), None)
-    asked = [a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "member") and a.role == "resolver"]
-    nobody = next((a for a in context.of(DnsAnswer) if a.purpose == "probe" and _cannot_exist(a)), None)
-    names = {a.name for a in asked if a.records}
-    given = set(addresses_in(asked))
-    own = _known_addresses(context)
-    if portal is not None:
-        yield Hit(
-            subject=context.fqdn_subject,
-            summary=f"This network wants a login first: {portal.address} answers with status 511 (captive portal).",
-            confidence=Confidence.CERTAIN,
-            evidence=(portal.id,),
-            args={"address": portal.address},
-        )
-    elif nobody is not None and given & set(nobody.records):
-        yield Hit(
-            subject=context.fqdn_subject,
-            summary=f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that "
-            f"cannot exist, and {context.fqdn} too: a captive portal, or hijacked DNS.",
-            confidence=Confidence.CERTAIN,
-            evidence=(nobody.id, *ids(asked)),
-            args={"address": listed(nobody.records)},
-        )
-    elif len(names) > 1 and len(given) == 1 and own and not given & own:
-        yield Hit(
-            subject=context.fqdn_subject,
-            summary=f"Every name leads to {listed(given)}, which is none of the servers: {context.fqdn} and "
-            f"{listed(sorted(names - {context.target.fqdn}))} alike: a captive portal, or hijacked DNS.",
-            evidence=ids(asked),
-            args={"address": listed(given), "names": ", ".join(sorted(names))},
-        )
-    elif (shown := _strange_certificate(context)) is not None:
+    signs = (_portal_status, _name_of_nobody, _one_address_for_all, _strange_certificate)
+    shown = next((hit for sign in signs if (hit := sign(context)) is not None), None)
+    if shown is not None:
         yield shown
-    elif not asked and not context.of(Exchange):
+    elif not _asked(context) and not context.of(Exchange):
         yield NotObserved("no name server answered")
+
+
+def _asked(context: RuleContext) -> list[DnsAnswer]:
+    return [a for a in context.of(DnsAnswer) if a.purpose in ("fqdn", "member") and a.role == "resolver"]
+
+
+def _portal_status(context: RuleContext) -> Hit | None:
+    portal = next((e for e in context.of(Exchange) if e.status == PORTAL_STATUS), None)
+    if portal is None:
+        return None
+    return Hit(
+        subject=context.fqdn_subject,
+        summary=f"This network wants a login first: {portal.address} answers with status 511 (captive portal).",
+        confidence=Confidence.CERTAIN,
+        evidence=(portal.id,),
+        args={"address": portal.address},
+    )
+
+
+def _name_of_nobody(context: RuleContext) -> Hit | None:
+    """A name that cannot exist has the addresses of the servers."""
+    nobody = next((a for a in context.of(DnsAnswer) if a.purpose == "probe" and _cannot_exist(a)), None)
+    if nobody is None or set(nobody.records).isdisjoint(addresses_in(_asked(context))):
+        return None
+    return Hit(
+        subject=context.fqdn_subject,
+        summary=f"The resolver {nobody.server} leads every name to {listed(nobody.records)}, even one that cannot "
+        f"exist, and {context.fqdn} too: a captive portal, or hijacked DNS.",
+        confidence=Confidence.CERTAIN,
+        evidence=(nobody.id, *ids(_asked(context))),
+        args={"address": listed(nobody.records)},
+    )
+
+
+def _one_address_for_all(context: RuleContext) -> Hit | None:
+    asked, own = _asked(context), _known_addresses(context)
+    names, given = sorted({a.name for a in asked if a.records}), set(addresses_in(asked))
+    if len(names) < 2 or len(given) != 1 or not own or given & own:
+        return None
+    others = [name for name in names if name != context.target.fqdn]
+    return Hit(
+        subject=context.fqdn_subject,
+        summary=f"Every name leads to {listed(given)}, which is none of the servers: {context.fqdn} and "
+        f"{listed(others)} alike: a captive portal, or hijacked DNS.",
+        evidence=ids(asked),
+        args={"address": listed(given), "names": ", ".join(names)},
+    )
 
 
 def _cannot_exist(answer: DnsAnswer) -> bool:
