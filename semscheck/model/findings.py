@@ -27,6 +27,16 @@ class Owner(StrEnum):
     SEMSCHECK = "semscheck"
 
 
+OWNER_NAMES: dict[Owner, str] = {
+    Owner.DESKTOP: "desktop administrator",
+    Owner.NETWORK: "network administrator",
+    Owner.DNS: "DNS administrator",
+    Owner.BALANCER: "load balancer administrator",
+    Owner.SERVER: "server administrator",
+    Owner.SEMSCHECK: "the authors of semscheck",
+}
+
+
 class ImpactKind(StrEnum):
     """What users notice, the worst first."""
 

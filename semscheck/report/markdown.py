@@ -12,7 +12,7 @@ from semscheck.model.target import Severity
 from semscheck.report import wording as words
 from semscheck.report.escape import markdown, markdown_code, markdown_prose, one_line, visible
 from semscheck.report.folding import Group, grouped
-from semscheck.report.story import as_typed, facts, next_steps, servers, story
+from semscheck.report.story import as_typed, facts, leading, next_steps, servers, story
 from semscheck.report.text.prose import paragraphs
 from semscheck.report.wording import LABELS, SYMBOLS, Mark
 
@@ -25,7 +25,7 @@ MAX_SERVERS = 20
 def render(report: Report) -> str:
     """The ticket text, ending in a line break: the first five lines, facts, servers, findings, how to repeat."""
     first, *rest = story(report)
-    lines = [f"**{_state(words.mark_of(report.summary.verdict))}**: {markdown_prose(first.text, 600)}", ""]
+    lines = [f"**{_state(words.mark_of(leading(report)))}**: {markdown_prose(first.text, 600)}", ""]
     lines += [f"- **{line.label}**: {markdown_prose(line.text, 1000, start=False)}" for line in rest]
     lines += ["", *(f"- **{name}**: {value}" for name, value in _facts(report)), ""]
     lines += _servers(report)

@@ -25,7 +25,7 @@ from semscheck.model.observations import (
     SystemResolution,
 )
 from semscheck.model.report import Report
-from semscheck.model.target import DEFAULT_PORT, Member, Target
+from semscheck.model.target import DEFAULT_PORT, Member, Severity, Target
 from semscheck.report import wording as words
 
 NUMBERED = re.compile(r"[a-z-]+\d+\.")  # as servers are called, and seldom what clients use
@@ -64,6 +64,9 @@ def owners(report: Report) -> str:
     def named(owner: Owner) -> str:
         return f"{words.OWNER[owner]} ({server})" if owner is Owner.SERVER and server else words.OWNER[owner]
 
+    nobody = told is not None and told.severity is Severity.UNKNOWN and told.owner is Owner.SEMSCHECK
+    if nobody and not report.summary.owners and report.summary.first_step:
+        return "whoever runs this check"
     return ", then ".join(named(owner) for owner in report.summary.owners)
 
 
@@ -71,6 +74,13 @@ def lead(report: Report) -> Finding | None:
     """The finding that the lines tell of."""
     index = report.summary.lead
     return report.findings[index] if index is not None and 0 <= index < len(report.findings) else None
+
+
+def leading(report: Report) -> Severity | Status:
+    """What the first line is marked with: the verdict, or beside an unknown one the warning that the lines tell of."""
+    told, verdict = lead(report), report.summary.verdict
+    warned = told is not None and told.severity is Severity.WARNING
+    return Severity.WARNING if warned and verdict is Status.UNKNOWN else verdict
 
 
 def next_steps(report: Report) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from semscheck.report import wording as words
 from semscheck.report.escape import one_line
 from semscheck.report.folding import Group, grouped
 from semscheck.report.markdown import repeat
-from semscheck.report.story import evidence_lines, facts, next_steps, notes, servers, story
+from semscheck.report.story import evidence_lines, facts, leading, next_steps, notes, servers, story
 from semscheck.report.text.prose import paragraphs
 
 COLUMNS = 78
@@ -37,7 +37,7 @@ def render(report: Report) -> str:
 
 
 def _verdict(report: Report) -> str:
-    return report.summary.verdict.value.capitalize()
+    return leading(report).value.capitalize()
 
 
 def _lines(facts: list[tuple[str, str]]) -> list[str]:

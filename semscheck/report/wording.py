@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from semscheck.model.findings import OWNER_NAMES as OWNER
 from semscheck.model.findings import Card, Confidence, Finding, Owner, Role, State, Status
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
@@ -306,15 +307,6 @@ CAUSE: dict[str, str] = {
     "no-address": "no address",
     "cancelled": "cancelled",
     "other": "failed",
-}
-
-OWNER: dict[Owner, str] = {
-    Owner.DESKTOP: "desktop administrator",
-    Owner.NETWORK: "network administrator",
-    Owner.DNS: "DNS administrator",
-    Owner.BALANCER: "load balancer administrator",
-    Owner.SERVER: "server administrator",
-    Owner.SEMSCHECK: "the authors of semscheck",
 }
 
 

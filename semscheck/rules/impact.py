@@ -158,20 +158,23 @@ class _Tally:
 
 def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
     if _has_no_address(context) or any(_keeps_desktop_out(finding) for finding in findings):
-        return _nobody(refused=False, other_site=False)
+        return _nobody(refused=False, other_site=False, page=False)
     bad = _bad_certificates(findings)
     sites = {f.subject.address for f in findings if f.role is Role.OTHER_SITE and f.impact is not None}
     used = _used(context)
     tallies = [_tally(context, place, bad, place.address in sites) for place in used]
     if all(tally.all_failed for tally in tallies):
         refused = bool(tallies) and all(tally.refused for tally in tallies)
-        return _nobody(refused, bool(sites) and not refused)
+        return _nobody(refused, bool(sites) and not refused, _has_a_page(context, findings))
     failed, made = sum(t.failed for t in tallies), sum(t.made for t in tallies)
     whole = len(tallies) > 1 and all(tally.failed in (0, tally.made) for tally in tallies)
     if not failed:
         return _unseen_here(findings)
     dead = sum(tally.all_failed for tally in tallies)
-    sentence = f"Connections fail at {dead} of the {len(used)} addresses of the name."
+    where = f"at {dead} of the {len(used)} addresses of the name."
+    sentence = f"Connections fail {where}"
+    if all(tally.refused for tally in tallies if tally.all_failed):
+        sentence = f"A certificate error shows {where}"
     part = "" if whole else _part(failed, made, any(tally.refused for tally in tallies))
     return Impact(kind=ImpactKind.SOME_FAIL, sentence=part or sentence, failed=failed, connections=made)
 
@@ -197,12 +200,21 @@ def _unseen_here(findings: Sequence[Finding]) -> Impact:
     return Impact(kind=kind, sentence=SENTENCES[kind])
 
 
-def _nobody(refused: bool, other_site: bool) -> Impact:
+def _has_a_page(context: RuleContext, findings: Sequence[Finding]) -> bool:
+    """Does what answers in place of the product serve a page of its own, and not only an error or a redirect?"""
+    evidence = (each for f in findings if f.role is Role.OTHER_SITE for each in f.evidence)
+    seen = (context.observation(each) for each in evidence)
+    return any(isinstance(o, Exchange) and 200 <= (o.status or 0) < 300 for o in seen)
+
+
+def _nobody(refused: bool, other_site: bool, page: bool) -> Impact:
     sentence = SENTENCES[ImpactKind.NOBODY_CONNECTS]
     if refused:
         sentence = "Every connection shows a certificate error."
-    elif other_site:
+    elif other_site and page:
         sentence = "Users do not reach the server: something else answers."
+    elif other_site:
+        sentence = "Users connect, but get no usable page."
     return Impact(kind=ImpactKind.NOBODY_CONNECTS, sentence=sentence)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from semscheck.model.analysis import BalancingPath, Termination
-from semscheck.model.target import Target
+from semscheck.model.target import DEFAULT_PORT, Target
 from semscheck.model.vendors import VENDORS, VendorWords, words_for
 
 STEP_WORDS = 30  # of a first step, which stands in the first lines of every output
@@ -53,6 +53,8 @@ def kept(words: VendorWords, path: BalancingPath) -> tuple[str, ...]:
 def for_name(remedy: str, target: Target) -> str:
     """With the name itself where a card, which holds for every name, says "the clients' FQDN"."""
     name = target.fqdn_shown or target.fqdn
+    typed = name if target.port == DEFAULT_PORT else f"{name} --port {target.port}"
+    remedy = remedy.replace("init NAME ", f"init {typed} ")
     named = re.sub(r"[Tt]he (?:clients' )?FQDN\b", name, remedy)
     return re.sub(r"\bthe clients' certificate\b", f"the certificate for {name}", named)
 

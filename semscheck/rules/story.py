@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semscheck.model.analysis import BalancingPath, Method
-from semscheck.model.findings import Finding, ImpactKind, Owner, Role, Status, root_of
+from semscheck.model.findings import OWNER_NAMES, Finding, ImpactKind, Owner, Role, Status, root_of
 from semscheck.model.observations import Cut
 from semscheck.model.report import Impact, Summary
 from semscheck.model.target import DEFAULT_PORT, Severity
@@ -124,22 +124,28 @@ def _also(context: RuleContext, findings: Sequence[Finding], lead: int, explaine
     """Other findings by severity, counted; then what could not be told, with what to do about it."""
     told = {id(finding) for finding in (findings[lead], *explained)}
     others = [f for f in findings if f.caused_by is None and id(f) not in told]
-    parts = [_counted(severity, [f for f in others if f.severity is severity]) for severity in FOUND]
+    acts = (findings[lead].owner, Owner.SEMSCHECK)
+    parts = [_counted([f for f in others if f.severity is severity], acts) for severity in FOUND]
     unknown = [f for f in others if f.severity is Severity.UNKNOWN]
     parts += [f"{_lower(f.title)}: {_lower(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]]
     parts.append("" if unknown or findings[lead].severity is Severity.UNKNOWN else _unseen(context))
     return "; ".join(part for part in parts if part)
 
 
-def _counted(severity: Severity, found: Sequence[Finding]) -> str:
-    """ "1 critical: round robin without persistence", "3 warnings: no answer (2), clocks differ"."""
+def _counted(found: Sequence[Finding], acts: Sequence[Owner]) -> str:
+    """ "1 critical: DNS round robin, for the DNS administrator", "3 warnings: no answer (2), clocks differ".
+
+    found: of one severity. acts: whom the lines name already."""
     if not found:
         return ""
+    severity, owners = found[0].severity, {finding.owner for finding in found}
+    others = owners.difference(acts) if len(owners) == 1 else ()
+    whose = "".join(f", for the {OWNER_NAMES[owner]}" for owner in others)
     titles = Counter(_lower(finding.title) for finding in found)
     shown = [title if count == 1 else f"{title} ({count})" for title, count in titles.items()]
     more = f" and {len(shown) - TITLES} more" if len(shown) > TITLES else ""
     plural = "s" if severity is Severity.WARNING and len(found) > 1 else ""
-    return f"{len(found)} {severity.value}{plural}: {', '.join(shown[:TITLES])}{more}"
+    return f"{len(found)} {severity.value}{plural}: {', '.join(shown[:TITLES])}{more}{whose}"
 
 
 def _lower(text: str) -> str:

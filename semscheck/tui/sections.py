@@ -9,6 +9,7 @@ from semscheck.model.analysis import Analysis, BalancingPath, ResolverAnalysis
 from semscheck.model.report import Report
 from semscheck.report import wording as words
 from semscheck.report.escape import block, one_line
+from semscheck.report.story import leading
 from semscheck.report.text.lines import Line, Span, fit, line_width, width, wrap
 from semscheck.report.text.page import balancing_facts, signal_facts, story_lines
 from semscheck.report.wording import LABELS, SYMBOLS, mark_of
@@ -52,7 +53,7 @@ def section(label: str, text: str, columns: int, style: str = "") -> list[Line]:
 def verdict(report: Report, columns: int, at_most: int) -> list[Line]:
     """The five lines, each in `at_most` lines of the screen, and the first three where that is one; the state as a
     chip."""
-    mark = mark_of(report.summary.verdict)
+    mark = mark_of(leading(report))
     chip = f" {SYMBOLS[mark]} {LABELS[mark].upper()} "
     (_, told), *rest = story_lines(report, max(30, columns), at_most)
     head = (Span(chip, f"chip-{mark.value}"), Span(" " * (LABEL_COLUMNS - width(chip))))

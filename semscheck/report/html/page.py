@@ -29,6 +29,7 @@ from semscheck.report.html.figures import figure, place
 from semscheck.report.html.style import page, state
 from semscheck.report.story import (
     evidence_lines,
+    leading,
     local_and_utc,
     next_steps,
     notes,
@@ -216,7 +217,7 @@ class _Document:
 
     def head(self) -> str:
         report = self._report
-        mark = words.mark_of(report.summary.verdict)
+        mark = words.mark_of(leading(report))
         vantage = report.run.vantage
         sources = words.listed(vantage.source_addresses, 4)
         taken = f", took {words.duration(report.run.duration_s)}" if report.run.duration_s is not None else ""

@@ -21,7 +21,7 @@ from semscheck.report.escape import one_line
 from semscheck.report.figures.drawing import draw
 from semscheck.report.figures.pictures import Picture, Pictures, pictures_of
 from semscheck.report.folding import Group, grouped
-from semscheck.report.story import evidence_lines, next_steps, notes, story
+from semscheck.report.story import evidence_lines, leading, next_steps, notes, story
 from semscheck.report.text.lines import Line, Span, Writer, cut, fit, printed, width, wrap
 from semscheck.report.text.prose import Paragraph, paragraphs
 from semscheck.report.text.watch import timeline
@@ -333,7 +333,7 @@ def _counts(report: Report) -> str:
 def story_lines(report: Report, columns: int, at_most: int = 20) -> list[Line]:
     """The first five lines; labels in one column, what is long goes on under its beginning, `at_most` lines each."""
     first, *rest = story(report)
-    verdict = state(words.mark_of(report.summary.verdict))
+    verdict = state(words.mark_of(leading(report)))
     room = max(LABEL, width(verdict.text) + 2)
     told = _shortened(wrap(one_line(first.text, 600), columns, " " * room), at_most, columns)
     start = verdict.text.ljust(room + len(verdict.text) - width(verdict.text))

@@ -535,7 +535,8 @@ def per_request(context: RuleContext, path: BalancingPath) -> Answers:
 # --- what could not be determined, and what is steady ------------------------------------------------------------
 
 PROFILE = (
-    "Name the servers with their client addresses in a profile; `semscheck init` finds them and writes it."
+    "Run `semscheck init NAME --save` to find the servers, then check again; if it finds none, "
+    "ask the server administrator for their own addresses."
 )
 DRILL = (
     "Take one server down on purpose and run the check again, or ask for the load balancer's configuration."

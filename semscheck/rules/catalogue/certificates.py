@@ -223,9 +223,13 @@ def _from_another(one: Presented, context: RuleContext) -> str | None:
         if not fails_name(other.certificate, context) and not expired(other.certificate, context)
     )
     for other in good:
+        until = f" (valid until {day(other.certificate.not_after)})" if other.certificate.not_after else ""
+        of = context.name_of(other.places[0])
         return steps(
-            f"Install here, too, the certificate that {context.name_of(other.places[0])} presents"
-            + (f" (valid until {day(other.certificate.not_after)})." if other.certificate.not_after else "."),
+            f"Install here, too, the certificate that {of} presents{until}."
+            if other.places[0] not in one.places
+            else f"Find the server behind {of} that presents this certificate, and install there the one that "
+            f"the others present{until}.",
             "Renew it before it expires, on every server: it is not replicated.",
         )
     return None

@@ -85,8 +85,8 @@ def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection
     if not silent or {one.address for one in context.of(Connection)} != {place.address}:
         return None
     first = (
-        f"Connect the VPN if this desktop is outside the company's network ({place.address} is an internal address), "
-        "and run the check again."
+        f"{place.address} is an internal address: if this desktop is outside the company's network, connect its VPN "
+        "and check again; if it is inside, look for a firewall or a wrong route."
         if is_private(place.address)
         else "Run the check from a desktop in another network: does it work there?"
     )

@@ -384,8 +384,8 @@ def _matches(path: str, limit: str) -> bool:
     summary="Something answers in place of the servers: all names lead to it, or the network wants a login.",
     why="A guest network answers every name and every connection itself until its page was accepted; a hijacked DNS "
     "does the same for good. The certificate warnings that users see are the portal's, not the server's.",
-    remedy="1. Open any page in a browser on this desktop and accept the network's terms, or sign in; then run the "
-    "check again.\n"
+    remedy="1. If this desktop is in a guest network, open any page in its browser, accept the terms and check "
+    "again; if it is not, find out what answers in place of the servers.\n"
     "2. If no such page comes, compare the address that the name leads to with the load balancer's, and see which "
     "name server gave it.\n"
     "3. Do not accept the certificate.",
