@@ -77,7 +77,7 @@ def lead(report: Report) -> Finding | None:
 
 
 def leading(report: Report) -> Severity | Status:
-    """What the first line is marked with: the verdict, or beside an unknown one the warning that the lines tell of."""
+    """What the first line is marked with: the verdict, or beside an unknown one the warning that is told of."""
     told, verdict = lead(report), report.summary.verdict
     warned = told is not None and told.severity is Severity.WARNING
     return Severity.WARNING if warned and verdict is Status.UNKNOWN else verdict

@@ -8,8 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from semscheck.model.findings import OWNER_NAMES as OWNER
-from semscheck.model.findings import Card, Confidence, Finding, Owner, Role, State, Status
+from semscheck.model.findings import OWNER_NAMES, Card, Confidence, Finding, Owner, Role, State, Status
 from semscheck.model.names import host_and_port
 from semscheck.model.target import Severity
 
@@ -308,6 +307,9 @@ CAUSE: dict[str, str] = {
     "cancelled": "cancelled",
     "other": "failed",
 }
+
+
+OWNER = OWNER_NAMES
 
 
 def fixed_by(card: Card) -> str:

@@ -124,7 +124,7 @@ def _also(context: RuleContext, findings: Sequence[Finding], lead: int, explaine
     """Other findings by severity, counted; then what could not be told, with what to do about it."""
     told = {id(finding) for finding in (findings[lead], *explained)}
     others = [f for f in findings if f.caused_by is None and id(f) not in told]
-    acts = (findings[lead].owner, Owner.SEMSCHECK)
+    acts = tuple(Owner) if context.of(Cut) else (findings[lead].owner, Owner.SEMSCHECK)
     parts = [_counted([f for f in others if f.severity is severity], acts) for severity in FOUND]
     unknown = [f for f in others if f.severity is Severity.UNKNOWN]
     parts += [f"{_lower(f.title)}: {_lower(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]]

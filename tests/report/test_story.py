@@ -15,9 +15,9 @@ from semscheck.cli.options import build
 from semscheck.model.findings import ImpactKind, Owner, Status, Subject
 from semscheck.model.observations import Connection, DnsAnswer, Enrolment, Sample
 from semscheck.model.report import Impact, Report
-from semscheck.model.target import Endpoint, Target
+from semscheck.model.target import Endpoint, Severity, Target
 from semscheck.report import junit, markdown, nagios, ticket
-from semscheck.report.story import StoryLine, as_typed, evidence, next_steps, story
+from semscheck.report.story import StoryLine, as_typed, evidence, leading, next_steps, story
 from semscheck.report.text import page as text
 from semscheck.report.text.lines import width
 from tests.report import reports
@@ -53,6 +53,34 @@ def test_the_five_lines() -> None:
 
 def test_a_report_of_the_first_version_has_its_headline_alone() -> None:
     assert story(reports.healthy()) == (StoryLine("", reports.healthy().summary.headline),)
+
+
+@pytest.mark.parametrize(
+    ("severity", "marked"),
+    [
+        (Severity.WARNING, Severity.WARNING),
+        (Severity.UNKNOWN, Status.UNKNOWN),
+        (Severity.INFO, Status.UNKNOWN),
+    ],
+)
+def test_a_warning_is_marked_as_one_beside_what_could_not_be_told(
+    severity: Severity, marked: Severity | Status
+) -> None:
+    found = replace(told().findings[2], severity=severity)
+    report = replace(told(), findings=(*told().findings[:2], found, *told().findings[3:]))
+    assert leading(replace(report, summary=replace(report.summary, verdict=Status.UNKNOWN))) is marked
+
+
+@pytest.mark.parametrize("verdict", [Status.WARNING, Status.CRITICAL])
+def test_any_other_verdict_is_the_mark_itself(verdict: Status) -> None:
+    assert leading(replace(told(), summary=replace(told().summary, verdict=verdict))) is verdict
+
+
+def test_what_only_the_check_needs_is_for_whoever_runs_it() -> None:
+    unknown = replace(told().findings[2], severity=Severity.UNKNOWN, owner=Owner.SEMSCHECK)
+    report = replace(told(), findings=(*told().findings[:2], unknown, *told().findings[3:]))
+    report = replace(report, summary=replace(report.summary, owners=()))
+    assert StoryLine("Owner", "whoever runs this check") in story(report)
 
 
 def test_lines_with_nothing_to_say_are_left_out() -> None:

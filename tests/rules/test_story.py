@@ -323,6 +323,28 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
         ("nobody-connects", "Users do not reach the server: something else answers.", BALANCER, ""),
     ),
     (
+        "an error page, and no other site",
+        Scene(TWO, well(VIP)[:-1], exchange(VIP, "Bad Gateway", status=502), *UP, paths=[path()]),
+        ("nobody-connects", "Users connect, but get no usable page.", BALANCER, ""),
+    ),
+    (
+        "one of the name's two addresses shows an expired certificate",
+        Scene(
+            replace(TWO, balancers=(VIP, OTHER)),
+            presenting(VIP),
+            presenting(OTHER, ends=EXPIRED, shown=ISSUING.issue(FQDN)),
+            *UP,
+            leads_to=(VIP, OTHER),
+            paths=[path()],
+        ),
+        (
+            "some-fail",
+            "A certificate error shows at 1 of the 2 addresses of the name.",
+            SERVER,
+            "1 warning: the name has several addresses, for the DNS administrator",
+        ),
+    ),
+    (
         "one of the name's two addresses is dead",
         Scene(
             replace(TWO, balancers=(VIP, OTHER)),
@@ -336,7 +358,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             "some-fail",
             "Connections fail at 1 of the 2 addresses of the name.",
             BALANCER,
-            "1 warning: the name has several addresses",
+            "1 warning: the name has several addresses, for the DNS administrator",
         ),
     ),
     (
@@ -365,7 +387,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             "some-fail",
             "Some connections fail (11 of 32), and users lose their session.",
             (Owner.SERVER, Owner.BALANCER),
-            "1 critical: round robin without persistence",
+            "1 critical: round robin without persistence, for the load balancer administrator",
         ),
     ),
     (
@@ -405,7 +427,7 @@ KINDS: list[tuple[str, Scene, tuple[str, str, tuple[Owner, ...], str]]] = [
             "no-redundancy",
             "Users can work, but no redundancy is left: only 1 of 2 servers can serve.",
             SERVER,
-            "1 warning: load balancer presents another certificate",
+            "1 warning: load balancer presents another certificate, for the load balancer administrator",
         ),
     ),
     (
