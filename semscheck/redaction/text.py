@@ -47,6 +47,7 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});?|&\w{2,31};")
 _RESERVED = re.compile(r"(%(?:25)*[0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(\d{3})")
 _UNRESERVED = re.compile(r"[\w.\-~:*]")  # of RFC 3986, with what addresses and wildcards have
+_SERVICE_LABELS = frozenset(("_tcp", "_udp", "_ldap", "_ldaps", "_hkp", "_hkps", "_pgpkey-ldap"))  # RFC 2782
 _SLASH = re.compile(r"[\\/]")
 _HEX_FROM = 8  # shorter runs of hex digits are words as often as not
 _HEX_PREFIX_FROM = 6  # a fingerprint shortened in our own text
@@ -207,15 +208,7 @@ class Scrubber:
         lower = label.lower()
         if label in ("", "*") or lower == "localhost" or (last and lower in RESERVED_LAST):
             return label
-        if label.startswith("_") and lower in (
-            "_tcp",
-            "_udp",
-            "_ldap",
-            "_ldaps",
-            "_hkp",
-            "_hkps",
-            "_pgpkey-ldap",
-        ):
+        if lower in _SERVICE_LABELS:
             return label
         if "*" in label:  # no client accepts these (RFC 9525 section 6.3), so only the star has to stay
             return "*".join(self.label(part) for part in label.split("*"))

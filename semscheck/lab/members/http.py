@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Protocol
 
 import h11
@@ -19,19 +20,6 @@ HEAD_LIMIT = 16384
 BODY_LIMIT = 262144
 IDLE_S = 30.0
 MAX_REQUESTS = 1000  # on one connection
-_REASONS = {
-    200: "OK",
-    302: "Found",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    411: "Length Required",
-    413: "Content Too Large",
-    431: "Request Header Fields Too Large",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
 
 
 class BadMessageError(Exception):
@@ -197,7 +185,7 @@ def encode(message: Message) -> bytes:
 def response(status: int, fields: Fields, body: bytes, *, head_only: bool = False) -> bytes:
     """Return a response over the wire with the length of its body, which is left out for HEAD."""
     message = Message(
-        ("HTTP/1.1", str(status), _REASONS.get(status, "Unknown")),
+        ("HTTP/1.1", str(status), HTTPStatus(status).phrase),
         (*fields, ("Content-Length", str(len(body)))),
         b"" if head_only else body,
     )
@@ -206,6 +194,6 @@ def response(status: int, fields: Fields, body: bytes, *, head_only: bool = Fals
 
 def error(status: int, now: float) -> bytes:
     """Return a plain error response that ends the connection, as a balancer or a server front makes it."""
-    body = f"<html><body><h1>{status} {_REASONS.get(status, 'Error')}</h1></body></html>\n".encode()
+    body = f"<html><body><h1>{status} {HTTPStatus(status).phrase}</h1></body></html>\n".encode()
     fields = (("Date", formatdate(now, usegmt=True)), ("Content-Type", "text/html"), ("Connection", "close"))
     return response(status, fields, body)

@@ -42,18 +42,7 @@ LIGHT, DARK = ({name: pair[dark] for name, pair in _COLOURS.items()} for dark in
 MEMBERS = ("#56b4e9", "#e69f00", "#2bb58c", "#f0e442", "#dd94bd", "#ff8b6e", "#bcc4cc", "#8fb0ff")
 ON_MEMBER = "#10161d"
 
-WIDTHS = (
-    6,
-    10,
-    12,
-    14,
-    16,
-    18,
-    20,
-    22,
-    24,
-    26,
-)  # of tables' columns in per cent; a style attribute is refused
+WIDTHS = (6, *range(10, 28, 2))  # of tables' columns in per cent; a style attribute is refused
 
 _SHEET = """
 :root{color-scheme:light dark;%(light)s

@@ -6,6 +6,7 @@ Standard library only, so that `semscheck explain` starts at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from semscheck.model.findings import Card, Confidence, Reference
 from semscheck.report import wording as words
@@ -29,6 +30,10 @@ FAMILIES: dict[str, str] = {
     "SEM": "The check itself",
 }
 
+_FIELDS = (
+    *("code", "name", "title", "impact", "severity", "severity_note", "confidence", "owner"),
+    *("summary", "why", "remedy", "seen_by", "references"),
+)
 _SECTIONS = (
     ("What it means", "summary"),
     ("Why it matters", "why"),
@@ -130,25 +135,8 @@ def catalogue(cards: Iterable[Card]) -> str:
     """The catalogue as indented JSON; every field of every card."""
     import json
 
-    rules = [
-        {
-            "code": card.code,
-            "name": card.name,
-            "title": card.title,
-            "impact": card.impact.value if card.impact else None,
-            "severity": card.severity.value,
-            "severity_note": card.severity_note,
-            "confidence": card.confidence.value,
-            "owner": card.owner.value,
-            "summary": card.summary,
-            "why": card.why,
-            "remedy": card.remedy,
-            "seen_by": card.seen_by,
-            "references": [{"title": entry.title, "url": entry.url} for entry in card.references],
-        }
-        for card in cards
-    ]
-    return json.dumps({"schema": SCHEMA, "rules": rules}, indent=2, ensure_ascii=False) + "\n"
+    rules = [{name: getattr(card, name) for name in _FIELDS} for card in cards]
+    return json.dumps({"schema": SCHEMA, "rules": rules}, indent=2, ensure_ascii=False, default=asdict) + "\n"
 
 
 # --- the documentation -------------------------------------------------------------------------------------

@@ -35,16 +35,6 @@ from semscheck.tui.widgets.words import WordFilter
 Cards = Mapping[str, Card]
 WATCH_ROWS = 5  # of connections of a watch, in the summary
 
-VIEWS: tuple[tuple[str, str], ...] = (
-    ("summary", "Summary"),
-    ("path", "Path"),
-    ("connections", "Connections"),
-    ("names", "Names"),
-    ("certificates", "Certificates"),
-    ("checks", "Checks"),
-    ("facts", "Facts"),
-)
-
 
 class Summary(Vertical):
     """The pictures at the top, as large as there is room, and the findings below once there are any."""
@@ -350,3 +340,4 @@ MAKERS: dict[str, type[View]] = {
     "checks": ChecksView,
     "facts": FactsView,
 }
+VIEWS = tuple((name, name.capitalize()) for name in MAKERS)
