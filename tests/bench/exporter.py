@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.figure import ROOT, Figure, environment
+from tests.rig.net import unused_port
 
 TARGETS = 200
 INTERVAL_S = 60.0  # a fifth of the five minutes that are promised, so that the load is five times as high
@@ -154,7 +155,7 @@ def _blackbox(few: Clusters) -> dict[str, float | str | None]:
         config = Path(directory) / "blackbox.yml"
         tls = "tls: true, tls_config: {insecure_skip_verify: true}"
         config.write_text(f"modules: {{tls: {{prober: tcp, timeout: 5s, tcp: {{{tls}}}}}}}\n")
-        port = _free_port()
+        port = unused_port()
         command = (
             program,
             f"--config.file={config}",
@@ -243,12 +244,3 @@ def _await(served: Served) -> None:
             if time.monotonic() > ends:
                 raise
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

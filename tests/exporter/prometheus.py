@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -18,13 +17,6 @@ from tests.rig.process import Listening, Place, Server, program
 
 PACKAGED = Path(__file__).resolve().parent.parent.parent / "packaging" / "monitoring"
 RULES = ("semscheck-recording.yml", "semscheck-alerts.yml")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def promtool(

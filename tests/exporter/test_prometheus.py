@@ -15,10 +15,10 @@ from semscheck.lab.cluster import LabThread
 from semscheck.lab.scenarios import SCENARIOS
 from semscheck.lab.world import Certificate, Member, Method, World
 from semscheck.rules.printed import cards
-from tests.exporter.prometheus import Api, Prometheus, free_port, promtool
+from tests.exporter.prometheus import Api, Prometheus, promtool
 from tests.exporter.stand import COMMAND
 from tests.rig.balancers import Backend, HAProxy
-from tests.rig.net import Place
+from tests.rig.net import Place, unused_port
 from tests.rig.process import Place as AnyPlace
 from tests.rig.process import Server
 from tests.rig.rig import Rig
@@ -61,8 +61,8 @@ def monitored(lab: LabThread, directory: Path, *, known: bool = True) -> Iterato
     )
     profile.write_text(lab.lab.profile_toml() if known else only_the_name)
     here = Place()
-    exporter = ExporterCommand(profile, lab.lab.resolver, free_port())
-    prometheus = Prometheus({"berlin": f"127.0.0.1:{exporter.port}"}, free_port())
+    exporter = ExporterCommand(profile, lab.lab.resolver, unused_port())
+    prometheus = Prometheus({"berlin": f"127.0.0.1:{exporter.port}"}, unused_port())
     with exporter.launch(here, directory / "exporter"), prometheus.launch(here, directory / "prometheus"):
         yield Api(prometheus.port)
 
@@ -153,7 +153,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(tmp_path: Path) -> None:
     with LabThread(SCENARIOS["round-robin"].world) as lab:
         profile = tmp_path / "keys.toml"
         profile.write_text(lab.lab.profile_toml())
-        exporter = ExporterCommand(profile, lab.lab.resolver, free_port())
+        exporter = ExporterCommand(profile, lab.lab.resolver, unused_port())
         with exporter.launch(Place(), tmp_path / "exporter"):
             for path in ("/probe?target=keys", "/metrics"):
                 with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}{path}", timeout=60) as answer:

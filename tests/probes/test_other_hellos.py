@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import socketserver
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +30,7 @@ from semscheck.probes.endpoint import Destination, ProbeContext, probe_endpoint,
 from semscheck.probes.recorder import Recorder
 from semscheck.rules.evaluate import evaluate
 from tests.rig.certs import Authority, Issued
-from tests.rig.net import Place
+from tests.rig.net import Place, unused_port
 from tests.rig.process import Server, program
 
 FQDN = "keys.example.test"
@@ -90,13 +89,11 @@ async def look(tmp_path: Path, port: int) -> tuple[tuple[Handshake, ...], dict[s
 async def test_a_server_without_secure_renegotiation(tmp_path: Path, secure: bool) -> None:
     """GnuTLS as a server of before 2010: OpenSSL 3 refuses it, browsers and Windows do not."""
     files = GOOD.write(tmp_path, "server")
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        port = probe.getsockname()[1]
+    port = unused_port()
     offer = "NORMAL:-VERS-TLS1.3" + ("" if secure else ":%DISABLE_SAFE_RENEGOTIATION")
     command = [program("gnutls-serv"), "--http", "--quiet", "-a", f"--port={port}", f"--priority={offer}"]
     command += [f"--x509certfile={files.chain}", f"--x509keyfile={files.key}"]
-    with Server(command, place=Place(), directory=tmp_path, log_line="listening"):
+    with Server(command, place=Place(), directory=tmp_path, log_line="IPv4.*done"):
         shaken, found = await look(tmp_path, port)
     if secure:
         assert "TLS010" not in found

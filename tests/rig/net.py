@@ -17,6 +17,7 @@ import functools
 import ipaddress
 import itertools
 import os
+import random
 import re
 import shutil
 import socket
@@ -612,6 +613,13 @@ def _claim_loopback() -> tuple[socket.socket, int]:
             continue
         return claim, net
     raise MissingError("all loopback networks are taken")
+
+
+def unused_port() -> int:
+    """A port of this machine for a server that has to be told one: none that the kernel gives to a connection
+    meanwhile (ip_local_port_range begins at 32768), and none of a loopback rig."""
+    ports = range(30_600, 32_700)
+    return next(port for port in random.sample(ports, len(ports)) if _is_free("", port))
 
 
 def _is_free(address: str, port: int) -> bool:
