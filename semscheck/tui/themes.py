@@ -28,36 +28,20 @@ def _theme(
     of = dict(zip(STATES, states, strict=True))
     variables = {f"state-{state}": colour for state, colour in of.items()}
     variables |= {f"member-{index}": colour for index, colour in enumerate(MEMBERS)}
-    variables |= {
-        "ink": INK,
-        "on-state": background,
-        "block-cursor-background": cursor,  # keeps the colours of what is on it
-        "block-cursor-foreground": foreground,
-        "block-cursor-text-style": "none",
-        "block-cursor-blurred-background": panel,
-        "block-cursor-blurred-foreground": foreground,
-        "block-cursor-blurred-text-style": "none",
-        "block-hover-background": panel,
-        "input-cursor-background": foreground,
-        "input-cursor-foreground": background,
-        "input-selection-background": of["dim"] + " 50%",
-        "border": of["info"],
-        "border-blurred": of["dim"],
-        "text-muted": of["dim"],
-        "text-disabled": of["dim"],
-        "scrollbar": of["dim"],
-        "scrollbar-hover": foreground,
-        "scrollbar-active": foreground,
-        "scrollbar-background": surface,
-        "scrollbar-background-hover": surface,
-        "scrollbar-background-active": surface,
-        "scrollbar-corner-color": surface,
-        "button-color-foreground": background,
-        "button-focus-text-style": "bold",
-        "link-color": of["info"],
-        "link-background-hover": of["info"],
-        "link-color-hover": background,
-    }
+    variables |= {"ink": INK, "block-cursor-background": cursor}  # keeps the colours of what is on it
+    variables |= {"input-selection-background": of["dim"] + " 50%", "button-focus-text-style": "bold"}
+    for value, names in (
+        ("none", "block-cursor-text-style block-cursor-blurred-text-style"),
+        (foreground, "block-cursor-foreground block-cursor-blurred-foreground input-cursor-background"),
+        (foreground, "scrollbar-hover scrollbar-active"),
+        (background, "on-state input-cursor-foreground button-color-foreground link-color-hover"),
+        (panel, "block-cursor-blurred-background block-hover-background"),
+        (surface, "scrollbar-background scrollbar-background-hover scrollbar-background-active"),
+        (surface, "scrollbar-corner-color"),
+        (of["info"], "border link-color link-background-hover"),
+        (of["dim"], "border-blurred text-muted text-disabled scrollbar"),
+    ):
+        variables |= dict.fromkeys(names.split(), value)
     return Theme(
         name=name,
         primary=of["info"],
