@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -72,8 +73,22 @@ class Discovery:
         found = await self._look_up((stranger, *(name for name in first if name != self.target.fqdn)))
         near = [name for name in neighbours(found) if name not in found and name not in first]
         found |= await self._look_up(near)
-        taken = {*found.pop(stranger, ()), *self.addresses}
-        return await self._that_belong(found, taken)
+        anybodys = set(found.pop(stranger, ()))
+        belonging = await self._that_belong(found, anybodys | set(self.addresses))
+        return (*belonging, *self._behind_the_name(found, belonging, anybodys))
+
+    def _behind_the_name(
+        self, found: dict[str, tuple[str, ...]], belonging: tuple[Member, ...], anybodys: set[str]
+    ) -> tuple[Member, ...]:
+        """Servers to whose own addresses the name leads: one of a numbered row, another one of which is known."""
+        own = {name: addresses[0] for name, addresses in found.items() if addresses[0] in self.addresses}
+        rows = Counter(_row(name) for name in (*own, *(member.name for member in belonging if member.client)))
+        numbered = (name for name, address in own.items() if _row(name) and address not in anybodys)
+        return tuple(
+            Member(name, client=(Endpoint(own[name]),), found=True)
+            for name in numbered
+            if rows[_row(name)] > 1
+        )
 
     async def _reverse_names(self) -> tuple[str, ...]:
         names = [f"{ip_address(address).reverse_pointer}" for address in self.addresses[:2]]
@@ -180,6 +195,13 @@ def _redirected_to(seen: Exchange) -> Iterable[str]:
                 continue
             if host:
                 yield host
+
+
+def _row(name: str) -> str | None:
+    """ "sems.example.com" for sems1 and sems2 there; None for a name without a number."""
+    label, _, domain = name.partition(".")
+    numbered = _NUMBER.fullmatch(label)
+    return f"{numbered[1]}.{domain}" if numbered is not None else None
 
 
 def neighbours(names: Iterable[str]) -> tuple[str, ...]:

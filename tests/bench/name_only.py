@@ -26,7 +26,7 @@ TIMED = ("healthy", "round-robin", "random", "source-sticky", "weighted-unsticky
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report says of the addresses where the name leads."""
+    """What a report says of the addresses where the name leads: of them by name, or with evidence from there."""
 
     paths: frozenset[tuple[str, str, str]]
     codes: frozenset[str]
@@ -34,10 +34,16 @@ class Told:
 
 def told(report: Report) -> Told:
     led = set(report.analysis.dns.addresses)
-    paths = report.analysis.paths
+    at = {seen.id: getattr(seen, "address", None) for seen in report.observations}
+    codes = (
+        finding.code
+        for finding in report.findings
+        if led & {finding.subject.address, *(at.get(each) for each in finding.evidence)}
+    )
+    here = (path for path in report.analysis.paths if path.address in led)
     return Told(
-        frozenset((path.address, path.method.value, path.persistence.value) for path in paths),
-        frozenset(finding.code for finding in report.findings if finding.subject.address in led),
+        frozenset((path.address, path.method.value, path.persistence.value) for path in here),
+        frozenset(codes),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from semscheck.lab.scenarios import SCENARIOS, Scenario
+from semscheck.model.analysis import Method
 from semscheck.model.findings import Severity
 from semscheck.model.report import Report
 from semscheck.model.target import Target
@@ -81,6 +82,25 @@ async def test_client_interfaces_that_are_found_name_who_answered(name: str) -> 
     shares = {share.name for share in report.analysis.paths[0].members if share.count}
     assert shares <= {member.name for member in report.target.members}
     assert {"healthy": "ok", "round-robin": "critical"}[name] == report.summary.verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("healthy-weighted", Method.WEIGHTED), ("healthy-terminated", Method.SINGLE)]
+)
+async def test_servers_that_are_found_hide_nothing_that_the_name_tells(name: str, method: Method) -> None:
+    report = await _only_the_name(_clients_named(name))
+    assert [member.found for member in report.target.members] == [True] * 3
+    assert [path.method for path in report.analysis.paths] == [method]
+
+
+@pytest.mark.parametrize(("name", "servers"), [("healthy-manual", 3), ("dns-round-robin", 3), ("healthy", 3)])
+async def test_a_server_to_whose_own_address_the_name_leads_is_known(name: str, servers: int) -> None:
+    report = await _only_the_name(_clients_named(name))
+    found = [member for member in report.target.members if member.found]
+    assert len(found) == servers
+    own = [member for member in found if member.client[0].address in report.analysis.dns.addresses]
+    assert len(own) == {"healthy-manual": 1, "dns-round-robin": 3, "healthy": 0}[name]
+    assert ("CLU001" in {finding.code for finding in report.findings}) is (name == "healthy-manual")
 
 
 async def test_what_is_wrong_at_a_server_that_was_found_decides_no_verdict() -> None:

@@ -33,8 +33,19 @@ ARMS = ("fresh", "pairs", "cookie", "resume", "keep-alive", "source", "pause")
 
 
 def paths(snapshot: Snapshot, places: Sequence[EndpointStatus]) -> tuple[BalancingPath, ...]:
-    """One analysis for each address that was sampled, in the order of sampling."""
-    return tuple(_path(facts) for facts in facts_by_path(snapshot, places))
+    """One analysis for each address that was sampled, in the order of sampling.
+
+    What servers that the check found by itself leave open is told as if they were not known.
+    """
+    told = [_path(facts) for facts in facts_by_path(snapshot, places)]
+    members = tuple(member for member in snapshot.target.members if not member.found)
+    if members == snapshot.target.members or all(path.method is not Method.UNKNOWN for path in told):
+        return tuple(told)
+    alone = replace(snapshot, target=replace(snapshot.target, members=members))
+    nobodys = [replace(place, client_of=(), replication_of=()) for place in places]
+    without = [_path(facts) for facts in facts_by_path(alone, nobodys)]
+    pairs = zip(told, without, strict=True)
+    return tuple(bare if path.method is Method.UNKNOWN else path for path, bare in pairs)
 
 
 def worst(found: Sequence[BalancingPath]) -> BalancingPath | None:

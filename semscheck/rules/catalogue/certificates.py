@@ -183,7 +183,9 @@ def _mismatch(one: Presented, context: RuleContext) -> Hit:
         f"not for {context.fqdn}{_spoiled(one.certificate, context)}.",
         {"expected": context.target.fqdn},
         owner=Owner.DNS if again else None,
-        remedy=_find_out(stranger, again) if stranger else _from_another(one, context),
+        remedy=_find_out(stranger, again)
+        if stranger
+        else _from_another(one, context) or _own_name(one, context),
     )
 
 
@@ -194,6 +196,23 @@ def _stranger(one: Presented, context: RuleContext) -> EndpointStatus | None:
         if place.fqdn and not (place.client_of or place.replication_of) and pages and not is_product(pages):
             return place
     return None
+
+
+def _own_name(one: Presented, context: RuleContext) -> str | None:
+    """Where a server's own certificate is shown: what it shows on Interface 1."""
+    domain = context.target.fqdn.partition(".")[2].lower()
+    shown_names = (*one.certificate.common_names, *(one.certificate.dns_names or ()))
+    parts = [(name, *name.lower().partition(".")) for name in shown_names]
+    # Servers of a cluster have numbers, other sites of a domain have not.
+    hosts = [name for name, label, _, rest in parts if rest == domain and label[-1:].isdigit()]
+    if not hosts or not any(place.fqdn for place in one.places):
+        return None
+    at_all = listed(dict.fromkeys(place.address for place in one.places if place.fqdn))
+    return steps(
+        f"Check whether {at_all} leads to Interface 1 (replication) of {hosts[0]}: point the name, or the load "
+        "balancer's pool, at Interface 2 then.",
+        "If it is Interface 2, install there the certificate for the clients' FQDN; it is not replicated.",
+    )
 
 
 def _find_out(place: EndpointStatus, again: bool) -> str:

@@ -44,7 +44,7 @@ def exchanges(context: RuleContext, place: EndpointStatus) -> tuple[Exchange, ..
 
 
 def _knows_client_interface(context: RuleContext) -> bool:
-    return any(member.client for member in context.target.members)
+    return any(member.client for member in context.snapshot.target.members)
 
 
 @card(
@@ -70,7 +70,7 @@ def manual_failover(context: RuleContext) -> Answers:
     direct = [place for place in context.fqdn_places if place.client_of]
     if len(direct) != len(context.fqdn_places) or len({place.client_of for place in direct}) != 1:
         return
-    if len(context.target.members) < 2:
+    if len(context.snapshot.target.members) < 2:
         return
     name = direct[0].client_of[0]
     ttl = context.analysis.dns.authority_ttl_s or context.analysis.dns.max_ttl_s

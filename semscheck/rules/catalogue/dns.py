@@ -367,7 +367,7 @@ def _server_name(one: ResolverAnalysis) -> str:
     summary="The FQDN has several addresses, and their order or choice changes from answer to answer.",
     why="This is DNS round robin, which the vendor does not support. Every look-up may send a client to another "
     "member, in the middle of its work: a login, an enrollment or a web mail session that another member holds is "
-    "lost, and web mail users miss messages that were not replicated yet. A dead member keeps its share of the "
+    "lost, and web mail users miss messages that were not replicated yet. A dead server keeps its share of the "
     "clients, since DNS does not know that it is dead.",
     remedy="1. Leave one address record for the FQDN.\n"
     "2. Point it at a load balancer with failover and persistence, or at Interface 2 of one server.\n"
@@ -536,7 +536,7 @@ def answer_flips(context: RuleContext) -> Answers:
     summary="Resolvers of this desktop, or name servers of the zone, give different sets of addresses.",
     why="Which server a client reaches depends on which resolver answers it first. One of them holds an older "
     "answer, another view of the zone, or a zone that was not transferred; after a failover by DNS some clients then "
-    "stay with the dead member.",
+    "stay with the dead server.",
     remedy="1. If the record was changed a moment ago, wait for its time to live and look again.\n"
     "2. Compare the zone's serial number on all its name servers, and fix the zone transfer.\n"
     "3. Compare views and forwarders of the resolvers; internal ones should all have the internal view.",
@@ -628,7 +628,7 @@ def _failover_by_dns(context: RuleContext) -> bool:
     owner=Owner.DNS,
     summary="Failover is done by changing the DNS record, and its time to live keeps clients on the old one.",
     why="When a member dies and the record is pointed elsewhere, resolvers and desktops go on using the address they "
-    "have until its time to live runs out. For that long clients stay with a dead member, cannot fetch policy, and "
+    "have until its time to live runs out. For that long clients stay with a dead server, cannot fetch policy, and "
     "may not be able to send mail.",
     remedy="1. Lower the TTL of the record, and of every alias on the way, to 60 to 300 seconds.\n"
     "2. After a change, `ipconfig /flushdns` empties a desktop's cache at once.",
@@ -649,7 +649,7 @@ def ttl_delays_failover(context: RuleContext) -> Answers:
         least = "" if full else "at least "
         yield Hit(
             subject=context.fqdn_subject,
-            summary=f"After a change of {context.fqdn} in DNS, clients may stay with a dead member for "
+            summary=f"After a change of {context.fqdn} in DNS, clients may stay with a dead server for "
             f"{least}{_duration(ttl_s)} (time to live {ttl_s} s; {limit_s} s is the limit).",
             evidence=ids(full or answers),
             args={"ttl_s": str(ttl_s), "limit_s": str(limit_s), "full": "yes" if full else "no"},

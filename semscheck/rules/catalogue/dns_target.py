@@ -434,7 +434,7 @@ def _compared(context: RuleContext, member: Member, answers: list[DnsAnswer]) ->
     summary="The FQDN has an IPv6 address (AAAA), nothing serves there, and IPv4 works.",
     why="Systems with IPv6 try it first. A program that then tries IPv4 is slow, by seconds where packets are "
     "dropped; one that does not, fails. It shows on some desktops only, those that have IPv6.",
-    remedy="Remove the AAAA record of the FQDN, or let the load balancer or the member serve that address on the "
+    remedy="Remove the AAAA record of the FQDN, or let the load balancer or the server serve that address on the "
     "same port and with the same certificate.",
     seen_by="A connection to every AAAA address of the FQDN fails before HTTP is answered, while one to an A address "
     "works. Where this desktop itself has no route for IPv6, nothing can be said of the address, and only that is "

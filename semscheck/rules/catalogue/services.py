@@ -48,7 +48,7 @@ def _listed(names: list[str]) -> str:
     summary="A service's port does not answer: it is not enabled, or filtered.",
     why="Most services of the server are off until somebody switches them on, so this is normal unless you use the "
     "service. List the ones that you need under `require` in the profile.",
-    remedy="If the service is needed, turn it on under Services on that member, and let this desktop's network "
+    remedy="If the service is needed, turn it on under Services on that server, and let this desktop's network "
     "through to its port.",
     seen_by="A connection to the port was refused, or nothing came back. Which of the two is said.",
     references=(refs.KB_180146,),
