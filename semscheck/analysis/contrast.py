@@ -117,21 +117,23 @@ class Table:
 
 def table(snapshot: Snapshot, places: tuple[EndpointStatus, ...]) -> Table:
     """Every look-up, connection, handshake and page of the run, in the order of time."""
-    known = {(place.address, place.port): place for place in places}
-    routes = {r.address: r.source_address for r in snapshot.observations if isinstance(r, Route)}
-    limited = {each for o in snapshot.observations if isinstance(o, Bound) for each in o.samples}
-    found = (
-        replace(attempt, hurried=seen.id in limited)
-        for seen in snapshot.observations
-        if (attempt := _attempt(seen, known, routes)) is not None
-    )
     proxies = (p for p in snapshot.observations if isinstance(p, ProxySettings))
     return Table(
-        attempts=tuple(sorted(found, key=lambda one: one.at_s)),
+        attempts=tuple(sorted(_attempts(snapshot, places), key=lambda one: one.at_s)),
         places=places,
         hellos=tuple(h for h in snapshot.observations if isinstance(h, Handshake) and h.offered in RUNGS),
         proxied=tuple(p.id for p in proxies if p.covers or p.pac_url is not None),
     )
+
+
+def _attempts(snapshot: Snapshot, places: tuple[EndpointStatus, ...]) -> Iterator[Attempt]:
+    known = {(place.address, place.port): place for place in places}
+    routes = {r.address: r.source_address for r in snapshot.observations if isinstance(r, Route)}
+    limited = {each for o in snapshot.observations if isinstance(o, Bound) for each in o.samples}
+    for seen in snapshot.observations:
+        attempt = _attempt(seen, known, routes)
+        if attempt is not None:
+            yield replace(attempt, hurried=seen.id in limited)
 
 
 def _look_up(seen: DnsAnswer) -> Attempt:

@@ -38,12 +38,18 @@ def places(snapshot: Snapshot, dns: DnsAnalysis) -> tuple[EndpointStatus, ...]:
 Roles = dict[str, object]
 
 
+def _client_ends(target: Target) -> dict[tuple[str, int], list[str]]:
+    """The members' client interfaces by address and port, each with whose it is."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for member in target.members:
+        for end in member.client:
+            found.setdefault((end.address, end.port or target.port), []).append(member.name)
+    return found
+
+
 def _errands(target: Target, dns: DnsAnalysis) -> list[tuple[str, int, str, Roles]]:
     """(address, port, name sent, roles) of every place, FQDN addresses first, each once."""
-    client: dict[tuple[str, int], list[str]] = {}
-    for member in target.members:
-        for endpoint in member.client:
-            client.setdefault((endpoint.address, endpoint.port or target.port), []).append(member.name)
+    client = _client_ends(target)
     by_address = {address: names for (address, _), names in client.items()}
     leads_to = fqdn_addresses(target, dns)
     order: dict[tuple[str, int], Roles] = {}

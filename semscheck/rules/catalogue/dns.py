@@ -35,6 +35,19 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
 # --- does it resolve ---------------------------------------------------------------------------------------
 
 
+def _denied(context: RuleContext) -> list[DnsAnswer]:
+    """NXDOMAIN for the name itself, from servers that give no record of it."""
+    knowing = {a.server for a in told(context) if a.records}  # whatever they say of the other kind of record
+    return [a for a in told(context) if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
+
+
+def _another_is_asked_first(context: RuleContext, missing: Sequence[DnsAnswer]) -> bool:
+    """Other servers know the name, and the system asks one of those first: DNS007 tells."""
+    order = _configured(context)
+    first = min((a.server for a in told(context)), key=lambda server: order.get(server, len(order)))
+    return any(a.records for a in told(context)) and first not in {a.server for a in missing}
+
+
 @card(
     code="DNS001",
     name="no-such-name",
@@ -63,15 +76,9 @@ FAMILY_NAMES = {"A": "IPv4", "AAAA": "IPv6"}
     needs=ANSWERS,
 )
 def no_such_name(context: RuleContext) -> Answers:
-    answers = told(context)
-    knowing = {a.server for a in answers if a.records}  # whatever they say of the other kind of record
-    missing = [a for a in answers if a.rcode == "NXDOMAIN" and not a.cname and a.server not in knowing]
-    if not missing or found_by_suffix(context):
+    missing = _denied(context)
+    if not missing or found_by_suffix(context) or _another_is_asked_first(context, missing):
         return
-    order = _configured(context)
-    first = min((a.server for a in answers), key=lambda server: order.get(server, len(order)))
-    if any(a.records for a in answers) and first not in {a.server for a in missing}:
-        return  # the others know it, and the system asks one of those first: DNS007 tells
     name, servers = context.fqdn, listed(a.server for a in missing)
     otherwise = context.analysis.dns.system
     also = f", but this desktop finds {listed(otherwise)} by other means" if otherwise else ""

@@ -419,11 +419,18 @@ def slow_lookup(context: RuleContext) -> Answers:
             evidence=ids(answers[:8]),
             args={"server": server, "median_s": f"{took_s:.3f}", "limit_s": f"{limit_s:g}"},
         )
-    slowest_s = max((each for answers in times.values() for each in answers), default=0.0)
-    if system is not None and system.elapsed_s is not None and times and not slow:
-        unfinished = system.cause is Cause.TIMED_OUT
-        if unfinished or (system.failure is None and system.elapsed_s > max(limit_s, COLD * slowest_s)):
-            yield _slow_system(context, system, slowest_s, "more than " if unfinished else "")
+    if system is not None and times and not slow:
+        slowest_s = max(each for answers in times.values() for each in answers)
+        yield from _slower_than(context, system, slowest_s)
+
+
+def _slower_than(context: RuleContext, system: SystemResolution, slowest_s: float) -> Iterator[Hit]:
+    """The system took long where its servers did not."""
+    limit_s = max(context.target.thresholds.lookup_slow_s, COLD * slowest_s)
+    unfinished = system.cause is Cause.TIMED_OUT
+    late = system.failure is None and (system.elapsed_s or 0.0) > limit_s
+    if system.elapsed_s is not None and (unfinished or late):
+        yield _slow_system(context, system, slowest_s, "more than " if unfinished else "")
 
 
 def _slow_system(context: RuleContext, system: SystemResolution, slowest_s: float, more: str) -> Hit:
