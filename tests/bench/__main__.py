@@ -14,6 +14,7 @@ MODULES = (
     "round_trips",
     "sampling",
     "balancing",
+    "name_only",
     "exporter",
     "exporter_soak",
     "screens",
