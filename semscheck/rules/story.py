@@ -127,7 +127,9 @@ def _also(context: RuleContext, findings: Sequence[Finding], lead: int, explaine
     acts = tuple(Owner) if context.of(Cut) else (findings[lead].owner, Owner.SEMSCHECK)
     parts = [_counted([f for f in others if f.severity is severity], acts) for severity in FOUND]
     unknown = [f for f in others if f.severity is Severity.UNKNOWN]
-    parts += [f"{_lower(f.title)}: {_lower(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]]
+    parts += [
+        f"{mid_sentence(f.title)}: {mid_sentence(first_step(f.remedy)).rstrip('.')}" for f in unknown[:1]
+    ]
     parts.append("" if unknown or findings[lead].severity is Severity.UNKNOWN else _unseen(context))
     return "; ".join(part for part in parts if part)
 
@@ -141,16 +143,16 @@ def _counted(found: Sequence[Finding], acts: Sequence[Owner]) -> str:
     severity, owners = found[0].severity, {finding.owner for finding in found}
     others = owners.difference(acts) if len(owners) == 1 else ()
     whose = "".join(f", for the {OWNER_NAMES[owner]}" for owner in others)
-    titles = Counter(_lower(finding.title) for finding in found)
+    titles = Counter(mid_sentence(finding.title) for finding in found)
     shown = [title if count == 1 else f"{title} ({count})" for title, count in titles.items()]
     more = f" and {len(shown) - TITLES} more" if len(shown) > TITLES else ""
     plural = "s" if severity is Severity.WARNING and len(found) > 1 else ""
     return f"{len(found)} {severity.value}{plural}: {', '.join(shown[:TITLES])}{more}{whose}"
 
 
-def _lower(text: str) -> str:
-    """For the middle of a sentence: "Round robin" but not "TLS", "DNS", "IPv6" or "A server"."""
-    return text[:1].lower() + text[1:] if re.match(r"[A-Z]([a-z]+\b|\b)", text) else text
+def mid_sentence(text: str) -> str:
+    """For the middle of a sentence: "Round robin" and "A server", but not "TLS", "IPv6" or "Common Name"."""
+    return text[:1].lower() + text[1:] if re.match(r"[A-Z]([a-z]+\b(?! [A-Z][a-z]| \d)|\b)", text) else text
 
 
 def _unseen(context: RuleContext) -> str:

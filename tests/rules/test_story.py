@@ -12,7 +12,7 @@ from semscheck.model.failure import Cause, Failure, Phase
 from semscheck.model.findings import ImpactKind, Owner
 from semscheck.model.observations import Certificate, Crash, Cut
 from semscheck.model.target import Severity, Target
-from semscheck.rules.story import ONE_DESKTOP, first_step
+from semscheck.rules.story import ONE_DESKTOP, first_step, mid_sentence
 from tests.rig.certs import Issued
 from tests.rules.netscene import (
     BARE,
@@ -541,3 +541,17 @@ def test_the_lead_is_the_finding_that_is_told_of() -> None:
 )
 def test_the_first_step(remedy: str, step: str) -> None:
     assert first_step(remedy) == step
+
+
+@pytest.mark.parametrize(
+    ("title", "within"),
+    [
+        ("Round robin", "round robin"),
+        ("Old TLS version", "old TLS version"),
+        ("Common Name differs", "Common Name differs"),
+        ("Interface 1 certificate has the wrong name", "Interface 1 certificate has the wrong name"),
+        ("TLS ends", "TLS ends"),
+    ],
+)
+def test_titles_within_a_sentence_keep_the_names_of_fields(title: str, within: str) -> None:
+    assert mid_sentence(title) == within
