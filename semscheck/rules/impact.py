@@ -34,7 +34,7 @@ SENTENCES = {
     ImpactKind.SOME_CLIENTS_CANNOT: "Some kinds of clients cannot connect; others can.",
     ImpactKind.NO_REDUNDANCY: "Users can work, but failover is missing or too slow.",
     ImpactKind.SLOW: "Users connect, but slowly.",
-    ImpactKind.NOT_TESTED: "This check was blocked on the way; whether users are is not known.",
+    ImpactKind.NOT_TESTED: "This check was turned away; whether users get through is not known.",
     ImpactKind.NOTHING_NOTICED: "Users notice nothing yet.",
 }
 
@@ -315,5 +315,9 @@ def _nothing_felt(context: RuleContext, findings: Sequence[Finding]) -> Impact:
         kind = ImpactKind.NOTHING_NOTICED
         return Impact(kind=kind, sentence=SENTENCES[kind])
     serves = context.fqdn_serves
-    sentence = "Users can connect; not everything could be tested." if serves else "It could not be tested."
+    sentence = (
+        "Users can connect; not everything could be tested."
+        if serves
+        else "Whether users can connect could not be tested."
+    )
     return Impact(kind=ImpactKind.NOT_TESTED, sentence=sentence)

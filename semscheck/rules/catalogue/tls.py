@@ -181,7 +181,7 @@ _ALERTS: dict[str, tuple[str, str]] = {
         ": no cipher in common",
         "1. Compare the server's ciphers with its certificate: an ECDSA certificate needs ECDHE-ECDSA ciphers, an "
         "RSA "
-        "one ciphers with RSA; and both with what the clients can.\n"
+        "one ciphers with RSA; and both with what the clients support.\n"
         "2. Check that a certificate with its key is assigned to the interface, and restart the services.",
     ),
     "protocol_version": (
