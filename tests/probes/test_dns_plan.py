@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from semscheck.model.observations import CnameHop, DnsAnswer
-from semscheck.probes.dns import BURST, HUGE_BURST, KEPT_RECORDS, _last_name, _repeats, _tries
+from semscheck.model.observations import CnameHop, DnsAnswer, NameServer
+from semscheck.model.target import Target
+from semscheck.net.backend import real_backend
+from semscheck.probes.dns import BURST, HUGE_BURST, KEPT_RECORDS, _last_name, _Look, _repeats, _tries
 
 FQDN = "keys.example.com"
 
@@ -45,3 +47,16 @@ def test_the_zone_is_that_of_the_last_alias() -> None:
     assert _last_name([answer("192.0.2.1")], FQDN) == FQDN
     chain = ("pool.example.net", "edge.example.org")
     assert _last_name([answer("192.0.2.1"), answer("192.0.2.1", chain=chain)], FQDN) == "edge.example.org"
+
+
+async def test_of_a_name_servers_addresses_the_older_family_is_asked() -> None:
+    """IPv6 is broken more often, and one address of each server is enough."""
+    look = _Look(real_backend(1), None, Target(FQDN), lambda _: None)  # type: ignore[arg-type]
+    servers = (
+        NameServer("ns1.example.com", ("2001:db8::1", "198.18.0.1")),
+        NameServer("ns2.example.com", ("2001:db8::2",)),
+    )
+    assert [place.address for place in look._authorities_to_ask(servers)] == [
+        "198.18.0.1",
+        "2001:db8::2",
+    ]
