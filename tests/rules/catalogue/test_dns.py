@@ -604,6 +604,14 @@ def test_a_desktop_without_ipv6_says_only_that() -> None:
     assert "this desktop has no IPv6" in found.summary
 
 
+def test_a_route_to_there_or_none_to_elsewhere_is_no_desktop_without_ipv6() -> None:
+    no_route = Failure(Phase.CONNECT, Cause.NO_ROUTE, "Network is unreachable", errno=101)
+    there = Route(id=new_id(), at_s=0, address=V6, source_address="2001:db8::1")
+    elsewhere = Route(id=new_id(), at_s=0, address="2001:db8::200", failure=no_route)
+    places = [place(BALANCER), place(V6, Reach.NO_CONNECTION, "timed-out")]
+    assert Scene(BARE, *BOTH, there, elsewhere, places=places).finding("DNS015").severity is Severity.WARNING
+
+
 def test_dead_ipv6_stands_for_what_was_not_reached_there() -> None:
     """NET, TLS and HTTP findings at that address have it as their cause."""
     from semscheck.model.findings import Confidence, Finding, Subject
