@@ -102,9 +102,8 @@ def _ask(rule: Rule, context: RuleContext) -> _Answered:
         return _Answered(
             (), Verdict(code, State.CRASHED, f"{type(error).__name__}: {error}"[:500]), grave=True
         )
-    hits = tuple(answer for answer in answers if isinstance(answer, Hit))
-    if hits:
-        judged = tuple(_judged(rule, hit, context) for hit in hits)
+    judged = tuple(_judged(rule, hit, context) for hit in answers if isinstance(hit, Hit))
+    if judged:
         grave = any(finding.severity in GRAVE for finding in judged)
         found = tuple(_wanted(finding, context) for finding in judged)
         return _Answered(found, Verdict(code, State.FOUND), grave)

@@ -156,6 +156,23 @@ def too_many_members(context: RuleContext) -> Answers:
         )
 
 
+def _versions(context: RuleContext) -> dict[str, tuple[str, str]]:
+    """What members said of their version, each with the observation that says so."""
+    owners = {
+        place.address: (place.client_of or place.replication_of)[:1] for place in reversed(context.places)
+    }
+    told = (probe for probe in context.of(ServiceProbe) if probe.version is not None)
+    found: dict[str, tuple[str, str]] = {}
+    for probe in told:
+        for name in owners.get(probe.address, ()):
+            found.setdefault(name, (probe.version or "", probe.id))
+    return found
+
+
+def _two_versions(context: RuleContext) -> bool:
+    return len(_versions(context)) > 1
+
+
 @card(
     code="CLU004",
     name="versions-differ",
@@ -167,19 +184,11 @@ def too_many_members(context: RuleContext) -> Answers:
     remedy="Finish the upgrade: bring every member to the same version, in the order that the vendor gives.",
     seen_by="The directory entry cn=PGPServerInfo of each member, asked anonymously, only with --services.",
     references=(refs.KB_153476,),
+    needs=(need(_two_versions, "fewer than two members told their version (asked with --services)"),),
 )
 def versions_differ(context: RuleContext) -> Answers:
     """pgpVersion differs between members."""
-    found: dict[str, tuple[str, str]] = {}
-    for probe in context.of(ServiceProbe):
-        if probe.version is None:
-            continue
-        for place in context.places:
-            if place.address == probe.address and (place.client_of or place.replication_of):
-                found.setdefault((place.client_of or place.replication_of)[0], (probe.version, probe.id))
-    if len(found) < 2:
-        yield NotObserved("fewer than two members told their version (asked with --services)")
-        return
+    found = _versions(context)
     if len({version for version, _ in found.values()}) > 1:
         told = ", ".join(f"{name} {version}" for name, (version, _) in sorted(found.items()))
         yield Hit(

@@ -50,13 +50,10 @@ _OWN_NAME = steps(
     "in the profile it cannot be determined.",
     references=(refs.KB_156803, refs.KB_STAMP),
     role=Role.OWN_NAME,
-    needs=(A_NAME,),
+    needs=(A_NAME, need(lambda context: context.target.members, "no member's name is known")),
 )
 def bound_to_member(context: RuleContext) -> Answers:
     names = {member.name.lower().rstrip("."): member.name for member in context.target.members}
-    if not names:
-        yield NotObserved("no member's name is known")
-        return
     alias = next((name for name in context.analysis.dns.cname if name in names), None)
     member = names.get(context.target.fqdn) or names.get(alias or "")
     if member is None:
@@ -128,15 +125,11 @@ def _is_unread(one: Enrolment) -> bool:
     seen_by="The hosts file has a line with the FQDN. Reported also where the address is the one that DNS gives, "
     "since it will not follow a change.",
     references=(refs.HOSTS,),
-    needs=(A_NAME,),
+    needs=(A_NAME, need(lambda context: context.of(HostsFile), "the hosts file was not looked at")),
 )
 def hosts_override(context: RuleContext) -> Answers:
-    files = context.of(HostsFile)
-    if not files:
-        yield NotObserved("the hosts file was not looked at")
-        return
     names = {context.target.fqdn, context.target.fqdn_shown.lower()}
-    for file in files:
+    for file in context.of(HostsFile):
         lines = [one for one in file.entries if names.intersection(n.lower().rstrip(".") for n in one.names)]
         if lines:
             yield _override(context, file, lines)
