@@ -76,7 +76,7 @@ def test_a_proxy_that_covers_the_name_is_said_first() -> None:
     scene = Scene(BARE, silent(VIP), PROXY)
     assert leading(scene) == ("NET013", Owner.NETWORK, Severity.UNKNOWN)
     assert scene.summary.verdict is Status.UNKNOWN
-    assert scene.summary.headline.startswith("It could not be tested: The direct way")
+    assert scene.summary.headline.startswith("Whether users can connect could not be tested: The direct way")
     assert "proxy" in scene.summary.headline
 
 
