@@ -23,6 +23,7 @@ UNNAMED_TIMES = 2  # so many times more, where owners are not known and all came
 SILENT_EFFORT = 3
 KEPT_CONNECTIONS = 2
 REQUESTS_ON_ONE = 5
+OTHER_ADDRESSES = 12  # six of a kind: all at one of two servers by chance in 1/32
 SOURCE_CONNECTIONS = 4
 OTHER_SOURCES = 3
 PAUSES = 3
@@ -199,6 +200,17 @@ class Persistence:
                 await self._requests(made, names)
             await self._line.pause()
         await self._tracer.settle()
+
+    async def other_addresses(self, context: ssl.SSLContext, page: str, names: frozenset[str]) -> None:
+        """One server answered all, for one page: does it answer for other addresses as well? A load balancer that
+        ends TLS may choose by them. Parameters of a page are what most applications leave aside."""
+        async with self._line.connected(Attempt("keep-alive", context, page)) as made:
+            browser = made.issued
+            for request in range(1, OTHER_ADDRESSES + 1):
+                if not made.may_go_on:
+                    return
+                made.page = f"{page}{';?'[request % 2]}{request}"
+                await self._line.go_on(made, request, browser, names)
 
     async def _requests(self, made: Made, names: frozenset[str]) -> None:
         context, browser = made.attempt.context, made.issued

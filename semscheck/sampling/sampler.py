@@ -373,6 +373,8 @@ class Sampler:
         arms, context = self._persistence, attempt.context
         if not self._several():
             await arms.after_pauses(attempt)
+            if telling:
+                await arms.other_addresses(context, page, telling)
             return
 
         async def present(earlier: Issued) -> None:
@@ -433,6 +435,7 @@ class Sampler:
                     break
             await self._persistence.cookies(context, page, sessions, paused=False)
             await self._persistence.after_pauses(attempt, sessions)
+            await self._persistence.other_addresses(context, page, sessions)
         return True
 
     async def _unnamed(self, index: int, last: bool) -> bool:

@@ -147,12 +147,13 @@ class Facts:
 
     def session_known(self, sample: Sample) -> bool | None:
         """Whether the session that a request presented was known: none of its cookies was set anew, those left aside
-        that are set anew each time. None where that cannot be told."""
+        that are set anew each time, and those that are the same for everybody. None where that cannot be told."""
         if sample.cookie_recognised is not False:
             return sample.cookie_recognised
         sent = set(sample.cookies_sent)
         anew = sent & {name for name, _ in cookies_of(sample.headers)}
-        if not anew or anew - self._always_anew:
+        constant = {name for name, values in self.fresh_cookies.items() if len(set(values)) == 1}
+        if not anew or anew - self._always_anew - constant:
             return False
         return True if sent & self.session_cookies else None
 
