@@ -166,7 +166,9 @@ def site(seed: int, number: int) -> Site:
     known = rng.random() < 0.7
     truth = Truth.FLAPPING if flaps else truth_of(balancer, tls)
     telling = _telling(truth, balancer, members[0], known)
-    one = not known and web.session_group is not None and web.cookie is not None and not telling
+    # Ticket keys name the ends of TLS, behind which a session that is known at each shows one application.
+    by_keys = tls.resumption is Resumption.TICKETS and telling == ("pairs of TLS sessions",)
+    one = not known and web.session_group is not None and web.cookie is not None and (not telling or by_keys)
     if one and truth in (*BROKEN, Truth.MILD_KEPT) and not flaps:
         truth = Truth.ONE_APPLICATION
     several = balancer.persistence is Persistence.SOURCE and rng.random() < 0.3

@@ -27,7 +27,7 @@ from semscheck.analysis.balancing.statistics import (
     lag_matches,
     several_members,
 )
-from semscheck.analysis.balancing.ticket_keys import comes_back, runs
+from semscheck.analysis.balancing.ticket_keys import comes_back, follow_one_another, runs
 from semscheck.model.analysis import FAILING, Method
 from semscheck.model.labels import LabelKind
 from semscheck.model.observations import Sample, ShownAs
@@ -143,16 +143,23 @@ def _one_application(facts: Facts, identity: Identity) -> bool:
     ends of TLS there is one application, or one that shares its sessions."""
     if identity.by != "ticket-key":
         return False
+    in_time = [who for s in sorted(facts.samples, key=lambda s: s.at_s) if (who := identity.of(s))]
     refused = any(c.made_up_of is not None and c.recognised is False for c in facts.controls)
     moved = [
         sample.cookie_recognised
         for sample in facts.samples_of("cookie")
         if len(sample.cookies_sent) == 1
         and sample.cookies_sent[0] not in facts.repeated_cookies
-        and None not in (here := (identity.of(sample), identity.labels.get(sample.offered or "")))
-        and here[0] != here[1]
+        and _are_two(identity.of(sample), identity.labels.get(sample.offered or ""), in_time)
     ]
     return refused and len(moved) >= LEAST - 1 and all(moved)
+
+
+def _are_two(one: str | None, other: str | None, in_time: Sequence[str]) -> bool:
+    """Whether two keys are of two ends of TLS, and not one that took over from the other."""
+    if one is None or other is None or one == other:
+        return False
+    return not follow_one_another([who for who in in_time if who in (one, other)])
 
 
 def _no_single_server(facts: Facts) -> str | None:
