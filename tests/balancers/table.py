@@ -102,10 +102,15 @@ TLS ends in front of applications in plain HTTP, which have sessions (`tests/rig
 | balancer | method | persistence | findings |
 |---|---|---|---|
 | HAProxy `first`, nginx `ip_hash`, stunnel `prio` | one member | not to be told | BAL009 |
+| Apache httpd, hot standby | one member | not to be told | BAL009 |
 | nghttpx `affinity=ip`, lighttpd `sticky` | one member | not to be told | BAL009 |
 | Squid `sourcehash`, Traffic Server, first alive | one member | not to be told | BAL009 |
-| by turns: HAProxy, stunnel, nghttpx, lighttpd, Squid, Traffic Server | spread | none | BAL001 or BAL002 |
-| weights 10:1:1: nginx, nghttpx | by weights | none | BAL003 |
+| by turns: HAProxy, stunnel, nghttpx, lighttpd, Squid | spread | none | BAL001 or BAL002 |
+| by turns: Traefik, Traffic Server; nginx `random two` | spread | none | BAL001 or BAL002 |
+| weights 10:1:1: nginx, nghttpx, Traefik | by weights | none | BAL003 |
+| HAProxy `uri`, nginx `hash $request_uri`: by the address asked for | unknown | unknown | BAL007, BAL008 |
+| Squid `carp`, lighttpd `hash`: likewise | unknown | unknown | BAL007, BAL008 |
+| HAProxy, cookie inserted; Traefik `sticky`, also without sessions | spread | cookie | BAL004 |
 | nghttpx `affinity=cookie` | spread | cookie | BAL004 |
 | HAProxy, by turns, table of sessions or prefix of the session cookie | spread | cookie | BAL004 |
 | nghttpx `affinity=cookie`, no sessions | unknown | unknown | BAL008 |
@@ -119,9 +124,10 @@ A round robin is found after at most 12 connections, and with the members known 
 `tests/balancers/test_trouble.py`: a member that is dead or frozen and still in the pool, one that was taken out,
 one that cannot be asked directly, a failover while the check runs, persistence that is lost on the way, other
 clients that use the balancer meanwhile, a pool that leads to servers the profile does not name, a node with an
-old certificate; with only the name too: a pool that goes up and down, a failover in the middle. `test_kernel.py`: a
-balancer in the kernel (nftables, by turns, by weights and by source address), also with only the name.
-`test_addresses.py`: several addresses, each with its own balancer. `test_sources.py`: several addresses of this
+old certificate; with only the name too: a pool that goes up and down, a failover in the middle. `test_time.py`: what
+ends TLS is reloaded (HAProxy, nginx), a member is restarted, a table of sources forgets clients after two seconds.
+`test_kernel.py`: a balancer in the kernel (nftables, by turns, by weights and by source address), also with only the
+name. `test_addresses.py`: several addresses, each with its own balancer. `test_sources.py`: several addresses of this
 desktop. `test_unknown_members.py`: the same balancers, with members that the profile does not name.
 """
 

@@ -13,7 +13,7 @@ from tests.balancers.test_haproxy_tcp import fail_over, weighted
 from tests.rig.application import Application
 from tests.rig.balancers import Backend, HAProxy, NginxHttp, NginxStream
 from tests.rig.more_balancers import Apache, Caddy, Envoy
-from tests.rig.proxies import Lighttpd, Nghttpx, Pen, Squid, Stunnel, TrafficServer
+from tests.rig.proxies import Lighttpd, Nghttpx, Pen, Squid, Stunnel, Traefik, TrafficServer
 from tests.rig.rig import Software
 
 pytestmark = pytest.mark.real
@@ -128,6 +128,7 @@ STEADY: dict[str, Balancer] = {
     "nghttpx, affinity ip": lambda s, m: Nghttpx(s.listen, m, s.certificate, "ip"),
     "lighttpd, sticky": lambda s, m: Lighttpd(s.listen, m, s.certificate, "sticky"),
     "Squid, sourcehash": lambda s, m: Squid(s.listen, m, s.certificate, "sourcehash"),
+    "Apache, hot standby": lambda s, m: StandbyApache(s.listen, m, s.certificate),
     "Traffic Server, first alive": lambda s, m: TrafficServer(s.listen, m, s.certificate, "false"),
 }
 SPREADING_REQUESTS: dict[str, Balancer] = {
@@ -135,12 +136,17 @@ SPREADING_REQUESTS: dict[str, Balancer] = {
     "stunnel": lambda s, m: Stunnel(s.listen, m, s.certificate),
     "nghttpx": lambda s, m: Nghttpx(s.listen, m, s.certificate),
     "lighttpd": lambda s, m: Lighttpd(s.listen, m, s.certificate),
+    "Traefik": lambda s, m: Traefik(s.listen, m, s.certificate),
+    "nginx, random two": lambda s, m: NginxHttp(
+        s.listen, m, s.certificate, "random two least_conn", speak_tls=False
+    ),
     "Squid": lambda s, m: Squid(s.listen, m, s.certificate, "round-robin"),
     "Traffic Server": lambda s, m: TrafficServer(s.listen, m, s.certificate, "strict"),
 }
 WEIGHING: dict[str, Balancer] = {
     "nginx": lambda s, m: NginxHttp(s.listen, weighted(m, 10, 1, 1), s.certificate, speak_tls=False),
     "nghttpx": lambda s, m: Nghttpx(s.listen, weighted(m, 10, 1, 1), s.certificate),
+    "Traefik": lambda s, m: Traefik(s.listen, weighted(m, 10, 1, 1), s.certificate, "weighted"),
 }
 
 
@@ -167,6 +173,52 @@ def test_weights_behind_what_ends_tls_are_weights(stand: Stand, balancer: Balanc
     found = in_front(stand, balancer)
     assert (found.path.method, found.path.persistence) == ("weighted", "none"), found.said
     assert "BAL003" in found.balancing_codes, found.said
+
+
+BY_ADDRESS: dict[str, Balancer] = {
+    "HAProxy, uri": lambda s, m: HAProxy(
+        s.listen,
+        m,
+        method="uri",
+        certificate=s.certificate,
+        speak_tls=False,
+    ),
+    "nginx, request_uri": lambda s, m: NginxHttp(
+        s.listen, m, s.certificate, "hash $request_uri", speak_tls=False
+    ),
+    "Squid, carp": lambda s, m: Squid(s.listen, m, s.certificate, "carp"),
+    "lighttpd, hash": lambda s, m: Lighttpd(s.listen, m, s.certificate, "hash"),
+}
+
+
+@pytest.mark.parametrize("balancer", BY_ADDRESS.values(), ids=BY_ADDRESS)
+def test_a_balancer_that_chooses_by_the_address_asked_for_is_not_steady(
+    stand: Stand, balancer: Balancer
+) -> None:
+    """All connections that ask for one page come to one server; the next page is another's."""
+    found = in_front(stand, balancer)
+    assert "BAL007" in found.balancing_codes, found.said
+    assert "BAL009" not in found.balancing_codes, found.said
+    assert found.report.summary.exit_code == 2
+
+
+KEEPING: dict[str, tuple[Balancer, Cookies]] = {
+    "HAProxy, insert, many cookies": (
+        lambda s, m: HAProxy(s.listen, m, certificate=s.certificate, speak_tls=False, cookie="insert"),
+        MANY,
+    ),
+    "Traefik, sticky": (lambda s, m: Traefik(s.listen, m, s.certificate, "sticky"), SESSION),
+    "Traefik, sticky, no sessions": (lambda s, m: Traefik(s.listen, m, s.certificate, "sticky"), ()),
+}
+
+
+@pytest.mark.parametrize(("balancer", "cookies"), KEEPING.values(), ids=KEEPING)
+def test_a_balancers_cookie_among_others_keeps_clients(
+    stand: Stand, balancer: Balancer, cookies: Cookies
+) -> None:
+    found = in_front(stand, balancer, cookies)
+    assert found.path.persistence == "cookie", found.said
+    assert found.balancing_codes - {"BAL010"} == {"BAL004"}, found.said
 
 
 TRIES = 3
@@ -229,6 +281,17 @@ class PlainApache(Apache):
 
     def _config(self, directory: Path) -> str:
         return Apache._config(self, directory).replace("BalancerMember https:", "BalancerMember http:")
+
+
+class StandbyApache(PlainApache):
+    """With a first server and two in hot standby."""
+
+    def _config(self, directory: Path) -> str:
+        _, *others = self.members
+        text = PlainApache._config(self, directory)
+        for one in others:
+            text = text.replace(f"route={one.name}", f"route={one.name} status=+H")
+        return text
 
 
 # --- TLS passes ------------------------------------------------------------------------------------------------

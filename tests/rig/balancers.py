@@ -14,7 +14,7 @@ from tests.rig.certs import Issued
 from tests.rig.members import bracketed, nginx_scratch
 from tests.rig.process import Listening, Place, Server, program
 
-HAProxyMethod = Literal["roundrobin", "static-rr", "leastconn", "first", "source", "random"]
+HAProxyMethod = Literal["roundrobin", "static-rr", "leastconn", "first", "source", "random", "uri"]
 HAProxyStick = Literal["", "source", "tls-session", "session"]
 HAProxyCookie = Literal["", "insert", "prefix", "dynamic"]
 

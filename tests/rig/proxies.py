@@ -1,11 +1,12 @@
-"""More balancers as they are installed: pen, Squid, stunnel, lighttpd, nghttpx and Traffic Server, each with one
-small configuration.
+"""More balancers as they are installed: pen, Squid, stunnel, lighttpd, nghttpx, Traefik and Traffic Server, each with
+one small configuration.
 
 `options` are further lines, or words of the command line, of each one's own.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,3 +227,35 @@ class TrafficServer(Proxy):
 
     def env(self, directory: Path) -> dict[str, str] | None:
         return {"PROXY_CONFIG_CONFIG_DIR": str(directory), "TS_RUNROOT": ""}
+
+
+class Traefik(Proxy):
+    """Traefik ending TLS. method: "sticky" keeps clients by a cookie, "weighted" goes by weights; empty: by turns."""
+
+    def described(self, directory: Path) -> tuple[list[str], dict[str, str]]:
+        chain, key, _ = self._files(directory)
+        servers = [{"url": f"http://{m.address}:{m.port}"} for m in self.members]
+        pool: dict[str, object] = {"servers": servers}
+        if self.method == "sticky":
+            pool["sticky"] = {"cookie": {"name": "lb", "secure": True}}
+        services: dict[str, object] = {"members": {"loadBalancer": pool}}
+        if self.method == "weighted":
+            own = {
+                m.name: {"loadBalancer": {"servers": [each]}}
+                for m, each in zip(self.members, servers, strict=True)
+            }
+            weights = [{"name": m.name, "weight": m.weight} for m in self.members]
+            services = {**own, "members": {"weighted": {"services": weights}}}
+        router = {"rule": "PathPrefix(`/`)", "service": "members", "tls": {}, "entryPoints": ["in"]}
+        pair = {"certFile": str(chain), "keyFile": str(key)}
+        dynamic = {
+            "http": {"routers": {"all": router}, "services": services},
+            "tls": {"stores": {"default": {"defaultCertificate": pair}}},
+        }
+        static = {
+            "entryPoints": {"in": {"address": self._at}},
+            "providers": {"file": {"filename": str(directory / "dynamic.yml")}},
+            "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        }
+        files = {"dynamic.yml": json.dumps(dynamic), "static.yml": json.dumps(static)}
+        return [program("traefik"), f"--configFile={directory}/static.yml"], files
