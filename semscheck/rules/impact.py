@@ -11,7 +11,7 @@ from semscheck.model.findings import Finding, ImpactKind, Role
 from semscheck.model.observations import Connection, Exchange, Handshake, Sample
 from semscheck.model.report import Impact
 from semscheck.model.target import Severity
-from semscheck.rules.catalogue.dns_facts import found_by_suffix, resolver_answers, told
+from semscheck.rules.catalogue.dns_facts import found_by_suffix, found_by_system, resolver_answers, told
 from semscheck.rules.catalogue.presented import Refusal
 from semscheck.rules.context import RuleContext
 
@@ -182,7 +182,7 @@ def _failing(context: RuleContext, findings: Sequence[Finding]) -> Impact:
 def _has_no_address(context: RuleContext) -> bool:
     """No resolver and no other source gives this desktop an address, whatever the zone's own servers say."""
     asked = bool(resolver_answers(context)) and not context.target.fqdn_is_address
-    given = any(a.records for a in told(context)) or found_by_suffix(context) or context.analysis.dns.system
+    given = any(a.records for a in told(context)) or found_by_suffix(context) or found_by_system(context)
     return asked and not given
 
 

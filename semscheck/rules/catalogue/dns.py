@@ -17,6 +17,7 @@ from semscheck.rules.catalogue.dns_facts import (
     TRUTH,
     by_server,
     found_by_suffix,
+    found_by_system,
     ids,
     resolver_answers,
     server_subject,
@@ -190,7 +191,7 @@ _SERVFAIL = "Look at the DNS server's log for this name: it cannot get the zone,
 def resolver_failed(context: RuleContext) -> Answers:
     answers = resolver_answers(context)
     useful = {a.server for a in found_by_suffix(context)}  # some refuse a single label, and nothing else
-    known = told(context) or useful or context.analysis.dns.system
+    known = told(context) or useful or found_by_system(context)
     yield from _no_resolver(context)
     if not answers:
         yield NotObserved("no resolver was asked")

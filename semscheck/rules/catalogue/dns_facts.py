@@ -60,6 +60,11 @@ def server_subject(server: str, name: str = "", *, port: bool = False) -> Subjec
     return Subject("resolver", name or server, address.strip("[]") or None, number)
 
 
+def found_by_system(context: RuleContext) -> tuple[str, ...]:
+    """Addresses of servers that this desktop finds by whatever means; 0.0.0.0 and the like are none."""
+    return tuple(a for a in context.analysis.dns.system if is_contacted(a, context.target))
+
+
 def found_by_suffix(context: RuleContext) -> tuple[DnsAnswer, ...]:
     return tuple(a for a in context.of(DnsAnswer) if a.purpose == "suffix" and a.records)
 

@@ -84,17 +84,18 @@ def _first_contact(context: RuleContext, place: EndpointStatus, seen: Connection
     silent = seen.cause in UNREACHED
     if not silent or {one.address for one in context.of(Connection)} != {place.address}:
         return None
-    first = (
-        f"{place.address} is an internal address: if this desktop is outside the company's network, connect its VPN "
-        "and check again; if it is inside, look for a firewall or a wrong route."
-        if is_private(place.address)
-        else "Run the check from a desktop in another network: does it work there?"
-    )
+    nowhere = "If it works from nowhere, check that the load balancer or server with this address is up."
+    if is_private(place.address):
+        return steps(
+            f"{place.address} is an internal address: if this desktop is outside the company's network, connect its "
+            "VPN and check again; if it is inside, look for a firewall or a wrong route.",
+            nowhere,
+        )
     return steps(
-        first,
-        "If it works from another network, look for a firewall or a wrong route between this desktop's network and "
+        "Run the check from a desktop in another network: does it work there?",
+        "If it does, look for a firewall or a wrong route between this desktop's network and "
         f"{place.address}, port {place.port}.",
-        "If it works from nowhere, check that the load balancer or server with this address is up.",
+        nowhere,
     )
 
 
