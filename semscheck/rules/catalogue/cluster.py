@@ -158,14 +158,12 @@ def too_many_members(context: RuleContext) -> Answers:
 
 def _versions(context: RuleContext) -> dict[str, tuple[str, str]]:
     """What members said of their version, each with the observation that says so."""
-    owners = {
-        place.address: (place.client_of or place.replication_of)[:1] for place in reversed(context.places)
-    }
-    told = (probe for probe in context.of(ServiceProbe) if probe.version is not None)
+    owned = [(p.address, name) for p in context.places for name in (p.client_of or p.replication_of)[:1]]
     found: dict[str, tuple[str, str]] = {}
-    for probe in told:
-        for name in owners.get(probe.address, ()):
-            found.setdefault(name, (probe.version or "", probe.id))
+    for probe in context.of(ServiceProbe):
+        for name in (name for address, name in owned if address == probe.address):
+            if probe.version is not None:
+                found.setdefault(name, (probe.version, probe.id))
     return found
 
 

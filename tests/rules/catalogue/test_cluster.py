@@ -363,3 +363,11 @@ def test_what_the_servers_show_themselves_is_not_the_load_balancers() -> None:
     assert "so do the servers themselves" in found.summary
     alone = Scene(cluster(), seen[0], serves(CLIENT[0]), serves(CLIENT[1])).only("CLU006")
     assert alone.owner is Owner.BALANCER
+
+
+def test_a_version_told_at_an_address_that_is_also_the_balancers_is_the_members() -> None:
+    """Two places of one address: the balancer's port 443, and a member's Interface 1 on port 444."""
+    first = Member(NAMES[0], (Endpoint(VIP, 444),), (Endpoint(CLIENT[0]),))
+    target = replace(cluster(2), members=(first, cluster(2).members[1]))
+    told = [service(VIP, 389, version="10.5"), service(CLIENT[1], 389, version="11.0")]
+    assert NAMES[0] in Scene(target, serves(VIP), told).only("CLU004").summary
