@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from semscheck.analysis.balancing.persistence import _Keeping
+from semscheck.analysis.balancing.persistence import _Back, _held_s, _Keeping
 from semscheck.model.observations import Sample
 
 LONG = "0123456789ABCDEF" * 8
@@ -50,3 +50,8 @@ def test_a_cookie_that_was_sent_back(
 
 def test_nothing_is_said_of_a_cookie_that_no_balancer_keeps_clients_by() -> None:
     assert _Keeping(frozenset({"SERVERID"}), {}).accepted(answer("JSESSIONID", None)) is None
+
+
+def test_a_session_was_held_for_as_long_as_the_oldest_that_led_back() -> None:
+    assert _held_s([_Back(True, 0.3, "a", age_s=age_s) for age_s in (0.4, 4.24, 1.0)]) == 4.2
+    assert _held_s([_Back(True, 0.3, "a")]) is None
