@@ -627,8 +627,8 @@ def _counted(rest: int) -> str:
 @_each_path
 def steady(context: RuleContext, path: BalancingPath) -> Answers:
     """Always the same member."""
-    if path.persistence is Persistence.SOURCE_ADDRESS or _is_forgotten(path) or path.requests_moved:
-        return  # another address of this desktop is served by another member, or one that pauses or asks otherwise
+    if path.persistence is Persistence.SOURCE_ADDRESS or _is_forgotten(path):
+        return  # another address of this desktop is served by another member, or one that pauses is
     if path.method is not Method.SINGLE or path.other_share_at_most is None:
         unsettled = _unsettled(path)
         if unsettled is not None:
