@@ -41,22 +41,25 @@ class ReloadedNginx(NginxHttp):
         return NginxHttp._config(self, directory).replace("master_process off;", "worker_processes 1;")
 
 
-def reload(number: signal.Signals, done: str, server: Server) -> None:
+def reload(number: signal.Signals, done: str, times: int, server: Server) -> None:
+    """Until the old process has left the address to the new one."""
     os.kill(server.pid, number)
-    server.await_log(done, times=2)
+    server.await_log(done, times=times)
 
 
-Steady = tuple[Callable[[Stand, Members], Software], signal.Signals, str]
+Steady = tuple[Callable[[Stand, Members], Software], signal.Signals, str, int]
 STEADY: dict[str, Steady] = {
     "HAProxy, first": (
         lambda s, m: ReloadedHAProxy(s.listen, m, method="first", certificate=s.certificate, speak_tls=False),
         signal.SIGUSR2,
         "Loading success",
+        2,
     ),
     "nginx, ip_hash": (
         lambda s, m: ReloadedNginx(s.listen, m, s.certificate, "ip_hash", speak_tls=False),
         signal.SIGHUP,
-        "start worker process ",
+        "gracefully shutting down",
+        1,
     ),
 }
 SPREADING: dict[str, Steady] = {
@@ -64,20 +67,22 @@ SPREADING: dict[str, Steady] = {
         lambda s, m: ReloadedHAProxy(s.listen, m, certificate=s.certificate, speak_tls=False),
         signal.SIGUSR2,
         "Loading success",
+        2,
     ),
     "nginx": (
         lambda s, m: ReloadedNginx(s.listen, m, s.certificate, speak_tls=False),
         signal.SIGHUP,
-        "start worker process ",
+        "gracefully shutting down",
+        1,
     ),
 }
 
 
 def reloaded(stand: Stand, one: Steady) -> Checked:
     """Checked with only the name, while what ends TLS is reloaded: it forgets its keys and makes new ones."""
-    software, number, done = one
+    software, number, done, times = one
     with applications(stand, SESSION) as members, stand.running(software(stand, members)) as server:
-        during = {(stand.vip, 20): functools.partial(reload, number, done, server)}
+        during = {(stand.vip, 20): functools.partial(reload, number, done, times, server)}
         return stand.check(stand.target(), server, before=during)
 
 
