@@ -53,7 +53,7 @@ endif
 
 quick: $(VENV)/.for-work ## what needs no real servers and no patience: under a minute
 	@$(BIN)/ruff check --quiet .
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist worksteal -m 'not real and not slow'
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not real and not slow'
 
 .PHONY: style types
 lint: style types ## style, types, and who may import whom

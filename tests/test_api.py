@@ -42,6 +42,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
         semscheck.no_such_name  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_check_saved_replayed_and_compared(profile: SimpleNamespace) -> None:
     report = semscheck.check(profile=profile.path, resolver=profile.resolvers, spread=0)
     assert report.summary.verdict == semscheck.Status.OK
@@ -52,6 +53,7 @@ def test_a_check_saved_replayed_and_compared(profile: SimpleNamespace) -> None:
     assert semscheck.compare([report, path]).exit_code == 0
 
 
+@pytest.mark.slow
 async def test_inside_a_running_loop_both_ways(profile: SimpleNamespace) -> None:
     asyncio.get_running_loop()
     aim = semscheck.target(profile=profile.path, resolver=profile.resolvers, connections=1, spread=0)
@@ -100,6 +102,7 @@ def _examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(profile: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand, but for the lab's profile and name server in place of a real cluster's."""
     real = semscheck.check

@@ -73,6 +73,7 @@ def tasks() -> set[asyncio.Task[object]]:
 # --- the end -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_deadline_ends_a_run_with_a_report_that_says_what_was_left(tmp_path: Path) -> None:
     aim = target(deadline_s=1.5, members=MEMBERS[:1], balancers=(BALANCER,))
     backend = scripted_seam(tmp_path, dialler=ScriptedDialler({}, silence), resolver=ONE_ADDRESS)
@@ -128,6 +129,7 @@ class Stubborn(ScriptedDialler):
     let_go: asyncio.Event
 
 
+@pytest.mark.slow
 async def test_not_even_a_task_that_will_not_end_holds_the_report(tmp_path: Path) -> None:
     dialler = Stubborn({})
     dialler.let_go = asyncio.Event()
@@ -210,6 +212,7 @@ async def test_a_certificate_file_that_is_none_is_told_before_anything_is_sent(t
 # --- politeness --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_of_3000_addresses_eight_of_each_family_are_contacted_and_the_rest_is_said(
     tmp_path: Path,
 ) -> None:
@@ -258,6 +261,7 @@ def _endpoint(text: str) -> tuple[Endpoint, ...]:
     return (Endpoint(host, port or None),)
 
 
+@pytest.mark.slow
 async def test_never_more_than_eight_connections_to_one_address() -> None:
     """A full run with 200 connections and services, counted where the sockets are made; all are closed at its end,
     no thread and no task is left."""
@@ -329,6 +333,7 @@ class SlowDialler(SocketDialler):
         raise ConnectionRefusedError(111, "Connection refused")
 
 
+@pytest.mark.slow
 async def test_waiting_for_a_place_counts_against_no_time_out(tmp_path: Path) -> None:
     """60 ports of one address, four at once, each 0.2 s with a time-out of 2 s: the last waits 2.8 s."""
     ports = tuple(range(2000, 2060))
@@ -379,6 +384,7 @@ async def test_a_listener_that_fails_ends_the_run_with_its_own_error(tmp_path: P
     assert not tasks()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resolv_conf", ["nameserver 192.0.2.53\n", "", None])
 async def test_where_dns_was_not_seen_an_address_from_elsewhere_is_no_health(
     tmp_path: Path, resolv_conf: str | None

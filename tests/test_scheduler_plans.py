@@ -148,6 +148,7 @@ def test_an_address_that_no_route_leads_to_has_no_sources(tmp_path: Path) -> Non
 # --- who answers -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_members_that_answer_are_waited_for_once_one_does(tmp_path: Path) -> None:
     """The first answers, the second has no TLS, the third crashed, and one is frozen: it is waited for a moment."""
     frozen = Member("sems4.example.com", (), (Endpoint("198.51.100.14"),))
@@ -194,6 +195,7 @@ async def test_progress_counts_what_was_done_and_what_there_is(tmp_path: Path) -
     assert all(0 < event.left_s <= aim.limits.deadline_s for event in steps)
 
 
+@pytest.mark.slow
 async def test_what_was_done_is_not_said_to_be_left(tmp_path: Path) -> None:
     """Of two addresses the first refuses and the second is silent until the deadline."""
     done, silent = "198.18.0.1", "198.18.0.2"

@@ -83,6 +83,7 @@ def test_a_refused_command_line_imports_nothing_heavy(tmp_path: Path) -> None:
     assert of((*HEAVY, "msgspec"), modules) == set()
 
 
+@pytest.mark.slow
 def test_a_check_imports_neither_screens_nor_lab_nor_others_command_lines() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

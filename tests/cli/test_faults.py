@@ -84,6 +84,7 @@ def test_an_output_that_cannot_be_written_leaves_the_evidence(evidence: Path, tm
 # --- standard output ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_pipe_that_does_not_wait_gets_all_of_it(evidence: Path, unbuffered: str) -> None:
     reading, writing = os.pipe()

@@ -247,6 +247,7 @@ def test_a_full_disk_behind_standard_output_is_told(arguments: list[str]) -> Non
     assert result.stderr == "semscheck: standard output: no space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
 def test_a_reader_that_leaves_is_no_error() -> None:
     for arguments in (["schema"], ["explain", "--all"], ["--help"]):

@@ -59,6 +59,7 @@ def test_the_shell_can_read_it(written, shell):
     subprocess.run([shell, "-n", str(written / extras.COMPLETIONS[shell])], check=True)
 
 
+@pytest.mark.slow
 def test_twice_the_same_bytes(written, tmp_path):
     extras.write(tmp_path, PROGRAM)
     for path in written.rglob("*"):

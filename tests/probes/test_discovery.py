@@ -73,6 +73,7 @@ def _clients_named(name: str) -> Scenario:
     return replace(scenario, world=replace(scenario.world, dns=dns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "round-robin"])
 async def test_client_interfaces_that_are_found_name_who_answered(name: str) -> None:
     scenario = _clients_named(name)
@@ -84,6 +85,7 @@ async def test_client_interfaces_that_are_found_name_who_answered(name: str) -> 
     assert {"healthy": "ok", "round-robin": "critical"}[name] == report.summary.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"), [("healthy-weighted", Method.WEIGHTED), ("healthy-terminated", Method.SINGLE)]
 )
@@ -93,6 +95,7 @@ async def test_servers_that_are_found_hide_nothing_that_the_name_tells(name: str
     assert [path.method for path in report.analysis.paths] == [method]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "servers"), [("healthy-manual", 3), ("dns-round-robin", 3), ("healthy", 3)])
 async def test_a_server_to_whose_own_address_the_name_leads_is_known(name: str, servers: int) -> None:
     report = await _only_the_name(_clients_named(name))
@@ -103,6 +106,7 @@ async def test_a_server_to_whose_own_address_the_name_leads_is_known(name: str, 
     assert ("CLU001" in {finding.code for finding in report.findings}) is (name == "healthy-manual")
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_at_a_server_that_was_found_decides_no_verdict() -> None:
     report = await _only_the_name(_clients_named("certificate-expired"))
     found = {end.address for member in report.target.members for end in member.client}
@@ -141,6 +145,7 @@ async def test_it_can_be_left_out_and_is_with_a_profile() -> None:
     assert report.target.members == ()
 
 
+@pytest.mark.slow
 async def test_few_questions_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve at most, and none of another domain."""
     asked: list[str] = []

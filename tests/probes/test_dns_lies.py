@@ -199,6 +199,7 @@ async def test_a_server_that_does_not_know_edns_is_asked_without() -> None:
     assert {one.rcode for one in answers} == {"NOERROR"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "timeout_s"), [(1, 1.0), (2, 5.0)])
 async def test_a_lost_datagram_is_sent_again_and_is_no_failure(times: int, timeout_s: float) -> None:
     lost: Counter[str] = Counter()
@@ -214,6 +215,7 @@ async def test_a_lost_datagram_is_sent_again_and_is_no_failure(times: int, timeo
     assert len(answers) == 8
 
 
+@pytest.mark.slow
 async def test_one_type_that_is_dropped_does_not_hold_the_other() -> None:
     def no_aaaa(query: dns.message.Message) -> bytes | None:
         return None if query.question[0].rdtype.name == "AAAA" else reply(query, "192.0.2.100")

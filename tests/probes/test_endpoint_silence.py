@@ -67,6 +67,7 @@ async def test_what_another_connection_meets_is_taken() -> None:
     assert Cause.STALLED not in causes
 
 
+@pytest.mark.slow
 async def test_silence_throughout_is_told_after_three() -> None:
     async with pool(silent=99) as port:
         made, shaken = await seen(port)

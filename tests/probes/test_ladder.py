@@ -85,6 +85,7 @@ async def test_where_everything_is_refused_nothing_separates_and_it_is_asked_onc
     assert len(ladder) == len(LADDER)
 
 
+@pytest.mark.slow
 async def test_where_nothing_is_refused_there_is_no_ladder() -> None:
     async with serving(quiet, server_context()) as port:
         context = probe(timeout_s=1)

@@ -222,6 +222,7 @@ async def test_what_fails_alike_is_kept_once(play: Play) -> None:
     assert _kept(samples, "failure") == (1, 1)
 
 
+@pytest.mark.slow
 async def test_what_comes_with_every_connection_is_kept_once() -> None:
     """So that a watch of hours needs no more than its samples."""
     with LabThread(SCENARIOS["round-robin"].world) as playing:

@@ -145,6 +145,7 @@ async def test_the_same_seed_and_the_same_world_give_the_same_verdict() -> None:
     assert verdicts[0] == verdicts[1]
 
 
+@pytest.mark.slow
 async def test_a_members_own_interface_has_nothing_in_front_and_is_shown_once() -> None:
     scenario = SCENARIOS["dns-to-replication"]
     async with playing(scenario) as lab:

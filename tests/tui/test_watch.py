@@ -54,6 +54,7 @@ def app_of(play, watched, **opening):
     return play.app(Opening(**opening), doors=play.doors(watch=in_thread(watched.watch)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=str)
 async def test_what_comes_is_shown_as_it_comes(play, watched, size):
     app = app_of(play, watched, report=play.report)
@@ -72,6 +73,7 @@ async def test_what_comes_is_shown_as_it_comes(play, watched, size):
         )
 
 
+@pytest.mark.slow
 async def test_escape_ends_it_and_its_report_is_shown_and_kept(play, watched):
     app = app_of(play, watched, report=play.report)
     async with app.run_test(size=LARGE, notifications=True) as pilot:
@@ -89,6 +91,7 @@ async def test_escape_ends_it_and_its_report_is_shown_and_kept(play, watched):
         await shows(pilot, "CRITICAL")
 
 
+@pytest.mark.slow
 async def test_a_mark_is_typed_and_goes_with_its_time(play, watched):
     app = app_of(play, watched, report=play.report)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
@@ -113,6 +116,7 @@ async def test_from_the_start_with_a_name(play, watched):
     assert [target.fqdn for target in watched.asked] == ["keys.example.com"]
 
 
+@pytest.mark.slow
 async def test_a_letter_in_the_name_is_no_key(play, watched):
     play.enrolled = None
     app = app_of(play, watched)
@@ -134,6 +138,7 @@ async def test_a_defect_is_told_and_leads_back(play, watched):
         assert isinstance(app.screen, CheckScreen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"origin": "lab"}, {"redacted": True}])
 async def test_what_is_gone_is_not_watched(play, watched, change):
     report = replace(play.report, run=replace(play.report.run, **change))

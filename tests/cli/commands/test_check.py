@@ -124,6 +124,7 @@ def test_a_broken_cluster_is_critical_and_the_text_says_what_where_who(
     assert err == ""
 
 
+@pytest.mark.slow
 def test_fail_on_critical_makes_a_warning_0_and_leaves_the_verdict(
     capsys: pytest.CaptureFixture[str], warned: Cluster
 ) -> None:
@@ -135,6 +136,7 @@ def test_fail_on_critical_makes_a_warning_0_and_leaves_the_verdict(
     assert (code, document["summary"]["verdict"], document["summary"]["exit_code"]) == (0, "warning", 0)
 
 
+@pytest.mark.slow
 def test_fail_on_critical_leaves_critical_and_unknown(
     capsys: pytest.CaptureFixture[str], broken: Cluster
 ) -> None:
@@ -430,6 +432,7 @@ def test_a_redacted_check_streams_nothing_before_it_knows_all_names(
     assert [json.loads(line)["type"] for line in out.splitlines()][-1] == "summary"
 
 
+@pytest.mark.slow
 def test_compare_says_what_changed(
     capsys: pytest.CaptureFixture[str], broken: Cluster, saved: Path, tmp_path: Path
 ) -> None:
@@ -459,6 +462,7 @@ def test_compare_says_what_changed(
 # --- demo --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_demo_says_that_it_is_a_lab(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["demo", "--json"])
     out, err = capsys.readouterr()
@@ -509,6 +513,7 @@ def on_a_terminal(arguments: list[str], **environment: str) -> tuple[int, str, s
     return code, out, shown.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
 def test_progress_on_a_terminal_has_phase_and_time_left_and_goes_away(broken: Cluster) -> None:
     code, out, shown = on_a_terminal(["check", *broken.arguments])
@@ -520,6 +525,7 @@ def test_progress_on_a_terminal_has_phase_and_time_left_and_goes_away(broken: Cl
     assert "\x1b" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
 def test_quiet_shows_no_progress(broken: Cluster) -> None:
     assert on_a_terminal(["check", "--quiet", *broken.arguments])[2] == ""

@@ -36,6 +36,7 @@ def started(arguments: tuple[str, ...], *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "semscheck", *arguments, *more], text=True, **pipes)
 
 
+@pytest.mark.slow
 def test_lines_as_they_come_then_the_report(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,6 +49,7 @@ def test_lines_as_they_come_then_the_report(
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_json_lines_validate(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--for", "2s", "--json", "--quiet"]) == 3
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -61,6 +63,7 @@ def test_json_lines_validate(arguments: tuple[str, ...], capsys: pytest.CaptureF
     assert lines[-1]["analysis"]["watch"]["ticks"] == sum(one["kind"] == "sample" for one in seen) == 4
 
 
+@pytest.mark.slow
 def test_saved_replayed_and_exported_like_a_run(
     arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +83,7 @@ def test_saved_replayed_and_exported_like_a_run(
     assert redacted["analysis"]["watch"]["ticks"] == document["analysis"]["watch"]["ticks"]
 
 
+@pytest.mark.slow
 def test_a_line_of_standard_input_is_a_mark_and_an_interruption_leaves_a_report(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -214,6 +214,7 @@ def test_a_dead_member_without_a_health_check_is_an_error_in_its_turn() -> None:
             visit(thread.lab, thread.lab.balancer_address)
 
 
+@pytest.mark.slow
 def test_a_frozen_member_passes_the_tcp_check_and_is_a_gateway_time_out() -> None:
     frozen = replace(members(3)[1], client=Interface(Behaviour.FROZEN))
     balancer = Balancer(

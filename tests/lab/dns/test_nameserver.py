@@ -134,6 +134,7 @@ def test_name_servers_may_disagree() -> None:
         assert given == [[thread.lab.balancer_address], [thread.lab.members[0].client]]
 
 
+@pytest.mark.slow
 def test_lost_queries_and_garbage_do_no_harm() -> None:
     with lab(Dns(lost_share=0.5)) as thread:
         address, _, port = thread.lab.resolver.rpartition(":")
