@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from semscheck.model.observations import Control, Sample
-from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, Made, SentCookies
+from semscheck.sampling.series import Attempt, ConnectionSeries, Issued, Made, SentCookies, is_like
 from semscheck.sampling.tokens import Sessions, is_silence, refuses_older, session_controls
 from semscheck.sampling.tracing import Stock, Tracer
 
@@ -203,14 +203,18 @@ class Persistence:
 
     async def other_addresses(self, context: ssl.SSLContext, page: str, names: frozenset[str]) -> None:
         """One server answered all, for one page: does it answer for other addresses as well? A load balancer that
-        ends TLS may choose by them. Parameters of a page are what most applications leave aside."""
+        ends TLS may choose by them. Parameters of a page are what most applications leave aside; one that does not
+        leave a kind of them aside has another page there, which tells nothing, and is asked for no more."""
         async with self._line.connected(Attempt("keep-alive", context, page)) as made:
-            browser = made.issued
+            browser, first, kinds = made.issued, made.answer, [";", "?"]
             for request in range(1, OTHER_ADDRESSES + 1):
-                if not made.may_go_on:
+                if not made.may_go_on or not kinds:
                     return
-                made.page = f"{page}{';?'[request % 2]}{request}"
-                await self._line.go_on(made, request, browser, names)
+                kind = kinds[request % len(kinds)]
+                made.page = f"{page}{kind}{request}"
+                await self._line.go_on(made, request, browser, names, like=first)
+                if not is_like(made.answer, first):
+                    kinds.remove(kind)
 
     async def _requests(self, made: Made, names: frozenset[str]) -> None:
         context, browser = made.attempt.context, made.issued

@@ -267,8 +267,11 @@ class ConnectionSeries:
         sample = self._write_down(began, opened, answer, trouble, **fields)
         return Made(attempt, opened, index, self._given(sample, opened.tls), talk, page, answer)
 
-    async def go_on(self, made: Made, request: int, browser: Issued, sessions: frozenset[str]) -> Sample:
-        """Another request on a connection, with the cookies of a browser."""
+    async def go_on(
+        self, made: Made, request: int, browser: Issued, sessions: frozenset[str], like: Answer | None = None
+    ) -> Sample:
+        """Another request on a connection, with the cookies of a browser. like: only an answer with its status and
+        title tells whether the session was known; any answer where None."""
         assert made.talk is not None
         assert made.page is not None
         began, sent = self.probe.record.now(), SentCookies.of(browser, made.page, sessions)
@@ -283,7 +286,7 @@ class ConnectionSeries:
             request=request,
             offered=sent.origin,
             cookies_sent=sent.names,
-            cookie_recognised=sent.recognised(made.answer),
+            cookie_recognised=sent.recognised(made.answer) if is_like(made.answer, like) else None,
         )
 
     def _next_index(self, arm: str) -> int:
@@ -366,3 +369,10 @@ class ConnectionSeries:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
+
+
+def is_like(answer: Answer | None, first: Answer | None) -> bool:
+    """Is it the same page, by status and title? True where there is no first one."""
+    return first is None or (
+        answer is not None and (answer.status, answer.title) == (first.status, first.title)
+    )

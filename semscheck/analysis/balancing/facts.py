@@ -139,7 +139,8 @@ class Facts:
         shown += [trace for traces in self.traces.values() for trace in traces]
         known = {each.name for each in shown if each.token == "cookie" and each.recognised and each.name}
         for sample in self.samples:
-            if sample.status is not None:
+            another_page = sample.request and sample.cookie_recognised is None
+            if sample.status is not None and not another_page:
                 known |= set(sample.cookies_sent) - {name for name, _ in cookies_of(sample.headers)}
             if sample.arm == "pairs" and sample.cookie_recognised:
                 known |= set(sample.cookies_sent)

@@ -769,3 +769,19 @@ def test_requests_of_one_connection_that_lost_their_session_were_moved(
         )  # fmt: skip
     path = story.path()
     assert (path.requests, path.requests_moved) == (requests, moved)
+
+
+def test_another_page_without_a_cookie_does_not_know_the_session() -> None:
+    """An application that gives a new session with every answer, and none where a page is not found: the latter is no
+    sign that sessions are known, and so the others are no sign that they were lost."""
+    story = Story()
+    pages = story.pages("1" * 8)
+    for number in range(1, 9):
+        found = number % 2 == 0
+        story.connection(
+            "keep-alive", request=number, offered=pages[0].id, status=200 if found else 404,
+            headers=set_cookies(JSESSIONID=f"{number:032x}") if found else (), cookies_sent=("JSESSIONID",),
+            cookie_recognised=False if found else None,
+        )  # fmt: skip
+    path = story.path()
+    assert (path.requests, path.requests_moved) == (0, 0)
